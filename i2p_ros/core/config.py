@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every default, once. YAML files, `--set a.b=c` and ROS parameters override this tree by the same dotted names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from i2p_ros.core.errors import SettingsError
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MatchingSettings(_Group):
+    """From score and descriptor maps to matches."""
+
+    max_points: int = Field(2048, ge=16, description="points with the highest intersection score that are matched")
+    max_pixels: int = Field(5120, ge=16, description="pixels with the highest intersection score that are matched")
+    max_matches: int = Field(600, ge=8, description="matches with the highest similarity that are kept")
+    min_score: float = Field(0.5, ge=0, le=1, description="least intersection score of a point")
+    chunk: int = Field(1024, ge=1, description="points per similarity product; bounds the memory")
+
+
+class PnpSettings(_Group):
+    """From matches to a pose."""
+
+    threshold_deg: float = Field(
+        1.0, gt=0, description="angle between a pixel's ray and its point up to which they agree"
+    )
+    iterations: int = Field(5000, ge=1, description="most hypotheses of the robust start")
+    confidence: float = Field(0.9999, gt=0, lt=1, description="probability that the start has seen a good hypothesis")
+    min_matches: int = Field(12, ge=4, description="fewer matches give no pose")
+    min_inliers: int = Field(20, ge=4, description="fewer agreeing matches give no pose")
+    min_inlier_ratio: float = Field(0.06, ge=0, le=1, description="a smaller share of agreeing matches gives no pose")
+    refine_iterations: int = Field(30, ge=1, description="most steps of the least squares")
+    max_std_m: float = Field(5.0, gt=0, description="a larger deviation along any axis is degenerate")
+    max_std_deg: float = Field(10.0, gt=0, description="a larger deviation about any axis is degenerate")
+
+
+class SyntheticSettings(_Group):
+    """The ray-cast street world."""
+
+    width: int = Field(512, ge=16, description="image width, px")
+    height: int = Field(160, ge=16, description="image height, px")
+    beams: int = Field(64, ge=1, description="lidar beams")
+    points: int = Field(40000, ge=100, description="lidar returns, about")
+    drive: bool = Field(False, description="a drive with motion through one world, not scattered places")
+    rate_hz: float = Field(10.0, gt=0, description="pairs a second of a drive")
+
+
+class PairingSettings(_Group):
+    """Images and clouds that belong together, by header time."""
+
+    slop_s: float = Field(0.05, gt=0, description="largest gap between an image and its cloud, s")
+    time_offset_s: float = Field(0.0, description="added to cloud stamps before pairing, s")
+
+
+class TrainingSettings(_Group):
+    """The training loop."""
+
+    batch: int = Field(8, ge=1)
+    samples: int = Field(20000, ge=1, description="training samples in all; the learning rate follows it")
+    learning_rate: float = Field(1.5e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    gamma: float = Field(24.0, gt=0, description="scale of the adaptive-weighted loss")
+    positive_px: float = Field(
+        2.0, gt=0, description="pixels nearer than this to a projection match it (network pixels)"
+    )
+    negative_px: float = Field(6.0, gt=0, description="pixels farther than this do not (network pixels)")
+    score_weight: float = Field(3.0, ge=0)
+    dense_weight: float = Field(0.5, ge=0)
+    checkpoint_every: int = Field(800, ge=1, description="samples between checkpoints")
+
+
+class Settings(_Group):
+    """The whole tree."""
+
+    model: str = Field("vp2p-small", description="name of an entry in models/manifest.yaml, or a folder with one")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = Field(1, ge=1, description="threads inside one operator")
+    matching: MatchingSettings = MatchingSettings()
+    pnp: PnpSettings = PnpSettings()
+    synthetic: SyntheticSettings = SyntheticSettings()
+    pairing: PairingSettings = PairingSettings()
+    training: TrainingSettings = TrainingSettings()
+
+
+def load_settings(files: Iterable[Path] = (), overrides: Iterable[str] = (), base: Settings | None = None) -> Settings:
+    """Settings from defaults (or base), then YAML files, then `a.b=c` overrides whose values are read as YAML.
+
+    Raises SettingsError that names the unknown or refused key.
+    """
+    tree = (base or Settings()).model_dump()
+    for file in files:
+        try:
+            read = yaml.safe_load(Path(file).read_text()) or {}
+        except (OSError, yaml.YAMLError) as error:
+            raise SettingsError(f"cannot read settings from {file}: {error}") from error
+        if not isinstance(read, Mapping):
+            raise SettingsError(f"{file} must hold a YAML mapping, not a {type(read).__name__}")
+        _merge(tree, read)
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise SettingsError(f"a setting is written a.b=value, got {override!r}")
+        nested: dict[str, Any] = {}
+        leaf = nested
+        *groups, last = key.strip().split(".")
+        for group in groups:
+            leaf = leaf.setdefault(group, {})
+        try:
+            leaf[last] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise SettingsError(f"cannot read the value of {override!r}: {error}") from error
+        _merge(tree, nested)
+    return validated(tree)
+
+
+def validated(tree: Mapping[str, Any]) -> Settings:
+    """Settings of a plain tree; raises SettingsError with one line per refused key."""
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()]
+        raise SettingsError("; ".join(lines) + " -- 'i2p config' prints every setting") from error
+
+
+def _merge(tree: dict[str, Any], update: Mapping[str, Any]) -> None:
+    for key, value in update.items():
+        if isinstance(value, Mapping) and isinstance(tree.get(key), dict):
+            _merge(tree[key], value)
+        else:
+            tree[key] = value

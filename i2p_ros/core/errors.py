@@ -1,0 +1,30 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The family of exceptions: each says what was wrong, what was expected and what to do."""
+
+
+class I2PError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class InputError(I2PError):
+    """Data that cannot be used: a file, a message, an array.
+
+    `reason` is a short dotted name, such as `cloud.layout`, under which a node counts the dropped message.
+    """
+
+    def __init__(self, message: str, reason: str = "input") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class SettingsError(I2PError):
+    """A setting that does not exist or has a value out of range."""
+
+
+class ModelError(I2PError):
+    """Weights that are missing, damaged, or of another network."""
+
+
+class MissingPackageError(I2PError):
+    """An optional package that this call needs is not installed."""

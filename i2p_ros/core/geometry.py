@@ -1,0 +1,174 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Rigid transforms. `T_a_b` takes coordinates of frame b to frame a, here and everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from i2p_ros.core.errors import InputError
+
+Array = NDArray[np.float64]
+
+
+def skew(v: ArrayLike) -> Array:
+    """(3, 3) matrix S with S @ w = v x w."""
+    x, y, z = np.asarray(v, np.float64)
+    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+
+
+def so3_exp(theta: ArrayLike) -> Array:
+    """(3, 3) rotation of the rotation vector theta (rad), by Rodrigues' formula."""
+    theta = np.asarray(theta, np.float64)
+    angle2 = float(theta @ theta)
+    angle = np.sqrt(angle2)
+    if angle < 1e-4:  # series: the closed form loses digits here
+        a, b = 1.0 - angle2 / 6.0, 0.5 - angle2 / 24.0
+    else:
+        a, b = np.sin(angle) / angle, (1.0 - np.cos(angle)) / angle2
+    s = skew(theta)
+    return np.eye(3) + a * s + b * (s @ s)
+
+
+def so3_log(rotation: ArrayLike) -> Array:
+    """(3,) rotation vector (rad, norm at most pi), through the quaternion: accurate at 0 and at pi."""
+    x, y, z, w = quaternion_from_matrix(rotation)
+    v = np.array([x, y, z])
+    n = float(np.linalg.norm(v))
+    if n < 1e-12:
+        return 2.0 * v
+    return 2.0 * np.arctan2(n, w) / n * v
+
+
+def quaternion_from_matrix(rotation: ArrayLike) -> Array:
+    """(4,) unit quaternion x, y, z, w with w >= 0 (Bar-Itzhack 2000: the top eigenvector, so any matrix works)."""
+    r = np.asarray(rotation, np.float64)
+    k = np.array(
+        [
+            [r[0, 0] - r[1, 1] - r[2, 2], 0.0, 0.0, 0.0],
+            [r[1, 0] + r[0, 1], r[1, 1] - r[0, 0] - r[2, 2], 0.0, 0.0],
+            [r[2, 0] + r[0, 2], r[2, 1] + r[1, 2], r[2, 2] - r[0, 0] - r[1, 1], 0.0],
+            [r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], np.trace(r)],
+        ]
+    )
+    q: Array = np.linalg.eigh(k)[1][:, -1]
+    return -q if q[3] < 0 else q
+
+
+def matrix_from_quaternion(xyzw: ArrayLike) -> Array:
+    """(3, 3) rotation of a quaternion x, y, z, w of any length but zero."""
+    q = np.asarray(xyzw, np.float64)
+    n = float(np.linalg.norm(q))
+    if q.shape != (4,) or not np.isfinite(n) or n < 1e-9:
+        raise InputError(f"a rotation needs a quaternion of four finite numbers, not all zero; got {q}", "quaternion")
+    x, y, z, w = q / n
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pose:
+    """An element of SE(3): `rotation` (3, 3) and `translation` (3,) in metres, float64, read-only."""
+
+    rotation: Array
+    translation: Array
+
+    def __post_init__(self) -> None:
+        r = np.array(self.rotation, np.float64)
+        t = np.array(self.translation, np.float64)
+        if r.shape != (3, 3) or t.shape != (3,):
+            raise InputError(f"a pose is a (3, 3) rotation and a (3,) translation, got {r.shape} and {t.shape}", "pose")
+        if not (np.isfinite(r).all() and np.isfinite(t).all()):
+            raise InputError("a pose must be finite", "pose")
+        if np.abs(r @ r.T - np.eye(3)).max() > 1e-3 or np.linalg.det(r) < 0:
+            raise InputError("the rotation of a pose must be orthonormal with determinant +1", "pose")
+        for name, value in (("rotation", r), ("translation", t)):
+            value.setflags(write=False)
+            object.__setattr__(self, name, value)
+
+    @staticmethod
+    def identity() -> Pose:
+        """The transform that changes nothing."""
+        return Pose(np.eye(3), np.zeros(3))
+
+    @staticmethod
+    def from_matrix(matrix: ArrayLike) -> Pose:
+        """From a (3, 4) or (4, 4) matrix; a rotation rounded to a few digits is made orthonormal again."""
+        m = np.asarray(matrix, np.float64)
+        if m.shape not in ((3, 4), (4, 4)):
+            raise InputError(f"a pose matrix is (3, 4) or (4, 4), got {m.shape}", "pose")
+        checked = Pose(m[:3, :3], m[:3, 3])
+        return Pose(matrix_from_quaternion(quaternion_from_matrix(checked.rotation)), checked.translation)
+
+    @staticmethod
+    def from_quaternion(xyzw: ArrayLike, translation: ArrayLike) -> Pose:
+        """From a quaternion x, y, z, w (ROS order) and a translation."""
+        return Pose(matrix_from_quaternion(xyzw), np.asarray(translation, np.float64))
+
+    @staticmethod
+    def from_rotvec(theta: ArrayLike, translation: ArrayLike = (0.0, 0.0, 0.0)) -> Pose:
+        """From a rotation vector (rad) and a translation."""
+        return Pose(so3_exp(theta), np.asarray(translation, np.float64))
+
+    @staticmethod
+    def exp(xi: ArrayLike) -> Pose:
+        """SE(3) exponential of xi = (rho, theta), (6,) in m and rad (Sola et al. 2018, eq. 172)."""
+        xi = np.asarray(xi, np.float64)
+        return Pose(so3_exp(xi[3:]), _left_jacobian(xi[3:]) @ xi[:3])
+
+    def log(self) -> Array:
+        """(6,) xi = (rho, theta) with exp(xi) equal to this pose."""
+        theta = so3_log(self.rotation)
+        return np.concatenate([np.linalg.solve(_left_jacobian(theta), self.translation), theta])
+
+    def retract(self, delta: ArrayLike) -> Pose:
+        """Exp(theta) R and t + dt for delta = (dt, theta): the coordinates of every covariance in this package."""
+        delta = np.asarray(delta, np.float64)
+        return Pose(so3_exp(delta[3:]) @ self.rotation, self.translation + delta[:3])
+
+    def local(self, other: Pose) -> Array:
+        """(6,) delta with self.retract(delta) equal to other."""
+        return np.concatenate([other.translation - self.translation, so3_log(other.rotation @ self.rotation.T)])
+
+    def __matmul__(self, other: Pose) -> Pose:
+        return Pose(self.rotation @ other.rotation, self.rotation @ other.translation + self.translation)
+
+    def inverse(self) -> Pose:
+        """T_b_a of T_a_b."""
+        return Pose(self.rotation.T, -self.rotation.T @ self.translation)
+
+    def apply(self, points: ArrayLike) -> Array:
+        """(N, 3) points of frame b in frame a."""
+        return np.asarray(points, np.float64) @ self.rotation.T + self.translation
+
+    @property
+    def matrix(self) -> Array:
+        """(4, 4) homogeneous matrix."""
+        m = np.eye(4)
+        m[:3, :3], m[:3, 3] = self.rotation, self.translation
+        return m
+
+    @property
+    def quaternion(self) -> Array:
+        """(4,) x, y, z, w (ROS order), w >= 0."""
+        return quaternion_from_matrix(self.rotation)
+
+
+def _left_jacobian(theta: Array) -> Array:
+    """(3, 3) V of SO(3) (Sola et al. 2018, eq. 145 and 174)."""
+    angle2 = float(theta @ theta)
+    angle = np.sqrt(angle2)
+    if angle < 1e-4:
+        b, c = 0.5 - angle2 / 24.0, 1.0 / 6.0 - angle2 / 120.0
+    else:
+        b, c = (1.0 - np.cos(angle)) / angle2, (angle - np.sin(angle)) / (angle2 * angle)
+    s = skew(theta)
+    return np.eye(3) + b * s + c * (s @ s)

@@ -1,0 +1,164 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The values that travel between stages: frozen, and checked once, when they are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Array, Pose
+
+Image = NDArray[np.uint8]
+Points = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PointCloud:
+    """Points `xyz` (N, 3) float32 in metres, x forward, y left, z up; `intensity` (N,) float32 in 0..1 or none."""
+
+    xyz: Points
+    intensity: Points | None = None
+
+    def __post_init__(self) -> None:
+        xyz = np.asarray(self.xyz, np.float32)
+        if xyz.ndim != 2 or xyz.shape[1] != 3:
+            raise InputError(f"a cloud is (N, 3), got {xyz.shape}", "cloud.shape")
+        object.__setattr__(self, "xyz", xyz)
+        if self.intensity is not None:
+            intensity = np.asarray(self.intensity, np.float32)
+            if intensity.shape != (len(xyz),):
+                raise InputError(f"{len(xyz)} points need as many intensities, got {intensity.shape}", "cloud.shape")
+            object.__setattr__(self, "intensity", intensity)
+
+    def __len__(self) -> int:
+        return len(self.xyz)
+
+    def transformed(self, T_new_old: Pose) -> PointCloud:
+        """The same points in another frame."""
+        return PointCloud(T_new_old.apply(self.xyz).astype(np.float32), self.intensity)
+
+    def selected(self, index: NDArray[Any]) -> PointCloud:
+        """The points of an index or mask."""
+        return PointCloud(self.xyz[index], None if self.intensity is None else self.intensity[index])
+
+    def finite(self) -> PointCloud:
+        """The points without NaN and infinity; an intensity that is not finite becomes 0."""
+        keep = np.asarray(np.isfinite(self.xyz).all(axis=1))
+        i = None if self.intensity is None else np.nan_to_num(self.intensity, nan=0.0, posinf=0.0, neginf=0.0)
+        cloud = PointCloud(self.xyz, i)
+        return cloud if keep.all() else cloud.selected(keep)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """What a robot sees: an RGB image (H, W, 3) uint8 with its camera, and a cloud. Never the truth."""
+
+    image: Image
+    camera: Camera
+    cloud: PointCloud
+    stamp: int = 0  # ns, of the image
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        image = self.image
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise InputError(f"an image is (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}", "image.shape")
+        if image.shape[:2] != (self.camera.height, self.camera.width):
+            raise InputError(
+                f"the image is {image.shape[1]}x{image.shape[0]} but its camera {self.camera.width}x"
+                f"{self.camera.height}: give the calibration of this image size",
+                "image.size",
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """A pair and what only training and evaluation may know."""
+
+    pair: Pair
+    T_camera_lidar: Pose | None = None  # none: a recording without calibration
+    T_world_lidar: Pose | None = None  # where the vehicle was, if the source knows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Correspondences:
+    """Matches: `pixels` (M, 2) in the original image, `points` (M, 3) in the lidar frame, `weights` (M,) in 0..1."""
+
+    pixels: Array
+    points: Array
+    weights: Array
+
+    def __post_init__(self) -> None:
+        for name, shape in (("pixels", (-1, 2)), ("points", (-1, 3)), ("weights", (-1,))):
+            value = np.asarray(getattr(self, name), np.float64)
+            object.__setattr__(self, name, value.reshape(shape))
+        if not len(self.pixels) == len(self.points) == len(self.weights):
+            raise InputError(
+                f"matches need equal lengths, got {len(self.pixels)} pixels, {len(self.points)} points and "
+                f"{len(self.weights)} weights",
+                "matches.shape",
+            )
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def selected(self, index: NDArray[Any]) -> Correspondences:
+        """The matches of an index or mask."""
+        return Correspondences(self.pixels[index], self.points[index], self.weights[index])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What a network says of a pair: matches, and the share of the cloud that the camera seems to see, 0..1."""
+
+    correspondences: Correspondences
+    overlap: float
+
+
+class Status(str, Enum):
+    """Whether there is a pose, and if not, why not."""
+
+    OK = "ok"
+    BAD_INPUT = "bad_input"  # too few or no finite points, an empty image
+    TOO_FEW_MATCHES = "too_few_matches"
+    NO_CONSENSUS = "no_consensus"  # too few matches agree on one pose
+    NOT_CONVERGED = "not_converged"
+    BEHIND_CAMERA = "behind_camera"
+    DEGENERATE = "degenerate"  # the inliers do not fix all six axes
+    NONFINITE = "nonfinite"  # NaN out of the network or the solver
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PoseEstimate:
+    """An answer: `pose` is T_camera_lidar when `status` is OK and none otherwise, with the reason in words.
+
+    `covariance` (6, 6) belongs to T_camera_lidar in the coordinates (dt, theta) of `Pose.retract`, in m and rad.
+    `inliers` (M,) marks the matches that agree with the pose; `residual_px` is their root mean square distance.
+    `seconds` has the time of each stage.
+    """
+
+    status: Status
+    reason: str = ""
+    pose: Pose | None = None
+    covariance: Array | None = None
+    correspondences: Correspondences | None = None
+    inliers: NDArray[np.bool_] | None = None
+    residual_px: float = float("nan")
+    confidence: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.status is Status.OK) != (self.pose is not None):
+            raise ValueError(f"status {self.status.value} with pose {self.pose}: only OK carries a pose, and always")
+
+    @property
+    def n_inliers(self) -> int:
+        """How many matches agree with the pose."""
+        return 0 if self.inliers is None else int(self.inliers.sum())

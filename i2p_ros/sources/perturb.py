@@ -1,0 +1,43 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Make the question hard: give the cloud in a frame that nobody knows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.types import Sample
+
+Protocol = Literal["none", "vp2p", "sixdof"]
+PROTOCOLS: dict[str, str] = {
+    "none": "the cloud as the source gives it",
+    "vp2p": "cloud turned about its up axis by uniform -180..180 deg and moved by uniform +-10 m in its ground plane",
+    "sixdof": "as vp2p, and also rolled and pitched by uniform +-10 deg and raised by uniform +-1 m",
+}
+
+
+def random_transform(protocol: Protocol, rng: np.random.Generator) -> Pose:
+    """T_given_lidar of a protocol, drawn from rng."""
+    yaw = rng.uniform(-np.pi, np.pi)
+    x, y, height = rng.uniform([-10.0, -10.0, -1.0], [10.0, 10.0, 1.0])
+    roll, pitch = np.radians(rng.uniform(-10.0, 10.0, 2))
+    if protocol == "none":
+        return Pose.identity()
+    turn = Pose.from_rotvec([0.0, 0.0, yaw], [x, y, 0.0])
+    if protocol == "vp2p":
+        return turn
+    return Pose.from_rotvec([0.0, 0.0, 0.0], [0.0, 0.0, height]) @ Pose.from_rotvec([roll, pitch, 0.0]) @ turn
+
+
+def perturbed(sample: Sample, protocol: Protocol, seed: int, index: int) -> tuple[Sample, Pose]:
+    """The sample with its cloud given in a random frame, and T_given_lidar; the same seed and index, the same frame."""
+    T_given_lidar = random_transform(protocol, np.random.default_rng([seed, index]))
+    T_lidar_given = T_given_lidar.inverse()
+    pair = replace(sample.pair, cloud=sample.pair.cloud.transformed(T_given_lidar))
+    T_camera = None if sample.T_camera_lidar is None else sample.T_camera_lidar @ T_lidar_given
+    T_world = None if sample.T_world_lidar is None else sample.T_world_lidar @ T_lidar_given
+    return Sample(pair, T_camera, T_world), T_given_lidar
