@@ -58,7 +58,7 @@ class Camera:
     def from_matrix(
         k: ArrayLike, width: int, height: int, model: str = "plumb_bob", distortion: ArrayLike = ()
     ) -> Camera:
-        """From a (3, 3) intrinsic matrix; zero coefficients count as none, unless the model (equidistant) still bends."""
+        """From a (3, 3) intrinsic matrix; zero coefficients count as none where that is a pinhole."""
         k = np.asarray(k, np.float64)
         if k.shape != (3, 3):
             raise InputError(f"an intrinsic matrix is (3, 3), got {k.shape}", "camera_info.k")
