@@ -1,0 +1,174 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The files that KITTI is made of, one function each. Every error names the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.types import Image, PointCloud
+
+EARTH_RADIUS = 6378137.0  # m, as in the raw development kit
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationFile:
+    """Rows `key: numbers` of a calibration file; rows that are not numbers (dates) are left out."""
+
+    path: Path
+    rows: dict[str, Array]
+
+    def matrix(self, key: str, *shape: int) -> Array:
+        """The row as an array of this shape; InputError where it is absent, has another length or is not finite."""
+        if key not in self.rows:
+            raise InputError(f"{self.path} has no row {key!r}; it has {', '.join(self.rows) or 'none'}", "calibration")
+        row, size = self.rows[key], int(np.prod(shape))
+        if row.size != size or not np.isfinite(row).all():
+            raise InputError(f"{self.path}: {key} needs {size} finite numbers, got {row.tolist()}", "calibration")
+        return row.reshape(shape)
+
+    def pose(self, rotation: str, translation: str) -> Pose:
+        """The transform of a rotation row (9 numbers) and a translation row (3 numbers)."""
+        return self.rigid(np.column_stack([self.matrix(rotation, 3, 3), self.matrix(translation, 3)]), rotation)
+
+    def rigid(self, matrix: Array, key: str) -> Pose:
+        """The transform of a (3, 4) matrix; an error names this file and the row that it came from."""
+        return _rigid(matrix, f"{self.path}: {key}")
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """How one camera sees: `matrix` P (3, 4) from the rectified frame of camera 0, and that frame from the lidar."""
+
+    matrix: Array
+    T_rect_lidar: Pose
+    size: tuple[int, int] | None  # width, height, where the calibration tells it
+    path: Path
+
+    def of(self, image: Image, image_path: Path) -> tuple[Camera, Pose]:
+        """The camera of an image, and T_camera_lidar: P = K [I | b] makes b the offset of its own optical frame."""
+        size = (image.shape[1], image.shape[0])
+        if self.size and size != self.size:
+            raise InputError(
+                f"{image_path} is {size[0]}x{size[1]} but {self.path} is for {self.size[0]}x{self.size[1]}: "
+                "use the rectified images of this calibration",
+                "image.size",
+            )
+        try:
+            camera = Camera.from_matrix(self.matrix[:, :3], *size)
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}", error.reason) from error
+        offset = np.linalg.solve(camera.matrix, self.matrix[:, 3])
+        return camera, Pose(np.eye(3), np.asarray(offset, np.float64)) @ self.T_rect_lidar
+
+
+def read_calibration(path: Path) -> CalibrationFile:
+    """The rows of a calibration file; InputError if it is missing or unreadable."""
+    rows = {}
+    for line in read_lines(path, "calibration"):
+        key, _, values = line.partition(":")
+        try:
+            rows[key.strip()] = np.array(values.split(), np.float64)
+        except ValueError:
+            continue  # calib_time is a date
+    return CalibrationFile(path, rows)
+
+
+def read_lines(path: Path, reason: str) -> list[str]:
+    """The lines of a text file that are not blank; InputError if it is missing or not text."""
+    try:
+        return [line for line in path.read_text().splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path} ({error}): KITTI folders need this file", reason) from error
+
+
+def read_image(path: Path) -> Image:
+    """(H, W, 3) uint8 RGB."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise InputError(f"{path} is not a readable image: it is broken or cut short; copy it again", "image.broken")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_cloud(path: Path) -> PointCloud:
+    """Points and intensity of a .bin of little-endian float32 x, y, z, intensity."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error})", "cloud.missing") from error
+    if not data or len(data) % 16:
+        raise InputError(
+            f"{path} has {len(data)} bytes; a cloud is a positive multiple of 16 (float32 x, y, z, intensity): "
+            "it is cut short or of another format; copy it again",
+            "cloud.truncated",
+        )
+    rows = np.frombuffer(data, "<f4").reshape(-1, 4).astype(np.float32)
+    return PointCloud(rows[:, :3], rows[:, 3])
+
+
+def read_stamps(path: Path) -> list[int]:
+    """Nanoseconds of each line: dates with nine decimals, taken as UTC (raw), or seconds (odometry)."""
+    try:
+        return [_nanoseconds(line.strip()) for line in read_lines(path, "times")]
+    except (ValueError, InvalidOperation, OverflowError) as error:
+        raise InputError(f"{path} must have one time a line, a date or seconds: {error!r}", "times") from error
+
+
+def read_poses(path: Path) -> list[Pose]:
+    """T_world_camera0 of each line of 12 numbers, where world is the first frame of camera 0."""
+    poses = []
+    for number, line in enumerate(read_lines(path, "poses"), 1):
+        poses.append(_rigid(_floats(line, path, 12)[:12].reshape(3, 4), f"{path}, line {number}"))
+    return poses
+
+
+def read_oxts(path: Path) -> Array:
+    """(6,) latitude and longitude (deg), altitude (m), roll, pitch and yaw (rad) of one frame."""
+    lines = read_lines(path, "oxts")
+    return _floats(lines[0] if lines else "", path, 6)[:6]
+
+
+def oxts_pose(values: Array, latitude: float) -> Pose:
+    """T_mercator_imu, east, north and up, in metres at the scale of `latitude` (deg).
+
+    The projection of the raw development kit (Geiger et al. 2013, section 4, convertOxtsToPose).
+    """
+    lat, lon, altitude, roll, pitch, yaw = values
+    radius = EARTH_RADIUS * np.cos(np.radians(latitude))
+    north = radius * np.log(np.tan(np.radians(90.0 + lat) / 2.0))
+    turn = Pose.from_rotvec([0, 0, yaw]) @ Pose.from_rotvec([0, pitch, 0]) @ Pose.from_rotvec([roll, 0, 0])
+    return Pose(turn.rotation, np.array([radius * np.radians(lon), north, altitude]))
+
+
+def _nanoseconds(text: str) -> int:
+    if "-" in text[1:] and ":" in text:
+        stamp = np.datetime64(text.replace(" ", "T"), "ns")
+        if np.isnat(stamp):
+            raise ValueError(f"not a time: {text!r}")
+        return int(stamp.astype(np.int64))
+    return int(Decimal(text) * 10**9)
+
+
+def _floats(line: str, path: Path, least: int) -> Array:
+    try:
+        values = np.array(line.split(), np.float64)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}", "numbers") from error
+    if len(values) < least or not np.isfinite(values).all():
+        raise InputError(f"{path} needs {least} finite numbers a line, got {line[:80]!r}", "numbers")
+    return values
+
+
+def _rigid(matrix: Array, where: str) -> Pose:
+    try:
+        return Pose.from_matrix(matrix)
+    except InputError as error:
+        raise InputError(f"{where}: {error}", error.reason) from error
