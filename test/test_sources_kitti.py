@@ -318,7 +318,7 @@ def test_a_truncated_cloud_is_named(raw: Path, size: int) -> None:
 def test_a_cloud_that_went_away_is_named(raw: Path) -> None:
     source = KittiSource(raw)
     shutil.rmtree(raw / DATE / DRIVE / "velodyne_points")
-    with pytest.raises(InputError, match="0000000000.bin"):
+    with pytest.raises(InputError, match=r"0000000000\.bin"):
         source[0]
 
 
