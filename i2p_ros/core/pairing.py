@@ -1,0 +1,125 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Images and clouds that belong together, by header stamp. No ROS types: live topics and recordings use the same."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+QUEUE = 64  # messages that wait on each side: one second of a 60 Hz camera
+RESET_NS = 1_000_000_000  # a stamp this much older than the newest of its kind: time has jumped back
+ImageT = TypeVar("ImageT")  # what stands for an image
+CloudT = TypeVar("CloudT")
+T = TypeVar("T")
+
+
+class _Queue(Generic[T]):
+    """Messages of one kind, by stamp."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything, as at the start."""
+        self.items: dict[int, T] = {}
+        self.newest: int | None = None
+        self.last_paired: int | None = None
+        self._intervals: deque[int] = deque(maxlen=8)
+
+    def put(self, stamp: int, item: T, dropped: Counter[str]) -> None:
+        """Keep the item, unless it comes twice or too late; a full queue loses its oldest."""
+        if stamp in self.items or stamp == self.last_paired:
+            dropped["duplicate"] += 1
+            return
+        if self.last_paired is not None and stamp < self.last_paired:
+            dropped["out_of_order"] += 1
+            return
+        self.items[stamp] = item
+        if self.newest is not None and stamp > self.newest:
+            self._intervals.append(stamp - self.newest)
+        self.newest = stamp if self.newest is None else max(stamp, self.newest)
+        if len(self.items) > QUEUE:
+            del self.items[min(self.items)]
+            dropped["overflow"] += 1
+
+    def none_before(self, stamp: int) -> bool:
+        """Whether the next message will not be older: at least half of the shortest recent interval is to pass."""
+        return self.newest is not None and self.newest + min(self._intervals, default=0) // 2 >= stamp
+
+    def forget_unless(self, other_newest: int | None, waiting: set[int], slop_ns: int, dropped: Counter[str]) -> None:
+        """Drop what is older than the last pair, or than anything the other side can still send in order."""
+        reach = -(2**63) if other_newest is None else other_newest - slop_ns
+        paired = -(2**63) if self.last_paired is None else self.last_paired
+        for stamp in [s for s in self.items if s < paired or (s < reach and s not in waiting)]:
+            del self.items[stamp]
+            dropped[f"unpaired_{self.kind}"] += 1
+
+
+class Pairer(Generic[ImageT, CloudT]):
+    """Pairs of the nearest image and cloud, each used at most once, in order of time.
+
+    A pair is given out as soon as no message in order can make a nearer one: at once if the stamps are equal or the
+    rates say that the next message is farther off, else when a newer one has come. That costs at most one period of the
+    slower stream and makes pairs independent of which topic arrives first. `dropped` counts messages without a pair by
+    reason: unpaired_image, unpaired_cloud, duplicate, out_of_order, overflow; and the jumps back, as time_reset.
+    """
+
+    def __init__(self, slop_ns: int, time_offset_ns: int = 0) -> None:
+        self.slop_ns, self.time_offset_ns = slop_ns, time_offset_ns
+        self.dropped: Counter[str] = Counter()
+        self._images: _Queue[ImageT] = _Queue("image")
+        self._clouds: _Queue[CloudT] = _Queue("cloud")
+
+    def add_image(self, stamp: int, item: ImageT) -> list[tuple[ImageT, CloudT, int]]:
+        """Pairs (image, cloud, gap) that are now sure; gap = image stamp - (cloud stamp + offset), ns."""
+        return self._add(self._images, stamp, item)
+
+    def add_cloud(self, stamp: int, item: CloudT) -> list[tuple[ImageT, CloudT, int]]:
+        """As add_image; the offset is added to the stamp."""
+        return self._add(self._clouds, stamp + self.time_offset_ns, item)
+
+    def flush(self) -> list[tuple[ImageT, CloudT, int]]:
+        """The pairs among what still waits, when nothing more will come."""
+        return self._settle(at_end=True)
+
+    def _add(self, queue: _Queue[T], stamp: int, item: T) -> list[tuple[ImageT, CloudT, int]]:
+        if queue.newest is not None and stamp < queue.newest - RESET_NS:
+            self.dropped["time_reset"] += 1
+            self._images.clear()
+            self._clouds.clear()
+        queue.put(stamp, item, self.dropped)
+        return self._settle()
+
+    def _settle(self, at_end: bool = False) -> list[tuple[ImageT, CloudT, int]]:
+        """Match the nearest first. A match that is not sure yet holds back those that share a message or cross it."""
+        images, clouds = self._images, self._clouds
+        near = [(abs(i - c), i, c) for i in images.items for c in clouds.items if abs(i - c) <= self.slop_ns]
+        better: list[tuple[int, int, bool]] = []  # image, cloud, whether it is sure
+        for gap, i, c in sorted(near):
+            rivals = [sure for bi, bc, sure in better if (i - bi) * (c - bc) <= 0]
+            if not any(rivals):
+                sure = at_end or (images.none_before(c + gap) and clouds.none_before(i + gap))
+                better.append((i, c, sure and not rivals))
+        pairs = sorted((i, c) for i, c, sure in better if sure)
+        found = [(images.items.pop(i), clouds.items.pop(c), i - c) for i, c in pairs]
+        if pairs:
+            images.last_paired, clouds.last_paired = pairs[-1]
+        images.forget_unless(clouds.newest, {i for i, _, _ in better}, self.slop_ns, self.dropped)
+        clouds.forget_unless(images.newest, {c for _, c, _ in better}, self.slop_ns, self.dropped)
+        return found
+
+
+def pair_stamps(
+    image_stamps: Sequence[int], cloud_stamps: Sequence[int], slop_ns: int, offset_ns: int = 0
+) -> list[tuple[int, int]]:
+    """Indices (image, cloud) of the pairs of a recording, by time; offset_ns is added to the stamps of clouds."""
+    pairer: Pairer[int, int] = Pairer(slop_ns, offset_ns)
+    arrivals = [(stamp, True, index) for index, stamp in enumerate(image_stamps)]
+    arrivals += [(stamp + offset_ns, False, index) for index, stamp in enumerate(cloud_stamps)]
+    pairs: list[tuple[int, int, int]] = []
+    for stamp, is_image, index in sorted(arrivals):
+        pairs += pairer.add_image(stamp, index) if is_image else pairer.add_cloud(cloud_stamps[index], index)
+    return [(image, cloud) for image, cloud, _ in pairs + pairer.flush()]

@@ -1,0 +1,165 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pairing by header stamp, judged by brute force over all pairs of stamps."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from i2p_ros.core.pairing import QUEUE, Pairer, pair_stamps
+
+MS = 1_000_000
+START = 1_700_000_000_000 * MS
+
+
+def play(pairer, images, clouds, image_delay=0, cloud_delay=0):
+    """(now, image stamp, cloud stamp, gap) of pairs, when each stream arrives in order with a delay of its own."""
+    arrivals = [(s + image_delay, 0, s) for s in images] + [(s + cloud_delay, 1, s) for s in clouds]
+    pairs = []
+    for now, is_cloud, stamp in sorted(arrivals):
+        found = pairer.add_cloud(stamp, stamp) if is_cloud else pairer.add_image(stamp, stamp)
+        pairs += [(now, *pair) for pair in found]
+    return pairs
+
+
+def stream(rate_hz, seconds, start_ms=0.0, jitter_ms=0.0, seed=0):
+    """Stamps in ns."""
+    noise = np.random.default_rng(seed).uniform(-jitter_ms, jitter_ms, round(rate_hz * seconds))
+    return [START + round((start_ms + 1000 * n / rate_hz + e) * MS) for n, e in enumerate(noise)]
+
+
+def nearest(stamp, others):
+    return min(others, key=lambda other: (abs(other - stamp), other))
+
+
+@pytest.mark.parametrize(
+    ("image_hz", "cloud_hz", "pairs"), [(10, 10, 100), (30, 10, 100), (60, 10, 100), (1, 20, 10), (7, 13, 70)]
+)
+@pytest.mark.parametrize(("image_delay", "cloud_delay"), [(0, 0), (40, 0), (0, 40), (200, 10), (3, 300)])
+def test_any_rates_and_delays_give_the_nearest(image_hz, cloud_hz, pairs, image_delay, cloud_delay):
+    images, clouds = stream(image_hz, 10, 3.0), stream(cloud_hz, 10)
+    pairer = Pairer(50 * MS)
+    found = play(pairer, images, clouds, image_delay * MS, cloud_delay * MS)
+    found = [pair[1:] for pair in found] + pairer.flush()
+    assert len(found) == pytest.approx(pairs, abs=1)
+    slow, fast = (1, 0) if cloud_hz <= image_hz else (0, 1)
+    for pair in found:
+        assert pair[2] == pair[0] - pair[1]
+        assert pair[fast] == nearest(pair[slow], [images, clouds][fast])
+
+
+def test_equal_stamps_pair_at_once():
+    pairer = Pairer(50 * MS)
+    assert pairer.add_image(START, "image") == []
+    assert pairer.add_cloud(START, "cloud") == [("image", "cloud", 0)]
+
+
+def test_a_better_image_is_waited_for_and_a_known_rate_ends_the_wait():
+    pairer = Pairer(50 * MS)
+    pairer.add_image(START, "a")
+    assert pairer.add_cloud(START + 20 * MS, "cloud") == []
+    assert pairer.add_image(START + 25 * MS, "b") == []  # a cloud at 26 ms would be nearer
+    assert pairer.add_cloud(START + 120 * MS, "next") == [("b", "cloud", 5 * MS)]
+    found = play(Pairer(50 * MS), stream(10, 3), stream(10, 3, 5.0))
+    waits = [now - max(image, cloud) for now, image, cloud, _ in found]
+    assert len(waits) == 30 and max(waits[3:]) == 0
+
+
+def test_the_wait_is_at_most_a_period():
+    found = play(Pairer(50 * MS), stream(10, 10, 0, 3, seed=1), stream(10, 10, 40, 3, seed=2))
+    assert len(found) >= 99
+    assert max(now - max(image, cloud) for now, image, cloud, _ in found) <= 66 * MS
+
+
+@pytest.mark.parametrize("image_hz", [10, 30, 60])
+def test_a_looped_recording_pairs_in_every_round(image_hz):
+    pairer = Pairer(50 * MS)
+    rounds = [len(play(pairer, stream(image_hz, 30), stream(10, 30, 4.0), cloud_delay=60 * MS)) for _ in range(3)]
+    assert min(rounds) >= 298 and max(rounds) <= 300
+    assert pairer.dropped["time_reset"] == 2
+
+
+def test_an_hour_forward_and_one_wild_stamp_do_not_stop_it():
+    pairer, hour = Pairer(50 * MS), 3600 * 1000 * MS
+    play(pairer, stream(10, 2), stream(10, 2))
+    later = [s + hour for s in stream(10, 2)]
+    assert len(play(pairer, later, later)) == 20
+    pairer.add_image(later[-1] + 5 * hour, "wild")
+    after = [s + 2000 * MS for s in later]
+    assert len(play(pairer, after, after)) >= 18
+
+
+def test_a_sensor_that_stops_and_returns_pairs_again_in_bounded_memory():
+    pairer = Pairer(50 * MS)
+    images, clouds = stream(60, 20), [s for s in stream(10, 20) if not 2e9 < s - START < 18e9]
+    found = play(pairer, images, clouds)
+    assert len(found) == len(clouds)
+    assert pairer.dropped["overflow"] > 800
+    assert pairer.dropped["overflow"] + pairer.dropped["unpaired_image"] >= len(images) - len(clouds) - QUEUE
+
+
+def test_reasons_are_counted():
+    pairer = Pairer(10 * MS)
+    for stamp in (0, 0, 100, 200):
+        pairer.add_image(START + stamp * MS, stamp)
+    pairer.add_cloud(START + 100 * MS, "a")
+    pairer.add_image(START + 50 * MS, "late")
+    pairer.add_image(START + 100 * MS, "again")
+    pairer.add_cloud(START + 150 * MS, "alone")
+    pairer.add_image(START + 300 * MS, 300)
+    assert pairer.dropped == {"duplicate": 2, "out_of_order": 1, "unpaired_image": 1, "unpaired_cloud": 1}
+
+
+def test_out_of_order_inside_the_queue_is_put_in_order():
+    pairer = Pairer(20 * MS)
+    for stamp in (0, 66, 33):
+        pairer.add_image(START + stamp * MS, stamp)
+    assert pairer.add_cloud(START + 34 * MS, "cloud") == [(33, "cloud", -MS)]
+
+
+@pytest.mark.parametrize("offset", [40, -40])
+def test_a_constant_offset_is_taken_out(offset):
+    images, clouds = stream(10, 10), stream(10, 10, offset)
+    assert play(Pairer(30 * MS), images, clouds) == []
+    found = play(Pairer(30 * MS, -offset * MS), images, clouds, cloud_delay=50 * MS)
+    assert len(found) == 100 and all(gap == 0 for *_, gap in found)
+
+
+def test_half_a_period_apart_still_pairs():
+    assert len(play(Pairer(50 * MS), stream(10, 10), stream(10, 10, 50.0))) >= 99
+    jittered = play(Pairer(50 * MS), stream(10, 10, 0, 1, seed=3), stream(10, 10, 50.0, 1, seed=4))
+    assert len(jittered) >= 60  # a quarter of the clouds is more than the slop away from both images
+
+
+stamps = st.lists(st.integers(0, 3000), unique=True, max_size=40).map(sorted)
+
+
+@settings(max_examples=150, deadline=None)
+@given(stamps, stamps, st.integers(1, 120), st.integers(-100, 100))
+def test_a_recording_pairs_in_order_within_the_slop_and_once(images, clouds, slop, offset):
+    pairs = pair_stamps(images, clouds, slop, offset)
+    for (i, c), (j, d) in pairwise(pairs):
+        assert i < j and c < d
+    assert all(abs(images[i] - clouds[c] - offset) <= slop for i, c in pairs)
+
+
+@settings(max_examples=150, deadline=None)
+@given(stamps, stamps, st.integers(1, 120))
+def test_mutually_nearest_messages_are_paired_if_rates_are_steady(images, clouds, slop):
+    images, clouds = ([s + 200 * n for n, s in enumerate(stamps)] for stamps in (images, clouds))
+    pairs = set(pair_stamps(images, clouds, slop))
+    gap = {(i, c): abs(s - t) for i, s in enumerate(images) for c, t in enumerate(clouds) if abs(s - t) <= slop}
+    for (i, c), g in gap.items():
+        if all(g < other for (j, d), other in gap.items() if (j == i) != (d == c)):
+            assert (i, c) in pairs
+
+
+def test_stamps_of_a_looped_recording_need_no_order():
+    images, clouds = stream(30, 5), stream(10, 5, 2.0)
+    shuffled = np.random.default_rng(0).permutation(len(images))
+    pairs = pair_stamps([images[k] for k in shuffled], clouds, 50 * MS)
+    assert [int(shuffled[i]) for i, _ in pairs] == [i for i, _ in pair_stamps(images, clouds, 50 * MS)]
+    assert len(pairs) == 50
