@@ -1,0 +1,7 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From matches to a pose with a covariance, or to a named reason why there is none."""
+
+from i2p_ros.pnp.solver import solve
+
+__all__ = ["solve"]

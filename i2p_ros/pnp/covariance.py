@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Covariances of a pose: from the solver, and carried to the frames and the order that ROS wants.
+
+Every covariance is 6x6 in the coordinates (dt, theta) of `Pose.retract`: translation, and a rotation vector on the
+left, both along the axes of the frame that the pose maps to; m and rad.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Array, Pose, skew
+
+FLOOR_STD = np.array([0.01] * 3 + [np.radians(0.05)] * 3)  # m, rad: no pose of ours is better known
+CAP_RATIO = 1e4  # largest deviation, in floors: 100 m; about 9 rad, which is no knowledge at all
+AXES = ("x (right)", "y (down)", "z (forward)", "rotation about x", "rotation about y", "rotation about z")
+
+
+def of_estimate(jacobian: Array, weights: Array, variance: float) -> Array:
+    """variance * A^-1 B A^-1 with A = J^T W J, B = J^T W^2 J: jacobian (M, 2, 6), weights (M,), variance px^2.
+
+    The covariance of weighted least squares when all errors are alike. Plain (J^T W J)^-1 would hold only if weights
+    were inverse variances, and those of a network are not; with equal weights the two are the same.
+    """
+    a = np.einsum("n,nki,nkj->ij", weights, jacobian, jacobian)
+    b = np.einsum("n,nki,nkj->ij", weights**2, jacobian, jacobian)
+    inverse = np.linalg.inv(a)
+    return symmetric(variance * inverse @ b @ inverse)
+
+
+def unobservable(jacobian: Array, weights: Array) -> list[str]:
+    """Names of the camera axes that the matches say nothing of: eigenvalues of the unit-free J^T W J that vanish."""
+    a = np.einsum("n,nki,nkj->ij", weights, jacobian, jacobian)
+    scale = np.sqrt(np.maximum(np.diag(a), 1e-300))
+    values, vectors = np.linalg.eigh(a / np.outer(scale, scale))
+    return sorted({AXES[int(np.argmax(np.abs(vectors[:, k])))] for k in np.flatnonzero(values < 1e-9)})
+
+
+def weak(covariance: Array, max_std_m: float, max_std_rad: float) -> list[str]:
+    """Names of the axes whose standard deviation is above the limits, each with the deviation."""
+    std = np.sqrt(np.diag(covariance))
+    shown = [f"{s:.2g} m" for s in std[:3]] + [f"{np.degrees(s):.2g} deg" for s in std[3:]]
+    limits = np.array([max_std_m] * 3 + [max_std_rad] * 3)
+    return [f"{AXES[k]} {shown[k]}" for k in np.flatnonzero(~(std <= limits))]
+
+
+def with_origin(covariance: Array, T_camera_map: Pose, shift: Array) -> Array:
+    """Covariance of T_camera_lidar = T_camera_map T_map_lidar, where T_map_lidar subtracts shift (3,) m."""
+    j = np.eye(6)
+    j[:3, 3:] = skew(T_camera_map.rotation @ shift)
+    return symmetric(j @ covariance @ j.T)
+
+
+def camera_in_lidar(T_camera_lidar: Pose, covariance: Array) -> Array:
+    """Covariance of T_lidar_camera, the camera in the lidar frame, from that of T_camera_lidar.
+
+    Order x, y, z, rotation about x, y, z, all along the fixed axes of the lidar frame: what geometry_msgs wants.
+    """
+    R_lidar_camera = T_camera_lidar.rotation.T
+    j = np.zeros((6, 6))
+    j[:3, :3] = j[3:, 3:] = -R_lidar_camera
+    j[:3, 3:] = -R_lidar_camera @ skew(T_camera_lidar.translation)
+    return symmetric(j @ covariance @ j.T)
+
+
+def base_in_map(T_map_camera: Pose, covariance: Array, T_camera_base: Pose) -> Array:
+    """Covariance of T_map_base = T_map_camera T_camera_base from that of T_map_camera; T_camera_base is exact."""
+    j = np.eye(6)
+    j[:3, 3:] = -skew(T_map_camera.rotation @ T_camera_base.translation)
+    return symmetric(j @ covariance @ j.T)
+
+
+def published(covariance: Array) -> Array:
+    """The nearest matrix fit to publish: symmetric, no deviation below (1 cm, 0.05 deg) nor absurdly above.
+
+    Raises InputError for NaN and infinity: there is nothing honest to publish then.
+    """
+    if covariance.shape != (6, 6) or not np.isfinite(covariance).all():
+        raise InputError("a covariance must be (6, 6) and finite: publish no pose instead", "nonfinite")
+    unit = np.outer(FLOOR_STD, FLOOR_STD)
+    values, vectors = np.linalg.eigh(symmetric(covariance / unit))
+    return symmetric((vectors * np.clip(values, 1.0, CAP_RATIO**2)) @ vectors.T * unit)
+
+
+def symmetric(matrix: Array) -> Array:
+    """The symmetric part."""
+    return 0.5 * (matrix + matrix.T)
