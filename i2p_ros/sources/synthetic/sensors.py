@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Image, PointCloud
-from i2p_ros.sources.synthetic.casting import SKY, Hits, Rays, camera_windows, cast, lidar_windows
-from i2p_ros.sources.synthetic.shading import Scene, Surface, surface
+from i2p_ros.sources.synthetic.casting import Hits, Rays, camera_windows, cast, lidar_windows
+from i2p_ros.sources.synthetic.shading import Scene, Seen, Surface, seen, surface
 from i2p_ros.sources.synthetic.solids import Floats
 
 BEAM_TOP, BEAM_BOTTOM = 2.0, -24.8  # deg, those of an HDL-64E
 RETURN_SHARE = 0.8  # of the rays of a turn give a return, about
 MIN_RANGE, MAX_RANGE = 1.5, 80.0  # m
-RANGE_NOISE = 0.02  # m
+RANGE_NOISE, INTENSITY_NOISE = 0.02, 0.02  # m, 1
 AMBIENT = np.array([0.42, 0.45, 0.50], np.float32)[:, None]
+HAZE = np.array([0.72, 0.76, 0.82], np.float32)[:, None]
 SUNLIGHT = np.array([0.70, 0.66, 0.58], np.float32)[:, None]
 
 
@@ -67,15 +68,12 @@ def cast_lidar(scene: Scene, elevations: Array, azimuths: Array, T_world_lidar: 
 def take_image(scene: Scene, camera: Camera, T_world_camera: Pose, rng: np.random.Generator) -> Image:
     """An RGB image (H, W, 3): sun, haze and sky, a soft lens, random exposure and tint, noise."""
     rays, hits = cast_camera(scene, camera, T_world_camera)
-    directions = rays.directions.reshape(3, -1)
-    distance, solid = hits.distance.ravel(), hits.solid.ravel()
-    light = _sky(directions, scene.world.sun)
-    seen = np.flatnonzero(solid != SKY)
-    near = distance[seen]
-    points = directions[:, seen] * near
-    shade = _lit(surface(scene, rays.origin, points, near, solid[seen]), directions[:, seen], scene.world.sun)
-    air = np.exp(-near / scene.world.haze)
-    light[:, seen] = shade * air + (1.0 - air) * np.array([0.72, 0.76, 0.82], np.float32)[:, None]
+    light = _sky(rays.directions.reshape(3, -1), scene.world.sun)
+    found = seen(scene, rays, hits)
+    air = np.exp(found.distance * np.float32(-1.0 / scene.world.haze))
+    hazy = _lit(surface(scene, rays.origin, found), found.directions, scene.world.sun) * air + HAZE * (1.0 - air)
+    for channel, value in zip(light, hazy, strict=True):
+        channel[found.index] = value
     return _develop(light.reshape(3, camera.height, camera.width), rng)
 
 
@@ -92,8 +90,8 @@ def _sky(directions: Floats, sun: Floats) -> Floats:
     """(3, n) a gradient from the horizon up, brighter towards the sun."""
     up = np.clip(directions[2], 0.0, 1.0)
     low, high = np.array([0.78, 0.82, 0.88], np.float32)[:, None], np.array([0.35, 0.55, 0.85], np.float32)[:, None]
-    glow = 0.35 * np.maximum(sun @ directions, 0.0) ** 8
-    return np.asarray(low + (high - low) * np.sqrt(up) + glow, np.float32)
+    glow = np.square(np.square(np.square(np.maximum(sun @ directions, 0.0))))
+    return np.asarray(low + (high - low) * np.sqrt(up) + 0.35 * glow, np.float32)
 
 
 def _develop(light: Floats, rng: np.random.Generator) -> Image:
@@ -109,28 +107,24 @@ def take_cloud(scene: Scene, beams: int, points: int, T_world_lidar: Pose, rng: 
     """A turn of the lidar: about `points` returns, at most so many, with range noise, dropouts and intensity."""
     elevations, azimuths = lidar_angles(beams, points, rng.uniform(0.0, 1.0) * 1e-2)
     rays, hits = cast_lidar(scene, elevations, azimuths, T_world_lidar)
-    distance, solid = hits.distance.ravel(), hits.solid.ravel()
-    index = np.flatnonzero((distance > MIN_RANGE) & (distance < MAX_RANGE))
-    directions, near = rays.directions.reshape(3, -1)[:, index], distance[index]
-    found = surface(scene, rays.origin, directions * near, near, solid[index])
-    facing = np.abs(np.einsum("in,in->n", found.normal, directions))
-    kept = _returned(found, facing, near, points, rng)
-    noisy = near[kept] + rng.standard_normal(len(kept), np.float32) * np.float32(RANGE_NOISE)
-    xyz = T_world_lidar.rotation.T.astype(np.float32) @ (directions[:, kept] * noisy)
-    intensity = _intensity(found, facing, near)[kept]
-    intensity = intensity + rng.standard_normal(len(kept), np.float32) * np.float32(0.02)
+    hit = seen(scene, rays, hits, MIN_RANGE, MAX_RANGE)
+    found = surface(scene, rays.origin, hit)
+    facing = np.abs(np.einsum("in,in->n", found.normal, hit.directions))
+    kept = _returned(found, facing, hit, points, rng)
+    noisy = hit.distance[kept] + rng.standard_normal(len(kept), np.float32) * np.float32(RANGE_NOISE)
+    xyz = T_world_lidar.rotation.T.astype(np.float32) @ (hit.directions.take(kept, axis=1) * noisy)
+    intensity = _intensity(found, facing, hit.distance)[kept]
+    intensity += rng.standard_normal(len(kept), np.float32) * np.float32(INTENSITY_NOISE)
     return PointCloud(np.ascontiguousarray(xyz.T), np.clip(intensity, 0.0, 1.0))
 
 
-def _returned(
-    found: Surface, facing: Floats, distance: Floats, points: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Indices of the hits that give a return: glass, grazing incidence and distance lose some; at most `points`."""
-    lost = 0.02 + 0.4 * found.glass + 0.3 * (facing < 0.05) + 0.1 * distance / MAX_RANGE
-    kept = np.flatnonzero(rng.random(len(distance), np.float32) > lost)
+def _returned(found: Surface, facing: Floats, hit: Seen, points: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Which hits give a return, in the order of the grid: glass, grazing incidence and distance lose some."""
+    lost = 0.02 + 0.4 * found.glass + 0.3 * (facing < 0.05) + hit.distance * np.float32(0.1 / MAX_RANGE)
+    kept = np.flatnonzero(rng.random(len(lost), np.float32) > lost)
     if len(kept) > points:
-        kept = np.sort(rng.choice(kept, points, replace=False))
-    return kept
+        kept = rng.permutation(kept)[:points]
+    return kept[np.argsort(hit.index[kept])]
 
 
 def _intensity(found: Surface, facing: Floats, distance: Floats) -> Floats:

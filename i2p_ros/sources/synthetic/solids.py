@@ -34,14 +34,15 @@ ROUND = (Material.FOLIAGE, Material.PERSON)
 
 
 class Solid(NamedTuple):
-    """One solid: its centre and half sizes (m), yaw (rad), material, RGB albedo 0..1, four numbers for its pattern."""
+    """One solid in street coordinates: its middle, bottom and size (m), yaw against the street (rad), RGB albedo."""
 
-    centre: tuple[float, float, float]
-    half: tuple[float, float, float]
+    x: float
+    offset: float
+    bottom: float
+    size: tuple[float, float, float]
     yaw: float
     material: Material
     colour: tuple[float, float, float]
-    pattern: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,16 +57,15 @@ class Solids:
     pattern: Floats
 
     @staticmethod
-    def of(solids: list[Solid]) -> Solids:
-        """The solids of a list."""
-        centre, half, yaw, material, colour, pattern = zip(*solids, strict=True)
+    def joined(parts: list[Solids]) -> Solids:
+        """All of several in one."""
         return Solids(
-            np.array(centre, np.float64),
-            np.array(half, np.float32),
-            np.array(yaw, np.float32),
-            np.array(material, np.int32),
-            np.ascontiguousarray(np.array(colour, np.float32).T),
-            np.ascontiguousarray(np.array(pattern, np.float32).T),
+            np.concatenate([p.centre for p in parts]),
+            np.concatenate([p.half for p in parts]),
+            np.concatenate([p.yaw for p in parts]),
+            np.concatenate([p.material for p in parts]),
+            np.concatenate([p.colour for p in parts], axis=1),
+            np.concatenate([p.pattern for p in parts], axis=1),
         )
 
     def selected(self, index: NDArray[np.generic]) -> Solids:

@@ -56,14 +56,14 @@ class Street:
         terms = zip(self.slope_amplitude, self.wavenumber, self.phase, strict=True)
         return np.asarray(sum(a * np.cos(k * x + p) for a, k, p in terms))
 
-    def heading(self, x: float) -> float:
+    def heading(self, x: ArrayLike) -> NDArray[np.floating]:
         """Direction of the street at x, rad."""
-        return float(np.arctan(self.slope(x)))
+        return np.asarray(np.arctan(self.slope(x)))
 
-    def at(self, x: float, offset: float) -> tuple[float, float]:
-        """World x, y of the place `offset` m to the left of the centre line at x."""
+    def at(self, x: ArrayLike, offset: ArrayLike) -> NDArray[np.float64]:
+        """(2, ...) world x, y of the places `offset` m to the left of the centre line at x."""
         heading = self.heading(x)
-        return x - offset * float(np.sin(heading)), float(self.centre(x)) + offset * float(np.cos(heading))
+        return np.stack([x - offset * np.sin(heading), self.centre(x) + offset * np.cos(heading)])
 
     def offset(self, x: Floats, y: Floats) -> Floats:
         """Distance of world points to the left of the centre line (exact where the street is straight)."""
@@ -75,7 +75,7 @@ class Street:
 class Block:
     """A stretch of street: its solids, its side street (half width 0: none; which sides) and its verges."""
 
-    solids: list[Solid]
+    solids: Solids
     side_half_width: float
     side_left: bool
     side_right: bool
@@ -113,7 +113,7 @@ class World:
         here = int(np.floor(x / BLOCK))
         first = here - BEHIND
         blocks = [self.block(k) for k in range(first, here + AHEAD + 1)]
-        return Solids.of([solid for block in blocks for solid in block.solids]), first, blocks
+        return Solids.joined([block.solids for block in blocks]), first, blocks
 
 
 class _Builder:
@@ -139,7 +139,7 @@ class _Builder:
                 self._side_street(side, half_width)
         self._traffic()
         grass = rng.random(2) < 0.4
-        return Block(self.solids, half_width, left, right, bool(grass[0]), bool(grass[1]))
+        return Block(self._placed(), half_width, left, right, bool(grass[0]), bool(grass[1]))
 
     def _add(
         self,
@@ -152,18 +152,27 @@ class _Builder:
         yaw: float = 0.0,
     ) -> None:
         """A solid of a size (m) at street coordinates, turned by yaw against the street."""
-        px, py = self.street.at(x, offset)
-        half = (size[0] / 2, size[1] / 2, size[2] / 2)
-        red, green, blue = (float(c) for c in colour)
-        pattern = tuple(self.rng.random(4).tolist())
-        self.solids.append(
-            Solid((px, py, bottom + half[2]), half, self.street.heading(x) + yaw, material, (red, green, blue), pattern)
+        red, green, blue = colour
+        self.solids.append(Solid(x, offset, bottom, size, yaw, material, (red, green, blue)))
+
+    def _placed(self) -> Solids:
+        """The solids so far, in the world."""
+        x, offset, bottom, size, yaw, material, colour = (np.array(a) for a in zip(*self.solids, strict=True))
+        half = size / 2.0
+        return Solids(
+            np.column_stack([*self.street.at(x, offset), bottom + half[:, 2]]),
+            half.astype(np.float32),
+            (yaw + self.street.heading(x)).astype(np.float32),
+            material.astype(np.int32),
+            np.ascontiguousarray(colour.T, np.float32),
+            self.rng.random((4, len(x)), np.float32),
         )
 
     def _colour(self, low: float, high: float, spread: float) -> NDArray[np.float64]:
         """A grey between low and high with a tint of some spread."""
         grey = self.rng.uniform(low, high)
-        return np.clip(grey * (1.0 + self.rng.uniform(-spread, spread, 3)), 0.03, 0.95)
+        tint = 1.0 + spread * self.rng.uniform(-1.0, 1.0, 3)
+        return np.minimum(grey * tint, 0.95)
 
     def _houses(self, side: int, room: float) -> None:
         rng, at, end = self.rng, self.start, self.start + room
