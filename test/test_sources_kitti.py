@@ -237,6 +237,13 @@ def test_frames_that_lack_a_half_are_counted(raw: Path) -> None:
     assert source.skipped == 3  # cloud 0 for camera 2, image 2 of both cameras
 
 
+def test_a_drive_without_clouds_is_counted_and_left_out(raw: Path) -> None:
+    shutil.rmtree(raw / DATE / DRIVE / "velodyne_points")
+    source = KittiSource(raw)
+    assert (source.drives, source.skipped) == (("2011_09_26_drive_0002",), 6)
+    refused("no frame with both .* and a cloud .6 files lack their other half", raw, drives=["0001"])
+
+
 def test_indexing_behaves_like_a_sequence(raw: Path) -> None:
     source = KittiSource(raw, drives=["0001"])
     assert source[-1].pair.name.endswith("0000000002/image_03")
@@ -351,7 +358,7 @@ def test_times_keep_every_nanosecond(tmp_path: Path) -> None:
     path.write_text("2011-09-26 13:02:25.000000001\n\n2011-09-26 13:02:25\n1317042145.123456789\n-0.5\n")
     second = 1317042145 * 10**9
     assert read_stamps(path) == [second + 1, second, second + 123456789, -(10**9) // 2]
-    path.write_text("NaT-1:\n")
+    path.write_text("2011-13-26 13:02:25\n")
     with pytest.raises(InputError, match="one time a line"):
         read_stamps(path)
 
