@@ -38,8 +38,9 @@ def camera_rays(camera: Camera, T_world_camera: Pose) -> Rays:
 def lidar_angles(beams: int, points: int, phase: float) -> tuple[Array, Array]:
     """Elevations (falling) and azimuths (rising through a turn from phase - pi on) of rays, rad, for so many points."""
     columns = int(np.ceil(points / beams / RETURN_SHARE))
-    elevations = np.radians(np.linspace(BEAM_TOP, BEAM_BOTTOM, beams))
-    return elevations, phase - np.pi + 2.0 * np.pi / columns * np.arange(columns)
+    elevations: Array = np.radians(np.linspace(BEAM_TOP, BEAM_BOTTOM, beams))
+    azimuths: Array = phase - np.pi + 2.0 * np.pi / columns * np.arange(columns, dtype=np.float64)
+    return elevations, azimuths
 
 
 def lidar_rays(elevations: Array, azimuths: Array, T_world_lidar: Pose) -> Rays:
@@ -99,8 +100,8 @@ def _develop(light: Floats, rng: np.random.Generator) -> Image:
     image = cv2.GaussianBlur(np.ascontiguousarray(light.transpose(1, 2, 0)), (3, 3), rng.uniform(0.3, 0.6))
     image *= (rng.uniform(0.7, 1.3) * rng.uniform(0.94, 1.06, 3)).astype(np.float32)
     np.power(image, np.float32(rng.uniform(0.6, 0.85)), out=image)
-    image += rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(0.005, 0.025))
-    return np.clip(image * 255.0, 0.0, 255.0).astype(np.uint8)
+    noise = rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(0.005, 0.025))
+    return np.clip((image + noise) * 255.0, 0.0, 255.0).astype(np.uint8)
 
 
 def take_cloud(scene: Scene, beams: int, points: int, T_world_lidar: Pose, rng: np.random.Generator) -> PointCloud:
@@ -114,8 +115,8 @@ def take_cloud(scene: Scene, beams: int, points: int, T_world_lidar: Pose, rng: 
     noisy = hit.distance[kept] + rng.standard_normal(len(kept), np.float32) * np.float32(RANGE_NOISE)
     xyz = T_world_lidar.rotation.T.astype(np.float32) @ (hit.directions.take(kept, axis=1) * noisy)
     intensity = _intensity(found, facing, hit.distance)[kept]
-    intensity += rng.standard_normal(len(kept), np.float32) * np.float32(INTENSITY_NOISE)
-    return PointCloud(np.ascontiguousarray(xyz.T), np.clip(intensity, 0.0, 1.0))
+    noise = rng.standard_normal(len(kept), np.float32) * np.float32(INTENSITY_NOISE)
+    return PointCloud(np.ascontiguousarray(xyz.T), np.clip(intensity + noise, 0.0, 1.0))
 
 
 def _returned(found: Surface, facing: Floats, hit: Seen, points: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -130,4 +131,4 @@ def _returned(found: Surface, facing: Floats, hit: Seen, points: int, rng: np.ra
 def _intensity(found: Surface, facing: Floats, distance: Floats) -> Floats:
     """(n,) reflectance of the surface in infrared, weakened by the angle of incidence and by distance."""
     reflectance = found.albedo.mean(axis=0) * found.gain
-    return np.asarray(reflectance * (0.4 + 0.6 * facing) * np.exp(-distance / 150.0), np.float32)
+    return np.asarray(reflectance * (0.6 + 0.4 * facing) * np.exp(-distance / 150.0), np.float32)

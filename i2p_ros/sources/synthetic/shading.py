@@ -171,7 +171,7 @@ def _places(
     x, y, z = points - centre
     local = np.stack([cos * x + sin * y, cos * y - sin * x, z])
     half = np.ascontiguousarray(solids.half.T).take(solid, axis=1)
-    unit = local / half
+    unit = np.asarray(local / half, np.float32)
     a, b, c = np.abs(unit)
     side = np.where(a > b, np.int8(0), np.int8(1))
     side[c > np.maximum(a, b)] = 2

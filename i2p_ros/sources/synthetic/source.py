@@ -98,8 +98,10 @@ def scene_at(world: World, T_world_lidar: Pose) -> Scene:
 def _somewhere(world: World, rng: np.random.Generator) -> Pose:
     """T_world_lidar of a vehicle in the street: along it mostly, anyhow in three cases of ten."""
     x, lane = rng.uniform(0.0, 500.0), -world.street.road / 2 + rng.normal(0.0, 0.4)
-    yaw = rng.uniform(-np.pi, np.pi) if rng.random() < 0.3 else world.street.heading(x) + rng.normal(0.0, 0.12)
-    return _placed(world, x, lane, yaw, *rng.normal(0.0, [0.006, 0.006, 0.02]))
+    along = float(world.street.heading(x)) + rng.normal(0.0, 0.12)
+    yaw = rng.uniform(-np.pi, np.pi) if rng.random() < 0.3 else along
+    pitch, roll, rise = rng.normal(0.0, [0.006, 0.006, 0.02]).tolist()
+    return _placed(world, x, lane, yaw, pitch, roll, rise)
 
 
 def _placed(world: World, x: float, offset: float, yaw: float, pitch: float, roll: float, rise: float) -> Pose:
@@ -125,7 +127,6 @@ class _Drive:
         x = self.start + SPEED * t
         sway = np.sin(0.35 * t + self.phase[0])
         turn = 0.5 * 0.35 / SPEED * np.cos(0.35 * t + self.phase[0])
-        pitch, roll, rise = np.array([0.005, 0.004, 0.02]) * np.sin(np.array([2.1, 1.3, 1.7]) * t + self.phase[1:])
-        return _placed(
-            self.world, x, -street.road / 2 + 0.5 * sway, street.heading(x) + turn, float(pitch), float(roll), rise
-        )
+        nod = np.array([0.005, 0.004, 0.02]) * np.sin(np.array([2.1, 1.3, 1.7]) * t + self.phase[1:])
+        yaw = float(street.heading(x) + turn)
+        return _placed(self.world, x, -street.road / 2 + 0.5 * sway, yaw, *nod.tolist())
