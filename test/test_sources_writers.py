@@ -210,6 +210,15 @@ def test_a_bag_of_compressed_images_and_bare_clouds(tmp_path: Path) -> None:
     assert ([f.name for f in cloud.fields], cloud.point_step, cloud.is_dense) == (["x", "y", "z"], 12, False)
 
 
+def test_a_bag_never_has_the_stamp_that_means_none(tmp_path: Path) -> None:
+    early = [replace(s, pair=replace(s.pair, stamp=s.pair.stamp - START)) for s in (sample(0), sample(1))]
+    write_bag(Listed(early), tmp_path / "bag")
+    found = messages(tmp_path / "bag")
+    for topic in ("/camera/image", "/camera/camera_info", "/points", "/ground_truth/pose"):
+        assert [stamp_of(m) for m in found[topic]] == [10**9, 1_100_000_001]
+    assert stamp_of(found["/tf_static"][0].transforms[0]) == 10**9
+
+
 WRITERS: list[Callable[[Any, Path], None]] = [write_kitti_raw, write_bag]
 
 

@@ -24,6 +24,7 @@ STORE = get_typestore(Stores.ROS2_JAZZY)
 FORMATS = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
 LIDAR, CAMERA, WORLD = "lidar", "camera_optical_frame", "world"
 JPEG_QUALITY = 95
+FIRST_STAMP = 10**9  # ns
 _UNSET = QosTime(0, 0)
 LATCHED = Qos(  # `ros2 bag play` gives late listeners the transform only with this
     QosHistory.KEEP_LAST,
@@ -48,12 +49,17 @@ def open_bag(path: Path, fmt: str, compressed_images: bool) -> Iterator[BagWrite
 
 
 class BagWriter:
-    """Samples to messages; the header stamp of every message is the stamp of the pair."""
+    """Samples to messages; the header stamp of every message is the stamp of the pair.
+
+    A recording that starts before 1 s (KITTI sequences start at 0) starts at 1 s in the bag: in ROS a stamp of 0 says
+    that there is none.
+    """
 
     def __init__(self, writer: Writer, compressed_images: bool) -> None:
         self._writer, self._compressed = writer, compressed_images
         self._connections: dict[str, Any] = {}
         self._calibration: tuple[Camera, Array, str] | None = None
+        self._shift = 0  # ns
 
     def add(self, sample: Sample) -> None:
         """Write the messages of one sample, and before the first the calibration."""
@@ -61,15 +67,20 @@ class BagWriter:
         assert T_camera_lidar is not None
         self._check_calibration(pair.camera, T_camera_lidar, pair.name)
         if not self._connections:
-            self._write("/tf_static", transforms(pair.stamp, T_camera_lidar.inverse()), pair.stamp)
+            self._begin(pair.stamp, T_camera_lidar)
+        stamp = pair.stamp + self._shift
         if self._compressed:
-            self._write("/camera/image/compressed", compressed_image(pair.stamp, pair.image), pair.stamp)
+            self._write("/camera/image/compressed", compressed_image(stamp, pair.image), stamp)
         else:
-            self._write("/camera/image", image(pair.stamp, pair.image), pair.stamp)
-        self._write("/camera/camera_info", camera_info(pair.stamp, pair.camera), pair.stamp)
-        self._write("/points", points(pair.stamp, pair.cloud), pair.stamp)
+            self._write("/camera/image", image(stamp, pair.image), stamp)
+        self._write("/camera/camera_info", camera_info(stamp, pair.camera), stamp)
+        self._write("/points", points(stamp, pair.cloud), stamp)
         if sample.T_world_lidar is not None:
-            self._write("/ground_truth/pose", pose_stamped(pair.stamp, sample.T_world_lidar), pair.stamp)
+            self._write("/ground_truth/pose", pose_stamped(stamp, sample.T_world_lidar), stamp)
+
+    def _begin(self, stamp: int, T_camera_lidar: Pose) -> None:
+        self._shift = max(0, FIRST_STAMP - stamp)
+        self._write("/tf_static", transforms(stamp + self._shift, T_camera_lidar.inverse()), stamp + self._shift)
 
     def _check_calibration(self, camera: Camera, T_camera_lidar: Pose, name: str) -> None:
         """A bag has one /tf_static."""

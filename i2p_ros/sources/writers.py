@@ -50,6 +50,7 @@ def write_bag(
     """Write the bag folder `path` with /camera/image (rgb8) or /camera/image/compressed (JPEG), /camera/camera_info,
     /points, /tf_static (the calibration: camera_optical_frame in lidar) and, where known, /ground_truth/pose.
 
+    Times are those of the source, moved to start at 1 s if they start earlier: a ROS stamp of 0 means none.
     Raises InputError for a target that exists, a sample without truth, or a calibration that changes.
     """
     from i2p_ros.sources.bag_writer import open_bag
