@@ -97,11 +97,20 @@ def _sky(directions: Floats, sun: Floats) -> Floats:
 
 def _develop(light: Floats, rng: np.random.Generator) -> Image:
     """(H, W, 3) uint8 image of light (3, H, W)."""
-    image = cv2.GaussianBlur(np.ascontiguousarray(light.transpose(1, 2, 0)), (3, 3), rng.uniform(0.3, 0.6))
+    image = cv2.GaussianBlur(cv2.merge(list(light)), (3, 3), rng.uniform(0.3, 0.6))
     image *= (rng.uniform(0.7, 1.3) * rng.uniform(0.94, 1.06, 3)).astype(np.float32)
     np.power(image, np.float32(rng.uniform(0.6, 0.85)), out=image)
-    noise = rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(0.005, 0.025))
+    noise = _fast_normal(image.shape, rng) * np.float32(rng.uniform(0.005, 0.025))
     return np.clip((image + noise) * 255.0, 0.0, 255.0).astype(np.uint8)
+
+
+def _fast_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
+    """Nearly normal numbers of mean -2/148 and deviation 1: sums of four bytes, drawn in less than half the time."""
+    parts = np.frombuffer(rng.bytes(4 * int(np.prod(shape))), np.int8).reshape(4, *shape)
+    total = parts[0].astype(np.int16)
+    for part in parts[1:]:
+        total += part
+    return total * np.float32(1.0 / 148.0)
 
 
 def take_cloud(scene: Scene, beams: int, points: int, T_world_lidar: Pose, rng: np.random.Generator) -> PointCloud:
