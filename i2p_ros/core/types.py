@@ -133,6 +133,7 @@ class Status(str, Enum):
     BEHIND_CAMERA = "behind_camera"
     DEGENERATE = "degenerate"  # the inliers do not fix all six axes
     NONFINITE = "nonfinite"  # NaN out of the network or the solver
+    NOT_PROCESSED = "not_processed"  # a node was busy with another pair, failed, or did not answer
 
 
 @dataclass(frozen=True, slots=True, eq=False)

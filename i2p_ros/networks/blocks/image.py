@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The pixel branch: a residual U-Net."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def convolution(channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """Convolution and batch norm."""
+    conv = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(channels_out))
+
+
+class Residual(nn.Module):
+    """The basic block of ResNet (He et al. 2016)."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = convolution(channels_in, channels_out, 3, stride)
+        self.conv2 = convolution(channels_out, channels_out)
+        same = channels_in == channels_out and stride == 1
+        self.shortcut = nn.Identity() if same else convolution(channels_in, channels_out, 1, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, out, H / stride, W / stride)."""
+        return F.relu(self.conv2(F.relu(self.conv1(x))) + self.shortcut(x))
+
+
+class ImageUNet(nn.Module):
+    """A stem of stride 2, then stages of residual blocks: the first of stride `first_stride`, each later one of 2.
+
+    The output has the stride of the first stage.
+    """
+
+    def __init__(
+        self, channels_in: int, stem: int, stages: list[int], blocks: list[int], first_stride: int,
+        decoder: list[int], context: int,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.stem = convolution(channels_in, stem, 5, 2)
+        strides = [first_stride] + [2] * (len(stages) - 1)
+        befores = [stem, *stages[:-1]]
+        self.stages = nn.ModuleList(
+            nn.Sequential(Residual(a, b, s), *(Residual(b, b) for _ in range(n - 1)))
+            for a, b, s, n in zip(befores, stages, strides, blocks, strict=True)
+        )
+        self.context = nn.Linear(context, stages[-1])
+        above = [stages[-1], *decoder[:-1]]
+        self.decoder = nn.ModuleList(Residual(a + s, b) for a, s, b in zip(above, stages[-2::-1], decoder, strict=True))
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """Maps of every stage, the finest first."""
+        x = F.relu(self.stem(image))
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+    def decode(self, maps: list[Tensor], context: Tensor) -> Tensor:
+        """(B, C, h, w) at the stride of the first stage; context (B, C') is added at the coarsest stage."""
+        x = maps[-1] + self.context(context)[:, :, None, None]
+        for block, skip in zip(self.decoder, maps[-2::-1], strict=True):
+            x = F.interpolate(x, size=skip.shape[2:], mode="bilinear")
+            x = block(torch.cat([x, skip], 1))
+        return x

@@ -1,0 +1,203 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sparse 3-D convolution in plain torch, on any device, with gradients.
+
+Parameters have spconv's layout (out, k0, k1, k2, in), so one state_dict serves both (spconv 2.x, KRSC). The method:
+one product per kernel offset over gathered rows, then one segment sum (an embedding bag) over all of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_CELLS = 1 << 18  # cells an axis; a margin of one on each side keeps neighbours from wrapping into the next row
+_OFFSETS = [(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1)]
+
+
+def _key(coords: Tensor) -> Tensor:
+    """(M,) one int64 for each row batch, a0, a1, a2 of (M, 4)."""
+    b, x, y, z = (coords + torch.tensor([0, 1, 1, 1], device=coords.device)).unbind(1)
+    return ((b * _CELLS + x) * _CELLS + y) * _CELLS + z
+
+
+def _segments(index: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Order that sorts index, and (n,) where each value's run starts: what an embedding bag wants."""
+    counts = torch.bincount(index, minlength=n)
+    return torch.argsort(index), torch.cumsum(counts, 0) - counts
+
+
+@dataclass(frozen=True)
+class KernelMap:
+    """Which input row meets which output row under which kernel offset, sorted by offset."""
+
+    src: Tensor  # (P,)
+    dst: Tensor  # (P,)
+    counts: list[int]  # pairs of each offset, in order
+    n_src: int
+    n_dst: int
+    by_src: tuple[Tensor, Tensor]
+    by_dst: tuple[Tensor, Tensor]
+
+    @staticmethod
+    def of(src: list[Tensor], dst: list[Tensor], n_src: int, n_dst: int) -> KernelMap:
+        """From a list of pairs for each offset."""
+        s, d = torch.cat(src), torch.cat(dst)
+        return KernelMap(s, d, [len(x) for x in src], n_src, n_dst, _segments(s, n_src), _segments(d, n_dst))
+
+    def transposed(self) -> KernelMap:
+        """The map of the inverse convolution."""
+        return KernelMap(self.dst, self.src, self.counts, self.n_dst, self.n_src, self.by_dst, self.by_src)
+
+
+def _gather_multiply_sum(x: Tensor, weight: Tensor, m: KernelMap) -> Tensor:
+    """(n_dst, out): sum over pairs of x[src] @ weight[offset]; weight (K, in, out)."""
+    products = x.new_empty(len(m.src), weight.shape[2])
+    for k, (rows, out) in enumerate(zip(m.src.split(m.counts), products.split(m.counts), strict=True)):
+        torch.mm(x.index_select(0, rows), weight[k], out=out)
+    return F.embedding_bag(m.by_dst[0], products, m.by_dst[1], mode="sum")
+
+
+class _SparseProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, m: KernelMap) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.map = m
+        return _gather_multiply_sum(x, weight, m)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        (x, weight), m, grad = ctx.saved_tensors, ctx.map, grad.contiguous()
+        dx = _gather_multiply_sum(grad, weight.transpose(1, 2), m.transposed())
+        pairs = zip(m.src.split(m.counts), m.dst.split(m.counts), strict=True)
+        dw = torch.stack([x.index_select(0, s).T @ grad.index_select(0, d) for s, d in pairs])
+        return dx, dw, None
+
+
+class Voxels:
+    """The occupied cells of one level: `coords` (M, 4) int64 rows batch, a0, a1, a2, sorted; a* in 0..2^17."""
+
+    def __init__(self, coords: Tensor) -> None:
+        self.key, order = torch.sort(_key(coords))
+        self.coords = coords[order]
+        self._neighbours: KernelMap | None = None
+
+    def __len__(self) -> int:
+        return len(self.coords)
+
+    @staticmethod
+    def of_points(coords: Tensor) -> tuple[Voxels, Tensor]:
+        """Cells of (P, 4) integer coordinates with repeats, and (P,) the cell of each point."""
+        _, inverse = torch.unique(_key(coords), return_inverse=True)
+        first = torch.empty(int(inverse.max()) + 1, 4, dtype=coords.dtype, device=coords.device)
+        first[inverse] = coords
+        return Voxels(first), inverse
+
+    def neighbours(self) -> KernelMap:
+        """Map of a submanifold 3x3x3 kernel: coord[src] = coord[dst] + offset; 13 searches, the rest mirrored."""
+        if self._neighbours is None:
+            n, rows = len(self), torch.arange(len(self), device=self.key.device)
+            steps = [(i * _CELLS + j) * _CELLS + k for i, j, k in _OFFSETS[:13]]
+            wanted = self.key[None] + torch.tensor(steps, device=self.key.device)[:, None]
+            at = torch.searchsorted(self.key, wanted).clamp_(max=n - 1)
+            found = self.key[at] == wanted
+            dst = [f.nonzero()[:, 0] for f in found]
+            src = [a[d] for a, d in zip(at, dst, strict=True)]
+            self._neighbours = KernelMap.of([*src, rows, *dst[::-1]], [*dst, rows, *src[::-1]], n, n)
+        return self._neighbours
+
+    def coarser(self) -> tuple[Voxels, KernelMap]:
+        """Cells of twice the size, and the map of a 2x2x2 kernel with stride 2 to them."""
+        parent = torch.cat([self.coords[:, :1], self.coords[:, 1:] // 2], 1)
+        coarse, row = Voxels.of_points(parent)
+        x, y, z = (self.coords[:, 1:] % 2).unbind(1)
+        child = (x * 2 + y) * 2 + z
+        src = [(child == k).nonzero()[:, 0] for k in range(8)]
+        return coarse, KernelMap.of(src, [row[s] for s in src], len(self), len(coarse))
+
+
+class SparseConv(nn.Module):
+    """A sparse convolution without bias; `weight` (out, k, k, k, in). The map says which kind: same, down or up."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int = 3) -> None:
+        super().__init__()
+        mean_neighbours = 8 if kernel == 3 else 1  # of the 27 cells around a surface voxel about 8 are occupied
+        scale = (2.0 / (channels_in * mean_neighbours)) ** 0.5
+        self.weight = nn.Parameter(torch.randn(channels_out, kernel, kernel, kernel, channels_in) * scale)
+
+    def forward(self, x: Tensor, kernel_map: KernelMap) -> Tensor:
+        """(n_dst, out) from (n_src, in)."""
+        out, inside = self.weight.shape[0], self.weight.shape[-1]
+        per_offset = self.weight.reshape(out, -1, inside).permute(1, 2, 0).contiguous()
+        y: Tensor = _SparseProduct.apply(x, per_offset, kernel_map)
+        return y
+
+
+class SparseResidual(nn.Module):
+    """Two submanifold 3x3x3 convolutions with a shortcut."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = SparseConv(channels_in, channels_out), nn.BatchNorm1d(channels_out)
+        self.conv2, self.norm2 = SparseConv(channels_out, channels_out), nn.BatchNorm1d(channels_out)
+        same = channels_in == channels_out
+        self.shortcut = nn.Identity() if same else nn.Linear(channels_in, channels_out, bias=False)
+
+    def forward(self, x: Tensor, voxels: Voxels) -> Tensor:
+        """(M, out) from (M, in)."""
+        y = F.relu(self.norm1(self.conv1(x, voxels.neighbours())))
+        return F.relu(self.norm2(self.conv2(y, voxels.neighbours())) + self.shortcut(x))
+
+
+def mean_by(index: Tensor, x: Tensor, n: int) -> Tensor:
+    """(n, C) mean of the rows of x (P, C) with the same index; zero where there is none."""
+    total = x.new_zeros(n, x.shape[1]).index_add(0, index, x)
+    return total / torch.bincount(index, minlength=n).clamp(min=1)[:, None].to(x.dtype)
+
+
+class SparseUNet(nn.Module):
+    """The voxel branch: a U-Net over occupied cells (after SPVCNN, Tang et al. 2020), back to the points."""
+
+    def __init__(self, channels_in: int, encoder: list[int], decoder: list[int], context: int) -> None:
+        super().__init__()
+        self.stem, self.stem_norm = SparseConv(channels_in, encoder[0]), nn.BatchNorm1d(encoder[0])
+        self.first = SparseResidual(encoder[0], encoder[0])
+        steps = list(itertools.pairwise(encoder))
+        self.down = nn.ModuleList(SparseConv(a, b, 2) for a, b in steps)
+        self.encode = nn.ModuleList(SparseResidual(b, b) for _, b in steps)
+        self.context = nn.Linear(context, encoder[-1])
+        up = list(zip([encoder[-1], *decoder[:-1]], decoder, strict=True))
+        self.up = nn.ModuleList(SparseConv(a, b, 2) for a, b in up)
+        skips = encoder[-2::-1]
+        self.decode = nn.ModuleList(SparseResidual(b + s, b) for (_, b), s in zip(up, skips, strict=True))
+
+    def encode_points(
+        self, coords: Tensor, features: Tensor
+    ) -> tuple[list[Tensor], list[Voxels], list[KernelMap], Tensor]:
+        """Features, cells and maps of every level, and (P,) the finest cell of each point; coords (P, 4)."""
+        voxels, cell = Voxels.of_points(coords)
+        x = mean_by(cell, features, len(voxels))
+        x = F.relu(self.stem_norm(self.stem(x, voxels.neighbours())))
+        xs, levels, maps = [self.first(x, voxels)], [voxels], []
+        for down, encode in zip(self.down, self.encode, strict=True):
+            coarse, kernel_map = levels[-1].coarser()
+            xs.append(encode(F.relu(down(xs[-1], kernel_map)), coarse))
+            levels.append(coarse)
+            maps.append(kernel_map)
+        return xs, levels, maps, cell
+
+    def decode_points(
+        self, xs: list[Tensor], levels: list[Voxels], maps: list[KernelMap], cell: Tensor, context: Tensor
+    ) -> Tensor:
+        """(P, C) features of the points; context (B, C') is added at the coarsest level."""
+        x = xs[-1] + self.context(context)[levels[-1].coords[:, 0]]
+        for i, (up, decode) in enumerate(zip(self.up, self.decode, strict=True)):
+            level = len(maps) - 1 - i
+            x = F.relu(up(x, maps[level].transposed()))
+            x = decode(torch.cat([x, xs[level]], 1), levels[level])
+        return x[cell]

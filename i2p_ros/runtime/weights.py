@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Trained models: a manifest.yaml beside safetensors files, checked by hash before they are loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from i2p_ros.core.config import Settings
+from i2p_ros.core.errors import ModelError
+
+
+class ModelEntry(BaseModel):
+    """What the manifest says of one model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    family: str
+    settings: dict[str, Any]
+    file: str
+    sha256: str
+    licence: str
+    trained: dict[str, Any]
+    scores: dict[str, Any] = {}
+
+
+def models_folder() -> Path:
+    """Where the shipped models lie: $I2P_MODELS, the installed share folder, or the repository's models/."""
+    if "I2P_MODELS" in os.environ:
+        return Path(os.environ["I2P_MODELS"])
+    beside = Path(__file__).parents[2] / "models"
+    if beside.is_dir():
+        return beside
+    for prefix in Path(__file__).parents:
+        share = prefix / "share" / "i2p_ros" / "models"
+        if share.is_dir():
+            return share
+    raise ModelError("the models folder is not found: set I2P_MODELS to a folder with a manifest.yaml")
+
+
+def read_manifest(folder: Path) -> dict[str, ModelEntry]:
+    """Name to entry of folder/manifest.yaml; raises ModelError when it is missing or malformed."""
+    file = folder / "manifest.yaml"
+    try:
+        return {name: ModelEntry.model_validate(entry) for name, entry in yaml.safe_load(file.read_text()).items()}
+    except OSError as error:
+        raise ModelError(f"no model manifest at {file}: {error.strerror}") from error
+    except (yaml.YAMLError, ValidationError, AttributeError) as error:
+        raise ModelError(f"{file} is not a model manifest: {error}") from error
+
+
+def find_model(name: str) -> tuple[ModelEntry, Path]:
+    """The entry of a shipped model, or of a folder that `i2p train` wrote, and its checked weights file."""
+    folder = Path(name)
+    if (folder / "manifest.yaml").exists():
+        entry = next(iter(read_manifest(folder).values()))
+    else:
+        folder = models_folder()
+        manifest = read_manifest(folder)
+        if name not in manifest:
+            raise ModelError(f"there is no model {name!r}; there are {', '.join(manifest)}, or give a training folder")
+        entry = manifest[name]
+    file = folder / entry.file
+    if not file.exists():
+        raise ModelError(f"the weights of {name} are missing: {file}")
+    found = sha256(file)
+    if found != entry.sha256:
+        raise ModelError(f"{file} is damaged or another file: sha256 is {found}, expected {entry.sha256}")
+    return entry, file
+
+
+def sha256(file: Path) -> str:
+    """Hex digest of a file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def load_weights(net: nn.Module, file: Path) -> None:
+    """Load a safetensors file into net; raises ModelError when it does not fit."""
+    try:
+        net.load_state_dict(load_file(file))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise ModelError(f"cannot load the weights {file}: {error}") from error
+
+
+def save_model(folder: Path, sizes: BaseModel, net: nn.Module, settings: Settings, trained: dict[str, Any]) -> None:
+    """Write model.safetensors, settings.yaml and a manifest.yaml, each whole or not at all."""
+    weights = folder / "model.safetensors"
+    partial = weights.with_suffix(".tmp")
+    save_file({k: v.detach().contiguous().cpu() for k, v in net.state_dict().items()}, partial)
+    partial.replace(weights)
+    entry = ModelEntry(
+        family="vp2p", settings=sizes.model_dump(), file=weights.name, sha256=sha256(weights), licence="unstated",
+        trained=trained,
+    )  # fmt: skip
+    _write_yaml(folder / "settings.yaml", settings.model_dump())
+    _write_yaml(folder / "manifest.yaml", {folder.name: entry.model_dump()})
+
+
+def _write_yaml(file: Path, tree: dict[str, Any]) -> None:
+    partial = file.with_suffix(".tmp")
+    partial.write_text(yaml.safe_dump(tree, sort_keys=False))
+    partial.replace(file)

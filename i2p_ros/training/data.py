@@ -1,0 +1,169 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Training examples: a sample, varied and perturbed, as tensors with labels. Example k of a seed is always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.types import Image, PointCloud, Sample
+from i2p_ros.networks.vp2p import VP2P, network_camera
+from i2p_ros.sources.base import Source
+from i2p_ros.sources.perturb import Protocol, perturbed
+
+_MIRROR_CAMERA, _MIRROR_LIDAR = np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0])
+
+
+class CachedSource:
+    """A source whose samples are kept in a folder once made, so that a made-up world is rendered only once."""
+
+    def __init__(self, source: Source, folder: Path) -> None:
+        self._source, self._folder = source, folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def name(self) -> str:
+        """The name of the source."""
+        return self._source.name
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> Sample:
+        file = self._folder / f"{index:07d}.npz"
+        if not file.exists():
+            sample = self._source[index]
+            partial = file.with_suffix(f".{torch.initial_seed()}.tmp.npz")  # two workers may make the same one
+            np.savez(partial, allow_pickle=False, **_pack(sample))
+            partial.replace(file)
+            return sample
+        return _unpack(self._source, np.load(file), index)
+
+
+def _pack(sample: Sample) -> dict[str, NDArray[Any]]:
+    pair, pose = sample.pair, sample.T_camera_lidar
+    if pose is None or pair.cloud.intensity is None or pair.camera.distortion:
+        raise InputError("only samples with a true pose, intensities and an undistorted camera are cached", "cache")
+    c = pair.camera
+    camera = np.array([c.fx, c.fy, c.cx, c.cy, c.width, c.height])
+    return {
+        "image": pair.image, "xyz": pair.cloud.xyz, "intensity": pair.cloud.intensity,
+        "camera": camera, "T_camera_lidar": pose.matrix,
+    }  # fmt: skip
+
+
+def _unpack(source: Source, data: np.lib.npyio.NpzFile, index: int) -> Sample:
+    from i2p_ros.core.types import Pair
+
+    fx, fy, cx, cy, width, height = data["camera"]
+    camera = Camera(fx, fy, cx, cy, int(width), int(height))
+    pair = Pair(data["image"], camera, PointCloud(data["xyz"], data["intensity"]), name=f"{source.name}/{index}")
+    return Sample(pair, Pose.from_matrix(data["T_camera_lidar"]))
+
+
+def mirrored(sample: Sample) -> Sample:
+    """The world seen in a mirror: image and cloud swap left and right."""
+    assert sample.T_camera_lidar is not None
+    pair, pose = sample.pair, sample.T_camera_lidar
+    camera = replace(pair.camera, cx=pair.camera.width - 1 - pair.camera.cx)
+    cloud = PointCloud(pair.cloud.xyz * np.array([1, -1, 1], np.float32), pair.cloud.intensity)
+    image = np.ascontiguousarray(pair.image[:, ::-1])
+    T = Pose(_MIRROR_CAMERA @ pose.rotation @ _MIRROR_LIDAR, _MIRROR_CAMERA @ pose.translation)
+    return Sample(replace(pair, image=image, camera=camera, cloud=cloud), T)
+
+
+def cropped(sample: Sample, rng: np.random.Generator, least: float = 0.75) -> Sample:
+    """A window of the image of the same aspect, at least `least` of its width: another focal length and centre."""
+    pair, camera = sample.pair, sample.pair.camera
+    share = rng.uniform(least, 1.0)
+    width, height = int(camera.width * share), int(camera.height * share)
+    left, top = rng.integers(0, camera.width - width + 1), rng.integers(0, camera.height - height + 1)
+    image = np.ascontiguousarray(pair.image[top : top + height, left : left + width])
+    window = camera.cropped(int(left), int(top), width, height)
+    return replace(sample, pair=replace(pair, image=image, camera=window))
+
+
+def shrunk(sample: Sample, width: int = 512) -> Sample:
+    """The sample with its image at most this wide: varying a large image is slow and the network shrinks it anyway."""
+    pair, camera = sample.pair, sample.pair.camera
+    if camera.width <= width:
+        return sample
+    size = (width, round(camera.height * width / camera.width))
+    image = np.asarray(cv2.resize(pair.image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return replace(sample, pair=replace(pair, image=image, camera=camera.resized(*size)))
+
+
+def recoloured(image: Image, rng: np.random.Generator) -> Image:
+    """The image with another exposure, gamma, white balance, sharpness and noise."""
+    x: NDArray[Any] = (image / np.float32(255.0)) ** rng.uniform(0.7, 1.4)
+    x = (x - 0.5) * rng.uniform(0.7, 1.2) + 0.5 + rng.uniform(-0.15, 0.15) + rng.uniform(-0.06, 0.06, 3)
+    if rng.random() < 0.3:
+        x = np.asarray(cv2.GaussianBlur(x, (0, 0), image.shape[1] / 512 * rng.uniform(0.3, 1.5)))
+    x = x + rng.standard_normal(image.shape, dtype=np.float32) * rng.uniform(0, 0.04)
+    return np.asarray(np.clip(x * 255.0, 0, 255), np.uint8)
+
+
+def varied(sample: Sample, rng: np.random.Generator) -> Sample:
+    """Another sample of the same place: mirrored, cropped, recoloured, other intensities, a missing sector."""
+    sample = shrunk(sample)
+    if rng.random() < 0.5:
+        sample = mirrored(sample)
+    if rng.random() < 0.5:
+        sample = cropped(sample, rng)
+    cloud = sample.pair.cloud
+    if cloud.intensity is not None:
+        cloud = PointCloud(cloud.xyz, cloud.intensity * np.float32(rng.uniform(0.6, 1.4)))
+    if rng.random() < 0.2:
+        azimuth = np.arctan2(cloud.xyz[:, 1], cloud.xyz[:, 0])
+        gap = np.abs(np.angle(np.exp(1j * (azimuth - rng.uniform(-np.pi, np.pi)))))
+        cloud = cloud.selected(gap > rng.uniform(0.0, 0.3))
+    pair = replace(sample.pair, image=recoloured(sample.pair.image, rng), cloud=cloud)
+    return replace(sample, pair=pair)
+
+
+class TrainingSet(Dataset[dict[str, torch.Tensor]]):
+    """Example k: a source drawn by its share, an item of it, varied and perturbed, all from the seed and k."""
+
+    def __init__(
+        self, family: VP2P, sources: Sequence[tuple[Source, float]], protocol: Protocol, seed: int, samples: int
+    ) -> None:
+        self.family, self.sources, self.protocol, self.seed, self.samples = family, sources, protocol, seed, samples
+        self._shares = np.array([share for _, share in sources]) / sum(share for _, share in sources)
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __getitem__(self, k: int) -> dict[str, torch.Tensor]:
+        rng = np.random.default_rng([self.seed, k])
+        source = self.sources[rng.choice(len(self.sources), p=self._shares)][0]
+        sample = varied(source[int(rng.integers(len(source)))], rng)
+        sample, _ = perturbed(sample, self.protocol, self.seed, k)
+        return example(self.family, sample, rng)
+
+
+def example(family: VP2P, sample: Sample, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+    """Inputs, and the labels: `uv` (N, 2) network pixels of the points, `visible` (N,) whether inside the image."""
+    if sample.T_camera_lidar is None:
+        raise InputError(f"{sample.pair.name} has no true pose: it cannot be trained on", "training.truth")
+    inputs = family.prepare(sample.pair, rng)
+    points = family.settings.max_points
+    if len(inputs["points"]) < points:  # a batch needs equal numbers
+        again = rng.integers(0, len(inputs["points"]), points - len(inputs["points"]))
+        for key in ("points", "features"):
+            inputs[key] = np.concatenate([inputs[key], inputs[key][again]])
+    camera = network_camera(sample.pair.camera, family.settings.image_width)
+    uv, visible = camera.project(sample.T_camera_lidar.apply(inputs["points"]))
+    labels = {"uv": np.nan_to_num(uv, nan=-1e4).astype(np.float32), "visible": visible}
+    return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in {**inputs, **labels}.items()}

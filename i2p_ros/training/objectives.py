@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What VP2P learns from: the adaptive-weighted loss, a dense cross-entropy, and intersection scores."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from i2p_ros.core.config import TrainingSettings
+
+MARGIN = 0.25  # m of the adaptive-weighted loss (VP2P-Match)
+NOTHING = -1e4  # in place of -inf: its exponential is exactly zero in float32, and gradients stay finite
+SAMPLED = 256  # visible points an image that the adaptive-weighted loss compares with each other
+DENSE_SAMPLED = 96  # visible points an image that are compared with every pixel
+DENSE_SCALE = 20.0  # of the cross-entropy over pixels; matching's sub-pixel peak uses the same
+
+
+def adaptive_weighted(similarity: Tensor, positive: Tensor, negative: Tensor, gamma: float) -> Tensor:
+    """Scalar: mean over rows plus mean over columns of similarity (P, Q) in -1..1.
+
+    softplus(LSE over positives of -g a_p (s - 0.75) + LSE over negatives of g a_n (s - 0.25)), a circle loss (Sun et
+    al. 2020, eq. 6) with weights a_p = max(0, 1 + m - s), a_n = max(0, s + m) that carry no gradient.
+    """
+    s = similarity
+    pull = -gamma * (1 + MARGIN - s.detach()).clamp(min=0) * (s - (1 - MARGIN))
+    push = gamma * (s.detach() + MARGIN).clamp(min=0) * (s - MARGIN)
+    pull, push = pull.masked_fill(~positive, NOTHING), push.masked_fill(~negative, NOTHING)
+    rows = F.softplus(pull.logsumexp(1) + push.logsumexp(1)).mean()
+    columns = F.softplus(pull.logsumexp(0) + push.logsumexp(0)).mean()
+    return rows + columns
+
+
+def on_map(uv: Tensor, image: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """uv of network pixels (B, N, 2) as pixels of the descriptor map, and (B, N) the flat cell each falls in."""
+    h, w = pixels.shape[-2:]
+    scale = torch.tensor([w / image.shape[-1], h / image.shape[-2]])
+    xy = (uv + 0.5) * scale.to(uv) - 0.5
+    cell = xy.round().long()
+    return xy, cell[..., 1].clamp(0, h - 1) * w + cell[..., 0].clamp(0, w - 1)
+
+
+def vp2p_losses(batch: dict[str, Tensor], out: dict[str, Tensor], s: TrainingSettings) -> dict[str, Tensor]:
+    """Scalars `match`, `dense` and `score`, and their weighted sum `loss`."""
+    uv, visible = batch["uv"], batch["visible"]
+    _, cell = on_map(uv, batch["image"], out["pixels"])
+    match, dense = [], []
+    for b in range(len(uv)):
+        seen = visible[b].nonzero()[:, 0]
+        if len(seen) < 32:
+            continue
+        seen = seen[torch.randperm(len(seen), device=seen.device)[:SAMPLED]]
+        pixels, points = out["pixels"][b].flatten(1), out["points"][b, seen]
+        distance = torch.cdist(uv[b, seen], uv[b, seen])
+        near, far = distance <= s.positive_px, distance > s.negative_px
+        match.append(adaptive_weighted(pixels[:, cell[b, seen]].T @ points.T, near, far, s.gamma))
+        few = slice(0, DENSE_SAMPLED)
+        dense.append(F.cross_entropy(DENSE_SCALE * points[few] @ pixels, cell[b, seen[few]]))
+    nothing = out["pixels"].sum() * 0
+    losses = {
+        "match": torch.stack(match).mean() if match else nothing,
+        "dense": torch.stack(dense).mean() if dense else nothing,
+        "score": _score_loss(visible, cell, out),
+    }
+    losses["loss"] = losses["match"] + s.dense_weight * losses["dense"] + s.score_weight * losses["score"]
+    return losses
+
+
+def _score_loss(visible: Tensor, cell: Tensor, out: dict[str, Tensor]) -> Tensor:
+    """Cross-entropy of both intersection scores; a pixel counts as seen when a point falls in it or beside it."""
+    logits = out["pixel_scores"]
+    seen = torch.zeros_like(logits).flatten(1).scatter_reduce(1, cell, visible.to(logits.dtype), "amax")
+    seen = F.max_pool2d(seen.view_as(logits)[:, None], 3, 1, 1)[:, 0]
+    few = torch.tensor(2.0, device=logits.device)  # about one point in six is in view
+    points = F.binary_cross_entropy_with_logits(out["point_scores"], visible.to(logits.dtype), pos_weight=few)
+    return F.binary_cross_entropy_with_logits(logits, seen) + points

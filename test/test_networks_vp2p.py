@@ -1,0 +1,146 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The family's contract: any image, any cloud, same answer for the same pair, matches where they belong."""
+
+import numpy as np
+import pytest
+import torch
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.config import MatchingSettings
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.types import Pair, PointCloud
+from i2p_ros.networks.blocks.image import ImageUNet
+from i2p_ros.networks.blocks.point import PointNet, nearest
+from i2p_ros.networks.matching import match
+from i2p_ros.networks.vp2p import SIZES, VP2P, VP2PSettings, network_camera, network_image, point_features, thinned
+
+TINY = VP2PSettings(
+    image_width=64, max_points=256, stem=8, image_stages=[8, 8, 8, 8], image_blocks=[1, 1, 1, 1],
+    image_decoder=[8, 8, 8], voxel_encoder=[8, 8, 8], voxel_decoder=[8, 8], centres=[64, 16], point_channels=[8, 16],
+    descriptor=16,
+)  # fmt: skip
+
+
+def street(n: int = 3000, seed: int = 0) -> PointCloud:
+    rng = np.random.default_rng(seed)
+    xyz = rng.uniform([-30, -30, -1.7], [30, 30, 6], (n, 3)).astype(np.float32)
+    return PointCloud(xyz, rng.random(n).astype(np.float32))
+
+
+def pair(width: int = 128, height: int = 48, cloud: PointCloud | None = None) -> Pair:
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
+    camera = Camera(0.6 * width, 0.6 * width, width / 2, height / 2, width, height)
+    return Pair(image, camera, street() if cloud is None else cloud)
+
+
+@pytest.mark.parametrize("size", [(128, 48), (640, 480), (1242, 375), (33, 77)])
+@pytest.mark.parametrize("points", [80, 5000])
+def test_any_image_and_any_number_of_points(size: tuple[int, int], points: int) -> None:
+    family = VP2P(TINY, MatchingSettings(min_score=0.0))
+    given = pair(*size, cloud=street(points))
+    inputs = family.prepare(given)
+    with torch.inference_mode():
+        out = family.network().eval()(**{k: torch.from_numpy(v)[None] for k, v in inputs.items()})
+    matches = family.decode(inputs, out, given).correspondences
+    assert len(inputs["points"]) <= TINY.max_points
+    assert len(matches) > 0
+    assert (matches.pixels >= -0.5).all() and (matches.pixels < np.array(size) - 0.5 + 1e-9).all()
+    assert {tuple(p) for p in matches.points.astype(np.float32)} <= {tuple(p) for p in given.cloud.xyz}
+
+
+def test_the_same_pair_is_prepared_the_same() -> None:
+    family = VP2P(TINY, MatchingSettings())
+    first, second = family.prepare(pair()), family.prepare(pair())
+    assert all((first[key] == second[key]).all() for key in first)
+
+
+def test_points_are_thinned_evenly_and_bad_ones_left_out() -> None:
+    cloud = street(20000)
+    xyz = cloud.xyz.copy()
+    xyz[:100], xyz[100:200], xyz[200] = np.nan, 1e30, np.inf
+    few = thinned(PointCloud(xyz, cloud.intensity), 1.0, 500, np.random.default_rng(0))
+    assert len(few) == 500 and np.isfinite(few.xyz).all() and np.abs(few.xyz).max() < 50
+    cells = np.unique(np.floor(few.xyz - np.median(PointCloud(xyz).finite().xyz, axis=0)), axis=0)
+    assert len(cells) == 500
+
+
+@pytest.mark.parametrize("xyz", [np.zeros((0, 3)), np.full((5000, 3), np.nan), np.ones((5000, 3))])
+def test_clouds_without_enough_places_are_refused(xyz: np.ndarray) -> None:
+    with pytest.raises(InputError, match="at least"):
+        VP2P(TINY, MatchingSettings()).prepare(pair(cloud=PointCloud(xyz.astype(np.float32))))
+
+
+def test_features_do_not_depend_on_where_the_cloud_origin_is() -> None:
+    cloud = street()
+    moved = PointCloud(cloud.xyz + np.array([7, -3, 2], np.float32), cloud.intensity)
+    np.testing.assert_allclose(point_features(moved), point_features(cloud), atol=1e-5)
+
+
+def test_a_missing_intensity_counts_as_zero() -> None:
+    assert (point_features(PointCloud(street().xyz))[:, 3] == 0).all()
+
+
+def test_pixels_know_their_direction() -> None:
+    given = pair(128, 48)
+    image, camera = network_image(given, 64), network_camera(given.camera, 64)
+    x, y = image[3, 5, 40], image[4, 5, 40]
+    pixels, _ = camera.project([[x, y, 1.0]])
+    np.testing.assert_allclose(pixels, [[40, 5]], atol=1e-4)
+
+
+def test_both_sizes_are_networks_of_the_stated_scale() -> None:
+    small, base = (sum(p.numel() for p in VP2P(s, MatchingSettings()).network().parameters()) for s in SIZES.values())
+    assert 2e6 < small < 5e6 and 20e6 < base < 60e6
+
+
+def test_matches_of_planted_descriptors_are_found_to_a_fraction_of_a_pixel() -> None:
+    torch.manual_seed(0)
+    h, w, n = 20, 30, 40
+    pixels = torch.nn.functional.normalize(torch.randn(64, h, w), dim=0)
+    cells = torch.randperm(h * w)[:n]
+    points = pixels.flatten(1)[:, cells].T.clone()
+    found = match(pixels, points, torch.ones(h, w), torch.ones(n), MatchingSettings(chunk=7))
+    x, y = (cells % w)[found.point], (cells // w)[found.point]
+    assert len(found.point) == n
+    assert (found.pixel - torch.stack([x, y], 1)).abs().max() < 0.2
+
+
+def test_a_match_must_be_mutual_and_scores_choose_whom_to_ask() -> None:
+    pixels = torch.nn.functional.normalize(torch.randn(8, 4, 4), dim=0)
+    twin = pixels[:, 1, 2]
+    points = torch.stack([twin, torch.nn.functional.normalize(twin + 0.3 * torch.randn(8), dim=0)])
+    scores = torch.ones(4, 4)
+    both = match(pixels, points, scores, torch.ones(2), MatchingSettings())
+    assert 0 in both.point.tolist() and len({tuple(p.round().int().tolist()) for p in both.pixel}) == len(both.point)
+    none = match(pixels, points, scores, torch.zeros(2), MatchingSettings())
+    assert len(none.point) == 0
+
+
+def test_chunks_do_not_change_the_answer() -> None:
+    torch.manual_seed(1)
+    pixels, points = torch.randn(16, 12, 12), torch.randn(300, 16)
+    scores = torch.rand(12, 12), torch.rand(300)
+    one, many = (match(pixels, points, *scores, MatchingSettings(chunk=c)) for c in (17, 1000))
+    assert one.point.tolist() == many.point.tolist()
+    torch.testing.assert_close(one.pixel, many.pixel)
+
+
+def test_nearest_agrees_with_brute_force() -> None:
+    a, b = torch.randn(2, 5, 3), torch.randn(2, 9, 3)
+    squared, index = nearest(a, b, 4)
+    full = (a[:, :, None] - b[:, None]).square().sum(3)
+    torch.testing.assert_close(squared, full.gather(2, index), atol=1e-4, rtol=1e-3)
+    assert (squared.amax(2) <= full.sort(2).values[..., 3] + 1e-4).all()
+
+
+def test_point_branch_runs_with_fewer_points_than_centres() -> None:
+    features, whole = PointNet(5, [64, 16], [8, 16], 12, 10).eval()(torch.randn(1, 20, 3), torch.randn(1, 20, 5))
+    assert features.shape == (1, 20, 10) and whole.shape == (1, 16)
+
+
+def test_image_branch_keeps_the_stride_of_its_first_stage() -> None:
+    net = ImageUNet(3, 8, [8, 8, 8], [1, 1, 1], 2, [8, 8], 4).eval()
+    out = net.decode(net.encode(torch.randn(1, 3, 32, 64)), torch.zeros(1, 4))
+    assert out.shape == (1, 8, 8, 16)
