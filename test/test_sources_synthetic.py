@@ -15,7 +15,7 @@ from i2p_ros.sources.synthetic.casting import GROUND, SKY, Rays, camera_windows,
 from i2p_ros.sources.synthetic.sensors import camera_rays, cast_camera, cast_lidar, lidar_angles, lidar_rays
 from i2p_ros.sources.synthetic.shading import PALETTE, Scene
 from i2p_ros.sources.synthetic.solids import ROUND, Material, Solids
-from i2p_ros.sources.synthetic.source import VIEW, scene_at
+from i2p_ros.sources.synthetic.source import CLEARANCE, DRIVE, PLACES, VIEW, scene_at
 from i2p_ros.sources.synthetic.street import World
 
 SMALL = {"width": 160, "height": 64, "points": 6000}
@@ -33,7 +33,7 @@ def drive(n: int = 60, **settings: object) -> SyntheticSource:
 def scene_of(index: int) -> tuple[Scene, Sample]:
     """The world of a place, made again, and the sample taken there."""
     sample = places()[index]
-    return scene_at(World((SEED, 1, index), busy=True), sample.T_world_lidar), sample
+    return scene_at(World((SEED, PLACES, index), busy=True), sample.T_world_lidar, CLEARANCE), sample
 
 
 def everywhere(solids: Solids, rays: Rays) -> np.ndarray:
@@ -142,7 +142,7 @@ def test_hits_lie_on_the_surface_of_their_solid() -> None:
 def test_streets_have_everything_that_belongs_to_a_street() -> None:
     materials, kinds = set(), set()
     for index in range(8):
-        world = World((SEED, 1, index), busy=True)
+        world = World((SEED, PLACES, index), busy=True)
         solids, _, blocks = world.around(100.0)
         materials |= {Material(m) for m in solids.material}
         kinds |= {b.side_left or b.side_right for b in blocks}
@@ -171,8 +171,8 @@ def test_nothing_stands_on_the_vehicle_and_nothing_far_is_cast() -> None:
     for index in range(12):
         scene, sample = scene_of(index)
         place = sample.T_world_lidar.translation
-        footprint = np.abs(scene.solids.to_local(place)[:, :2]) < scene.solids.half[:, :2]
-        assert not footprint.all(axis=1).any()
+        outside = np.abs(scene.solids.to_local(place)) - scene.solids.half
+        assert (outside > CLEARANCE / 2).any(axis=1).all()
         distance = np.linalg.norm(scene.solids.centre - place, axis=1) - np.linalg.norm(scene.solids.half, axis=1)
         assert distance.max() < VIEW
 
@@ -235,6 +235,17 @@ def test_a_drive_moves_like_a_car() -> None:
     travelled = places_[1:] - places_[:-1]
     ahead = np.array([s.T_world_lidar.rotation[:, 0] for s in samples[:-1]])
     assert ((travelled * ahead).sum(axis=1) / speed > 0.98).all()
+
+
+def test_nothing_of_a_drive_vanishes_when_the_vehicle_passes() -> None:
+    source, world = drive(), World((SEED, DRIVE), busy=False)
+    for index in range(0, 60, 3):
+        T_world_lidar = source._drive.T_world_lidar(index)
+        place = T_world_lidar.translation
+        seen = scene_at(world, T_world_lidar, 0.0).solids
+        there = world.around(float(place[0]))[0]
+        near, all_near = (np.linalg.norm(s.centre - place, axis=1) < 20 for s in (seen, there))
+        assert near.sum() == all_near.sum()
 
 
 def test_frames_of_a_drive_show_the_same_world() -> None:

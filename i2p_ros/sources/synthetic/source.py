@@ -20,7 +20,7 @@ from i2p_ros.sources.synthetic.street import World
 HEIGHT = 1.73  # m, of the lidar above the ground
 SPEED = 8.0  # m/s along the street
 VIEW = 130.0  # m; solids farther away are left out
-CLEARANCE = 3.2  # m around the lidar where nothing stands
+CLEARANCE = 3.2  # m around the lidar of a scattered place where nothing stands
 FIRST_STAMP, SECOND = 1_000_000_000, 1_000_000_000  # ns
 PLACES, DRIVE = 1, 2  # kinds of worlds, for their keys
 FRAME_STREAM, RIG_STREAM = 3, 4  # of random numbers, beside those of the world
@@ -79,20 +79,20 @@ class SyntheticSource:
             world, rig, T_world_lidar = self._drive.world, self._drive.rig, self._drive.T_world_lidar(index)
             rng = np.random.default_rng((*world.key, FRAME_STREAM, index))
             stamp = FIRST_STAMP + round(index * SECOND / s.rate_hz)
-        scene = scene_at(world, T_world_lidar)
+        scene = scene_at(world, T_world_lidar, 0.0 if self._drive else CLEARANCE)
         cloud = take_cloud(scene, s.beams, s.points, T_world_lidar, rng)
         image = take_image(scene, rig.camera, T_world_lidar @ rig.T_camera_lidar.inverse(), rng)
         pair = Pair(image, rig.camera, cloud, stamp, f"{index:010d}")
         return Sample(pair, rig.T_camera_lidar, T_world_lidar)
 
 
-def scene_at(world: World, T_world_lidar: Pose) -> Scene:
-    """What of a world can be seen from a place; whatever would stand on the vehicle is left out."""
+def scene_at(world: World, T_world_lidar: Pose, clearance: float) -> Scene:
+    """What of a world can be seen from a place; what is nearer than the clearance (m) is left out."""
     place = T_world_lidar.translation
     solids, first, blocks = world.around(float(place[0]))
     solids = solids.seen_from(place, VIEW)
-    outside = np.maximum(np.abs(solids.to_local(place)) - solids.half, 0.0)[:, :2]
-    return Scene(world, solids.selected(np.hypot(*outside.T) > CLEARANCE), first, blocks)
+    outside = np.maximum(np.abs(solids.to_local(place)) - solids.half, 0.0)
+    return Scene(world, solids.selected(np.linalg.norm(outside, axis=1) > clearance), first, blocks)
 
 
 def _somewhere(world: World, rng: np.random.Generator) -> Pose:
