@@ -32,7 +32,7 @@ class PnpSettings(_Group):
     """From matches to a pose."""
 
     threshold_deg: float = Field(
-        1.0, gt=0, description="angle between a pixel's ray and its point up to which they agree"
+        2.0, gt=0, description="angle between a pixel's ray and its point up to which they agree at first"
     )
     iterations: int = Field(5000, ge=1, description="most hypotheses of the robust start")
     confidence: float = Field(0.9999, gt=0, lt=1, description="probability that the start has seen a good hypothesis")
@@ -62,6 +62,39 @@ class PairingSettings(_Group):
     time_offset_s: float = Field(0.0, description="added to cloud stamps before pairing, s")
 
 
+class NodeSettings(_Group):
+    """The localizer node."""
+
+    image_transport: Literal["raw", "compressed"] = Field("raw", description="topic: `image`, or `image/compressed`")
+    lens: Literal["auto", "raw", "rectified"] = Field(
+        "auto", description="whether images are undistorted already; auto: if `rect` is in the topic's name"
+    )
+    intensity_field: str = Field("intensity", description="field of the cloud that holds the intensity")
+    base_frame: str = Field("", description="frame whose pose is published, known to tf; empty: the camera's")
+    estimated_suffix: str = Field("_estimated", min_length=1, description="ending of the frame that is sent to tf")
+    tf: bool = Field(True, description="send the estimate to tf")
+    overlay_hz: float = Field(5.0, gt=0, description="most overlay images a second")
+    diagnostics_s: float = Field(1.0, gt=0, description="time between diagnostics, s")
+    warn_after_s: float = Field(3.0, gt=0, description="silence of an input that is a warning, s")
+    error_after_s: float = Field(10.0, gt=0, description="silence of an input that is an error, s")
+
+
+class ReplaySettings(_Group):
+    """The replay node: a recording, played into the localizer."""
+
+    data: str = Field("", description="KITTI folder or bag; empty: a synthetic drive")
+    drive: str = Field("", description="drive or sequence of a KITTI folder; empty: all")
+    camera: str = Field("image_02", description="camera of a KITTI folder")
+    perturb: Literal["none", "vp2p", "sixdof"] = Field("none", description="give clouds in a random frame")
+    seed: int = Field(0, ge=0, description="seed of the random frames and of the synthetic world")
+    rate: float = Field(1.0, ge=0, description="speed, 1 is real time; 0: the next pair when the last is answered")
+    loop: bool = Field(False, description="start again at the end")
+    limit: int = Field(0, ge=0, description="most pairs; 0: all")
+    image_transport: Literal["raw", "compressed"] = Field("raw", description="send `image`, or `image/compressed`")
+    localizer: str = Field("localizer", min_length=1, description="name of the localizer node")
+    timeout_s: float = Field(60.0, gt=0, description="longest wait for the localizer, s")
+
+
 class TrainingSettings(_Group):
     """The training loop."""
 
@@ -89,6 +122,8 @@ class Settings(_Group):
     pnp: PnpSettings = PnpSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
     pairing: PairingSettings = PairingSettings()
+    node: NodeSettings = NodeSettings()
+    replay: ReplaySettings = ReplaySettings()
     training: TrainingSettings = TrainingSettings()
 
 

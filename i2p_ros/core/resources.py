@@ -1,0 +1,16 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the package keeps files that are not Python: config, launch, models."""
+
+from pathlib import Path
+
+from i2p_ros.core.errors import InputError
+
+
+def resource(name: str) -> Path:
+    """A file or folder such as config/fastdds.xml, in the repository or in share/i2p_ros of an installation."""
+    for parent in Path(__file__).absolute().parents[2:]:
+        for path in (parent / name, parent / "share" / "i2p_ros" / name):
+            if path.exists():
+                return path
+    raise InputError(f"{name} of i2p_ros is not installed: install the package again", "installation")

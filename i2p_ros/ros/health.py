@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the localizer node counts, and the diagnostic that it makes of it. No ROS here: levels are plain numbers."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from i2p_ros.core.config import NodeSettings
+from i2p_ros.core.types import PoseEstimate
+
+OK, WARN, ERROR = 0, 1, 2
+INPUTS = ("image", "points", "camera_info")
+RECENT = 50  # pairs that latency is averaged over
+
+
+@dataclass
+class Health:
+    """Counters since the start; safe to use from several threads. Times are time.monotonic(), s."""
+
+    settings: NodeSettings
+    started: float = field(default_factory=time.monotonic)
+    received: Counter[str] = field(default_factory=Counter)
+    seen: dict[str, float] = field(default_factory=dict)
+    dropped: Counter[str] = field(default_factory=Counter)
+    processed: int = 0
+    localized: int = 0
+    rejected_in_a_row: int = 0
+    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+    last: dict[str, Any] = field(default_factory=dict)
+    last_pose: float | None = None
+    _dropped_before: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def arrived(self, kind: str) -> None:
+        """A message of one of INPUTS is here."""
+        with self._lock:
+            self.received[kind] += 1
+            self.seen[kind] = time.monotonic()
+
+    def drop(self, reason: str) -> None:
+        """A message or pair that gives no answer."""
+        with self._lock:
+            self.dropped[reason] += 1
+
+    def answered(self, estimate: PoseEstimate, latency_ms: float, gap_ms: float) -> None:
+        """A pair went through."""
+        with self._lock:
+            self.processed += 1
+            self.latencies_ms.append(latency_ms)
+            self.last = {"status": estimate.status.value, "inliers": estimate.n_inliers, "gap_ms": gap_ms}
+            if estimate.pose is None:
+                self.rejected_in_a_row += 1
+                return
+            self.localized, self.rejected_in_a_row, self.last_pose = self.localized + 1, 0, time.monotonic()
+            self.last["residual_px"] = estimate.residual_px
+
+    def report(self, busy_since: float | None) -> tuple[int, str, dict[str, Any]]:
+        """Level, one line and values; `busy_since` is when the running pair began."""
+        now = time.monotonic()
+        with self._lock:
+            level, text = max(
+                self._findings(now, busy_since), default=(OK, "localizing"), key=lambda finding: finding[0]
+            )
+            return level, text, self._values(now)
+
+    def _findings(self, now: float, busy_since: float | None) -> list[tuple[int, str]]:
+        """Level and text of everything that is not as it should be."""
+        found = []
+        for kind in INPUTS:
+            silent = now - self.seen.get(kind, self.started)
+            if silent > self.settings.warn_after_s:
+                level = ERROR if silent > self.settings.error_after_s else WARN
+                found.append((level, f"no {kind} for {silent:.0f} s: is the topic right?"))
+        if busy_since is not None and now - busy_since > self.settings.error_after_s:
+            found.append((ERROR, f"one pair has been running for {now - busy_since:.0f} s"))
+        dropped, self._dropped_before = self.dropped.total() - self._dropped_before, self.dropped.total()
+        if dropped:
+            found.append((WARN, f"{dropped} dropped since the last report"))
+        if not self.processed:
+            found.append((WARN, "no pair yet"))
+        elif self.rejected_in_a_row:
+            found.append((WARN, f"no pose: {self.last['status']}, {self.rejected_in_a_row} in a row"))
+        return found
+
+    def _values(self, now: float) -> dict[str, Any]:
+        elapsed = max(now - self.started, 1e-9)
+        values: dict[str, Any] = {f"{kind}_hz": self.received[kind] / elapsed for kind in INPUTS[:2]}
+        values |= {"pairs": self.processed, "localized": self.localized, "rejected_in_a_row": self.rejected_in_a_row}
+        if self.latencies_ms:
+            values["latency_ms_mean"] = float(np.mean(self.latencies_ms))
+            values["latency_ms_max"] = float(np.max(self.latencies_ms))
+        values |= {f"last_{key}": value for key, value in self.last.items()}
+        if self.last_pose is not None:
+            values["seconds_since_pose"] = now - self.last_pose
+        return values | {f"dropped.{reason}": count for reason, count in sorted(self.dropped.items())}

@@ -1,0 +1,113 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Our types to ROS messages. The way back is core.messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+from builtin_interfaces.msg import Time
+from cv_bridge import CvBridge
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Point, PoseStamped, PoseWithCovarianceStamped, Quaternion, TransformStamped, Vector3
+from geometry_msgs.msg import Pose as PoseMessage
+from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2, PointField
+from sensor_msgs.msg import Image as ImageMessage
+from sensor_msgs_py.point_cloud2 import create_cloud
+from std_msgs.msg import Header
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.types import Image, PointCloud
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+
+def time_message(stamp: int) -> Time:
+    """A stamp, ns."""
+    seconds, nanoseconds = divmod(stamp, 10**9)
+    return Time(sec=seconds, nanosec=nanoseconds)
+
+
+def header(stamp: int, frame: str) -> Header:
+    """Stamp (ns) and frame."""
+    return Header(stamp=time_message(stamp), frame_id=frame)
+
+
+def pose_message(T_frame_body: Pose) -> PoseMessage:
+    """geometry_msgs/Pose."""
+    x, y, z = map(float, T_frame_body.translation)
+    return PoseMessage(position=Point(x=x, y=y, z=z), orientation=_quaternion(T_frame_body))
+
+
+def pose_stamped(T_frame_body: Pose, head: Header) -> PoseStamped:
+    """The pose of a body in the frame of the header."""
+    return PoseStamped(header=head, pose=pose_message(T_frame_body))
+
+
+def pose_with_covariance(T_frame_body: Pose, covariance: Array, head: Header) -> PoseWithCovarianceStamped:
+    """As pose_stamped, with the (6, 6) covariance of x, y, z and rotations about the frame's fixed axes."""
+    message = PoseWithCovarianceStamped(header=head)
+    message.pose.pose = pose_message(T_frame_body)
+    message.pose.covariance = [float(v) for v in covariance.ravel()]
+    return message
+
+
+def transform_stamped(T_frame_child: Pose, head: Header, child: str) -> TransformStamped:
+    """Where the child frame is in the frame of the header."""
+    x, y, z = map(float, T_frame_child.translation)
+    message = TransformStamped(header=head, child_frame_id=child)
+    message.transform.translation = Vector3(x=x, y=y, z=z)
+    message.transform.rotation = _quaternion(T_frame_child)
+    return message
+
+
+def image_message(image: Image, head: Header) -> ImageMessage:
+    """sensor_msgs/Image of an RGB image (H, W, 3)."""
+    return CvBridge().cv2_to_imgmsg(image, "rgb8", head)
+
+
+def compressed_message(image: Image, head: Header) -> CompressedImage:
+    """JPEG of an RGB image (H, W, 3); the format is worded as by image_transport."""
+    message = CvBridge().cv2_to_compressed_imgmsg(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), "jpg")
+    message.header, message.format = head, "bgr8; jpeg compressed bgr8"
+    return message
+
+
+def camera_info(camera: Camera, head: Header) -> CameraInfo:
+    """sensor_msgs/CameraInfo; no distortion is written as plumb_bob zeros."""
+    k = camera.matrix
+    return CameraInfo(
+        header=head,
+        height=camera.height,
+        width=camera.width,
+        distortion_model=camera.model,
+        d=list(camera.distortion or np.zeros(5)),
+        k=k.ravel(),
+        r=np.eye(3).ravel(),
+        p=np.column_stack([k, np.zeros(3)]).ravel(),
+    )
+
+
+def cloud_message(cloud: PointCloud, head: Header) -> PointCloud2:
+    """sensor_msgs/PointCloud2 with float32 x, y, z and, where the cloud has it, intensity."""
+    names, columns = ["x", "y", "z"], cloud.xyz
+    if cloud.intensity is not None:
+        names, columns = [*names, "intensity"], np.column_stack([cloud.xyz, cloud.intensity])
+    fields = [PointField(name=n, offset=4 * i, datatype=PointField.FLOAT32, count=1) for i, n in enumerate(names)]
+    return create_cloud(head, fields, columns)
+
+
+def diagnostic(level: bytes, name: str, message: str, values: Mapping[str, Any], hardware: str) -> DiagnosticStatus:
+    """A level with named values; floats to four digits."""
+    shown = {key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in values.items()}
+    pairs = [KeyValue(key=key, value=value) for key, value in shown.items()]
+    return DiagnosticStatus(level=level, name=name, message=message, hardware_id=hardware, values=pairs)
+
+
+def _quaternion(pose: Pose) -> Quaternion:
+    x, y, z, w = map(float, pose.quaternion)
+    return Quaternion(x=x, y=y, z=z, w=w)
