@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Open a bag of any kind, choose its topics, read headers: what RosbagSource needs of rosbags."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+from rosbags.highlevel import AnyReader
+from rosbags.typesys import Stores, get_typestore
+
+from i2p_ros.core.errors import I2PError, InputError
+from i2p_ros.core.messages import frame_name, stamp_ns
+
+IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+CLOUD_TYPES = ("sensor_msgs/msg/PointCloud2",)
+INFO_TYPES = ("sensor_msgs/msg/CameraInfo",)
+POSE_TYPES = ("geometry_msgs/msg/PoseStamped",)
+_REPAIR = {
+    ".mcap": "`mcap recover FILE -o repaired.mcap` saves what is readable",
+    ".db3": "`sqlite3 FILE .recover | sqlite3 repaired.db3` saves what is readable",
+    ".bag": "`rosbag reindex FILE` saves what is readable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BagTopics:
+    """Topics to read; empty means to choose by type. `pose` (of the lidar, in the world) may be absent from the bag."""
+
+    image: str = ""
+    cloud: str = ""
+    camera_info: str = ""
+    pose: str = "/ground_truth/pose"
+
+
+def open_reader(path: Path) -> AnyReader:
+    """An open reader of a ROS 1 bag, a ROS 2 bag folder (metadata.yaml may be missing), or a lone .mcap or .db3."""
+    files = _files(path)
+    # bags of Humble and older hold no message definitions
+    with bag_errors(path, "bag.unreadable"):
+        reader = AnyReader(files, default_typestore=get_typestore(Stores.ROS2_JAZZY))
+        reader.open()
+        return reader
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise InputError(f"{path} does not exist; expected a bag folder, or a .mcap, .db3 or .bag file", "bag.missing")
+    if path.is_file() or (path / "metadata.yaml").exists():
+        return [path]
+    for suffix in _REPAIR:
+        if files := sorted(path.glob(f"*{suffix}")):
+            return files
+    raise InputError(f"{path} holds no metadata.yaml and no .mcap, .db3 or .bag file: it is not a bag", "bag.missing")
+
+
+@contextmanager
+def bag_errors(path: Path, reason: str) -> Iterator[None]:
+    """Turn whatever rosbags raises on damaged data into an InputError; it raises a dozen types."""
+    try:
+        yield
+    except I2PError:
+        raise
+    except Exception as error:
+        suffixes = {file.suffix for file in (path.iterdir() if path.is_dir() else [path])}
+        advice = next((_REPAIR[s] for s in _REPAIR if s in suffixes), "check that the recording is complete")
+        raise InputError(f"cannot read bag {path}: {error or type(error).__name__}; {advice}", reason) from error
+
+
+def chosen_topics(reader: AnyReader, wanted: BagTopics) -> BagTopics:
+    """Topics that are in the bag; camera_info stays empty unless wanted, for the frames must be known to choose it."""
+    types = {c.topic: c.msgtype for c in reader.connections if c.msgcount}
+    choose(types, wanted.camera_info, INFO_TYPES, "camera_info")
+    if wanted.pose != BagTopics().pose or wanted.pose in types:
+        choose(types, wanted.pose, POSE_TYPES, "pose")
+    return replace(
+        wanted,
+        image=choose(types, wanted.image, IMAGE_TYPES, "image"),
+        cloud=choose(types, wanted.cloud, CLOUD_TYPES, "cloud"),
+    )
+
+
+def choose(types: Mapping[str, str], wanted: str, allowed: Collection[str], what: str) -> str:
+    """The wanted topic, or the alphabetically first of an allowed type; depth images come last."""
+    candidates = [topic for topic, kind in types.items() if kind in allowed]
+    if wanted in candidates:
+        return wanted
+    if wanted or not candidates:
+        there = ", ".join(f"{topic} ({kind})" for topic, kind in sorted(types.items())) or "no messages"
+        missing = f"no {what} topic {wanted}".rstrip()
+        raise InputError(f"the bag has {missing} of type {' or '.join(allowed)}; it has {there}", "bag.topics")
+    return min(candidates, key=lambda topic: ("depth" in topic.lower(), topic))
+
+
+def read_header(raw: bytes, is_ros2: bool) -> tuple[int, str]:
+    """Stamp (ns) and frame of a serialized message that starts with a std_msgs/Header.
+
+    Both wire formats have four bytes before the stamp: CDR its encapsulation, ROS 1 the sequence number.
+    """
+    try:
+        order = ">" if is_ros2 and not raw[1] & 1 else "<"
+        seconds, nanoseconds, length = struct.unpack_from(f"{order}iII", raw, 4)
+    except (struct.error, IndexError) as error:
+        raise InputError(f"a message of {len(raw)} bytes is too short for a header", "message.type") from error
+    frame = raw[16 : 16 + length].rstrip(b"\0").decode(errors="replace")
+    return stamp_ns(SimpleNamespace(sec=seconds, nanosec=nanoseconds)), frame_name(frame)

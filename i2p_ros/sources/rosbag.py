@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings: ROS 2 bags (sqlite3, MCAP) and ROS 1 bags, read without ROS."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.config import PairingSettings
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.messages import cloud_from_message, image_from_message
+from i2p_ros.core.pairing import pair_stamps
+from i2p_ros.core.types import Pair, Sample
+from i2p_ros.sources.bag_index import BagIndex, Entry
+from i2p_ros.sources.bag_reader import BagTopics, bag_errors, chosen_topics, open_reader, read_header
+
+
+class RosbagSource:
+    """Pairs by header stamp. The bag is read through once for its headers; images and clouds when asked for.
+
+    `topics` are those in use, `T_camera_lidar` comes from /tf_static (none if that does not join the two frames), and
+    `lost` counts, by reason, the messages whose header, calibration or pose could not be used.
+    Raises InputError `bag.*` for a bag that cannot be read, lacks a topic or a calibration, or gives no pair; and one
+    for each sample whose image or cloud cannot be decoded.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        settings: PairingSettings | None = None,
+        topics: BagTopics | None = None,
+        *,
+        rectified: bool | None = None,
+        intensity_field: str = "intensity",
+    ) -> None:
+        """`rectified` images take the camera from P; none: if the topic is named image_rect*, as image_proc does."""
+        self.path, self._intensity_field = Path(path), intensity_field
+        settings = settings or PairingSettings()
+        self._slop_ns, self._offset_ns = round(settings.slop_s * 1e9), round(settings.time_offset_s * 1e9)
+        self._reader = open_reader(self.path)
+        try:
+            wanted = chosen_topics(self._reader, topics or BagTopics())
+            if rectified is None:
+                rectified = "/image_rect" in wanted.image
+            self._index = BagIndex(self._reader, self.path, wanted, rectified)
+            self.topics = replace(wanted, camera_info=self._index.camera_info_topic())
+            self.T_camera_lidar = self._calibration()
+            self._cameras = self._index.cameras(self.topics.camera_info)
+            self._pairs = self._paired()
+        except BaseException:
+            self.close()
+            raise
+        self.lost = self._index.lost
+
+    @property
+    def name(self) -> str:
+        """The name of the bag, for reports."""
+        return f"bag {self.path.name}"
+
+    def close(self) -> None:
+        """Close the files."""
+        self._reader.close()
+
+    def __enter__(self) -> RosbagSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, index: int) -> Sample:
+        index = range(len(self))[index]
+        image_entry, cloud_entry = self._pairs[index]
+        image = image_from_message(self._read(self.topics.image, image_entry))
+        cloud = cloud_from_message(self._read(self.topics.cloud, cloud_entry), self._intensity_field)
+        stamp = image_entry[0]
+        pair = Pair(image, self._camera_at(stamp), cloud, stamp, f"{self.path.stem}/{index:06d}")
+        return Sample(pair, self.T_camera_lidar, self._index.pose_at(cloud_entry[0], self._slop_ns))
+
+    def _calibration(self) -> Pose | None:
+        """T_camera_lidar; none too if both have the same frame, which no camera and lidar share."""
+        camera, lidar = self._index.image_frame, self._index.cloud_frame
+        return None if camera == lidar else self._index.transforms.lookup(camera, lidar)
+
+    def _paired(self) -> list[tuple[Entry, Entry]]:
+        """Image and cloud of each pair; an error that measures the gap if there is none."""
+        images, clouds = self._index.images, self._index.clouds
+        stamps = [stamp for stamp, _ in images], [stamp for stamp, _ in clouds]
+        pairs = [(images[i], clouds[c]) for i, c in pair_stamps(*stamps, self._slop_ns, self._offset_ns)]
+        if pairs:
+            return pairs
+        gap = f"; images come {_median_gap(*stamps):+.3f} s after clouds" if images and clouds else ""
+        raise InputError(
+            f"{len(images)} images on {self.topics.image} and {len(clouds)} clouds on {self.topics.cloud}, but no two "
+            f"within {self._slop_ns / 1e9} s by header stamp{gap}: set pairing.time_offset_s or pairing.slop_s "
+            f"(messages lost: {dict(self._index.lost)})",
+            "bag.pairs",
+        )
+
+    def _read(self, topic: str, entry: Entry) -> Any:
+        """The message of that header stamp among those received at that time."""
+        stamp, received = entry
+        connections = [c for c in self._reader.connections if c.topic == topic]
+        with bag_errors(self.path, "bag.message"):
+            for connection, _, raw in self._reader.messages(connections, received, received + 1):
+                if read_header(raw, self._reader.is2)[0] == stamp:
+                    return self._reader.deserialize(raw, connection.msgtype)
+        raise InputError(f"a message of {topic} has vanished from {self.path} since it was opened", "bag.message")
+
+    def _camera_at(self, stamp: int) -> Camera:
+        """The latest calibration up to the stamp, else the first."""
+        return self._cameras[max(bisect_right(self._cameras, stamp, key=lambda known: known[0]) - 1, 0)][1]
+
+
+def _median_gap(images: list[int], clouds: list[int]) -> float:
+    """Median of image stamp minus nearest cloud stamp, s."""
+    ordered = np.sort(np.array(clouds, np.int64))
+    at = np.searchsorted(ordered, images)
+    before, after = ordered[np.maximum(at - 1, 0)], ordered[np.minimum(at, len(ordered) - 1)]
+    gaps = np.stack([np.array(images) - before, np.array(images) - after])
+    return float(np.median(gaps[np.abs(gaps).argmin(axis=0), np.arange(len(images))])) / 1e9

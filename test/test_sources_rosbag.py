@@ -1,0 +1,421 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bags that the tests write with rosbags, in every format, read back bit by bit."""
+
+import re
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from rosbags.rosbag1 import Writer as Writer1
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
+from rosbags.rosbag2 import Writer as Writer2
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from scipy.spatial.transform import Rotation
+
+from i2p_ros.core.config import PairingSettings
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
+from i2p_ros.sources.bag_reader import BagTopics
+from i2p_ros.sources.rosbag import RosbagSource
+from i2p_ros.sources.static_transforms import StaticTransforms
+
+MS = 1_000_000
+START = 1_700_000_000_000 * MS
+FRAMES, WIDTH, HEIGHT, POINTS = 5, 64, 48, 100
+IMAGE, INFO, CLOUD, POSE = "/cam/image_raw", "/cam/camera_info", "/points", "/ground_truth/pose"
+K = [50.0, 0.0, 31.5, 0.0, 51.0, 23.5, 0.0, 0.0, 1.0]
+D = [0.1, -0.05, 0.001, 0.002, 0.0]
+P = [40.0, 0.0, 30.0, 5.0, 0.0, 41.0, 22.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+rng = np.random.default_rng(5)
+IMAGES = rng.integers(0, 256, (FRAMES, HEIGHT, WIDTH, 3), np.uint8)
+CLOUDS = rng.uniform(0, 1, (FRAMES, POINTS, 4)).astype(np.float32) * np.float32([30, 20, 2, 1])
+
+ROS2 = get_typestore(Stores.ROS2_JAZZY)
+ROS1 = get_typestore(Stores.ROS1_NOETIC)
+ROS1.register(get_types_from_msg("geometry_msgs/TransformStamped[] transforms", "tf2_msgs/msg/TFMessage"))
+
+
+class Bag:
+    """A bag to write messages to, given as (type, fields) in the order of ROS 2; ROS 1 differs in a few names."""
+
+    def __init__(self, path, kind, **options):
+        self.path, self.ros1, self.connections = path, kind == "ros1", {}
+        self.store = ROS1 if self.ros1 else ROS2
+        if self.ros1:
+            self.writer = Writer1(path)
+        else:
+            self.writer = Writer2(path, version=9, storage_plugin=StoragePlugin[kind.upper()])
+        if options:
+            self.writer.set_compression(**options)
+
+    def __enter__(self):
+        self.writer.open()
+        return self
+
+    def __exit__(self, *_):
+        self.writer.close()
+
+    def make(self, kind, *fields):
+        return self.store.types[kind](*fields)
+
+    def header(self, stamp, frame):
+        fields = (self.make("builtin_interfaces/msg/Time", *divmod(stamp, 1000 * MS)), frame)
+        return self.make("std_msgs/msg/Header", *((0, *fields) if self.ros1 else fields))
+
+    def write(self, topic, kind, *fields, received):
+        self.write_raw(topic, kind, self.serialize(self.make(kind, *fields), kind), received)
+
+    def serialize(self, message, kind):
+        return bytes((self.store.serialize_ros1 if self.ros1 else self.store.serialize_cdr)(message, kind))
+
+    def write_raw(self, topic, kind, raw, received):
+        if topic not in self.connections:
+            self.connections[topic] = self.writer.add_connection(topic, kind, typestore=self.store)
+        self.writer.write(self.connections[topic], received, raw)
+
+    def image(self, stamp, pixels, topic=IMAGE, frame="/cam_optical", received=None, step=3 * WIDTH, encoding="rgb8"):
+        header = self.header(stamp, frame)
+        height, width = pixels.shape[:2]
+        fields = (header, height, width, encoding, 0, step, np.ascontiguousarray(pixels).ravel())
+        self.write(topic, "sensor_msgs/msg/Image", *fields, received=received or stamp)
+
+    def compressed(self, stamp, pixels, suffix=".png"):
+        data = cv2.imencode(suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].ravel()
+        fields = (self.header(stamp, "cam_optical"), f"rgb8; {suffix[1:]} compressed bgr8", data)
+        self.write(f"{IMAGE}/compressed", "sensor_msgs/msg/CompressedImage", *fields, received=stamp)
+
+    def info(self, stamp, topic=INFO, frame="cam_optical", fx=50.0, model="plumb_bob"):
+        roi = self.make("sensor_msgs/msg/RegionOfInterest", 0, 0, 0, 0, False)
+        numbers = [np.array(v) for v in (D, [fx, *K[1:]], np.eye(3).ravel(), P)]
+        fields = (self.header(stamp, frame), HEIGHT, WIDTH, model, *numbers, 0, 0, roi)
+        self.write(topic, "sensor_msgs/msg/CameraInfo", *fields, received=stamp)
+
+    def cloud(self, stamp, points, topic=CLOUD, received=None):
+        fields = [
+            self.make("sensor_msgs/msg/PointField", name, 4 * i, 7, 1)
+            for i, name in enumerate(("x", "y", "z", "intensity"))
+        ]
+        data = np.ascontiguousarray(points, np.float32).view(np.uint8).ravel()
+        fields = (self.header(stamp, "lidar"), 1, len(points), fields, False, 16, 16 * len(points), data, True)
+        self.write(topic, "sensor_msgs/msg/PointCloud2", *fields, received=received or stamp)
+
+    def transforms(self, stamp, *transforms):
+        stamped = [
+            self.make("geometry_msgs/msg/TransformStamped", self.header(stamp, a), b, self._transform(pose))
+            for a, b, pose in transforms
+        ]
+        self.write("/tf_static", "tf2_msgs/msg/TFMessage", stamped, received=stamp)
+
+    def _transform(self, pose, kind="Transform", vector="Vector3"):
+        t = self.make(f"geometry_msgs/msg/{vector}", *map(float, pose.translation))
+        q = self.make("geometry_msgs/msg/Quaternion", *map(float, pose.quaternion))
+        return self.make(f"geometry_msgs/msg/{kind}", t, q)
+
+    def pose(self, stamp, pose):
+        fields = (self.header(stamp, "world"), self._transform(pose, "Pose", "Point"))
+        self.write(POSE, "geometry_msgs/msg/PoseStamped", *fields, received=stamp)
+
+
+def pose(seed):
+    r = np.random.default_rng(seed)
+    return Pose(Rotation.random(random_state=seed).as_matrix(), r.uniform(-2, 2, 3))
+
+
+def stamps(n=FRAMES):
+    return [START + 100 * MS * i for i in range(n)]
+
+
+T_BASE_LIDAR, T_BASE_MOUNT, T_MOUNT_CAMERA = pose(1), pose(2), pose(3)
+POSES = [pose(10 + i) for i in range(FRAMES)]
+
+
+def fill(bag):
+    """The usual bag: everything in sync, the first calibration after the first image."""
+    bag.transforms(START, ("base", "/lidar", T_BASE_LIDAR), ("/base", "mount", T_BASE_MOUNT))
+    bag.transforms(START, ("mount", "cam_optical", T_MOUNT_CAMERA))
+    for i, stamp in enumerate(stamps()):
+        bag.image(stamp, IMAGES[i])
+        bag.info(stamp + MS, fx=50.0 + i)
+        bag.cloud(stamp, CLOUDS[i], received=stamp + 7 * MS)
+        bag.pose(stamp, POSES[i])
+
+
+def written(tmp_path, kind="mcap", filling=fill, **options):
+    path = tmp_path / ("bag.bag" if kind == "ros1" else "bag")
+    with Bag(path, kind, **options) as bag:
+        filling(bag)
+    return path
+
+
+def check(source):
+    assert len(source) == FRAMES and not source.lost
+    expected = T_MOUNT_CAMERA.inverse() @ T_BASE_MOUNT.inverse() @ T_BASE_LIDAR
+    for i in (*range(FRAMES), 1, -1):
+        sample, at = source[i], i % FRAMES
+        np.testing.assert_array_equal(sample.pair.image, IMAGES[at])
+        np.testing.assert_array_equal(sample.pair.cloud.xyz, CLOUDS[at, :, :3])
+        np.testing.assert_array_equal(sample.pair.cloud.intensity, CLOUDS[at, :, 3])
+        assert sample.pair.stamp == stamps()[at]
+        assert sample.pair.camera.fx == 50.0 + max(at - 1, 0)  # the latest before the image, else the first
+        assert sample.pair.camera.distortion == tuple(D)
+        np.testing.assert_allclose(sample.T_camera_lidar.matrix, expected.matrix, atol=1e-12)
+        np.testing.assert_allclose(sample.T_world_lidar.matrix, POSES[at].matrix, atol=1e-12)
+    with pytest.raises(IndexError):
+        source[FRAMES]
+
+
+@pytest.mark.parametrize("kind", ["mcap", "sqlite3", "ros1"])
+def test_every_format_is_read_back_exactly(tmp_path, kind):
+    path = written(tmp_path, kind)
+    with RosbagSource(path) as source:
+        check(source)
+        assert source.topics == BagTopics(IMAGE, CLOUD, INFO, POSE)
+        assert source.name == f"bag {path.name}"
+
+
+@pytest.mark.parametrize("kind", ["mcap", "sqlite3"])
+@pytest.mark.parametrize("mode", [CompressionMode.MESSAGE, CompressionMode.FILE, CompressionMode.STORAGE])
+def test_compressed_bags(tmp_path, kind, mode):
+    if kind == "sqlite3" and mode is CompressionMode.STORAGE:
+        pytest.skip("sqlite3 has no storage compression")
+    options = {"mode": mode, "fmt": CompressionFormat.ZSTD} if mode is not CompressionMode.STORAGE else {}
+    with RosbagSource(written(tmp_path, kind, **options)) as source:
+        check(source)
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("mcap", "mcap"), ("sqlite3", "db3")])
+def test_a_lone_file_and_a_folder_without_metadata(tmp_path, kind, suffix):
+    path = written(tmp_path, kind)
+    (path / "metadata.yaml").unlink()
+    (file,) = path.glob(f"*.{suffix}")
+    for root in (path, file, shutil.move(file, tmp_path / f"lone.{suffix}")):
+        if root.exists() and not (root.is_dir() and not any(root.iterdir())):
+            with RosbagSource(root) as source:
+                check(source)
+
+
+def test_an_old_bag_without_message_definitions(tmp_path):
+    apsw = pytest.importorskip("apsw")
+    path = written(tmp_path, "sqlite3")
+    (file,) = path.glob("*.db3")
+    with apsw.Connection(str(file)) as db:
+        db.execute("DELETE FROM message_definitions")
+    with RosbagSource(path) as source:
+        check(source)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_compressed_images(tmp_path, suffix):
+    def filling(bag):
+        for i, stamp in enumerate(stamps()):
+            bag.compressed(stamp, cv2.GaussianBlur(IMAGES[i], (0, 0), 5), suffix)
+            bag.info(stamp)
+            bag.cloud(stamp, CLOUDS[i])
+
+    with RosbagSource(written(tmp_path, "mcap", filling)) as source:
+        assert source.topics.image == f"{IMAGE}/compressed" and source.topics.camera_info == INFO
+        expected = cv2.GaussianBlur(IMAGES[2], (0, 0), 5).astype(int)
+        assert np.abs(source[2].pair.image - expected).max() <= (0 if suffix == ".png" else 12)
+        assert source[2].T_camera_lidar is None and source[2].T_world_lidar is None
+
+
+def test_header_stamps_pair_whatever_the_time_received(tmp_path):
+    """30 Hz images and 10 Hz clouds, jittered; clouds are recorded 0.3 s late, all at the same times."""
+    noise = np.random.default_rng(0).integers(-3 * MS, 3 * MS, 15)
+    images = [START + i * 100 * MS // 3 + int(noise[i]) for i in range(15)]
+    clouds = [s + 5 * MS for s in stamps()]
+
+    def filling(bag):
+        bag.info(START - MS)
+        for stamp in images:
+            bag.image(stamp, np.full((HEIGHT, WIDTH, 3), images.index(stamp), np.uint8), received=START)
+        for i, stamp in enumerate(clouds):
+            bag.cloud(stamp, CLOUDS[i], received=START + 300 * MS)
+
+    with RosbagSource(written(tmp_path, "mcap", filling)) as source:
+        assert len(source) == FRAMES
+        for i, stamp in enumerate(clouds):
+            nearest = min(images, key=lambda s: abs(s - stamp))
+            pair = source[i].pair
+            assert pair.stamp == nearest and (pair.image == images.index(nearest)).all()
+            np.testing.assert_array_equal(pair.cloud.xyz, CLOUDS[i, :, :3])
+
+
+def test_a_time_offset_is_measured_and_applied(tmp_path):
+    def filling(bag):
+        for i, stamp in enumerate(stamps()):
+            bag.info(stamp)
+            bag.image(stamp, IMAGES[i])
+            bag.cloud(stamp - 40 * MS, CLOUDS[i])
+
+    path = written(tmp_path, "mcap", filling)
+    with pytest.raises(InputError, match=r"5 images .* 5 clouds .* images come \+0.040 s after clouds"):
+        RosbagSource(path, PairingSettings(slop_s=0.02))
+    with RosbagSource(path, PairingSettings(slop_s=0.02, time_offset_s=0.04)) as source:
+        assert len(source) == FRAMES
+
+
+def test_topics_are_chosen_by_type_name_and_frame(tmp_path):
+    def filling(bag):
+        for i, stamp in enumerate(stamps()):
+            for topic in ("/a/depth/image", "/z/image", "/b/image"):
+                bag.image(stamp, IMAGES[i], topic)
+            bag.info(stamp, "/other/info", "other")
+            bag.info(stamp, "/somewhere/info")
+            bag.cloud(stamp, CLOUDS[i], "/y/points")
+            bag.cloud(stamp, CLOUDS[i], "/x/points")
+
+    path = written(tmp_path, "mcap", filling)
+    with RosbagSource(path) as source:
+        assert source.topics == BagTopics("/b/image", "/x/points", "/somewhere/info")
+    wanted = BagTopics("/z/image", "/y/points", "/other/info")
+    with RosbagSource(path, None, wanted) as source:
+        assert source.topics == wanted
+    with pytest.raises(InputError, match=r"no image topic /wrong .* it has /a/depth/image \(sensor_msgs/msg/Image\)"):
+        RosbagSource(path, topics=BagTopics(image="/wrong"))
+    with pytest.raises(InputError, match="no pose topic /x/points"):
+        RosbagSource(path, topics=BagTopics(pose="/x/points"))
+
+
+def test_a_rectified_image_takes_its_camera_from_p(tmp_path):
+    def filling(bag):
+        for i, stamp in enumerate(stamps()):
+            bag.image(stamp, IMAGES[i], "/cam/image_rect_color")
+            bag.info(stamp)
+            bag.cloud(stamp, CLOUDS[i])
+
+    path = written(tmp_path, "mcap", filling)
+    with RosbagSource(path) as source:
+        assert (source[0].pair.camera.fx, source[0].pair.camera.distortion) == (40.0, ())
+    with RosbagSource(path, rectified=False) as source:
+        assert (source[0].pair.camera.fx, source[0].pair.camera.distortion) == (50.0, tuple(D))
+
+
+def test_messages_that_cannot_be_used_are_counted_or_refused(tmp_path):
+    def filling(bag):
+        bag.image(0, IMAGES[0], received=START)
+        bag.info(START, model="unheard_of")
+        bag.write_raw(INFO, "sensor_msgs/msg/CameraInfo", b"\0\1\0\0", START)
+        bag.transforms(START, ("a", "a", pose(0)))
+        for i, stamp in enumerate(stamps()):
+            bag.image(stamp, IMAGES[i], step=9 if i == 1 else 3 * WIDTH)
+            bag.info(stamp)
+            bag.cloud(stamp, CLOUDS[i][: 0 if i == 2 else None])
+        bag.write_raw(CLOUD, "sensor_msgs/msg/PointCloud2", b"\0\1\0", START)
+        bag.write_raw(INFO, "sensor_msgs/msg/CameraInfo", bytes(range(60)), START)
+
+    with RosbagSource(written(tmp_path, "mcap", filling)) as source:
+        assert len(source) == FRAMES
+        assert source.lost["stamp.zero"] == 1 and source.lost["camera_info.distortion_model"] == 1
+        assert source.lost["tf.frames"] == 1 and source.lost["message.type"] == 2 and sum(source.lost.values()) == 6
+        for index, reason in ((1, "image.step"), (2, "cloud.empty")):
+            with pytest.raises(InputError) as caught:
+                source[index]
+            assert caught.value.reason == reason
+        assert source[3].pair.image.shape == (HEIGHT, WIDTH, 3)
+
+
+def without(*absent):
+    """A filling that leaves topics out."""
+
+    def filling(bag):
+        write_raw = bag.write_raw
+        bag.write_raw = lambda topic, *rest: None if topic in absent else write_raw(topic, *rest)
+        fill(bag)
+
+    return filling
+
+
+@pytest.mark.parametrize("topic", [IMAGE, CLOUD, INFO])
+def test_a_missing_topic_is_named_with_what_there_is(tmp_path, topic):
+    path = written(tmp_path, "mcap", without(topic))
+    with pytest.raises(InputError, match=r"type sensor_msgs/msg/.*; it has .*/tf_static \(tf2_msgs") as caught:
+        RosbagSource(path)
+    assert caught.value.reason == "bag.topics"
+
+
+def test_no_usable_calibration_says_why(tmp_path):
+    def filling(bag):
+        bag.image(START, IMAGES[0])
+        bag.cloud(START, CLOUDS[0])
+        bag.info(START, fx=0.0)
+
+    with pytest.raises(InputError, match=r"camera_info.uncalibrated.*name the topic") as caught:
+        RosbagSource(written(tmp_path, "mcap", filling))
+    assert caught.value.reason == "bag.camera_info"
+
+
+@pytest.mark.parametrize("kind", ["mcap", "sqlite3", "ros1"])
+def test_an_empty_bag(tmp_path, kind):
+    path = written(tmp_path, kind, lambda bag: None)
+    with pytest.raises(InputError, match=r"it has no messages|cannot read bag"):
+        RosbagSource(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"), [("mcap", "mcap recover"), ("sqlite3", "sqlite3 FILE .recover"), ("ros1", "rosbag reindex")]
+)
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.97])
+def test_a_truncated_bag_says_how_to_repair_it(tmp_path, kind, advice, share):
+    path = written(tmp_path, kind)
+    file = path if kind == "ros1" else next(f for f in path.iterdir() if f.suffix != ".yaml")
+    file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
+    with pytest.raises(InputError, match=f"cannot read bag .*{re.escape(advice)}") as caught:
+        RosbagSource(path)
+    assert caught.value.reason == "bag.unreadable"
+
+
+def test_what_is_no_bag(tmp_path):
+    (tmp_path / "notes.txt").write_text("no bag")
+    (tmp_path / "fake.mcap").write_bytes(b"no bag")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "metadata.yaml").write_text("rosbag2_bagfile_information: {version: 99}")
+    with pytest.raises(InputError, match="does not exist"):
+        RosbagSource(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="it is not a bag"):
+        (tmp_path / "empty").mkdir()
+        RosbagSource(tmp_path / "empty")
+    for name in ("notes.txt", "fake.mcap", "folder"):
+        with pytest.raises(InputError, match="cannot read bag"):
+            RosbagSource(tmp_path / name)
+
+
+def test_a_file_that_changes_after_opening(tmp_path):
+    path = written(tmp_path, "mcap")
+    source = RosbagSource(path)
+    (file,) = path.glob("*.mcap")
+    data = file.read_bytes()
+    with file.open("r+b") as stream:
+        stream.seek(2000)
+        stream.write(bytes(len(data) // 2))
+    with pytest.raises(InputError) as caught:
+        source[0]
+    assert caught.value.reason.startswith("bag.")
+
+
+def test_static_transforms_form_a_tree():
+    tree = StaticTransforms()
+    tree.add("map", "a", pose(0))
+    tree.add("a", "b", pose(1))
+    tree.add("map", "c", pose(9))
+    tree.add("map", "c", pose(2))
+    tree.add("island", "d", pose(3))
+    expected = np.linalg.inv(pose(2).matrix) @ pose(0).matrix @ pose(1).matrix
+    np.testing.assert_allclose(tree.lookup("c", "b").matrix, expected, atol=1e-12)
+    np.testing.assert_allclose(tree.lookup("b", "a").matrix, pose(1).inverse().matrix, atol=1e-12)
+    assert tree.lookup("a", "d") is None and tree.lookup("a", "") is None
+    tree.add("b", "a", pose(4))
+    with pytest.raises(InputError, match="loop: a -> b -> a"):
+        tree.lookup("a", "c")
+
+
+def test_one_frame_for_camera_and_lidar_is_no_calibration(tmp_path):
+    def filling(bag):
+        bag.image(START, IMAGES[0], frame="lidar")
+        bag.cloud(START, CLOUDS[0])
+        bag.info(START)
+
+    with RosbagSource(written(tmp_path, "sqlite3", filling)) as source:
+        assert source[0].T_camera_lidar is None
