@@ -56,6 +56,13 @@ class Score:
     latency_ms: float = 0.0
     stages_ms: dict[str, float] = field(default_factory=dict)
     reason: str = ""
+    stamp: int = 0  # ns, of the image
+
+    @property
+    def drive(self) -> str:
+        """The recording: what stands before the first `/` of the name, or nothing."""
+        first, slash, _ = self.name.partition("/")
+        return first if slash else ""
 
     def within(self, metres: float, degrees: float) -> bool:
         """Whether there is a pose with rte_m and rre_deg below the limits."""
@@ -67,7 +74,7 @@ class Score:
         return m is not None and deg is not None and m < metres and deg < degrees
 
 
-def score(estimate: PoseEstimate, T_camera_lidar: Pose, name: str = "") -> Score:
+def score(estimate: PoseEstimate, T_camera_lidar: Pose, name: str = "", stamp: int = 0) -> Score:
     """The estimate against the true T_camera_lidar; latency is the sum of the stages that the estimate has timed."""
     stages = {stage: 1e3 * seconds for stage, seconds in estimate.seconds.items()}
     return Score(
@@ -78,6 +85,7 @@ def score(estimate: PoseEstimate, T_camera_lidar: Pose, name: str = "") -> Score
         latency_ms=sum(stages.values()),
         stages_ms=stages,
         reason=estimate.reason,
+        stamp=stamp,
         **({} if estimate.pose is None else pose_errors(estimate.pose, T_camera_lidar)),
     )
 

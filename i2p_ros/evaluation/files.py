@@ -1,0 +1,46 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Results on disk. Every file appears whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write by way of a temporary name beside it. Raises InputError when the folder cannot be written."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise InputError(
+            f"cannot write {path}: {error.strerror}; choose a folder that can be written", "output"
+        ) from error
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Indented JSON; ValueError for NaN, which is not JSON."""
+    write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+
+
+def write_tum(path: Path, rows: Iterable[tuple[int, Pose]]) -> None:
+    """A trajectory as TUM and evo read it: per row of (stamp in ns, pose) a line `t x y z qx qy qz qw`, t in s."""
+    lines = [_tum_line(stamp, pose) for stamp, pose in rows]
+    write_bytes(path, "".join(["# timestamp tx ty tz qx qy qz qw\n", *lines]).encode())
+
+
+def _tum_line(stamp: int, pose: Pose) -> str:
+    seconds, nanoseconds = divmod(stamp, 10**9)  # as integers: a float holds only some 100 ns of today's time
+    numbers = " ".join(f"{v:.9g}" for v in (*pose.translation, *pose.quaternion))
+    return f"{seconds}.{nanoseconds:09d} {numbers}\n"

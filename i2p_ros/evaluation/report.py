@@ -1,0 +1,83 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A report that explains itself: one HTML file without anything outside it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import cv2
+import jinja2
+from markupsafe import Markup
+
+from i2p_ros.core.metrics import ERRORS, RECALLS, Score
+from i2p_ros.evaluation.files import write_bytes
+from i2p_ros.evaluation.gallery import Overlay, how_bad, in_words
+from i2p_ros.evaluation.runner import Report
+from i2p_ros.viz import plots
+
+WORST = 10
+PLOTS: tuple[tuple[str, str, Callable[[Sequence[Score]], bytes]], ...] = (
+    (
+        "Error over time",
+        "One dot per pair with a pose, logarithmic. Dashed: 2 m and 5 deg. Red marks at the foot: no pose.",
+        plots.error_over_time,
+    ),
+    (
+        "Recall",
+        "Share of all pairs whose error is below a limit; a pair without a pose is never below.",
+        plots.recall_curves,
+    ),
+    ("Latency", "Milliseconds of each stage, one on the other, pair by pair.", plots.latency),
+)
+
+
+def write_report(folder: Path, report: Report, overlays: Iterable[Overlay] = ()) -> Path:
+    """folder/report.html with the numbers and their definitions, plots, overlays and the worst failures."""
+    path = Path(folder) / "report.html"
+    write_bytes(path, rendered(report, overlays).encode())
+    return path
+
+
+def rendered(report: Report, overlays: Iterable[Overlay] = ()) -> str:
+    """The HTML of write_report."""
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["number"] = number
+    template = environment.from_string(files("i2p_ros.evaluation").joinpath("report.html.j2").read_text("utf-8"))
+    bad = sorted((row for row in report.rows if not row.within(2.0, 5.0)), key=how_bad, reverse=True)
+    return template.render(
+        title=f"{report.meta.get('model') or 'Localization'} on {report.meta.get('source') or 'recorded pairs'}",
+        meta=report.meta,
+        summary=report.summary,
+        per_drive=report.per_drive,
+        recalls=RECALLS,
+        errors=ERRORS,
+        plots=[(title, text, data_uri(draw(report.rows), "png")) for title, text, draw in PLOTS],
+        overlays=[(overlay.title, data_uri(jpeg(overlay), "jpeg")) for overlay in overlays],
+        n_bad=len(bad),
+        worst=[(row, in_words(row)) for row in bad[:WORST]],
+    )
+
+
+def number(value: Any) -> str:
+    """A figure for reading: three or four digits, a hyphen for none."""
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if isinstance(value, float) and abs(value) < 1000 else f"{value:.0f}"
+
+
+def jpeg(overlay: Overlay) -> bytes:
+    """The picture, small enough to stand in a page."""
+    encoded: bytes = cv2.imencode(".jpg", overlay.image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+    return encoded
+
+
+def data_uri(content: bytes, kind: str) -> Markup:
+    """An image as a data URI."""
+    return Markup(f"data:image/{kind};base64,{base64.b64encode(content).decode()}")  # base64 holds no markup

@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Clouds and matches drawn into images. Every function returns a new RGB image (H, W, 3) uint8."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.types import Correspondences, Image, PointCloud
+
+NEAR, FAR = 3.0, 60.0  # m: the ends of the colour scale
+GOOD, BAD, UNSURE = (40, 220, 90), (200, 45, 45), (150, 150, 150)
+DIMMED = 0.55  # brightness of the image under what is drawn
+BAR = 22  # px, height of a caption
+
+
+def overlay(
+    image: Image, camera: Camera, cloud: PointCloud, T_camera_lidar: Pose, max_points: int = 40000, dim: float = DIMMED
+) -> Image:
+    """The image with the points that the camera sees, coloured by depth: red is near, blue is far, near ones on top.
+
+    Of more than max_points that are seen an evenly spaced part is drawn. Points behind others are drawn too.
+    """
+    in_camera = T_camera_lidar.apply(cloud.xyz)
+    pixels, inside = camera.project(in_camera)
+    seen = np.flatnonzero(inside)
+    seen = seen[:: max(1, -(-len(seen) // max_points))]
+    far_first = seen[np.argsort(-in_camera[seen, 2])]
+    canvas = _dimmed(image, dim)
+    _paint(canvas, pixels[far_first], depth_colours(in_camera[far_first, 2]), _radius(camera))
+    return canvas
+
+
+def depth_colours(depth: Array) -> Image:
+    """(N, 3) RGB of depths (m) on a logarithmic turbo scale from NEAR to FAR."""
+    share = np.log(np.maximum(depth, 1e-3) / NEAR) / np.log(FAR / NEAR)
+    index = np.clip(255.0 * (1.0 - share), 0, 255).astype(np.uint8)
+    return np.asarray(_turbo()[index], np.uint8)
+
+
+def draw_matches(
+    image: Image,
+    camera: Camera,
+    matches: Correspondences,
+    T_camera_lidar: Pose | None = None,
+    inliers: NDArray[np.bool_] | None = None,
+    max_matches: int = 300,
+) -> Image:
+    """The image with each match: a dot on its pixel and, given a pose, a line to where its point then projects.
+
+    Green matches agree with the pose, red ones do not; grey where nobody knows. The heaviest max_matches are drawn.
+    """
+    canvas = _dimmed(image, DIMMED)
+    known = np.zeros(len(matches), bool) if inliers is None else inliers
+    heaviest = np.argsort(-matches.weights, kind="stable")[:max_matches]
+    heaviest = heaviest[np.argsort(known[heaviest], kind="stable")]  # those that agree on top
+    if T_camera_lidar is not None:
+        ends, _ = camera.project(T_camera_lidar.apply(matches.points))
+    for k in heaviest:
+        colour = UNSURE if inliers is None else GOOD if known[k] else BAD
+        start = _whole(matches.pixels[k])
+        if T_camera_lidar is not None and np.abs(ends[k]).max() < 1e4:
+            cv2.line(canvas, start, _whole(ends[k]), colour, 1, cv2.LINE_AA)
+        cv2.circle(canvas, start, _radius(camera) + 1, colour, -1, cv2.LINE_AA)
+    return canvas
+
+
+def before_after(
+    image: Image, camera: Camera, cloud: PointCloud, T_before: Pose, T_after: Pose | None, reason: str = ""
+) -> Image:
+    """Two captioned overlays: the cloud under T_before and under T_after, or the reason why there is no such pose.
+
+    Side by side, or one above the other where the image is more than twice as wide as high.
+    """
+    before = captioned(overlay(image, camera, cloud, T_before), "before")
+    if T_after is None:
+        after = captioned(_dimmed(image, 0.4), f"no pose: {reason}")
+    else:
+        after = captioned(overlay(image, camera, cloud, T_after), "after")
+    wide = image.shape[1] > 2 * image.shape[0]
+    gap = np.full((4, before.shape[1], 3) if wide else (before.shape[0], 4, 3), 255, np.uint8)
+    return np.concatenate([before, gap, after], axis=0 if wide else 1)
+
+
+def captioned(image: Image, text: str) -> Image:
+    """The image under a dark bar with a line of text."""
+    bar = np.full((BAR, image.shape[1], 3), 24, np.uint8)
+    cv2.putText(bar, text, (6, BAR - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (235, 235, 235), 1, cv2.LINE_AA)
+    return np.concatenate([bar, image])
+
+
+def _paint(canvas: Image, pixels: Array, colours: Image, radius: int) -> None:
+    """Discs at pixels (N, 2), the later over the earlier: one assignment, in which the last value of a pixel stays."""
+    span = np.arange(-radius, radius + 1)
+    disc = np.array([(dx, dy) for dx in span for dy in span if dx * dx + dy * dy <= radius * radius])
+    at = (np.rint(pixels).astype(int)[:, None, :] + disc).reshape(-1, 2)
+    ok = ((at >= 0) & (at < [canvas.shape[1], canvas.shape[0]])).all(axis=1)
+    canvas[at[ok, 1], at[ok, 0]] = np.repeat(colours, len(disc), axis=0)[ok]
+
+
+def _dimmed(image: Image, share: float) -> Image:
+    return np.asarray(image * share, np.uint8)
+
+
+def _radius(camera: Camera) -> int:
+    return max(1, round(camera.width / 800))
+
+
+def _whole(pixel: Array) -> tuple[int, int]:
+    return round(float(pixel[0])), round(float(pixel[1]))
+
+
+def _turbo() -> Image:
+    ramp = np.arange(256, dtype=np.uint8)[:, None]
+    return np.asarray(cv2.applyColorMap(ramp, cv2.COLORMAP_TURBO)[:, 0, ::-1], np.uint8)

@@ -1,0 +1,212 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The loop over a source and its files, judged by a made-up source whose answers are known."""
+
+import json
+from dataclasses import dataclass, replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.metrics import DEFINITIONS, Score
+from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Sample, Status
+from i2p_ros.evaluation import Report, Seen, evaluate
+from i2p_ros.evaluation.files import write_bytes, write_json, write_tum
+from i2p_ros.evaluation.gallery import Gallery, how_bad
+from i2p_ros.evaluation.report import number, rendered, write_report
+
+CAMERA = Camera(60.0, 60.0, 48.0, 16.0, 96, 32)
+T_CAMERA_LIDAR = Pose(np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]]), np.array([0.1, -0.2, 0.3]))
+XYZ = np.random.default_rng(0).uniform([5, -5, -2], [30, 5, 3], (300, 3)).astype(np.float32)
+
+
+@dataclass
+class Places:
+    """n pairs of two drives."""
+
+    n: int = 6
+    truth: Pose | None = T_CAMERA_LIDAR
+    name: str = "made-up places"
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, index: int) -> Sample:
+        image = np.full((32, 96, 3), 40 * index, np.uint8)
+        name = f"drive_{index % 2}/{index:06d}"
+        return Sample(Pair(image, CAMERA, PointCloud(XYZ), index * 10**8, name), self.truth)
+
+
+class Knowing:
+    """Finds the pose from the cloud, which it knows; fails on the third pair and errs on the fifth."""
+
+    def __init__(self) -> None:
+        self.clouds: list[np.ndarray] = []
+
+    def localize_pair(self, pair: Pair) -> PoseEstimate:
+        self.clouds.append(pair.cloud.xyz)
+        if len(self.clouds) % 6 == 3:
+            return PoseEstimate(Status.NO_CONSENSUS, "9 of <b>400</b> matches", seconds={"network": 0.1})
+        given, known = pair.cloud.xyz.astype(float), XYZ.astype(float)
+        turn = Rotation.align_vectors(given - given.mean(0), known - known.mean(0))[0].as_matrix()
+        pose = T_CAMERA_LIDAR @ Pose(turn, given.mean(0) - turn @ known.mean(0)).inverse()
+        if len(self.clouds) % 6 == 5:
+            pose = pose.retract([3.0, 0, 0, 0, 0, 0])
+        return PoseEstimate(Status.OK, pose=pose, confidence=0.5, seconds={"network": 0.1, "pose": 0.02})
+
+
+def run(**options: object) -> tuple[Report, Knowing]:
+    localizer = Knowing()
+    return evaluate(localizer, Places(), **options), localizer  # type: ignore[arg-type]
+
+
+def test_scores_do_not_depend_on_how_the_cloud_was_moved() -> None:
+    for protocol in ("none", "vp2p", "sixdof"):
+        report, _ = run(protocol=protocol, seed=3)
+        errors = [row.rte_m for row in report.rows]
+        assert errors[2] is None and errors[4] == pytest.approx(3.0, abs=1e-3)
+        assert max(errors[k] for k in (0, 1, 3, 5)) < 1e-3  # type: ignore[type-var]
+        assert report.summary["recall_2m_5deg"] == pytest.approx(4 / 6)
+
+
+def test_the_seed_decides_how_clouds_are_moved() -> None:
+    first, again, other = (run(protocol="vp2p", seed=seed)[1].clouds for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert all(np.abs(a - b).max() > 0.1 for a, b in zip(first, other, strict=True))
+    assert np.abs(first[0] - first[1]).max() > 0.1
+
+
+def test_json_has_every_key_at_the_top_and_no_nan() -> None:
+    report, _ = run(protocol="vp2p", seed=3, model="vp2p-test")
+    got = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert set(DEFINITIONS) <= set(got) and set(DEFINITIONS) <= set(got["definitions"])
+    assert (got["model"], got["source"], got["protocol"], got["seed"]) == ("vp2p-test", "made-up places", "vp2p", 3)
+    assert "10 m" in got["definitions"]["protocol"]
+    assert (got["n"], got["localized"], got["status"]) == (6, 5, {"no_consensus": 1, "ok": 5})
+    assert got["rows"][2] == {**got["rows"][2], "status": "no_consensus", "rte_m": None, "stamp": 2 * 10**8}
+    assert got["latency_ms"]["median"] == pytest.approx(120.0)
+
+
+def test_each_drive_has_its_summary() -> None:
+    per_drive = run(protocol="none")[0].per_drive
+    assert list(per_drive) == ["drive_0", "drive_1"]
+    assert per_drive["drive_0"]["recall_2m_5deg"] == pytest.approx(1 / 3)
+    assert per_drive["drive_1"]["recall_2m_5deg"] == 1.0 and per_drive["drive_1"]["n"] == 3
+    assert Report([Score("0001", Status.OK)]).per_drive == {}
+
+
+def test_n_takes_the_first_pairs_and_progress_and_watch_are_told() -> None:
+    told: list[tuple[int, int]] = []
+    seen: list[Seen] = []
+    report, _ = run(n=4, progress=lambda done, total: told.append((done, total)), watch=seen.append)
+    assert [row.name[-1] for row in report.rows] == ["0", "1", "2", "3"]
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert [s.score for s in seen] == report.rows
+    assert seen[0].sample.T_camera_lidar is not None
+    back = seen[0].sample.T_camera_lidar @ seen[0].T_given_lidar
+    np.testing.assert_allclose(back.matrix, T_CAMERA_LIDAR.matrix, atol=1e-9)
+    assert len(run(n=100)[0].rows) == 6
+
+
+def test_what_cannot_be_evaluated_is_refused() -> None:
+    with pytest.raises(InputError, match="drive_0/000000 has no true T_camera_lidar"):
+        evaluate(Knowing(), Places(truth=None))
+    with pytest.raises(InputError, match="nothing to evaluate"):
+        evaluate(Knowing(), Places(0))
+    with pytest.raises(InputError, match=r"no protocol 'hard'; there are none, vp2p, sixdof"):
+        evaluate(Knowing(), Places(), "hard")  # type: ignore[arg-type]
+
+
+class Outline(HTMLParser):
+    """Tags left open, and everything that a browser would load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.sources: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.sources += [value or "" for key, value in attrs if key in ("src", "href", "srcset")]
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_report_is_one_file_that_explains_itself(tmp_path: Path) -> None:
+    gallery = Gallery(first=1, worst=2)
+    report, _ = run(watch=gallery, model="<script>alert(1)</script>")
+    path = write_report(tmp_path / "new", report, gallery.overlays)
+    text = path.read_text()
+    outline = Outline(text)
+    assert not outline.open and len(outline.sources) == 3 + 3
+    assert all(source.startswith("data:image/") for source in outline.sources)
+    assert "http" not in text and "<script" not in text and "<b>400</b>" not in text
+    for definition in DEFINITIONS.values():
+        assert definition in outline.text or definition.startswith("pairs by how")
+    assert "2 of 6 pairs have no pose or one that is off" in outline.text
+    assert "By drive" in outline.text and [p.name for p in path.parent.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize(
+    "rows", [[], [Score("a/0", Status.BAD_INPUT, reason="no points")], [Score("0", Status.OK, 0.1, 0.1, 0.1, 0.1)]]
+)
+def test_report_of_little(rows: list[Score]) -> None:
+    outline = Outline(rendered(Report(rows, {"dropped": 0, "nested": {"a": 1}})))
+    assert not outline.open and "Before and after" not in outline.text and "nested" not in outline.text
+    assert ("None: every pair" in outline.text) == (not rows or rows[0].rte_m is not None)
+
+
+def test_gallery_keeps_the_first_and_the_worst() -> None:
+    gallery = Gallery(first=2, worst=2)
+    run(watch=gallery)
+    assert [o.title.split("/")[1][:6] for o in gallery.overlays] == ["000000", "000001", "000004", "000002"]
+    assert "3.00 m" in gallery.overlays[2].title and gallery.overlays[3].title.endswith("no_consensus")
+
+
+def test_a_wrong_pose_is_worse_than_none_and_none_worse_than_a_right_one() -> None:
+    wrong = Score("", Status.OK, 2.5, 2.5, 1.0, 1.0)
+    turned = replace(wrong, rte_m=0.1, rre_deg=170.0)
+    right = replace(wrong, rte_m=1.9)
+    assert how_bad(wrong) > how_bad(turned) > how_bad(Score("", Status.DEGENERATE)) > how_bad(right)
+
+
+def test_numbers_for_reading() -> None:
+    assert [number(v) for v in (None, 12, 0.12345, 12345.6, 1500)] == ["-", "12", "0.123", "12346", "1500"]
+
+
+def test_tum_lines_hold_nanoseconds_and_quaternions(tmp_path: Path) -> None:
+    pose = Pose.from_rotvec([0.1, -0.2, 0.3], [1.0, 2.0, -3.5])
+    write_tum(tmp_path / "t.txt", [(1317384506_123456789, pose), (5, Pose.identity())])
+    header, first, second = (tmp_path / "t.txt").read_text().splitlines()
+    assert header == "# timestamp tx ty tz qx qy qz qw"
+    assert first.split()[0] == "1317384506.123456789" and second == "0.000000005 0 0 0 0 0 0 1"
+    values = np.array(first.split()[1:], float)
+    np.testing.assert_allclose(values[:3], pose.translation)
+    np.testing.assert_allclose(Rotation.from_quat(values[3:]).as_matrix(), pose.rotation, atol=1e-8)
+
+
+def test_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"x": float("nan")})
+    (tmp_path / "file").write_text("here")
+    with pytest.raises(InputError, match="choose a folder that can be written"):
+        write_bytes(tmp_path / "file" / "b.json", b"x")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match="cannot write"):
+        write_bytes(tmp_path / "folder", b"x")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+    write_json(tmp_path / "c.json", {"x": None})
+    assert json.loads((tmp_path / "c.json").read_text()) == {"x": None}

@@ -1,0 +1,124 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Overlays and plots, judged by where a known colour lands."""
+
+import cv2
+import numpy as np
+import pytest
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.metrics import Score
+from i2p_ros.core.types import Correspondences, PointCloud, Status
+from i2p_ros.viz import before_after, draw_matches, overlay, plots
+from i2p_ros.viz.overlays import BAD, BAR, GOOD, UNSURE, depth_colours
+
+CAMERA = Camera(100.0, 100.0, 100.0, 40.0, 201, 81)
+BLACK = np.zeros((81, 201, 3), np.uint8)
+GREY = np.full((81, 201, 3), 100, np.uint8)
+
+
+def cloud(*points: tuple[float, float, float]) -> PointCloud:
+    return PointCloud(np.array(points, np.float32))
+
+
+def test_a_point_lands_where_it_projects_in_the_colour_of_its_depth() -> None:
+    drawn = overlay(BLACK, CAMERA, cloud((0.5, 0.2, 10.0)), Pose.identity())
+    rows, columns = np.nonzero(drawn.any(axis=2))
+    assert (rows.mean(), columns.mean()) == (42, 105)
+    np.testing.assert_array_equal(drawn[42, 105], depth_colours(np.array([10.0]))[0])
+
+
+def test_the_nearer_point_is_on_top_whatever_the_order() -> None:
+    near, far = (0.0, 0.0, 5.0), (0.0, 0.0, 50.0)
+    expected = depth_colours(np.array([5.0]))[0]
+    for points in ((near, far), (far, near)):
+        np.testing.assert_array_equal(overlay(BLACK, CAMERA, cloud(*points), Pose.identity())[40, 100], expected)
+
+
+def test_colours_go_from_red_to_blue() -> None:
+    near, far = depth_colours(np.array([4.0, 40.0])).astype(int)
+    assert near[0] > near[2] + 50 and far[2] > far[0] + 50
+
+
+def test_the_pose_is_applied_and_the_image_kept() -> None:
+    image = GREY.copy()
+    drawn = overlay(image, CAMERA, cloud((0.0, 0.0, 0.0)), Pose(np.eye(3), np.array([0.0, 0.0, 10.0])), dim=1.0)
+    assert (drawn[40, 100] != 100).any() and (drawn[0, 0] == 100).all()
+    np.testing.assert_array_equal(image, GREY)
+
+
+@pytest.mark.parametrize(
+    "points", [np.zeros((0, 3)), [[0, 0, -5]], [[np.nan, 0, 5]], [[1e30, 0, 5]], [[0, 0, 0]], [[1.0, 0.4, 1.0]]]
+)
+def test_points_that_are_not_seen_or_at_the_border_do_no_harm(points: np.ndarray) -> None:
+    assert overlay(BLACK, CAMERA, PointCloud(np.asarray(points, np.float32)), Pose.identity()).shape == BLACK.shape
+
+
+def test_no_more_points_than_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    many = PointCloud(rng.uniform([-8, -3, 10], [8, 3, 10.1], (5000, 3)).astype(np.float32))
+    drawn = overlay(BLACK, CAMERA, many, Pose.identity(), max_points=10)
+    assert 0 < np.count_nonzero(drawn.any(axis=2)) <= 10 * 5
+
+
+def has(image: np.ndarray, colour: tuple[int, int, int]) -> bool:
+    return bool((image == colour).all(axis=2).any())
+
+
+def test_matches_are_coloured_by_what_is_known_of_them() -> None:
+    points = np.array([[0.0, 0.0, 10.0], [0.0, 0.0, 10.0], [0.0, 0.0, -1.0]])
+    matches = Correspondences(np.array([[100.0, 40.0], [20.0, 20.0], [180.0, 60.0]]), points, np.ones(3))
+    drawn = draw_matches(BLACK, CAMERA, matches, Pose.identity(), np.array([True, False, False]))
+    assert tuple(drawn[40, 100]) == GOOD and tuple(drawn[20, 20]) == BAD and tuple(drawn[60, 180]) == BAD
+    assert drawn[24:27, 40, 0].max() > 100  # on the line from (20, 20) to the projection at (100, 40)
+    unknown = draw_matches(BLACK, CAMERA, matches)
+    assert has(unknown, UNSURE) and not has(unknown, GOOD) and not has(unknown, BAD)
+
+
+def test_the_heaviest_matches_are_drawn() -> None:
+    matches = Correspondences(np.array([[50.0, 40.0], [150.0, 40.0]]), np.ones((2, 3)), np.array([0.1, 0.9]))
+    drawn = draw_matches(BLACK, CAMERA, matches, max_matches=1)
+    assert not drawn[40, 50].any() and drawn[40, 150].any()
+    assert not draw_matches(BLACK, CAMERA, matches.selected(np.zeros(0, int))).any()
+
+
+def test_before_and_after_stand_below_each_other_when_wide_else_side_by_side() -> None:
+    points = cloud((0.0, 0.0, 10.0))
+    wide = before_after(GREY, CAMERA, points, Pose.identity(), Pose.identity())
+    assert wide.shape == (2 * (81 + BAR) + 4, 201, 3)
+    tall = Camera(100.0, 100.0, 40.0, 40.0, 81, 81)
+    assert before_after(GREY[:, :81], tall, points, Pose.identity(), None, "why").shape == (81 + BAR, 166, 3)
+
+
+def test_without_a_pose_nothing_is_drawn_over_the_second_image() -> None:
+    drawn = before_after(GREY, CAMERA, cloud((0.0, 0.0, 10.0)), Pose.identity(), None, "no_consensus")
+    assert len(np.unique(drawn[-81:].reshape(-1, 3), axis=0)) == 1
+    assert drawn[81 + BAR + 4 : 81 + 2 * BAR + 4].max() > 200  # the caption
+
+
+def scores() -> list[Score]:
+    good = [
+        Score(f"d/{k}", Status.OK, 0.1 * k, 0.1, 1.0, 1.0, 9, 0.5, 30.0, {"network": 20.0, "pose": 10.0}, "", k * 10**8)
+        for k in range(5)
+    ]
+    return [*good, Score("d/5", Status.NO_CONSENSUS, stamp=5 * 10**8)]
+
+
+@pytest.mark.parametrize("plot", [plots.error_over_time, plots.recall_curves, plots.latency])
+@pytest.mark.parametrize("rows", [scores(), scores()[-1:], [], [Score("a", Status.OK, 0.0, 0.0, 0.0, 0.0)]])
+def test_plots_are_pictures_of_any_scores(plot, rows: list[Score], recwarn: pytest.WarningsRecorder) -> None:  # type: ignore[no-untyped-def]
+    image = cv2.imdecode(np.frombuffer(plot(rows), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert image.shape[2] == 4 and image[2, 2, 3] == 0  # a clear background
+    assert np.count_nonzero(image[..., 3]) > 1000
+    assert not list(recwarn)
+
+
+def test_plots_are_the_same_for_the_same_scores() -> None:
+    assert plots.error_over_time(scores()) == plots.error_over_time(scores())
+
+
+def test_time_is_the_axis_of_one_recording_only() -> None:
+    assert plots._when(scores())[1] == "time (s)"
+    assert plots._when([*scores(), Score("e/0", Status.OK, stamp=10**9)])[1] == "pair"
+    assert plots._when(scores()[::-1])[1] == "pair"
