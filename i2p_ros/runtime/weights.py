@@ -17,6 +17,7 @@ from torch import nn
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import ModelError
+from i2p_ros.core.resources import resource
 
 
 class ModelEntry(BaseModel):
@@ -34,17 +35,8 @@ class ModelEntry(BaseModel):
 
 
 def models_folder() -> Path:
-    """Where the shipped models lie: $I2P_MODELS, the installed share folder, or the repository's models/."""
-    if "I2P_MODELS" in os.environ:
-        return Path(os.environ["I2P_MODELS"])
-    beside = Path(__file__).parents[2] / "models"
-    if beside.is_dir():
-        return beside
-    for prefix in Path(__file__).parents:
-        share = prefix / "share" / "i2p_ros" / "models"
-        if share.is_dir():
-            return share
-    raise ModelError("the models folder is not found: set I2P_MODELS to a folder with a manifest.yaml")
+    """Where the shipped models lie: $I2P_MODELS, or models/ of the repository or the installation."""
+    return Path(os.environ["I2P_MODELS"]) if "I2P_MODELS" in os.environ else resource("models")
 
 
 def read_manifest(folder: Path) -> dict[str, ModelEntry]:

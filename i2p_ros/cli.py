@@ -1,0 +1,335 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command `i2p`: one short function a verb. Only this file prints and chooses exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from i2p_ros.core.config import load_settings
+from i2p_ros.core.errors import I2PError, InputError
+
+if TYPE_CHECKING:
+    from i2p_ros.sources.base import Source
+
+NO_POSE = 3  # exit code of `i2p localize` when there is no pose
+TRAINING_WORLDS = 1_000_000  # seeds of training worlds start here: no smaller seed is ever trained on
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Camera-LiDAR localization: an image and a cloud in, the camera's pose with covariance out.",
+    epilog="Example: i2p demo",
+)
+console = Console(stderr=True)
+
+Protocol = Literal["none", "vp2p", "sixdof"]
+Files = Annotated[list[Path], typer.Option("--settings", help="YAML file of settings; may be repeated.")]
+Overrides = Annotated[list[str], typer.Option("--set", help="One setting, such as pnp.iterations=2000.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the numbers to this file; - prints them.")]
+Root = Annotated[Path | None, typer.Option(help="Folder or bag to read.")]
+Drives = Annotated[str, typer.Option(help="Drives of a KITTI folder, separated by commas; empty: all.")]
+Cameras = Annotated[str, typer.Option(help="Cameras of a KITTI folder, separated by commas; empty: both.")]
+Model = Annotated[str, typer.Argument(help="Name of a model ('i2p models'), or a folder that 'i2p train' wrote.")]
+NONE: list[Any] = []
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on stderr and exit code 1."""
+    try:
+        app()
+    except I2PError as error:
+        console.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.command(epilog="Example: i2p demo --out results/demo")
+def demo(
+    out: Out = Path("results/demo"),
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs of the drive.")] = 80,
+    seed: Annotated[int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the world.")] = 2026,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Write a synthetic drive as a bag, play it over ROS 2 topics into the node, and report what comes back."""
+    from i2p_ros.ros.demo import run_demo
+
+    settings = load_settings(files, overrides)
+    with _progress("localizing", pairs) as step:
+        summary = run_demo(settings, out, pairs, seed, step)
+    _show(summary, None)
+    console.print(f"pictures and numbers: {out / 'report.html'}", soft_wrap=True)
+
+
+@app.command(epilog="Example: i2p replay ~/kitti/raw --drive 0052 --rate 1 --perturb vp2p --out results/0052")
+def replay(
+    path: Annotated[Path, typer.Argument(help="Bag, or KITTI folder.")],
+    out: Out = Path("results/replay"),
+    perturb: Annotated[Protocol, typer.Option(help="Give the clouds in a random frame.")] = "none",
+    rate: Annotated[float, typer.Option(min=0, help="Speed; 0: the next pair when the last is answered.")] = 1.0,
+    drive: Annotated[str, typer.Option(help="Drive of a KITTI folder.")] = "",
+    camera: Annotated[str, typer.Option(help="Camera of a KITTI folder.")] = "image_02",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random frames.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="Most pairs; 0: all.")] = 0,
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Play a recording over ROS 2 topics into the node, as `ros2 launch` would, and report what comes back."""
+    from i2p_ros.ros.demo import replay_and_report
+
+    settings = load_settings(files, overrides)
+    options = {"data": str(path), "perturb": perturb, "rate": rate, "drive": drive, "camera": camera}
+    chosen = settings.replay.model_copy(update={**options, "seed": seed, "limit": limit})
+    with _progress("localizing", None) as step:
+        summary = replay_and_report(settings.model_copy(update={"replay": chosen}), out, step)
+    _show(summary, json_file)
+    console.print(f"pictures and numbers: {out / 'report.html'}", soft_wrap=True)
+
+
+@app.command(epilog="Example: i2p localize --image a.png --cloud a.bin --camera cam.yaml --overlay out.png")
+def localize(
+    image: Annotated[Path, typer.Option(help="Image file.")],
+    cloud: Annotated[Path, typer.Option(help="Cloud: .bin (KITTI) or .npy.")],
+    camera: Annotated[Path, typer.Option(help="Calibration in the YAML form of ROS.")],
+    model: Annotated[str | None, typer.Option(help="Name of a model, or a training folder.")] = None,
+    overlay: Annotated[Path | None, typer.Option(help="Picture to write: the cloud on the image.")] = None,
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Find the camera of one image in one cloud. Exit code 3: no pose, and why."""
+    import cv2
+
+    from i2p_ros.localizer import load
+    from i2p_ros.sources.single import read_pair
+    from i2p_ros.viz.overlays import overlay as drawn
+
+    pair = read_pair(image, cloud, camera)
+    estimate = load(model, load_settings(files, overrides)).localize_pair(pair)
+    _write_json(_estimate_json(estimate), json_file)
+    if estimate.pose is None:
+        console.print(f"no pose: {estimate.status.value}: {estimate.reason}", soft_wrap=True)
+        raise typer.Exit(NO_POSE)
+    if overlay and not cv2.imwrite(str(overlay), drawn(pair.image, pair.camera, pair.cloud, estimate.pose)[:, :, ::-1]):
+        raise InputError(f"cannot write {overlay}: the folder must exist and the ending be that of an image", "output")
+    if json_file != Path("-"):
+        console.print(_estimate_table(estimate))
+
+
+@app.command(epilog="Example: i2p evaluate vp2p-small --source kitti --root ~/kitti/odometry --json out.json")
+def evaluate(
+    model: Model = "vp2p-small",
+    source: Annotated[str, typer.Option(help="synthetic, kitti, rosbag, or auto to look at the root.")] = "synthetic",
+    root: Root = None,
+    protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved.")] = "vp2p",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the frames, and of synthetic worlds.")] = 0,
+    n: Annotated[int | None, typer.Option(min=1, help="Pairs; the first ones of a recording.")] = None,
+    drives: Drives = "",
+    cameras: Cameras = "",
+    json_file: JsonFile = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for report.html with plots and overlays.")] = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Score a model over a source whose truth is known."""
+    from i2p_ros.evaluation import runner
+    from i2p_ros.evaluation.gallery import Gallery
+    from i2p_ros.evaluation.report import write_report
+    from i2p_ros.localizer import load
+    from i2p_ros.sources.opening import open_source
+
+    settings = load_settings(files, overrides)
+    pairs = open_source(
+        source, root, settings=settings, seed=seed, n=n, cameras=_listed(cameras), drives=_listed(drives)
+    )
+    gallery = Gallery()
+    with _progress("evaluating", len(pairs)) as step:
+        result = runner.evaluate(
+            load(model, settings), pairs, protocol, seed, progress=lambda done, total: step(done),
+            watch=gallery if report else None, model=model,
+        )  # fmt: skip
+    if report:
+        write_report(report, result, gallery.overlays)
+    _show(result.to_json() | {"settings": settings.model_dump()}, json_file)
+
+
+@app.command(epilog="Example: i2p train --out runs/mine --worlds 2500 --kitti ~/kitti/raw --drives 0052,9001")
+def train(
+    out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run there is continued.")],
+    size: Annotated[Literal["small", "base"], typer.Option(help="Size of the network.")] = "small",
+    worlds: Annotated[int, typer.Option(min=1, help="Synthetic places.")] = 2500,
+    kitti: Annotated[Path | None, typer.Option(help="KITTI folder to mix in.")] = None,
+    drives: Drives = "",
+    kitti_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the KITTI samples.")] = 0.2,
+    start: Annotated[Path | None, typer.Option(help="Weights (.safetensors) to start from.")] = None,
+    protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved.")] = "vp2p",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that make examples.")] = 1,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Train a network on synthetic places and KITTI folders; resumable, and under torchrun in several processes."""
+    from i2p_ros.networks.vp2p import SIZES, VP2P
+    from i2p_ros.sources.opening import open_source
+    from i2p_ros.training.data import CachedSource, TrainingSet
+    from i2p_ros.training.loop import train as run
+
+    settings = load_settings(files, overrides)
+    made_up = open_source("synthetic", settings=settings, seed=TRAINING_WORLDS + seed, n=worlds)
+    sources: list[tuple[Source, float]] = [(CachedSource(made_up, out / "cache" / "synthetic"), 1 - kitti_share)]
+    if kitti:
+        real = open_source("kitti", kitti, settings=settings, drives=_listed(drives))
+        sources.append((CachedSource(real, out / "cache" / "kitti"), kitti_share))
+    family = VP2P(SIZES[size], settings.matching)
+    data = TrainingSet(family, sources, protocol, seed, settings.training.samples)
+    with _progress("training", settings.training.samples) as step:
+        run(family, data, out, settings, start=start, workers=workers, progress=step)
+    console.print(f"weights: {out / 'model.safetensors'}; try: i2p evaluate {out}", soft_wrap=True)
+
+
+@app.command(epilog="Example: i2p synth ~/street --format kitti --n 100 --seed 3")
+def synth(
+    path: Annotated[Path, typer.Argument(help="Folder to write.")],
+    fmt: Annotated[Literal["kitti", "mcap", "sqlite3"], typer.Option("--format", help="KITTI raw, or a bag.")] = "mcap",
+    n: Annotated[int, typer.Option(min=1, help="Pairs.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the world.")] = 0,
+    drive: Annotated[bool, typer.Option(help="A drive through one world, or scattered places (KITTI only).")] = True,
+    compressed: Annotated[bool, typer.Option(help="JPEG images in a bag.")] = False,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Write synthetic pairs with exact truth as a KITTI raw folder or as a bag."""
+    from i2p_ros.sources.opening import open_source
+    from i2p_ros.sources.writers import write_bag, write_kitti_raw
+
+    settings = load_settings(files, [*overrides, f"synthetic.drive={str(drive).lower()}"])
+    source = open_source("synthetic", settings=settings, seed=seed, n=n)
+    with _progress("writing", n) as step:
+        if fmt == "kitti":
+            write_kitti_raw(source, path, lambda done, total: step(done))
+        else:
+            write_bag(source, path, fmt, compressed, lambda done, total: step(done))
+    console.print(f"wrote {n} pairs of {source.name} to {path}", soft_wrap=True)
+
+
+@app.command(epilog="Example: i2p models --json -")
+def models(json_file: JsonFile = None) -> None:
+    """List the shipped models, what they were trained on and how they score."""
+    from i2p_ros.runtime.weights import models_folder, read_manifest
+
+    manifest = read_manifest(models_folder())
+    _write_json({name: entry.model_dump() for name, entry in manifest.items()}, json_file)
+    if json_file == Path("-"):
+        return
+    table = Table("model", "family", "trained on", "scores", "licence")
+    for name, entry in manifest.items():
+        scores = "\n".join(f"{k}: {v}" for k, v in entry.scores.items())
+        table.add_row(name, entry.family, str(entry.trained.get("data", "")), scores, entry.licence)
+    Console().print(table)
+
+
+@app.command(epilog="Example: i2p config --set pnp.iterations=2000 > mine.yaml")
+def config(files: Files = NONE, overrides: Overrides = NONE) -> None:
+    """Print every setting as YAML, as it would be used."""
+    typer.echo(yaml.safe_dump(load_settings(files, overrides).model_dump(), sort_keys=False).rstrip())
+
+
+@app.command(epilog="Example: i2p doctor")
+def doctor(json_file: JsonFile = None) -> None:
+    """Say what is installed or missing, and which device and runtime will be used, and why. Exit code 1: not usable."""
+    from i2p_ros.doctor import checks
+
+    found = checks()
+    _write_json({c.name: {"ok": c.ok, "needed": c.needed, "says": c.says} for c in found}, json_file)
+    if json_file != Path("-"):
+        table = Table("part", "", "what was found, and what to do", show_lines=False)
+        for c in found:
+            mark = "[green]ok[/]" if c.ok else "[red]missing[/]" if c.needed else "[yellow]absent[/]"
+            table.add_row(c.name, mark, c.says)
+        Console().print(table)
+    raise typer.Exit(any(c.needed and not c.ok for c in found))
+
+
+def _listed(text: str) -> list[str] | None:
+    return [part.strip() for part in text.split(",") if part.strip()] or None
+
+
+def _show(numbers: dict[str, Any], json_file: Path | None) -> None:
+    """A short table for people; everything in the JSON file."""
+    _write_json(numbers, json_file)
+    if json_file == Path("-"):
+        return
+    table = Table("", "value")
+    for key, value in numbers.items():
+        if isinstance(value, dict) and "median" in value:
+            parts = (f"{k} {v:.3g}" for k, v in value.items() if v is not None)
+            table.add_row(key, ", ".join(parts) or "none")
+        elif isinstance(value, int | float | str):
+            table.add_row(key, f"{value:.3g}" if isinstance(value, float) else str(value))
+    console.print(table)
+
+
+def _write_json(numbers: dict[str, Any], file: Path | None) -> None:
+    from i2p_ros.evaluation.files import write_json
+
+    if file == Path("-"):
+        typer.echo(json.dumps(numbers, indent=2, allow_nan=False))
+    elif file:
+        write_json(file, numbers)
+
+
+def _estimate_json(estimate: Any) -> dict[str, Any]:
+    pose = estimate.pose
+    return {
+        "status": estimate.status.value,
+        "reason": estimate.reason,
+        "T_camera_lidar": None if pose is None else pose.matrix.tolist(),
+        "covariance": None if estimate.covariance is None else estimate.covariance.tolist(),
+        "inliers": estimate.n_inliers,
+        "confidence": estimate.confidence,
+        "ms": {stage: 1e3 * seconds for stage, seconds in estimate.seconds.items()},
+    }
+
+
+def _estimate_table(estimate: Any) -> Table:
+    from i2p_ros.pnp.covariance import camera_in_lidar
+
+    T_lidar_camera = estimate.pose.inverse()
+    deviation = camera_in_lidar(estimate.pose, estimate.covariance).diagonal() ** 0.5
+    table = Table("camera in the cloud frame", "value", "standard deviation")
+    for axis, value, std in zip("xyz", T_lidar_camera.translation, deviation[:3], strict=True):
+        table.add_row(axis, f"{value:.3f} m", f"{std:.3f} m")
+    for axis, value, std in zip("xyzw", T_lidar_camera.quaternion, (*deviation[3:] * 57.29578, None), strict=True):
+        about = "" if std is None else f"{std:.2f} deg about {axis}"
+        table.add_row(f"q{axis}", f"{value:.4f}", about)
+    table.add_row("inliers", str(estimate.n_inliers), f"confidence {estimate.confidence:.2f}")
+    return table
+
+
+@contextmanager
+def _progress(what: str, total: int | None) -> Iterator[Any]:
+    """A bar on stderr; the function it gives takes how much is done, and losses to show."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(what, total=total)
+
+        def step(done: int, losses: dict[str, float] | None = None) -> None:
+            text = " ".join(f"{k} {v:.2f}" for k, v in (losses or {}).items())
+            bar.update(task, completed=done, description=f"{what} {text}".strip())
+
+        yield step
