@@ -15,7 +15,8 @@ from i2p_ros.core.types import Correspondences, Image, PointCloud
 NEAR, FAR = 3.0, 60.0  # m: the ends of the colour scale
 GOOD, BAD, UNSURE = (40, 220, 90), (200, 45, 45), (150, 150, 150)
 DIMMED = 0.55  # brightness of the image under what is drawn
-BAR = 22  # px, height of a caption
+BAR = 22  # px, height of a caption in an image up to CAPTION_WIDTH wide; it grows with wider ones
+CAPTION_WIDTH = 600
 
 
 def overlay(
@@ -87,9 +88,11 @@ def before_after(
 
 
 def captioned(image: Image, text: str) -> Image:
-    """The image under a dark bar with a line of text."""
-    bar = np.full((BAR, image.shape[1], 3), 24, np.uint8)
-    cv2.putText(bar, text, (6, BAR - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (235, 235, 235), 1, cv2.LINE_AA)
+    """The image under a dark bar with a line of text, of a size that stays readable when the picture is shrunk."""
+    scale = max(1.0, image.shape[1] / CAPTION_WIDTH)
+    bar = np.full((round(BAR * scale), image.shape[1], 3), 24, np.uint8)
+    start, thick = (round(6 * scale), round(15 * scale)), max(1, round(scale))
+    cv2.putText(bar, text, start, cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, (235, 235, 235), thick, cv2.LINE_AA)
     return np.concatenate([bar, image])
 
 
