@@ -12,7 +12,7 @@ from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Correspondences, PoseEstimate, Status
-from i2p_ros.pnp import covariance, noise, solve
+from i2p_ros.pnp import covariance, noise, solve, solver
 from i2p_ros.pnp.refine import jacobian, residuals
 
 CAMERA = Camera(360.0, 360.0, 256.0, 80.0, 512, 160)
@@ -181,6 +181,16 @@ def test_not_finite(name: str, value: float) -> None:
     arrays[name].flat[7] = value
     estimate = solve(Correspondences(**arrays), CAMERA)
     assert estimate.status is Status.NONFINITE and name in estimate.reason
+
+
+@pytest.mark.parametrize("broken", [np.linalg.LinAlgError("Singular matrix"), InputError("a pose must be finite")])
+def test_a_solver_that_breaks_down_is_a_status(monkeypatch: pytest.MonkeyPatch, broken: Exception) -> None:
+    def refine(*_: object) -> None:
+        raise broken
+
+    monkeypatch.setattr(solver, "refine", refine)
+    estimate = solve(made(0)[0], CAMERA)
+    assert estimate.status is Status.NONFINITE and str(broken) in estimate.reason
 
 
 def test_not_converged() -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from i2p_ros.core.camera import MIN_DEPTH, Camera
 from i2p_ros.core.config import PnpSettings
-from i2p_ros.core.errors import I2PError
+from i2p_ros.core.errors import I2PError, InputError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Correspondences, PoseEstimate, Status
 from i2p_ros.pnp import covariance, noise
@@ -67,6 +67,8 @@ def solve(matches: Correspondences, camera: Camera, settings: PnpSettings | None
         return _solve(matches, camera, settings or PnpSettings())
     except _NoPoseError as none:
         return PoseEstimate(none.status, str(none), correspondences=matches)
+    except (InputError, np.linalg.LinAlgError) as error:  # numbers that overflow, a matrix without an inverse
+        return PoseEstimate(Status.NONFINITE, f"the solver broke down: {error}", correspondences=matches)
 
 
 def _solve(matches: Correspondences, camera: Camera, settings: PnpSettings) -> PoseEstimate:
