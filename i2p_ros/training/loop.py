@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 import torch.distributed as dist
@@ -24,13 +25,14 @@ from i2p_ros.runtime.weights import load_weights, save_model
 from i2p_ros.training.data import TrainingSet
 from i2p_ros.training.objectives import vp2p_losses
 
-WARM_UP = 800  # samples
+WARM_UP = 800  # samples, or a tenth of a shorter run
 Progress = Callable[[int, dict[str, float]], None]
 
 
 def learning_rate(done: int, s: TrainingSettings) -> float:
     """Linear warm-up, then a cosine to zero over all samples."""
-    return s.learning_rate * min(1.0, (done + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * done / s.samples))
+    warm = min(1.0, (done + 1) / min(WARM_UP, s.samples / 10))
+    return s.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * done / s.samples))
 
 
 def train(
@@ -114,7 +116,7 @@ def _resume(file: Path, net: nn.Module, optimizer: torch.optim.Optimizer) -> int
         saved = torch.load(file, weights_only=True)
         net.load_state_dict(saved["net"])
         optimizer.load_state_dict(saved["optimizer"])
-    except (RuntimeError, KeyError, ValueError, EOFError) as error:
+    except (RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
         raise ModelError(f"cannot continue from {file}: {error}; delete it to start again") from error
     return int(saved["samples"])
 

@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Models are checked before they are loaded, and a localizer answers with a pose or a reason, whatever comes in."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from test_networks_vp2p import TINY, pair, street
+
+import i2p_ros as i2p
+from i2p_ros.core.config import MatchingSettings, Settings
+from i2p_ros.core.errors import MissingPackageError, ModelError
+from i2p_ros.core.types import PointCloud, Status
+from i2p_ros.localizer import Localizer
+from i2p_ros.networks.vp2p import VP2P
+from i2p_ros.runtime.torch_runtime import Arrays, TorchRuntime, choose_device
+from i2p_ros.runtime.weights import find_model, save_model
+
+FAMILY = VP2P(TINY, MatchingSettings(min_score=0.0))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    save_model(tmp_path, TINY, FAMILY.network(), Settings(), {"samples": 0})
+    return tmp_path
+
+
+def test_a_saved_model_is_found_and_loaded(folder: Path) -> None:
+    localizer = i2p.load(str(folder))
+    estimate = localizer.localize_pair(pair())
+    assert estimate.status is not Status.OK  # random weights know nothing, and must not pretend to
+    assert estimate.pose is None and estimate.reason
+    assert set(estimate.seconds) == {"prepare", "network", "match", "pose"}
+
+
+def test_the_same_pair_gets_the_same_answer(folder: Path) -> None:
+    localizer = i2p.load(str(folder))
+    first, second = (localizer.predict(pair()).correspondences for _ in range(2))
+    assert (first.pixels == second.pixels).all() and (first.points == second.points).all()
+
+
+def test_a_changed_file_is_refused_with_both_hashes(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(ModelError, match=r"sha256 is .* expected"):
+        find_model(str(folder))
+
+
+def test_weights_of_another_network_are_refused(folder: Path) -> None:
+    manifest = yaml.safe_load((folder / "manifest.yaml").read_text())
+    next(iter(manifest.values()))["settings"]["stem"] = 16
+    (folder / "manifest.yaml").write_text(yaml.safe_dump(manifest))
+    with pytest.raises(ModelError, match="cannot load the weights"):
+        i2p.load(str(folder))
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "a: {family: vp2p}", "{", "a: 3"])
+def test_a_malformed_manifest_is_refused(folder: Path, text: str) -> None:
+    (folder / "manifest.yaml").write_text(text)
+    with pytest.raises(ModelError, match="manifest"):
+        find_model(str(folder))
+
+
+def test_missing_models_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("I2P_MODELS", str(folder))
+    with pytest.raises(ModelError, match=f"no model 'nothing'; there are {folder.name}"):
+        find_model("nothing")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"weights of .* are missing"):
+        find_model(folder.name)
+    monkeypatch.setenv("I2P_MODELS", str(folder / "nowhere"))
+    with pytest.raises(ModelError, match="no model manifest"):
+        find_model("vp2p-small")
+
+
+@pytest.mark.parametrize(
+    "xyz", [np.zeros((0, 3)), np.full((900, 3), np.nan), np.ones((900, 3)), np.full((900, 3), 1e30)]
+)
+def test_clouds_that_no_pose_can_come_from_give_a_status(folder: Path, xyz: np.ndarray) -> None:
+    estimate = i2p.load(str(folder)).localize_pair(pair(cloud=PointCloud(xyz.astype(np.float32))))
+    assert estimate.status is Status.BAD_INPUT
+    assert "at least" in estimate.reason
+
+
+class Broken:
+    """A runtime whose answer is not a number."""
+
+    def __call__(self, inputs: Arrays) -> dict[str, torch.Tensor]:
+        return {"pixels": torch.full((1, 2, 2, 2), float("nan"))}
+
+    def describe(self) -> str:
+        return "broken"
+
+
+def test_an_answer_that_is_not_finite_gives_a_status() -> None:
+    estimate = Localizer(FAMILY, Broken(), Settings(), "x").localize_pair(pair(cloud=street()))
+    assert estimate.status is Status.NONFINITE and estimate.pose is None
+
+
+def test_the_runtime_says_what_it_uses_and_why() -> None:
+    assert "torch" in TorchRuntime(FAMILY.network(), "cpu").describe()
+    assert choose_device("cpu") == (torch.device("cpu"), "asked for")
+    if not torch.cuda.is_available():
+        assert choose_device("auto")[0].type == "cpu"
+        with pytest.raises(MissingPackageError, match="CUDA"):
+            choose_device("cuda")
+
+
+def test_batches_of_one_and_of_many_agree(folder: Path) -> None:
+    network = FAMILY.network().eval()
+    inputs = FAMILY.prepare(pair())
+    other = FAMILY.prepare(pair(cloud=street(seed=9)))
+    with torch.no_grad():
+        alone = network(*(torch.from_numpy(inputs[k])[None] for k in ("image", "points", "features")))
+        both = network(*(torch.from_numpy(np.stack([inputs[k], other[k]])) for k in ("image", "points", "features")))
+    for key, value in alone.items():
+        torch.testing.assert_close(value[0], both[key][0], atol=1e-4, rtol=1e-4)
