@@ -162,6 +162,9 @@ def compressed(suffix=".png", pixels=RGB, fmt="rgb8; png compressed bgr8", param
     return SimpleNamespace(format=fmt, data=cv2.imencode(suffix, stored, list(params))[1].tobytes())
 
 
+PNG, JPEG = compressed().data, compressed(".jpg", fmt="jpeg").data
+
+
 def test_compressed_images():
     np.testing.assert_array_equal(image_from_message(compressed()), RGB)
     np.testing.assert_array_equal(image_from_message(compressed(pixels=GRAY)), np.dstack([GRAY] * 3))
@@ -170,6 +173,12 @@ def test_compressed_images():
     for params in ((), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1), (cv2.IMWRITE_JPEG_RST_INTERVAL, 2)):
         decoded = image_from_message(compressed(".jpg", smooth, "jpeg", params))
         assert decoded.shape == (48, 64, 3) and np.abs(decoded - smooth.astype(int)).mean() < 8
+
+
+def test_a_jpeg_with_fill_bytes_is_sound():
+    filled = JPEG[:2] + b"\xff\xff" + JPEG[2:]
+    decoded = image_from_message(SimpleNamespace(format="jpeg", data=filled))
+    np.testing.assert_array_equal(decoded, image_from_message(SimpleNamespace(format="jpeg", data=JPEG)))
 
 
 def test_a_compressed_bayer_mosaic_is_coloured():
@@ -198,7 +207,6 @@ def png_bomb(side):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
-PNG, JPEG = compressed().data, compressed(".jpg", fmt="jpeg").data
 BAD_COMPRESSED = {
     "depth": ("image.encoding", "16UC1; compressedDepth png", PNG),
     "depth as png": ("image.encoding", "16UC1; png compressed ", PNG),
@@ -206,6 +214,7 @@ BAD_COMPRESSED = {
     "empty png": ("image.size", "png", png_bomb(0)),
     "png without pixels": ("image.compressed", "png", png_bomb(8)),
     "truncated png": ("image.compressed", "png", PNG[:-20]),
+    "almost nothing of a png": ("image.compressed", "png", PNG[:16] + b"IEND"),
     "png header": ("image.compressed", "png", PNG[:20]),
     "corrupt png": ("image.compressed", "png", PNG[:60] + b"XXXX" + PNG[64:]),
     "truncated jpeg": ("image.compressed", "jpeg", JPEG[:-20]),

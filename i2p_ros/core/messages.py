@@ -165,7 +165,7 @@ def image_from_message(message: Any, max_pixels: int = MAX_PIXELS) -> Image:
     kind, channels, _ = _encoding(encoding)
     height, width = _integer(message, "height"), _integer(message, "width")
     _check_size(width, height, max_pixels)
-    dtype = np.dtype(kind).newbyteorder(">" if bool(_attribute(message, "is_bigendian")) else "<")
+    dtype = np.dtype(kind).newbyteorder(">" if _attribute(message, "is_bigendian") else "<")
     rows = _rows(message, height, width * channels * dtype.itemsize)
     return _to_rgb(np.ascontiguousarray(rows).view(dtype).reshape(height, width, channels), encoding)
 
@@ -229,7 +229,7 @@ def _decompressed(message: Any, max_pixels: int) -> Image:
 
 def _compressed_size(data: bytes) -> tuple[int, int]:
     """Width and height of a whole PNG or JPEG file, from its header."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR" and b"IEND" in data[-64:]:
+    if data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR" and b"IEND" in data[24:][-64:]:
         width, height = struct.unpack_from(">II", data, 16)
         return width, height
     if data.startswith(b"\xff\xd8\xff"):
@@ -238,7 +238,7 @@ def _compressed_size(data: bytes) -> tuple[int, int]:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """From the frame header (ITU-T T.81, B.2.2). Without an end marker after it the rows that lack would be made up."""
+    """From the frame header (ITU-T T.81, B.2.2). Without an end marker after it, rows are missing."""
     at = 2
     while at + 9 <= len(data) and data[at] == 0xFF:
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
