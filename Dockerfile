@@ -1,0 +1,22 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+#
+#   docker build -t i2p_ros .
+#   docker run --rm -it --net=host --ipc=host i2p_ros ros2 launch i2p_ros kitti_replay.launch.py rviz:=false
+FROM ros:jazzy-ros-base
+
+RUN apt-get update && apt-get install -y --no-install-recommends \
+    python3-pip python3-venv ros-jazzy-cv-bridge ros-jazzy-sensor-msgs-py ros-jazzy-tf2-ros-py \
+    && rm -rf /var/lib/apt/lists/*
+
+# Debian's Python packages are left as they are; cv_bridge of Jazzy is built against NumPy 1
+RUN python3 -m venv --system-site-packages /opt/venv
+ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/venv/lib/python3.12/site-packages
+RUN pip install --no-cache-dir "numpy<2" opencv-python-headless poselib "pydantic>=2" PyYAML typer rich safetensors \
+    rosbags matplotlib jinja2 torch
+
+COPY . /ws/src/i2p_ros
+RUN . /opt/ros/jazzy/setup.sh && cd /ws && colcon build --packages-select i2p_ros
+RUN printf '#!/bin/bash\nset -e\n. /ws/install/setup.bash\nexec "$@"\n' > /entrypoint.sh && chmod +x /entrypoint.sh
+ENTRYPOINT ["/entrypoint.sh"]
+CMD ["ros2", "launch", "i2p_ros", "localizer.launch.py"]
