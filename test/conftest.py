@@ -5,7 +5,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,3 +23,20 @@ def kitti_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("kitti")
     subprocess.run([sys.executable, packed / "unpack.py", out, "--frames", "3"], check=True, capture_output=True)
     return out
+
+
+@pytest.fixture
+def ros_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """ROS nodes of this process see each other and nobody else."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path))
+
+
+@pytest.fixture
+def ros_context(ros_network: None) -> Iterator[Any]:
+    """A ROS context of the test's own."""
+    context = pytest.importorskip("rclpy.context").Context()
+    context.init()
+    yield context
+    context.try_shutdown()

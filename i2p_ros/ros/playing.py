@@ -132,12 +132,14 @@ class Pace:
         return self._last
 
     def seconds_until(self, stamp: int) -> float:
-        """Seconds until it is due, negative if late; the first is due at once, and so is every one at rate 0."""
+        """Seconds until it is due, 0 if late: what comes too late shifts the rest, or a burst would follow."""
         if not self.rate:
             return 0.0
-        if self._origin is None:
-            self._origin = time.monotonic(), stamp
-        return self._origin[0] + (stamp - self._origin[1]) / 1e9 / self.rate - time.monotonic()
+        now = time.monotonic()
+        start, first = self._origin or (now, stamp)
+        early = start + (stamp - first) / 1e9 / self.rate - now
+        self._origin = (start, first) if early > -LATE_S else (now, stamp)
+        return max(early, 0.0)
 
 
 def _wait(player: Player, done: Callable[[], bool], timeout_s: float, check: Callable[[], None]) -> bool:

@@ -84,10 +84,11 @@ def start_localizer(settings: Settings, timeout_s: float = 180.0) -> Iterator[Lo
 
 
 def node_parameters(settings: Settings) -> dict[str, Any]:
-    """The settings as parameters of a node that hears every message and follows /clock."""
+    """The settings as parameters of a node that hears every message of a replay and follows its clock."""
     topics = ("/image", "/image/compressed", "/camera_info", "/points")
     reliable = {topic: {"subscription": {"reliability": "reliable"}} for topic in topics}
-    return settings.model_dump() | {"use_sim_time": True, "qos_overrides": reliable}
+    node = settings.node.model_copy(update={"image_transport": settings.replay.image_transport})
+    return settings.model_copy(update={"node": node}).model_dump() | {"use_sim_time": True, "qos_overrides": reliable}
 
 
 def private_network(logs: Path) -> dict[str, str]:

@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Messages that belong together, on their way through the node."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.messages import camera_from_message, cloud_from_message, frame_name, image_from_message
+from i2p_ros.core.types import Pair
+
+
+@dataclass(frozen=True)
+class Job:
+    """An image and a cloud with the newest camera_info, and when they were complete (time.perf_counter(), s)."""
+
+    image: Any
+    cloud: Any
+    info: Any
+    stamp: int  # ns, of the image
+    gap_ms: float  # image minus cloud
+    arrived: float = field(default_factory=time.perf_counter)
+
+    @property
+    def camera_frame(self) -> str:
+        """Frame of the image."""
+        return frame_name(self.image.header.frame_id)
+
+    @property
+    def cloud_frame(self) -> str:
+        """Frame of the cloud, which poses are given in."""
+        return frame_name(self.cloud.header.frame_id)
+
+    @property
+    def age_ms(self) -> float:
+        """Time since the messages were complete."""
+        return 1e3 * (time.perf_counter() - self.arrived)
+
+    def decoded(self, rectified: bool, intensity_field: str) -> Pair:
+        """The messages as a Pair; raises InputError for anything that cannot be trusted."""
+        if not (self.camera_frame and self.cloud_frame):
+            frames = f"image {self.camera_frame!r}, cloud {self.cloud_frame!r}"
+            raise InputError(f"header.frame_id must name a frame: {frames}", "frame.empty")
+        if self.info is None:
+            raise InputError("no camera_info yet: is the topic right?", "camera_info.missing")
+        camera = camera_from_message(self.info, rectified)
+        cloud = cloud_from_message(self.cloud, intensity_field)
+        return Pair(image_from_message(self.image), camera, cloud, self.stamp)

@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The settings tree as ROS parameters."""
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
+
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from i2p_ros.core.config import Settings
+from i2p_ros.core.errors import SettingsError
+from i2p_ros.ros.parameters import declared_settings, leaves
+
+
+@pytest.fixture
+def make(ros_context):
+    """Nodes started with parameters, as from the command line or a YAML file."""
+    nodes = []
+
+    def build(**values):
+        overrides = [Parameter(name.replace("__", "."), value=value) for name, value in values.items()]
+        nodes.append(
+            Node(
+                f"node_{len(nodes)}",
+                context=ros_context,
+                use_global_arguments=False,
+                parameter_overrides=overrides,
+                automatically_declare_parameters_from_overrides=True,
+            )
+        )
+        return nodes[-1]
+
+    yield build
+    for node in nodes:
+        node.destroy_node()
+
+
+def test_without_overrides_every_leaf_is_declared_with_its_default(make):
+    node = make()
+    assert declared_settings(node) == Settings()
+    for name, field, value in leaves(Settings()):
+        assert node.get_parameter(name).value == value
+        described = node.describe_parameter(name)
+        assert described.description == (field.description or "") and described.read_only
+
+
+def test_overrides_arrive_and_numbers_may_be_written_without_a_point(make):
+    node = make(pnp__threshold_deg=3, node__base_frame="base_link", device="cpu", use_sim_time=True)
+    settings = declared_settings(node)
+    assert settings.pnp.threshold_deg == 3.0 and settings.node.base_frame == "base_link" and settings.device == "cpu"
+    assert node.get_parameter("pnp.threshold_deg").value == 3.0 and node.get_parameter("use_sim_time").value is True
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ({"pnp__treshold_deg": 3.0}, "pnp.treshold_deg"),
+        ({"nodes__tf": True}, "nodes"),
+        ({"pnp__confidence": 1.5}, "pnp.confidence"),
+        ({"device": "tpu"}, "device"),
+        ({"threads": "many"}, "threads"),
+    ],
+)
+def test_unknown_and_refused_parameters_are_named(make, override, named):
+    with pytest.raises(SettingsError, match=named):
+        declared_settings(make(**override))
+
+
+def test_bounds_and_choices_are_described(make):
+    node = make()
+    declared_settings(node)
+    (bounds,) = node.describe_parameter("pnp.min_inlier_ratio").floating_point_range
+    assert (bounds.from_value, bounds.to_value) == (0.0, 1.0)
+    assert node.describe_parameter("pnp.threshold_deg").additional_constraints == "gt 0"
+    assert node.describe_parameter("device").additional_constraints == "auto, cpu, cuda"
+
+
+def test_parameters_do_not_change_while_the_node_runs(make):
+    node = make()
+    declared_settings(node)
+    (result,) = node.set_parameters([Parameter("pnp.threshold_deg", value=5.0)])
+    assert not result.successful and "read-only" in result.reason

@@ -1,0 +1,273 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A source played into a localizer over topics, in one process and in two."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
+pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.py)")
+
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from ros_graph import START, T_CAMERA_LIDAR, KnownLocalizer, Samples, estimate, sample
+from tf2_msgs.msg import TFMessage
+
+from i2p_ros.core.config import ReplaySettings, Settings
+from i2p_ros.core.errors import I2PError, InputError
+from i2p_ros.core.messages import cloud_from_message, transform_from_stamped
+from i2p_ros.core.types import PoseEstimate, Status
+from i2p_ros.ros.localizer_node import LocalizerNode
+from i2p_ros.ros.player import prepare
+from i2p_ros.ros.playing import Pace, open_recording, replay, start_localizer, summary
+from i2p_ros.ros.replay_node import in_words, of_row
+from i2p_ros.ros.rows import Pending
+from i2p_ros.sources.perturb import perturbed
+
+
+@pytest.fixture
+def localizer(ros_context):
+    """A node in a thread of this process."""
+    known = KnownLocalizer()
+    often = [Parameter("node.diagnostics_s", value=0.1)]
+    node = LocalizerNode(known, context=ros_context, use_global_arguments=False, parameter_overrides=often)
+
+    def spin():
+        with contextlib.suppress(ExternalShutdownException):
+            node.run()
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    yield known
+    known.gate.set()
+    ros_context.try_shutdown()
+    thread.join(5.0)
+    node.destroy_node()
+
+
+def options(**values):
+    return ReplaySettings(rate=0.0, timeout_s=10.0).model_copy(update=values)
+
+
+def test_every_pair_is_answered_in_order_and_compared_with_the_truth(localizer):
+    order = []
+    rows = replay(Samples(5), options(), on_row=lambda row: order.append(row.index))
+    assert [row.index for row in rows] == order == [0, 1, 2, 3, 4]
+    assert [row.stamp for row in rows] == [START + index * 10**8 for index in range(5)]
+    for row in rows:
+        for pose in (row.truth, row.estimate.pose):
+            np.testing.assert_allclose(pose.matrix, T_CAMERA_LIDAR.matrix, atol=1e-9)
+        assert 0 < row.latency_ms < 5000
+        assert row.estimate.n_inliers == 25 and row.estimate.seconds["network"] == 0.001
+        assert row.estimate.residual_px == 1.5 and row.estimate.confidence == 0.7
+    numbers = summary(rows)
+    assert (numbers["pairs"], numbers["processed"], numbers["localized"], numbers["dropped"]) == (5, 5, 5, 0)
+    assert numbers["recall_025m_1deg"] == 1.0 and numbers["latency_ms"]["median"] > 0
+    assert "processed 5" in in_words(rows) and "recall_2m_5deg 1.000" in in_words(rows)
+    assert "off by 0.00 m" in of_row(rows[0])
+
+
+def test_perturbed_clouds_have_a_truth_and_a_frame_of_their_own(localizer):
+    rows = replay(Samples(2), options(perturb="vp2p", seed=4))
+    for index, row in enumerate(rows):
+        expected, _ = perturbed(sample(index), "vp2p", 4, index)
+        np.testing.assert_allclose(row.truth.matrix, expected.T_camera_lidar.matrix)
+        np.testing.assert_allclose(localizer.pairs[index].cloud.xyz, expected.pair.cloud.xyz)
+        assert row.score().rte_m > 0.01  # the localizer still answers with the unperturbed pose
+    prepared = prepare(0, sample(0), options(perturb="vp2p", seed=4))
+    assert prepared.cloud.header.frame_id == "lidar_perturbed" and len(cloud_from_message(prepared.cloud)) == 500
+
+
+def test_frames_tell_where_everything_is(localizer, ros_context):
+    listener = Node("listener", context=ros_context, use_global_arguments=False)
+    heard = {}
+
+    def keep(message):
+        for transform in message.transforms:
+            parent, child, pose = transform_from_stamped(transform)
+            heard[child] = (parent, pose)
+
+    latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    listener.create_subscription(TFMessage, "/tf", keep, 100)
+    listener.create_subscription(TFMessage, "/tf_static", keep, latched)
+    executor = SingleThreadedExecutor(context=ros_context)
+    executor.add_node(listener)
+    replay(Samples(1), options(perturb="sixdof"), check=lambda: executor.spin_once(timeout_sec=0.01))
+    end = time.monotonic() + 3
+    while len(heard) < 4 and time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.05)
+    listener.destroy_node()
+    assert {child: parent for child, (parent, _) in heard.items()} == {
+        "camera_optical_frame": "lidar",
+        "lidar_perturbed": "lidar",
+        "camera_optical_frame_truth": "lidar_perturbed",
+        "camera_optical_frame_estimated": "lidar_perturbed",
+    }
+    calibration = heard["camera_optical_frame"][1]
+    through_cloud = heard["lidar_perturbed"][1] @ heard["camera_optical_frame_truth"][1]
+    np.testing.assert_allclose(through_cloud.matrix, calibration.matrix, atol=1e-9)
+    np.testing.assert_allclose(calibration.matrix, T_CAMERA_LIDAR.inverse().matrix, atol=1e-9)
+
+
+def test_pairs_without_a_pose_and_pairs_that_are_refused(localizer):
+    localizer.answer = lambda pair: PoseEstimate(Status.TOO_FEW_MATCHES, "3 matches")
+    (row,) = replay(Samples(9), options(limit=1))
+    assert row.estimate.status is Status.TOO_FEW_MATCHES and row.estimate.reason == "3 matches" and row.processed
+    assert of_row(row) == "no pose, too_few_matches: 3 matches"
+    assert summary([row])["recall_2m_5deg"] == 0.0
+
+
+def test_in_real_time_a_slow_localizer_drops_pairs_and_says_so(localizer):
+    def slowly(pair):
+        time.sleep(0.25)
+        return estimate()
+
+    localizer.answer = slowly
+    started = time.monotonic()
+    rows = replay(Samples(8), options(rate=1.0))
+    assert 0.7 < time.monotonic() - started < 6
+    assert len(rows) == 8 and 2 <= summary(rows)["processed"] <= 6
+    assert summary(rows)["dropped"] == 8 - summary(rows)["processed"]
+    assert {row.estimate.reason for row in rows if not row.processed} <= {
+        "a newer pair came before this one's turn",
+        "no answer",
+    }
+
+
+def test_without_a_localizer_it_says_what_to_do(ros_network):
+    with pytest.raises(InputError, match=r"no node /elsewhere listens .* ROS_DOMAIN_ID"):
+        replay(Samples(1), options(localizer="elsewhere", timeout_s=0.3))
+
+
+def test_the_check_can_end_it(ros_network):
+    def died():
+        raise I2PError("the node is gone")
+
+    with pytest.raises(I2PError, match="gone"):
+        replay(Samples(1), options(), check=died)
+
+
+def test_stamps_grow_and_gaps_are_cut():
+    pace = Pace(0.0)
+    recorded = [0, 0, 10**8, 3 * 10**8, 3600 * 10**9, 5]
+    played = [pace.stamp(stamp) for stamp in recorded]
+    assert np.diff(played).tolist() == [10**8, 10**8, 2 * 10**8, 10**9, 10**8] and played[0] > 0
+    assert pace.seconds_until(played[-1]) == 0.0
+
+
+def test_pace_is_that_of_the_recording():
+    pace = Pace(2.0)
+    assert pace.seconds_until(START) == 0.0
+    assert 0.9 < pace.seconds_until(START + 2 * 10**9) <= 1.0
+
+
+def test_an_answer_is_whole_when_pose_and_status_are_there():
+    pending = Pending(0, "a", START, None)
+    assert pending.row().estimate.reason == "no answer" and np.isnan(pending.row().latency_ms)
+    pending.answered("", {"status": "ok", "inliers": "7"})
+    assert not pending.complete and pending.row().estimate.status is Status.NOT_PROCESSED
+    pending.pose = T_CAMERA_LIDAR
+    assert pending.complete and pending.row().estimate.status is Status.OK
+    with pytest.raises(InputError, match="no calibration"):
+        pending.row().score()
+
+
+def test_without_data_a_synthetic_drive_is_opened():
+    source = open_recording(Settings(replay=ReplaySettings(limit=3, seed=5)))
+    assert len(source) == 3 and "drive" in source.name
+
+
+def test_a_kitti_drive_is_opened_with_one_camera(kitti_root):
+    settings = Settings(replay=ReplaySettings(data=str(kitti_root / "odometry"), drive="04", limit=2))
+    source = open_recording(settings)
+    assert [source[i].pair.name for i in range(2)] == ["04/000000/image_2", "04/000001/image_2"]
+
+
+NODE = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {test!r})
+from ros_graph import KnownLocalizer, estimate
+from i2p_ros.ros.localizer_node import LocalizerNode
+from i2p_ros.ros.running import run
+
+known = KnownLocalizer()
+known.answer = lambda pair: (time.sleep({sleep}), estimate())[1]
+sys.exit(run(lambda: LocalizerNode(known)))
+"""
+
+
+@pytest.fixture
+def starts(monkeypatch, tmp_path):
+    """Lets start_localizer start a script instead of the node."""
+    popen = subprocess.Popen
+
+    def with_script(text):
+        script = tmp_path / "node.py"
+        script.write_text(text)
+
+        def start(command, **arguments):
+            where = command.index("-m")
+            return popen([command[0], str(script), *command[where + 2 :]], **arguments)
+
+        monkeypatch.setattr("i2p_ros.ros.process.subprocess.Popen", start)
+
+    return with_script
+
+
+def node_script(sleep=0.0):
+    """A localizer node whose answers are known."""
+    return NODE.format(test=str(Path(__file__).parent), sleep=sleep)
+
+
+def test_two_processes(starts):
+    starts(node_script())
+    settings = Settings(replay=options(image_transport="compressed"), node={"diagnostics_s": 0.1})
+    before = dict(os.environ)
+    with start_localizer(settings) as process:
+        rows = replay(Samples(4), settings.replay, check=process.check)
+    assert process.popen.returncode == 0
+    assert summary(rows)["localized"] == 4
+    assert dict(os.environ) == before
+
+
+def test_a_node_that_cannot_start_is_reported_with_its_last_words(starts):
+    starts("import sys; print('error: the weights are damaged'); sys.exit(1)")
+    with pytest.raises(I2PError, match=r"exit code 1:\nerror: the weights are damaged"), start_localizer(Settings()):
+        pass
+
+
+def test_a_node_that_never_gets_ready_is_given_up(starts):
+    starts("import time; time.sleep(60)")
+    with pytest.raises(I2PError, match="not ready after 1 s"), start_localizer(Settings(), timeout_s=1.0):
+        pass
+
+
+@pytest.mark.parametrize("busy_s", [0.0, 30.0])
+def test_two_interrupts_end_the_node_quickly_with_exit_code_0(ros_network, tmp_path, busy_s):
+    script, log = tmp_path / "node.py", tmp_path / "log"
+    script.write_text(node_script(busy_s))
+    with log.open("wb") as output:
+        process = subprocess.Popen([sys.executable, str(script)], stdout=output, stderr=subprocess.STDOUT)
+    end = time.monotonic() + 20
+    while b"ready" not in log.read_bytes() and time.monotonic() < end:
+        time.sleep(0.05)
+    if busy_s:
+        replay(Samples(1), options(timeout_s=2.0))
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    assert time.monotonic() - started < 4 and b"Traceback" not in log.read_bytes()
