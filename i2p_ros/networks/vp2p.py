@@ -49,7 +49,7 @@ class VP2PSettings(BaseModel):
     image_stages: list[int] = [48, 64, 96, 96]
     image_blocks: list[int] = [2, 2, 2, 2]
     image_first_stride: int = 1
-    image_decoder: list[int] = [96, 64, 48]
+    image_decoder: list[int] = [96, 64, 64]
     voxel_encoder: list[int] = [24, 32, 48, 64, 96]
     voxel_decoder: list[int] = [64, 48, 48, 48]
     centres: list[int] = [256, 64]

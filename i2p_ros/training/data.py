@@ -84,7 +84,7 @@ def mirrored(sample: Sample) -> Sample:
     return Sample(replace(pair, image=image, camera=camera, cloud=cloud), T)
 
 
-def cropped(sample: Sample, rng: np.random.Generator, least: float = 0.75) -> Sample:
+def cropped(sample: Sample, rng: np.random.Generator, least: float = 0.8) -> Sample:
     """A window of the image of the same aspect, at least `least` of its width: another focal length and centre."""
     pair, camera = sample.pair, sample.pair.camera
     share = rng.uniform(least, 1.0)
@@ -107,8 +107,8 @@ def shrunk(sample: Sample, width: int = 512) -> Sample:
 
 def recoloured(image: Image, rng: np.random.Generator) -> Image:
     """The image with another exposure, gamma, white balance, sharpness and noise."""
-    x: NDArray[Any] = (image / np.float32(255.0)) ** rng.uniform(0.7, 1.4)
-    x = (x - 0.5) * rng.uniform(0.7, 1.2) + 0.5 + rng.uniform(-0.15, 0.15) + rng.uniform(-0.06, 0.06, 3)
+    x: NDArray[Any] = (image / np.float32(255.0)) ** rng.uniform(0.75, 1.33)
+    x = (x - 0.5) * rng.uniform(0.75, 1.2) + 0.5 + rng.uniform(-0.1, 0.1) + rng.uniform(-0.05, 0.05, 3)
     if rng.random() < 0.3:
         x = np.asarray(cv2.GaussianBlur(x, (0, 0), image.shape[1] / 512 * rng.uniform(0.3, 1.5)))
     x = x + rng.standard_normal(image.shape, dtype=np.float32) * rng.uniform(0, 0.04)

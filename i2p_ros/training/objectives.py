@@ -13,7 +13,7 @@ from i2p_ros.core.config import TrainingSettings
 MARGIN = 0.25  # m of the adaptive-weighted loss (VP2P-Match)
 NOTHING = -1e4  # in place of -inf: its exponential is exactly zero in float32, and gradients stay finite
 SAMPLED = 256  # visible points an image that the adaptive-weighted loss compares with each other
-DENSE_SAMPLED = 96  # visible points an image that are compared with every pixel
+DENSE_SAMPLED = 128  # visible points an image that are compared with every pixel
 DENSE_SCALE = 20.0  # of the cross-entropy over pixels; matching's sub-pixel peak uses the same
 
 

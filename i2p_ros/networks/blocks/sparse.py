@@ -169,10 +169,12 @@ class SparseUNet(nn.Module):
         self.first = SparseResidual(encoder[0], encoder[0])
         steps = list(itertools.pairwise(encoder))
         self.down = nn.ModuleList(SparseConv(a, b, 2) for a, b in steps)
+        self.down_norm = nn.ModuleList(nn.BatchNorm1d(b) for _, b in steps)
         self.encode = nn.ModuleList(SparseResidual(b, b) for _, b in steps)
         self.context = nn.Linear(context, encoder[-1])
         up = list(zip([encoder[-1], *decoder[:-1]], decoder, strict=True))
         self.up = nn.ModuleList(SparseConv(a, b, 2) for a, b in up)
+        self.up_norm = nn.ModuleList(nn.BatchNorm1d(b) for _, b in up)
         skips = encoder[-2::-1]
         self.decode = nn.ModuleList(SparseResidual(b + s, b) for (_, b), s in zip(up, skips, strict=True))
 
@@ -184,9 +186,9 @@ class SparseUNet(nn.Module):
         x = mean_by(cell, features, len(voxels))
         x = F.relu(self.stem_norm(self.stem(x, voxels.neighbours())))
         xs, levels, maps = [self.first(x, voxels)], [voxels], []
-        for down, encode in zip(self.down, self.encode, strict=True):
+        for down, norm, encode in zip(self.down, self.down_norm, self.encode, strict=True):
             coarse, kernel_map = levels[-1].coarser()
-            xs.append(encode(F.relu(down(xs[-1], kernel_map)), coarse))
+            xs.append(encode(F.relu(norm(down(xs[-1], kernel_map))), coarse))
             levels.append(coarse)
             maps.append(kernel_map)
         return xs, levels, maps, cell
@@ -196,8 +198,8 @@ class SparseUNet(nn.Module):
     ) -> Tensor:
         """(P, C) features of the points; context (B, C') is added at the coarsest level."""
         x = xs[-1] + self.context(context)[levels[-1].coords[:, 0]]
-        for i, (up, decode) in enumerate(zip(self.up, self.decode, strict=True)):
+        for i, (up, norm, decode) in enumerate(zip(self.up, self.up_norm, self.decode, strict=True)):
             level = len(maps) - 1 - i
-            x = F.relu(up(x, maps[level].transposed()))
+            x = F.relu(norm(up(x, maps[level].transposed())))
             x = decode(torch.cat([x, xs[level]], 1), levels[level])
         return x[cell]
