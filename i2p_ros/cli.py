@@ -157,10 +157,10 @@ def evaluate(
     pairs = open_source(
         source, root, settings=settings, seed=seed, n=n, cameras=_listed(cameras), drives=_listed(drives)
     )
-    gallery = Gallery()
+    localizer, gallery = load(model, settings), Gallery()
     with _progress("evaluating", len(pairs)) as step:
         result = runner.evaluate(
-            load(model, settings), pairs, protocol, seed, progress=lambda done, total: step(done),
+            localizer, pairs, protocol, seed, progress=lambda done, total: step(done),
             watch=gallery if report else None, model=model,
         )  # fmt: skip
     if report:
@@ -325,11 +325,16 @@ def _estimate_table(estimate: Any) -> Table:
 def _progress(what: str, total: int | None) -> Iterator[Any]:
     """A bar on stderr; the function it gives takes how much is done, and losses to show."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(what, total=total)
+    bar = Progress(*columns, console=console)
+    task = bar.add_task(what, total=total)
 
-        def step(done: int, losses: dict[str, float] | None = None) -> None:
-            text = " ".join(f"{k} {v:.2f}" for k, v in (losses or {}).items())
-            bar.update(task, completed=done, description=f"{what} {text}".strip())
+    def step(done: int, losses: dict[str, float] | None = None) -> None:
+        bar.start()  # only now: what fails before is one line without a bar
+        text = " ".join(f"{k} {v:.2f}" for k, v in (losses or {}).items())
+        bar.update(task, completed=done, description=f"{what} {text}".strip())
 
+    try:
         yield step
+    finally:
+        if bar.live.is_started:
+            bar.stop()

@@ -20,6 +20,7 @@ LAYERS = [
     {"training"},
     {"ros", "doctor"},
     {"cli"},
+    {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 MESSAGES = ("sensor_msgs", "geometry_msgs", "diagnostic_msgs", "rosgraph_msgs", "std_msgs", "builtin_interfaces")

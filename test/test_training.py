@@ -183,3 +183,10 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
     with pytest.raises(ModelError, match="cannot continue"):
         run(tmp_path, 4)
+
+
+@pytest.mark.parametrize("size", [(200, 80), (640, 480), (1242, 375), (1226, 370)])
+def test_images_of_any_camera_make_one_batch(size: tuple[int, int]) -> None:
+    shapes = {example(FAMILY, varied(painted(*size), np.random.default_rng(k)), np.random.default_rng(0))["image"].shape
+              for k in range(4)}  # fmt: skip
+    assert shapes == {(5, 16, 64)}

@@ -23,6 +23,7 @@ from i2p_ros.networks.vp2p import VP2P, network_camera
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.perturb import Protocol, perturbed
 
+ASPECT = 3.2  # width to height of training images: a batch needs equal sizes, whatever the cameras
 _MIRROR_CAMERA, _MIRROR_LIDAR = np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0])
 
 
@@ -85,10 +86,11 @@ def mirrored(sample: Sample) -> Sample:
 
 
 def cropped(sample: Sample, rng: np.random.Generator, least: float = 0.8) -> Sample:
-    """A window of the image of the same aspect, at least `least` of its width: another focal length and centre."""
+    """A window of the image with the aspect of all training images, and of at least `least` of the largest such."""
     pair, camera = sample.pair, sample.pair.camera
-    share = rng.uniform(least, 1.0)
-    width, height = int(camera.width * share), int(camera.height * share)
+    share = rng.uniform(least, 1.0) if rng.random() < 0.5 else 1.0
+    width = int(share * min(camera.width, camera.height * ASPECT))
+    height = min(round(width / ASPECT), camera.height)
     left, top = rng.integers(0, camera.width - width + 1), rng.integers(0, camera.height - height + 1)
     image = np.ascontiguousarray(pair.image[top : top + height, left : left + width])
     window = camera.cropped(int(left), int(top), width, height)
@@ -120,8 +122,7 @@ def varied(sample: Sample, rng: np.random.Generator) -> Sample:
     sample = shrunk(sample)
     if rng.random() < 0.5:
         sample = mirrored(sample)
-    if rng.random() < 0.5:
-        sample = cropped(sample, rng)
+    sample = cropped(sample, rng)
     cloud = sample.pair.cloud
     if cloud.intensity is not None:
         cloud = PointCloud(cloud.xyz, cloud.intensity * np.float32(rng.uniform(0.6, 1.4)))

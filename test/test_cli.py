@@ -1,0 +1,201 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: one clear line for bad input, exit codes, JSON that others can read, help with examples."""
+
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from test_networks_vp2p import TINY
+
+from i2p_ros import cli
+from i2p_ros.core.config import MatchingSettings, Settings, SyntheticSettings
+from i2p_ros.networks.vp2p import VP2P
+from i2p_ros.runtime.weights import save_model
+from i2p_ros.sources.synthetic import SyntheticSource
+
+SMALL = ["--set", "synthetic.width=128", "--set", "synthetic.height=48", "--set", "synthetic.points=3000"]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of `i2p ARGUMENTS`."""
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr(sys, "argv", ["i2p", *arguments])
+    try:
+        cli.main()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(bool(end.code))
+    finally:
+        monkey.undo()
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("model")
+    save_model(folder, TINY, VP2P(TINY, MatchingSettings()).network(), Settings(), {"data": "nothing"})
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The three files of one pair."""
+    folder = tmp_path_factory.mktemp("pair")
+    pair = SyntheticSource(SyntheticSettings(width=128, height=48, points=3000), 1, 1)[0].pair
+    cv2.imwrite(str(folder / "a.png"), pair.image[:, :, ::-1])
+    assert pair.cloud.intensity is not None
+    np.concatenate([pair.cloud.xyz, pair.cloud.intensity[:, None]], 1).astype(np.float32).tofile(folder / "a.bin")
+    camera = {"image_width": 128, "image_height": 48, "camera_matrix": {"data": pair.camera.matrix.ravel().tolist()}}
+    (folder / "cam.yaml").write_text(yaml.safe_dump(camera))
+    return {"image": folder / "a.png", "cloud": folder / "a.bin", "camera": folder / "cam.yaml"}
+
+
+def localize(files: dict[str, Path], **changed: Path) -> list[str]:
+    return ["localize", *(word for key, path in {**files, **changed}.items() for word in (f"--{key}", str(path)))]
+
+
+def test_every_verb_helps_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    verbs = [command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback]
+    assert {"demo", "localize", "replay", "evaluate", "train", "synth", "models", "config", "doctor"} == set(verbs)
+    for verb in verbs:
+        code, out, _ = run(capsys, verb, "--help")
+        assert code == 0 and f"Example: i2p {verb}" in " ".join(out.split())
+
+
+def test_config_prints_what_load_settings_reads(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, _ = run(capsys, "config", "--set", "pnp.iterations=77")
+    assert code == 0 and yaml.safe_load(out)["pnp"]["iterations"] == 77
+    (tmp_path / "mine.yaml").write_text(out)
+    assert yaml.safe_load(run(capsys, "config", "--settings", str(tmp_path / "mine.yaml"))[1]) == yaml.safe_load(out)
+
+
+BAD = {
+    "unknown setting": (["config", "--set", "pnp.iters=3"], "pnp.iters"),
+    "refused value": (["config", "--set", "pnp.iterations=no"], "pnp.iterations"),
+    "no value": (["config", "--set", "pnp"], "a.b=value"),
+    "missing file": (["config", "--settings", "nowhere.yaml"], "nowhere.yaml"),
+    "no such model": (["evaluate", "no-model", "--n", "1"], "no-model"),
+    "no such source": (["evaluate", "--source", "kitty"], "kitty"),
+    "no root": (["evaluate", "--source", "kitti"], "root"),
+    "missing folder": (["evaluate", "--source", "kitti", "--root", "nowhere"], "nowhere"),
+    "missing recording": (["replay", "nowhere.mcap"], "nowhere.mcap"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "says"), BAD.values(), ids=BAD)
+def test_bad_input_is_one_clear_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, *arguments)
+    assert code == 1 and says in err
+    assert err.startswith("error: ") and err.count("\n") == 1 and "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_localize_says_no_pose_with_exit_code_3(
+    capsys: pytest.CaptureFixture[str], files: dict[str, Path], model: str, tmp_path: Path
+) -> None:
+    target = tmp_path / "out.json"
+    code, _, err = run(capsys, *localize(files), "--model", model, "--json", str(target))
+    found = json.loads(target.read_text())
+    assert code == cli.NO_POSE and found["T_camera_lidar"] is None
+    assert found["status"] in err and found["status"] != "ok" and found["reason"]
+
+
+def test_localize_refuses_what_does_not_fit(
+    capsys: pytest.CaptureFixture[str], files: dict[str, Path], model: str, tmp_path: Path
+) -> None:
+    broken, short, wrong, camera = (tmp_path / n for n in ("b.png", "c.bin", "c.txt", "cam.yaml"))
+    broken.write_bytes(files["image"].read_bytes()[:80])
+    short.write_bytes(files["cloud"].read_bytes()[:-3])
+    wrong.write_text("1 2 3")
+    camera.write_text("image_width: 7\n")
+    cases = [
+        {"image": broken},
+        {"cloud": short},
+        {"cloud": wrong},
+        {"camera": camera},
+        {"image": tmp_path / "none.png"},
+    ]
+    for changed in cases:
+        code, _, err = run(capsys, *localize(files, **changed), "--model", model)
+        assert code == 1 and str(next(iter(changed.values()))) in err, changed
+    other = {**yaml.safe_load(files["camera"].read_text()), "image_width": 64}
+    camera.write_text(yaml.safe_dump(other))
+    code, _, err = run(capsys, *localize(files, camera=camera), "--model", model)
+    assert code == 1 and "128x48" in err and "64x48" in err
+
+
+def test_evaluate_writes_numbers_with_definitions_and_settings(
+    capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path
+) -> None:
+    target, report = tmp_path / "out.json", tmp_path / "report"
+    code, _, _ = run(
+        capsys, "evaluate", model, "--seed", "7", "--n", "2", "--json", str(target), "--report", str(report), *SMALL
+    )
+    numbers = json.loads(target.read_text())
+    assert code == 0 and (report / "report.html").stat().st_size > 10_000
+    assert numbers["n"] == 2 and numbers["seed"] == 7 and numbers["protocol"] == "vp2p" and numbers["model"] == model
+    assert numbers["settings"]["synthetic"]["width"] == 128
+    for key in ("recall_2m_5deg", "recall_05m_2deg", "recall_025m_1deg", "rte_m", "rre_deg", "rre_geodesic_deg"):
+        assert key in numbers and numbers["definitions"][key]
+
+
+def test_synth_writes_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for fmt, kind in (("kitti", "kitti"), ("mcap", "rosbag"), ("sqlite3", "rosbag")):
+        target = tmp_path / fmt
+        assert run(capsys, "synth", str(target), "--format", fmt, "--n", "2", *SMALL)[0] == 0
+        source = cli_source(kind, target)
+        assert len(source) == 2 and source[0].T_camera_lidar is not None
+        code, _, err = run(capsys, "synth", str(target), "--format", fmt, "--n", "2", *SMALL)
+        assert code == 1 and "exists already" in err
+
+
+def cli_source(kind: str, root: Path):  # type: ignore[no-untyped-def]
+    from i2p_ros import open_source
+
+    return open_source(kind, root, settings=Settings())
+
+
+def test_a_short_training_run_gives_a_model_that_evaluates(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from i2p_ros.networks import vp2p
+
+    monkeypatch.setitem(vp2p.SIZES, "small", TINY)
+    out = tmp_path / "run"
+    few = ["--set", "training.samples=4", "--set", "training.batch=2", "--workers", "0", "--worlds", "2"]
+    assert run(capsys, "train", "--out", str(out), *few, *SMALL)[0] == 0
+    assert {"model.safetensors", "manifest.yaml", "settings.yaml", "metrics.csv"} <= {p.name for p in out.iterdir()}
+    assert run(capsys, "evaluate", str(out), "--n", "1", *SMALL)[0] == 0
+
+
+def test_doctor_says_what_is_used_and_models_lists(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "doctor", "--json", "-")
+    found = json.loads(out)
+    assert found["torch"]["ok"] and found["device"]["says"].startswith(("cpu", "cuda"))
+    assert not found["torch_tensorrt"]["needed"]
+    code, out, _ = run(capsys, "models", "--json", "-")
+    assert code == 0 and "vp2p-small" in json.loads(out)
+
+
+def test_doctor_fails_when_something_needed_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from i2p_ros import doctor
+
+    monkeypatch.setattr(doctor, "NEEDED", ("numpy", "no_such_package"))
+    code, out, _ = run(capsys, "doctor", "--json", "-")
+    assert code == 1 and "ModuleNotFoundError" in json.loads(out)["no_such_package"]["says"]
+
+
+def test_no_training_world_has_a_seed_that_a_user_may_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "demo", "--seed", str(cli.TRAINING_WORLDS))
+    assert code == 2 and "999999" in err
