@@ -19,7 +19,9 @@ from scipy.spatial.transform import Rotation
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.messages import camera_from_message
 from i2p_ros.core.types import Pair, PointCloud, Sample
+from i2p_ros.sources.bag_writer import camera_info
 from i2p_ros.sources.kitti import KittiSource
 from i2p_ros.sources.writers import write_bag, write_kitti_raw
 
@@ -294,3 +296,10 @@ def test_a_bag_has_one_calibration(tmp_path: Path, other: Sample) -> None:
 def test_a_bag_of_an_unknown_format(source: Listed, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no bag format 'rosbag1'; there are mcap, sqlite3"):
         write_bag(source, tmp_path / "bag", "rosbag1")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("model", ["plumb_bob", "rational_polynomial", "equidistant"])
+def test_a_lens_without_coefficients_is_written_as_plumb_bob(model: str) -> None:
+    info = camera_info(1_000_000_000, Camera(100.0, 100.0, 32.0, 24.0, 64, 48, model))
+    assert (info.distortion_model, list(info.d)) == ("plumb_bob", [0.0] * 5)
+    assert camera_from_message(info) == Camera(100.0, 100.0, 32.0, 24.0, 64, 48)

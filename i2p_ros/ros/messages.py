@@ -84,7 +84,7 @@ def camera_info(camera: Camera, head: Header) -> CameraInfo:
         header=head,
         height=camera.height,
         width=camera.width,
-        distortion_model=camera.model,
+        distortion_model=camera.model if camera.distortion else "plumb_bob",
         d=list(camera.distortion or np.zeros(5)),
         k=k.ravel(),
         r=np.eye(3).ravel(),

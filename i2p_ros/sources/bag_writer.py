@@ -124,7 +124,7 @@ def camera_info(stamp: int, camera: Camera) -> Any:
     p = np.column_stack([k, np.zeros(3)])
     return _make(
         "sensor_msgs/msg/CameraInfo",
-        *(_header(stamp, CAMERA), camera.height, camera.width, camera.model),
+        *(_header(stamp, CAMERA), camera.height, camera.width, camera.model if camera.distortion else "plumb_bob"),
         *(d, k.ravel(), np.eye(3).ravel(), p.ravel(), 0, 0),
         _make("sensor_msgs/msg/RegionOfInterest", 0, 0, 0, 0, False),
     )
