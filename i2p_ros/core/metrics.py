@@ -26,6 +26,9 @@ ERRORS = {
 }
 DEFINITIONS: dict[str, str] = {
     "n": "pairs evaluated, with or without a pose",
+    "pairs": "the same as n",
+    "processed": "pairs that the localizer took on, whatever came of them",
+    "dropped": "the other pairs: a node was busy with another one, failed, or did not answer",
     "localized": "pairs with a pose, right or wrong",
     **{
         key: f"share of all n pairs with rte_m < {m:g} m and rre_deg < {deg:g} deg; a pair without a pose is missed"
@@ -36,7 +39,7 @@ DEFINITIONS: dict[str, str] = {
         for key, (m, deg) in RECALLS.items()
     },
     **{key: f"{text}; mean, std and median over the n pairs that have a pose" for key, text in ERRORS.items()},
-    "latency_ms": "time from pair to answer, ms; median and 95th percentile over all n pairs",
+    "latency_ms": "time from pair to answer, ms; median and 95th percentile over the processed pairs",
     "status": "pairs by how they ended; only ok has a pose",
 }
 
@@ -63,6 +66,11 @@ class Score:
         """The recording: what stands before the first `/` of the name, or nothing."""
         first, slash, _ = self.name.partition("/")
         return first if slash else ""
+
+    @property
+    def processed(self) -> bool:
+        """Whether the localizer took the pair on."""
+        return self.status is not Status.NOT_PROCESSED
 
     def within(self, metres: float, degrees: float) -> bool:
         """Whether there is a pose with rte_m and rre_deg below the limits."""
@@ -118,11 +126,14 @@ def summarise(scores: Sequence[Score]) -> dict[str, Any]:
     """The numbers of DEFINITIONS and the definitions themselves, ready for JSON: null where there is nothing to say."""
     return {
         "n": len(scores),
+        "pairs": len(scores),
+        "processed": sum(s.processed for s in scores),
+        "dropped": sum(not s.processed for s in scores),
         "localized": sum(s.status is Status.OK for s in scores),
         **{key: _share([s.within(*at) for s in scores]) for key, at in RECALLS.items()},
         **{f"{key}_geodesic": _share([s.within_geodesic(*at) for s in scores]) for key, at in RECALLS.items()},
         **{key: _statistics([v for s in scores if (v := getattr(s, key)) is not None]) for key in ERRORS},
-        "latency_ms": _latency([s.latency_ms for s in scores]),
+        "latency_ms": _latency([s.latency_ms for s in scores if s.processed]),
         "status": dict(sorted(Counter(s.status.value for s in scores).items())),
         "definitions": dict(DEFINITIONS),
     }

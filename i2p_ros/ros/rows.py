@@ -92,21 +92,21 @@ class Pending:
 
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
-    """The numbers of a replay, and if the truth is known those of core.metrics.summarise.
+    """The numbers of core.metrics.summarise, over the pairs whose truth is known; without any, only the counts.
 
-    `pairs` were played; `processed` of them the localizer took on; the others are `dropped`. `latency_ms` is the time
-    from publishing a pair to its answer, over the processed ones.
+    `latency_ms` is the time from publishing a pair to its answer.
     """
-    latency = [row.latency_ms for row in rows if row.processed and np.isfinite(row.latency_ms)]
-    numbers = {
+    scores = [row.score() for row in rows if row.truth is not None]
+    if scores:
+        return summarise(scores)
+    latency = [row.latency_ms for row in rows if row.processed]
+    return {
         "pairs": len(rows),
-        "processed": sum(row.processed for row in rows),
+        "processed": len(latency),
+        "dropped": len(rows) - len(latency),
         "localized": sum(row.estimate.pose is not None for row in rows),
-        "dropped": sum(not row.processed for row in rows),
         "latency_ms": {
             "median": float(np.median(latency)) if latency else None,
             "p95": float(np.percentile(latency, 95)) if latency else None,
         },
     }
-    known = [row.score() for row in rows if row.truth is not None]
-    return (summarise(known) | numbers) if known else numbers
