@@ -9,13 +9,13 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
     python3-pip python3-venv ros-jazzy-cv-bridge ros-jazzy-sensor-msgs-py ros-jazzy-tf2-ros-py \
     && rm -rf /var/lib/apt/lists/*
 
-# Debian's Python packages are left as they are; cv_bridge of Jazzy is built against NumPy 1
+# The dependencies go into a virtual environment; the package itself is left to colcon. NumPy: cv_bridge of Jazzy is built
+# against version 1.
 RUN python3 -m venv --system-site-packages /opt/venv
-ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/venv/lib/python3.12/site-packages
-RUN pip install --no-cache-dir "numpy<2" opencv-python-headless poselib "pydantic>=2" PyYAML typer rich safetensors \
-    rosbags matplotlib jinja2 torch
-
 COPY . /ws/src/i2p_ros
+RUN /opt/venv/bin/pip install --no-cache-dir "numpy<2" /ws/src/i2p_ros && /opt/venv/bin/pip uninstall -y i2p_ros
+ENV PYTHONPATH=/opt/venv/lib/python3.12/site-packages
+
 RUN . /opt/ros/jazzy/setup.sh && cd /ws && colcon build --packages-select i2p_ros
 RUN printf '#!/bin/bash\nset -e\n. /ws/install/setup.bash\nexec "$@"\n' > /entrypoint.sh && chmod +x /entrypoint.sh
 ENTRYPOINT ["/entrypoint.sh"]

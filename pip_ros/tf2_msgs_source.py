@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sources of tf2_msgs/msg/TFMessage, made by the generators in the ROS wheels; same name, definition and hash."""
 
+import logging
 import os
 import sys
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ class Generated:
 
 def generate(work: Path) -> Generated:
     """Write all sources below the folder work."""
+    logging.getLogger("rosidl_cli").setLevel(logging.ERROR)  # of the double registration that the next line is about
     # classes, not the `rosidl` command: it fails silently when a generator is registered twice, as in these wheels
     from rosidl_generator_c.cli import GenerateC
     from rosidl_generator_py.cli import GeneratePython

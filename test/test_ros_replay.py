@@ -31,7 +31,7 @@ from i2p_ros.core.types import PoseEstimate, Status
 from i2p_ros.ros.localizer_node import LocalizerNode
 from i2p_ros.ros.player import prepare
 from i2p_ros.ros.playing import Pace, open_recording, replay, start_localizer, summary
-from i2p_ros.ros.replay_node import in_words, of_row
+from i2p_ros.ros.replay_node import ReplayNode, in_words, of_row
 from i2p_ros.ros.rows import Pending
 from i2p_ros.sources.perturb import perturbed
 
@@ -271,3 +271,41 @@ def test_two_interrupts_end_the_node_quickly_with_exit_code_0(ros_network, tmp_p
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 0
     assert time.monotonic() - started < 4 and b"Traceback" not in log.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("module", "parameter", "said"),
+    [
+        ("localizer_node", "pnp.treshold_deg:=3.0", "pnp.treshold_deg"),
+        ("replay_node", "replay.data:=/no/such/folder", "/no/such/folder does not exist"),
+    ],
+)
+def test_what_cannot_work_ends_with_one_line_and_exit_code_1(ros_network, module, parameter, said):
+    command = [sys.executable, "-m", f"i2p_ros.ros.{module}", "--ros-args", "-p", parameter]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line]
+    assert line.startswith("error: ") and said in line
+
+
+def test_the_replay_node_ends_with_a_summary(localizer, ros_context, capfd):
+    given = {"replay.limit": 2, "replay.rate": 0.0, "synthetic.points": 2000, "synthetic.width": 64}
+    overrides = [Parameter(name, value=value) for name, value in given.items()]
+    node = ReplayNode(context=ros_context, use_global_arguments=False, parameter_overrides=overrides)
+    node.run()
+    node.destroy_node()
+    told = capfd.readouterr()
+    assert "playing 2 pairs of synthetic" in told.err
+    assert told.out.startswith("pairs 2, processed 2, localized 2, dropped 0\n") and "rte_m median" in told.out
+
+
+def test_the_shipped_model_in_a_process_of_its_own():
+    weights = pytest.importorskip("i2p_ros.runtime.weights")
+    settings = Settings(replay=options(limit=2, perturb="vp2p", timeout_s=60.0))
+    try:
+        weights.find_model(settings.model)
+    except I2PError as error:
+        pytest.skip(f"no trained model here: {error}")
+    with start_localizer(settings) as process:
+        rows = replay(open_recording(settings), settings.replay, check=process.check)
+    assert process.popen.returncode == 0 and [row.processed for row in rows] == [True, True]
