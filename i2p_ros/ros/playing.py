@@ -90,13 +90,14 @@ def play(
 
 def _play_once(player: Player, source: Source, reader: ThreadPoolExecutor, check: Callable[[], None]) -> None:
     """Every sample when its time has come, or with rate 0 when the one before is answered."""
-    options, pace, size = player.options, Pace(player.options.rate), len(source)
+    options, pace = player.options, Pace(player.options.rate)
+    size = min(len(source), options.limit or len(source))
 
     def read(index: int) -> Prepared:
         return prepare(index, source[index], options)
 
     ahead: Future[Prepared] = reader.submit(read, 0)
-    for index in range(min(size, options.limit or size)):
+    for index in range(size):
         check()
         while not ahead.done():
             player.spin(0.005)
