@@ -62,16 +62,19 @@ def demo(
     out: Out = Path("results/demo"),
     pairs: Annotated[int, typer.Option(min=1, help="Pairs of the drive.")] = 80,
     seed: Annotated[int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the world.")] = 2026,
+    json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
     """Write a synthetic drive as a bag, play it over ROS 2 topics into the node, and report what comes back."""
-    from i2p_ros.ros.demo import run_demo
+    from i2p_ros.ros.demo import replay_and_report, write_drive
 
     settings = load_settings(files, overrides)
+    with _progress("writing the drive", pairs) as step:
+        settings = write_drive(settings, out, pairs, seed, step)
     with _progress("localizing", pairs) as step:
-        summary = run_demo(settings, out, pairs, seed, step)
-    _show(summary, None)
+        summary = replay_and_report(settings, out, step)
+    _show(summary, json_file)
     console.print(f"pictures and numbers: {out / 'report.html'}", soft_wrap=True)
 
 

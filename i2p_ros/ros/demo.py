@@ -30,8 +30,8 @@ DEMO_RATE_HZ = 4.0  # pairs 2 m apart: 80 of them show 160 m of street
 Progress = Callable[[int], None]
 
 
-def run_demo(settings: Settings, out: Path, pairs: int, seed: int, progress: Progress) -> dict[str, Any]:
-    """Write a synthetic drive as out/drive (MCAP), replay it by the VP2P protocol, and report; the numbers.
+def write_drive(settings: Settings, out: Path, pairs: int, seed: int, progress: Progress) -> Settings:
+    """Write a synthetic drive as the bag out/drive (MCAP); settings that replay it by the VP2P protocol.
 
     Every pair is played when the one before is answered. Raises InputError when `out` holds files of something else.
     """
@@ -39,9 +39,10 @@ def run_demo(settings: Settings, out: Path, pairs: int, seed: int, progress: Pro
     moving = settings.synthetic.model_copy(update={"drive": True, "rate_hz": DEMO_RATE_HZ})
     world = settings.model_copy(update={"synthetic": moving})
     bag = out / "drive"
-    write_bag(open_source("synthetic", settings=world, seed=seed, n=pairs), bag)
+    source = open_source("synthetic", settings=world, seed=seed, n=pairs)
+    write_bag(source, bag, progress=lambda done, total: progress(done))
     options = ReplaySettings(data=str(bag), perturb="vp2p", seed=seed, rate=0.0)
-    return replay_and_report(settings.model_copy(update={"replay": options}), out, progress)
+    return world.model_copy(update={"replay": options})
 
 
 def replay_and_report(settings: Settings, out: Path, progress: Progress) -> dict[str, Any]:
