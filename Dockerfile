@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
 #
-#   docker build -t i2p_ros .
+#   docker build -t i2p_ros .                                on a GPU machine: --build-arg EXTRAS=[gpu]
 #   docker run --rm -it --net=host --ipc=host i2p_ros ros2 launch i2p_ros kitti_replay.launch.py rviz:=false
 FROM ros:jazzy-ros-base
 
@@ -11,9 +11,10 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
 
 # The dependencies go into a virtual environment; the package itself is left to colcon. NumPy: cv_bridge of Jazzy is built
 # against version 1.
+ARG EXTRAS=
 RUN python3 -m venv --system-site-packages /opt/venv
 COPY . /ws/src/i2p_ros
-RUN /opt/venv/bin/pip install --no-cache-dir "numpy<2" /ws/src/i2p_ros && /opt/venv/bin/pip uninstall -y i2p_ros
+RUN /opt/venv/bin/pip install --no-cache-dir "numpy<2" "/ws/src/i2p_ros${EXTRAS}" && /opt/venv/bin/pip uninstall -y i2p_ros
 ENV PYTHONPATH=/opt/venv/lib/python3.12/site-packages
 
 RUN . /opt/ros/jazzy/setup.sh && cd /ws && colcon build --packages-select i2p_ros
