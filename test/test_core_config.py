@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from i2p_ros.core.config import Settings, load_settings, validated
-from i2p_ros.core.errors import I2PError, InputError, MissingPackageError, ModelError, SettingsError
+from i2p_ros.core.errors import I2PError, InputError, MissingPackageError, ModelError, SettingsError, one_line
 
 
 def test_defaults_go_through_yaml_and_back(tmp_path: Path) -> None:
@@ -44,12 +44,22 @@ def test_later_wins_and_the_rest_stays(tmp_path: Path) -> None:
         ("pnp=3", "pnp: "),
         ("pnp.iterations.deep=3", r"pnp\.iterations: "),
         ("pnp.iterations", "a setting is written a.b=value, got 'pnp.iterations'"),
-        ("model=[", r"cannot read the value of 'model=\['"),
+        ("threads=[", r"cannot read the value of 'threads=\['"),
+        ("threads=100000", "threads: .*less than or equal to 256"),
+        ("pnp.max_std_m=.inf", r"pnp\.max_std_m: .*finite"),
+        ("pnp.threshold_deg=90", r"pnp\.threshold_deg: .*less than 90"),
+        ("training.samples=7", r"^training: .*at least one batch of 8 -- "),
     ],
 )
 def test_a_wrong_override_names_its_key(override: str, match: str) -> None:
     with pytest.raises(SettingsError, match=match):
         load_settings(overrides=[override])
+
+
+def test_texts_are_not_read_as_numbers() -> None:
+    settings = load_settings(overrides=["replay.drive=0052", "model= 7 ", "node.base_frame=yes", "replay.data="])
+    assert (settings.replay.drive, settings.model, settings.node.base_frame) == ("0052", "7", "yes")
+    assert settings.replay.data == ""
 
 
 def test_every_refused_key_is_told_with_what_to_do() -> None:
@@ -73,6 +83,21 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: str | None, match: str) -> 
     with pytest.raises(SettingsError, match=match) as caught:
         load_settings([path])
     assert "my.yaml" in str(caught.value)
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_bytes(b"\xab\xff")
+    with pytest.raises(SettingsError, match=r"my\.yaml.*utf-8"):
+        load_settings([tmp_path / "my.yaml"])
+    (tmp_path / "my.yaml").write_text("a: [1\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings([tmp_path / "my.yaml"])
+    assert "\n" not in str(caught.value)
+
+
+def test_texts_of_others_are_one_line_and_not_endless() -> None:
+    assert one_line(ValueError("a\n\tb")) == "a b"
+    assert one_line(ValueError("x" * 999), 10) == "x" * 10 + " ..."
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -4,18 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from i2p_ros.core.errors import SettingsError
+from i2p_ros.core.errors import SettingsError, one_line
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class MatchingSettings(_Group):
@@ -32,7 +32,7 @@ class PnpSettings(_Group):
     """From matches to a pose."""
 
     threshold_deg: float = Field(
-        2.0, gt=0, description="angle between a pixel's ray and its point up to which they agree at first"
+        2.0, gt=0, lt=90, description="angle between a pixel's ray and its point up to which they agree at first"
     )
     iterations: int = Field(5000, ge=1, description="most hypotheses of the robust start")
     confidence: float = Field(0.9999, gt=0, lt=1, description="probability that the start has seen a good hypothesis")
@@ -111,13 +111,19 @@ class TrainingSettings(_Group):
     dense_weight: float = Field(0.5, ge=0)
     checkpoint_every: int = Field(800, ge=1, description="samples between checkpoints")
 
+    @model_validator(mode="after")
+    def _at_least_one_batch(self) -> TrainingSettings:
+        if self.samples < self.batch:
+            raise ValueError(f"samples must be at least one batch of {self.batch}")
+        return self
+
 
 class Settings(_Group):
     """The whole tree."""
 
     model: str = Field("vp2p-small", description="name of an entry in models/manifest.yaml, or a folder with one")
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = Field(1, ge=1, description="threads inside one operator")
+    threads: int = Field(1, ge=1, le=256, description="threads inside one operator")
     matching: MatchingSettings = MatchingSettings()
     pnp: PnpSettings = PnpSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
@@ -128,7 +134,8 @@ class Settings(_Group):
 
 
 def load_settings(files: Iterable[Path] = (), overrides: Iterable[str] = (), base: Settings | None = None) -> Settings:
-    """Settings from defaults (or base), then YAML files, then `a.b=c` overrides whose values are read as YAML.
+    """Settings from defaults (or base), then YAML files, then `a.b=c` overrides whose values are read as YAML,
+    but for texts, which stay as they are.
 
     Raises SettingsError that names the unknown or refused key.
     """
@@ -136,8 +143,8 @@ def load_settings(files: Iterable[Path] = (), overrides: Iterable[str] = (), bas
     for file in files:
         try:
             read = yaml.safe_load(Path(file).read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
-            raise SettingsError(f"cannot read settings from {file}: {error}") from error
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise SettingsError(f"cannot read settings from {file}: {one_line(error)}") from error
         if not isinstance(read, Mapping):
             raise SettingsError(f"{file} must hold a YAML mapping, not a {type(read).__name__}")
         _merge(tree, read)
@@ -145,15 +152,13 @@ def load_settings(files: Iterable[Path] = (), overrides: Iterable[str] = (), bas
         key, equals, value = override.partition("=")
         if not equals:
             raise SettingsError(f"a setting is written a.b=value, got {override!r}")
-        nested: dict[str, Any] = {}
-        leaf = nested
-        *groups, last = key.strip().split(".")
-        for group in groups:
-            leaf = leaf.setdefault(group, {})
+        names = key.strip().split(".")
         try:
-            leaf[last] = yaml.safe_load(value)
+            nested: Any = value.strip() if _is_text(tree, names) else yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise SettingsError(f"cannot read the value of {override!r}: {error}") from error
+            raise SettingsError(f"cannot read the value of {override!r}: {one_line(error)}") from error
+        for name in reversed(names):
+            nested = {name: nested}
         _merge(tree, nested)
     return validated(tree)
 
@@ -163,8 +168,20 @@ def validated(tree: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()]
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}{_got(e['input'])}" for e in error.errors()]
         raise SettingsError("; ".join(lines) + " -- 'i2p config' prints every setting") from error
+
+
+def _got(value: Any) -> str:
+    """The refused value, unless it is a whole group."""
+    return "" if isinstance(value, Mapping) else f" (got {value!r})"
+
+
+def _is_text(tree: Any, names: Sequence[str]) -> bool:
+    """Whether the setting of these names is a text: YAML would read the drive 0052 as the number 42."""
+    for name in names:
+        tree = tree.get(name) if isinstance(tree, dict) else None
+    return isinstance(tree, str)
 
 
 def _merge(tree: dict[str, Any], update: Mapping[str, Any]) -> None:
