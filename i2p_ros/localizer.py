@@ -8,10 +8,11 @@ import time
 from dataclasses import replace
 
 import numpy as np
+from pydantic import ValidationError
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
-from i2p_ros.core.errors import InputError
+from i2p_ros.core.errors import InputError, ModelError, one_line
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Status
 from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.pnp.solver import solve
@@ -88,7 +89,10 @@ def load(model: str | None = None, settings: Settings | None = None) -> Localize
     settings = settings or Settings()
     name = model or settings.model
     entry, file = find_model(name)
-    family = VP2P(entry.settings, settings.matching)
+    try:
+        family = VP2P(entry.settings, settings.matching)
+    except ValidationError as error:
+        raise ModelError(f"the manifest of {name} has no usable network settings: {one_line(error)}") from error
     network = family.network()
     load_weights(network, file)
     return Localizer(family, TorchRuntime(network, settings.device, settings.threads), settings, name)

@@ -56,15 +56,32 @@ def test_weights_of_another_network_are_refused(folder: Path) -> None:
     manifest = yaml.safe_load((folder / "manifest.yaml").read_text())
     next(iter(manifest.values()))["settings"]["stem"] = 16
     (folder / "manifest.yaml").write_text(yaml.safe_dump(manifest))
-    with pytest.raises(ModelError, match="cannot load the weights"):
+    with pytest.raises(ModelError, match="cannot load the weights") as caught:
         i2p.load(str(folder))
+    assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["[1, 2]", "a: {family: vp2p}", "{", "a: 3"])
+@pytest.mark.parametrize("text", ["[1, 2]", "a: {family: vp2p}", "{", "a: 3", "{}", ""])
 def test_a_malformed_manifest_is_refused(folder: Path, text: str) -> None:
     (folder / "manifest.yaml").write_text(text)
     with pytest.raises(ModelError, match="manifest"):
         find_model(str(folder))
+
+
+def test_a_manifest_that_is_no_text_is_refused(folder: Path) -> None:
+    (folder / "manifest.yaml").write_bytes(b"\xab\xff")
+    with pytest.raises(ModelError, match="manifest"):
+        find_model(str(folder))
+
+
+@pytest.mark.parametrize(("key", "value"), [("family", "other"), ("settings", {"stem": "x"}), ("settings", {"no": 1})])
+def test_a_model_of_another_kind_is_refused_in_one_line(folder: Path, key: str, value: object) -> None:
+    manifest = yaml.safe_load((folder / "manifest.yaml").read_text())
+    next(iter(manifest.values()))[key] = value
+    (folder / "manifest.yaml").write_text(yaml.safe_dump(manifest))
+    with pytest.raises(ModelError, match="manifest") as caught:
+        i2p.load(str(folder))
+    assert "\n" not in str(caught.value)
 
 
 def test_missing_models_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from i2p_ros.core.config import Settings
-from i2p_ros.core.errors import ModelError
+from i2p_ros.core.errors import ModelError, one_line
 from i2p_ros.core.resources import resource
 
 
@@ -25,7 +25,7 @@ class ModelEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    family: str
+    family: Literal["vp2p"]
     settings: dict[str, Any]
     file: str
     sha256: str
@@ -43,11 +43,14 @@ def read_manifest(folder: Path) -> dict[str, ModelEntry]:
     """Name to entry of folder/manifest.yaml; raises ModelError when it is missing or malformed."""
     file = folder / "manifest.yaml"
     try:
-        return {name: ModelEntry.model_validate(entry) for name, entry in yaml.safe_load(file.read_text()).items()}
+        entries = {name: ModelEntry.model_validate(entry) for name, entry in yaml.safe_load(file.read_text()).items()}
     except OSError as error:
         raise ModelError(f"no model manifest at {file}: {error.strerror}") from error
-    except (yaml.YAMLError, ValidationError, AttributeError) as error:
-        raise ModelError(f"{file} is not a model manifest: {error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValidationError, AttributeError) as error:
+        raise ModelError(f"{file} is not a model manifest: {one_line(error)}") from error
+    if not entries:
+        raise ModelError(f"{file} is a model manifest without a model")
+    return entries
 
 
 def find_model(name: str) -> tuple[ModelEntry, Path]:
@@ -62,7 +65,7 @@ def find_model(name: str) -> tuple[ModelEntry, Path]:
             raise ModelError(f"there is no model {name!r}; there are {', '.join(manifest)}, or give a training folder")
         entry = manifest[name]
     file = folder / entry.file
-    if not file.exists():
+    if not file.is_file():
         raise ModelError(f"the weights of {name} are missing: {file}")
     found = sha256(file)
     if found != entry.sha256:
@@ -80,7 +83,7 @@ def load_weights(net: nn.Module, file: Path) -> None:
     try:
         net.load_state_dict(load_file(file))
     except (SafetensorError, RuntimeError, OSError) as error:
-        raise ModelError(f"cannot load the weights {file}: {error}") from error
+        raise ModelError(f"cannot load the weights {file}: {one_line(error)}") from error
 
 
 def save_model(folder: Path, sizes: BaseModel, net: nn.Module, settings: Settings, trained: dict[str, Any]) -> None:
