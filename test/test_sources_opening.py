@@ -99,6 +99,7 @@ def test_wrong_requests_say_what_is_right(tmp_path: Path) -> None:
         ("nuscenes", tmp_path, "no source 'nuscenes'; there are auto, synthetic, kitti, rosbag"),
         ("kitti", None, "source 'kitti' needs a root"),
         ("rosbag", None, "source 'rosbag' needs a root"),
+        ("synthetic", tmp_path, "source 'synthetic' reads no root"),
         ("auto", None, "give a root to look at"),
         ("auto", tmp_path / "absent", "does not exist; expected a KITTI folder, a bag"),
         ("auto", tmp_path, "is empty; expected raw"),

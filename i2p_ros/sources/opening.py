@@ -79,6 +79,8 @@ def open_source(
     chosen = {key: value for key, value in (("cameras", cameras), ("drives", drives)) if value is not None}
     if chosen and kind != "kitti":
         raise InputError(f"{' and '.join(chosen)} are for KITTI folders, not for source {kind!r}", "source.choice")
+    if root and kind == "synthetic":
+        raise InputError(f"source 'synthetic' reads no root; for {root} choose auto, kitti or rosbag", "source.root")
     source = OPENERS[kind](Request(root, settings, seed, n, chosen))
     return source if n is None or n >= len(source) else First(source, n)
 

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from i2p_ros.core.camera import Camera
-from i2p_ros.core.errors import InputError
+from i2p_ros.core.errors import InputError, one_line
 from i2p_ros.core.types import Pair, PointCloud
 from i2p_ros.sources.kitti_files import read_cloud as read_kitti_cloud
 from i2p_ros.sources.kitti_files import read_image
@@ -38,8 +38,9 @@ def read_cloud(path: Path) -> PointCloud:
         points = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} is not a readable .npy array: {error}", "cloud.broken") from error
-    if points.ndim != 2 or points.shape[1] not in (3, 4) or not np.issubdtype(points.dtype, np.number):
-        raise InputError(f"{path} must hold numbers (N, 3) or (N, 4), got {points.shape} {points.dtype}", "cloud.shape")
+    if points.ndim != 2 or points.shape[1] not in (3, 4) or points.dtype.kind not in "fiu":
+        got = f"{points.shape} {points.dtype}"
+        raise InputError(f"{path} must hold real numbers (N, 3) or (N, 4), got {got}", "cloud.shape")
     return PointCloud(points[:, :3], points[:, 3] if points.shape[1] == 4 else None)
 
 
@@ -48,12 +49,12 @@ def read_camera(path: Path) -> Camera:
     try:
         tree = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"cannot read the calibration {path}: {error}", "camera.file") from error
+        raise InputError(f"cannot read the calibration {path}: {one_line(error)}", "camera.file") from error
     try:
         size = int(tree["image_width"]), int(tree["image_height"])
         k = _numbers(tree["camera_matrix"]).reshape(3, 3)
-        d = _numbers(tree.get("distortion_coefficients", []))
-        return Camera.from_matrix(k, *size, tree.get("distortion_model", "plumb_bob"), d)
+        d = _numbers(tree.get("distortion_coefficients") or [])
+        return Camera.from_matrix(k, *size, tree.get("distortion_model") or "plumb_bob", d)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{path} is not a ROS camera calibration ({error!r}); expected image_width, image_height, camera_matrix: "
