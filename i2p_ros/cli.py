@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -23,6 +25,7 @@ from i2p_ros.core.errors import I2PError, InputError
 if TYPE_CHECKING:
     from i2p_ros.sources.base import Source
 
+TERMINATED = 128 + signal.SIGTERM  # exit code, as a shell would say it
 NO_POSE = 3  # exit code of `i2p localize` when there is no pose
 TRAINING_WORLDS = 1_000_000  # seeds of training worlds start here: no smaller seed is ever trained on
 
@@ -49,11 +52,15 @@ NONE: list[Any] = []
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one line on stderr and exit code 1."""
+    """Run the command line; an error of ours is one line on stderr and exit code 1.
+
+    SIGTERM ends it as ctrl-c does: with nothing half-written, and without leaving the localizer's process behind.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         app()
     except I2PError as error:
-        console.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
@@ -69,13 +76,14 @@ def demo(
     """Write a synthetic drive as a bag, play it over ROS 2 topics into the node, and report what comes back."""
     from i2p_ros.ros.demo import replay_and_report, write_drive
 
+    _check_targets(json_file, out / "summary.json")
     settings = load_settings(files, overrides)
     with _progress("writing the drive", pairs) as step:
         settings = write_drive(settings, out, pairs, seed, step)
     with _progress("localizing", pairs) as step:
         summary = replay_and_report(settings, out, step)
     _show(summary, json_file)
-    console.print(f"pictures and numbers: {out / 'report.html'}", soft_wrap=True)
+    console.print(f"pictures and numbers: {escape(str(out / 'report.html'))}", soft_wrap=True)
 
 
 @app.command(epilog="Example: i2p replay ~/kitti/raw --drive 0052 --rate 1 --perturb vp2p --out results/0052")
@@ -95,13 +103,14 @@ def replay(
     """Play a recording over ROS 2 topics into the node, as `ros2 launch` would, and report what comes back."""
     from i2p_ros.ros.demo import replay_and_report
 
+    _check_targets(json_file, out / "summary.json")
     settings = load_settings(files, overrides)
     options = {"data": str(path), "perturb": perturb, "rate": rate, "drive": drive, "camera": camera}
     chosen = settings.replay.model_copy(update={**options, "seed": seed, "limit": limit})
     with _progress("localizing", None) as step:
         summary = replay_and_report(settings.model_copy(update={"replay": chosen}), out, step)
     _show(summary, json_file)
-    console.print(f"pictures and numbers: {out / 'report.html'}", soft_wrap=True)
+    console.print(f"pictures and numbers: {escape(str(out / 'report.html'))}", soft_wrap=True)
 
 
 @app.command(epilog="Example: i2p localize --image a.png --cloud a.bin --camera cam.yaml --overlay out.png")
@@ -118,18 +127,23 @@ def localize(
     """Find the camera of one image in one cloud. Exit code 3: no pose, and why."""
     import cv2
 
+    from i2p_ros.evaluation.files import write_bytes
     from i2p_ros.localizer import load
     from i2p_ros.sources.single import read_pair
     from i2p_ros.viz.overlays import overlay as drawn
 
+    if overlay and not cv2.haveImageWriter(str(overlay)):
+        raise InputError(f"cannot write {overlay}: its name must end as that of an image, such as .png", "output")
+    _check_targets(overlay, json_file)
     pair = read_pair(image, cloud, camera)
     estimate = load(model, load_settings(files, overrides)).localize_pair(pair)
     _write_json(_estimate_json(estimate), json_file)
     if estimate.pose is None:
-        console.print(f"no pose: {estimate.status.value}: {estimate.reason}", soft_wrap=True)
+        console.print(f"no pose: {estimate.status.value}: {escape(estimate.reason)}", soft_wrap=True)
         raise typer.Exit(NO_POSE)
-    if overlay and not cv2.imwrite(str(overlay), drawn(pair.image, pair.camera, pair.cloud, estimate.pose)[:, :, ::-1]):
-        raise InputError(f"cannot write {overlay}: the folder must exist and the ending be that of an image", "output")
+    if overlay:
+        picture = drawn(pair.image, pair.camera, pair.cloud, estimate.pose)
+        write_bytes(overlay, cv2.imencode(overlay.suffix, picture[:, :, ::-1])[1].tobytes())
     if json_file != Path("-"):
         console.print(_estimate_table(estimate))
 
@@ -156,6 +170,7 @@ def evaluate(
     from i2p_ros.localizer import load
     from i2p_ros.sources.opening import open_source
 
+    _check_targets(json_file, report and report / "report.html")
     settings = load_settings(files, overrides)
     pairs = open_source(
         source, root, settings=settings, seed=seed, n=n, cameras=_listed(cameras), drives=_listed(drives)
@@ -166,9 +181,9 @@ def evaluate(
             localizer, pairs, protocol, seed, progress=lambda done, total: step(done),
             watch=gallery if report else None, model=model,
         )  # fmt: skip
+    _show(result.to_json() | {"settings": settings.model_dump()}, json_file)
     if report:
         write_report(report, result, gallery.overlays)
-    _show(result.to_json() | {"settings": settings.model_dump()}, json_file)
 
 
 @app.command(epilog="Example: i2p train --out runs/mine --worlds 2500 --kitti ~/kitti/raw --drives 0052,9001")
@@ -192,9 +207,11 @@ def train(
     from i2p_ros.training.data import CachedSource, TrainingSet
     from i2p_ros.training.loop import train as run
 
+    _check_targets(out / "manifest.yaml")
     settings = load_settings(files, overrides)
     made_up = open_source("synthetic", settings=settings, seed=TRAINING_WORLDS + seed, n=worlds)
-    sources: list[tuple[Source, float]] = [(CachedSource(made_up, out / "cache" / "synthetic"), 1 - kitti_share)]
+    share = 1 - kitti_share if kitti else 1.0
+    sources: list[tuple[Source, float]] = [(CachedSource(made_up, out / "cache" / "synthetic"), share)]
     if kitti:
         real = open_source("kitti", kitti, settings=settings, drives=_listed(drives))
         sources.append((CachedSource(real, out / "cache" / "kitti"), kitti_share))
@@ -202,7 +219,7 @@ def train(
     data = TrainingSet(family, sources, protocol, seed, settings.training.samples)
     with _progress("training", settings.training.samples) as step:
         run(family, data, out, settings, start=start, workers=workers, progress=step)
-    console.print(f"weights: {out / 'model.safetensors'}; try: i2p evaluate {out}", soft_wrap=True)
+    console.print(escape(f"weights: {out / 'model.safetensors'}; try: i2p evaluate {out}"), soft_wrap=True)
 
 
 @app.command(epilog="Example: i2p synth ~/street --format kitti --n 100 --seed 3")
@@ -227,7 +244,7 @@ def synth(
             write_kitti_raw(source, path, lambda done, total: step(done))
         else:
             write_bag(source, path, fmt, compressed, lambda done, total: step(done))
-    console.print(f"wrote {n} pairs of {source.name} to {path}", soft_wrap=True)
+    console.print(escape(f"wrote {n} pairs of {source.name} to {path}"), soft_wrap=True)
 
 
 @app.command(epilog="Example: i2p models --json -")
@@ -285,6 +302,15 @@ def _show(numbers: dict[str, Any], json_file: Path | None) -> None:
         elif isinstance(value, int | float | str):
             table.add_row(key, f"{value:.3g}" if isinstance(value, float) else str(value))
     console.print(table)
+
+
+def _check_targets(*files: Path | None) -> None:
+    """Refuse what cannot be written before the work, not after it."""
+    from i2p_ros.evaluation.files import check_target
+
+    for file in files:
+        if file and file != Path("-"):
+            check_target(file)
 
 
 def _write_json(numbers: dict[str, Any], file: Path | None) -> None:

@@ -3,7 +3,9 @@
 """The command line: one clear line for bad input, exit codes, JSON that others can read, help with examples."""
 
 import json
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -14,6 +16,8 @@ from test_networks_vp2p import TINY
 
 from i2p_ros import cli
 from i2p_ros.core.config import MatchingSettings, Settings, SyntheticSettings
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.types import PoseEstimate, Status
 from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.runtime.weights import save_model
 from i2p_ros.sources.synthetic import SyntheticSource
@@ -85,6 +89,11 @@ BAD = {
     "no root": (["evaluate", "--source", "kitti"], "root"),
     "missing folder": (["evaluate", "--source", "kitti", "--root", "nowhere"], "nowhere"),
     "missing recording": (["replay", "nowhere.mcap"], "nowhere.mcap"),
+    "a name with markup": (["replay", "[/red].mcap"], "[/red].mcap"),
+    "result in a folder": (["evaluate", "--n", "1", "--json", "/"], "cannot write /: it is a folder"),
+    "report in a file": (["evaluate", "--n", "1", "--report", __file__], "cannot write"),
+    "training into a file": (["train", "--out", __file__], "cannot write"),
+    "replay into a file": (["replay", "x.mcap", "--out", __file__], "cannot write"),
 }
 
 
@@ -107,6 +116,34 @@ def test_localize_says_no_pose_with_exit_code_3(
     found = json.loads(target.read_text())
     assert code == cli.NO_POSE and found["T_camera_lidar"] is None
     assert found["status"] in err and found["status"] != "ok" and found["reason"]
+
+
+def test_localize_draws_the_pose_that_it_finds(
+    capsys: pytest.CaptureFixture[str],
+    files: dict[str, Path],
+    model: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = PoseEstimate(Status.OK, pose=Pose.identity(), covariance=np.eye(6))
+    monkeypatch.setattr("i2p_ros.localizer.Localizer.localize_pair", lambda self, pair: found)
+    target = tmp_path / "new" / "out.png"
+    code, _, err = run(capsys, *localize(files), "--model", model, "--overlay", str(target))
+    assert code == 0 and "1.000 m" in err
+    assert cv2.imread(str(target)).shape == (48, 128, 3)
+    for name in ("out.xyz", "out"):
+        code, _, err = run(capsys, *localize(files), "--model", model, "--overlay", str(tmp_path / name))
+        assert code == 1 and err.count("\n") == 1 and "such as .png" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize("values", [np.ones((99, 4), complex), np.ones((99, 4), bool), np.ones((99, 2))])
+def test_localize_refuses_arrays_that_are_no_clouds(
+    capsys: pytest.CaptureFixture[str], files: dict[str, Path], model: str, tmp_path: Path, values: np.ndarray
+) -> None:
+    np.save(tmp_path / "a.npy", values)
+    code, _, err = run(capsys, *localize(files, cloud=tmp_path / "a.npy"), "--model", model)
+    assert code == 1 and "must hold real numbers (N, 3) or (N, 4)" in err and err.count("\n") == 1
 
 
 def test_localize_refuses_what_does_not_fit(
@@ -146,6 +183,19 @@ def test_evaluate_writes_numbers_with_definitions_and_settings(
     assert numbers["settings"]["synthetic"]["width"] == 128
     for key in ("recall_2m_5deg", "recall_05m_2deg", "recall_025m_1deg", "rte_m", "rre_deg", "rre_geodesic_deg"):
         assert key in numbers and numbers["definitions"][key]
+
+
+def test_sigterm_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "i2p_ros", "synth", str(tmp_path / "street"), "--n", "100000", *SMALL]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        while process.poll() is None and not list(tmp_path.glob(".street.*/street/*")):
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(20) == cli.TERMINATED
+    finally:
+        process.kill()
+    assert not list(tmp_path.iterdir())
 
 
 def test_synth_writes_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,14 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise InputError(
             f"cannot write {path}: {error.strerror}; choose a folder that can be written", "output"
         ) from error
+
+
+def check_target(path: Path) -> None:
+    """Raise InputError if path cannot become a file: worth knowing before the work whose result goes there."""
+    folder = next((parent for parent in path.absolute().parents if parent.exists()), path)
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        why = "it is a folder" if path.is_dir() else f"{folder} cannot be written into"
+        raise InputError(f"cannot write {path}: {why}; choose another file", "output")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
