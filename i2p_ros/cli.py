@@ -110,7 +110,8 @@ def replay(
     with _progress("localizing", None) as step:
         summary = replay_and_report(settings.model_copy(update={"replay": chosen}), out, step)
     _show(summary, json_file)
-    console.print(f"pictures and numbers: {escape(str(out / 'report.html'))}", soft_wrap=True)
+    file = "report.html" if "recall_2m_5deg" in summary else "summary.json"  # without truth there is nothing to plot
+    console.print(f"pictures and numbers: {escape(str(out / file))}", soft_wrap=True)
 
 
 @app.command(epilog="Example: i2p localize --image a.png --cloud a.bin --camera cam.yaml --overlay out.png")
@@ -154,7 +155,9 @@ def evaluate(
     source: Annotated[str, typer.Option(help="synthetic, kitti, rosbag, or auto to look at the root.")] = "synthetic",
     root: Root = None,
     protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved.")] = "vp2p",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the frames, and of synthetic worlds.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the frames, and of synthetic worlds.")
+    ] = 0,
     n: Annotated[int | None, typer.Option(min=1, help="Pairs; the first ones of a recording.")] = None,
     drives: Drives = "",
     cameras: Cameras = "",

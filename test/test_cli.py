@@ -198,6 +198,22 @@ def test_sigterm_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("numbers", "file"), [({"recall_2m_5deg": 0.5, "pairs": 2}, "report.html"), ({"pairs": 2}, "summary.json")]
+)
+def test_replay_names_a_file_that_it_wrote(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    numbers: dict[str, float],
+    file: str,
+) -> None:
+    demo = pytest.importorskip("i2p_ros.ros.demo", reason="needs ROS: install the extra ros")
+    monkeypatch.setattr(demo, "replay_and_report", lambda settings, out, progress: numbers)
+    code, _, err = run(capsys, "replay", "a.mcap", "--out", str(tmp_path))
+    assert code == 0 and err.endswith(f"pictures and numbers: {tmp_path / file}\n")
+
+
 def test_synth_writes_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for fmt, kind in (("kitti", "kitti"), ("mcap", "rosbag"), ("sqlite3", "rosbag")):
         target = tmp_path / fmt
@@ -247,5 +263,6 @@ def test_doctor_fails_when_something_needed_is_missing(
 
 
 def test_no_training_world_has_a_seed_that_a_user_may_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = run(capsys, "demo", "--seed", str(cli.TRAINING_WORLDS))
-    assert code == 2 and "999999" in err
+    for verb in ("demo", "evaluate"):
+        code, _, err = run(capsys, verb, "--seed", str(cli.TRAINING_WORLDS))
+        assert code == 2 and "999999" in err
