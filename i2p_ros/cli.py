@@ -197,7 +197,7 @@ def train(
     kitti: Annotated[Path | None, typer.Option(help="KITTI folder to mix in.")] = None,
     drives: Drives = "",
     kitti_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the KITTI samples.")] = 0.2,
-    start: Annotated[Path | None, typer.Option(help="Weights (.safetensors) to start from.")] = None,
+    start: Annotated[Path | None, typer.Option(help="Weights (.safetensors) that a new run starts from.")] = None,
     protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved.")] = "vp2p",
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make examples.")] = 1,
@@ -214,10 +214,10 @@ def train(
     settings = load_settings(files, overrides)
     made_up = open_source("synthetic", settings=settings, seed=TRAINING_WORLDS + seed, n=worlds)
     share = 1 - kitti_share if kitti else 1.0
-    sources: list[tuple[Source, float]] = [(CachedSource(made_up, out / "cache" / "synthetic"), share)]
+    sources: list[tuple[Source, float]] = [(CachedSource(made_up, out / "cache", str(settings.synthetic)), share)]
     if kitti:
         real = open_source("kitti", kitti, settings=settings, drives=_listed(drives))
-        sources.append((CachedSource(real, out / "cache" / "kitti"), kitti_share))
+        sources.append((CachedSource(real, out / "cache", str(kitti.resolve())), kitti_share))
     family = VP2P(SIZES[size], settings.matching)
     data = TrainingSet(family, sources, protocol, seed, settings.training.samples)
     with _progress("training", settings.training.samples) as step:
@@ -240,6 +240,10 @@ def synth(
     from i2p_ros.sources.opening import open_source
     from i2p_ros.sources.writers import write_bag, write_kitti_raw
 
+    if fmt == "kitti" and compressed:
+        raise InputError("--compressed is for bags: KITTI folders hold PNG images", "synth")
+    if fmt != "kitti" and not drive:
+        raise InputError("a bag has one calibration: --no-drive is for --format kitti", "synth")
     settings = load_settings(files, [*overrides, f"synthetic.drive={str(drive).lower()}"])
     source = open_source("synthetic", settings=settings, seed=seed, n=n)
     with _progress("writing", n) as step:

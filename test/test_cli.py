@@ -224,6 +224,12 @@ def test_synth_writes_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
         assert code == 1 and "exists already" in err
 
 
+def test_synth_refuses_what_the_format_cannot_hold(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for arguments in (["--format", "kitti", "--compressed"], ["--format", "mcap", "--no-drive"]):
+        code, _, err = run(capsys, "synth", str(tmp_path / "out"), *arguments, "--n", "1", *SMALL)
+        assert code == 1 and arguments[-1] in err and not list(tmp_path.iterdir())
+
+
 def cli_source(kind: str, root: Path):  # type: ignore[no-untyped-def]
     from i2p_ros import open_source
 

@@ -80,12 +80,23 @@ def test_a_sample_without_truth_is_refused() -> None:
 
 def test_a_cached_sample_is_the_same_sample(tmp_path: Path) -> None:
     source = SyntheticSource(WORLD, 5, 2)
-    cached = CachedSource(source, tmp_path / "cache")
+    cached = CachedSource(source, tmp_path / "cache", str(WORLD))
     made, kept = cached[1], cached[1]
     assert (made.pair.image == kept.pair.image).all() and (made.pair.cloud.xyz == kept.pair.cloud.xyz).all()
     assert made.pair.camera == kept.pair.camera
     assert made.T_camera_lidar is not None and kept.T_camera_lidar is not None
     np.testing.assert_allclose(made.T_camera_lidar.matrix, kept.T_camera_lidar.matrix, atol=1e-12)
+
+
+def test_the_cache_keeps_sources_apart_and_mends_itself(tmp_path: Path) -> None:
+    one, other = (CachedSource(SyntheticSource(WORLD, seed, 2), tmp_path, str(WORLD)) for seed in (5, 6))
+    right = one[0].pair.image
+    assert not (other[0].pair.image == right).all()
+    wider = WORLD.model_copy(update={"width": 160})
+    assert CachedSource(SyntheticSource(wider, 5, 2), tmp_path, str(wider))[0].pair.image.shape[1] == 160
+    for file in tmp_path.rglob("*.npz"):
+        file.write_bytes(b"x")
+    assert (one[0].pair.image == right).all() and (one[0].pair.image == right).all()
 
 
 def test_variation_leaves_its_input_alone() -> None:

@@ -24,7 +24,7 @@ class MatchingSettings(_Group):
     max_points: int = Field(2048, ge=16, description="points with the highest intersection score that are matched")
     max_pixels: int = Field(5120, ge=16, description="pixels with the highest intersection score that are matched")
     max_matches: int = Field(600, ge=8, description="matches with the highest similarity that are kept")
-    min_score: float = Field(0.5, ge=0, le=1, description="least intersection score of a point")
+    min_score: float = Field(0.2, ge=0, le=1, description="least intersection score of a point")
     chunk: int = Field(1024, ge=1, description="points per similarity product; bounds the memory")
 
 

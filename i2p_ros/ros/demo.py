@@ -46,7 +46,7 @@ def write_drive(settings: Settings, out: Path, pairs: int, seed: int, progress: 
 
 
 def replay_and_report(settings: Settings, out: Path, progress: Progress) -> dict[str, Any]:
-    """Play what settings.replay names; writes summary.json, settings.yaml, report.html, overlays and trajectories.
+    """Play what settings.replay names; writes summary.json, report.html, overlays and trajectories.
 
     Gives the content of summary.json. Raises InputError for a recording that cannot be read, and I2PError with the
     node's last words when it dies.
@@ -59,6 +59,7 @@ def replay_and_report(settings: Settings, out: Path, progress: Progress) -> dict
         raise InputError(f"{source.name}: nothing was played", "replay.empty")
     meta = {"model": settings.model, "source": source.name, "protocol": options.perturb, "seed": options.seed}
     numbers = {**meta, **summary(rows), "settings": settings.model_dump()}
+    _remove_earlier(out)
     write_json(out / "summary.json", numbers)
     _write_trajectories(out, source, options, rows)
     overlays = _overlays(source, options, rows)
@@ -67,6 +68,13 @@ def replay_and_report(settings: Settings, out: Path, progress: Progress) -> dict
     if all(row.truth is not None for row in rows):
         write_report(out, Report([row.score() for row in rows], meta), overlays)
     return numbers
+
+
+def _remove_earlier(out: Path) -> None:
+    """Take away what an earlier replay left and this one may not write again."""
+    (out / "report.html").unlink(missing_ok=True)
+    for overlay in (out / "overlays").glob("[0-9][0-9].png"):
+        overlay.unlink()
 
 
 def _make_room(out: Path) -> None:

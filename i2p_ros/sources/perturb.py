@@ -16,7 +16,7 @@ Protocol = Literal["none", "vp2p", "sixdof"]
 PROTOCOLS: dict[str, str] = {
     "none": "the cloud as the source gives it",
     "vp2p": "cloud turned about its up axis by uniform -180..180 deg and moved by uniform +-10 m in its ground plane",
-    "sixdof": "as vp2p, and also rolled and pitched by uniform +-10 deg and raised by uniform +-1 m",
+    "sixdof": "as vp2p, tilted by a rotation vector of uniform +-10 deg in x and in y, and raised by uniform +-1 m",
 }
 
 
@@ -27,10 +27,11 @@ def random_transform(protocol: Protocol, rng: np.random.Generator) -> Pose:
     roll, pitch = np.radians(rng.uniform(-10.0, 10.0, 2))
     if protocol == "none":
         return Pose.identity()
-    turn = Pose.from_rotvec([0.0, 0.0, yaw], [x, y, 0.0])
+    turn = Pose.from_rotvec([0.0, 0.0, yaw])
     if protocol == "vp2p":
-        return turn
-    return Pose.from_rotvec([0.0, 0.0, 0.0], [0.0, 0.0, height]) @ Pose.from_rotvec([roll, pitch, 0.0]) @ turn
+        return Pose(turn.rotation, np.array([x, y, 0.0]))
+    tilted = Pose.from_rotvec([roll, pitch, 0.0]) @ turn
+    return Pose(tilted.rotation, np.array([x, y, height]))
 
 
 def perturbed(sample: Sample, protocol: Protocol, seed: int, index: int) -> tuple[Sample, Pose]:

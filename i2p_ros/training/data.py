@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -18,7 +20,7 @@ from torch.utils.data import Dataset
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import Image, PointCloud, Sample
+from i2p_ros.core.types import Image, Pair, PointCloud, Sample
 from i2p_ros.networks.vp2p import VP2P, network_camera
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.perturb import Protocol, perturbed
@@ -28,11 +30,14 @@ _MIRROR_CAMERA, _MIRROR_LIDAR = np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1
 
 
 class CachedSource:
-    """A source whose samples are kept in a folder once made, so that a made-up world is rendered only once."""
+    """A source whose samples are kept in a folder once made, so that a made-up world is rendered only once.
 
-    def __init__(self, source: Source, folder: Path) -> None:
-        self._source, self._folder = source, folder
-        folder.mkdir(parents=True, exist_ok=True)
+    `settings` is all that the samples follow from beside the name: other settings have a folder of their own.
+    """
+
+    def __init__(self, source: Source, folder: Path, settings: str) -> None:
+        self._source = source
+        self._folder = folder / hashlib.sha256(f"{source.name}\n{settings}".encode()).hexdigest()[:16]
 
     @property
     def name(self) -> str:
@@ -44,13 +49,15 @@ class CachedSource:
 
     def __getitem__(self, index: int) -> Sample:
         file = self._folder / f"{index:07d}.npz"
-        if not file.exists():
+        try:
+            return _unpack(self._source, file, index)
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # not made yet, or damaged
             sample = self._source[index]
-            partial = file.with_suffix(f".{torch.initial_seed()}.tmp.npz")  # two workers may make the same one
-            np.savez(partial, allow_pickle=False, **_pack(sample))
-            partial.replace(file)
-            return sample
-        return _unpack(self._source, np.load(file), index)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(f".{torch.initial_seed()}.tmp.npz")  # two workers may make the same one
+        np.savez(partial, allow_pickle=False, **_pack(sample))
+        partial.replace(file)
+        return sample
 
 
 def _pack(sample: Sample) -> dict[str, NDArray[Any]]:
@@ -65,13 +72,13 @@ def _pack(sample: Sample) -> dict[str, NDArray[Any]]:
     }  # fmt: skip
 
 
-def _unpack(source: Source, data: np.lib.npyio.NpzFile, index: int) -> Sample:
-    from i2p_ros.core.types import Pair
-
-    fx, fy, cx, cy, width, height = data["camera"]
-    camera = Camera(fx, fy, cx, cy, int(width), int(height))
-    pair = Pair(data["image"], camera, PointCloud(data["xyz"], data["intensity"]), name=f"{source.name}/{index}")
-    return Sample(pair, Pose.from_matrix(data["T_camera_lidar"]))
+def _unpack(source: Source, file: Path, index: int) -> Sample:
+    with np.load(file, allow_pickle=False) as data:
+        fx, fy, cx, cy, width, height = data["camera"]
+        camera = Camera(fx, fy, cx, cy, int(width), int(height))
+        cloud = PointCloud(data["xyz"], data["intensity"])
+        pair = Pair(data["image"], camera, cloud, name=f"{source.name}/{index}")
+        return Sample(pair, Pose.from_matrix(data["T_camera_lidar"]))
 
 
 def mirrored(sample: Sample) -> Sample:

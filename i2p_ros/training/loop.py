@@ -19,8 +19,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Subset
 
 from i2p_ros.core.config import Settings, TrainingSettings
-from i2p_ros.core.errors import ModelError
+from i2p_ros.core.errors import ModelError, SettingsError, one_line
 from i2p_ros.networks.vp2p import VP2P
+from i2p_ros.runtime.torch_runtime import choose_device
 from i2p_ros.runtime.weights import load_weights, save_model
 from i2p_ros.training.data import TrainingSet
 from i2p_ros.training.objectives import vp2p_losses
@@ -45,9 +46,11 @@ def train(
     Raises ModelError when the checkpoint or the weights are of another network.
     """
     s, rank, world = settings.training, *_join_processes()
+    if s.batch % world:
+        raise SettingsError(f"training.batch {s.batch} cannot be shared by {world} processes: make it a multiple")
     torch.manual_seed(data.seed + rank)
     torch.set_num_threads(settings.threads)
-    device = torch.device("cuda" if torch.cuda.is_available() and settings.device != "cpu" else "cpu")
+    device, _ = choose_device(settings.device)
     net = family.network().to(device)
     if start:
         load_weights(net, start)
@@ -61,8 +64,10 @@ def train(
         done += s.batch
         for key, value in losses.items():
             running[key] = 0.98 * running.get(key, value) + 0.02 * value
+        if rank != 0:
+            continue
         progress(done, running)
-        if rank == 0 and (done - last >= s.checkpoint_every or done + s.batch > s.samples):
+        if done - last >= s.checkpoint_every or done + s.batch > s.samples:
             last = done
             rate = (done - first) / (time.monotonic() - began)
             _log(out / "metrics.csv", {"samples": done, **running, "samples_per_s": rate})
@@ -117,7 +122,8 @@ def _resume(file: Path, net: nn.Module, optimizer: torch.optim.Optimizer) -> int
         net.load_state_dict(saved["net"])
         optimizer.load_state_dict(saved["optimizer"])
     except (RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
-        raise ModelError(f"cannot continue from {file}: {error}; delete it to start again") from error
+        why = one_line(error) or "it is empty"
+        raise ModelError(f"cannot continue from {file}: {why}; delete it to start again") from error
     return int(saved["samples"])
 
 
