@@ -33,7 +33,8 @@ def test_errors_as_vp2p_match_defines_them() -> None:
     estimate = truth.retract(rng.normal(size=6) * 0.1)
     got = score(PoseEstimate(Status.OK, pose=estimate), truth, "drive/1")
     rest = np.linalg.inv(estimate.matrix) @ truth.matrix
-    angles = Rotation.from_matrix(rest[:3, :3]).as_euler("xzy", degrees=True)
+    axes = np.array([[0, -1, 0], [0, 0, -1], [1, 0, 0]])  # of a camera: right, down, forward
+    angles = Rotation.from_matrix(axes @ rest[:3, :3] @ axes.T).as_euler("xzy", degrees=True)
     assert got.rte_m == pytest.approx(np.linalg.norm(rest[:3, 3]))
     assert got.rre_deg == pytest.approx(np.abs(angles).sum())
     assert got.rre_geodesic_deg == pytest.approx(np.degrees(Rotation.from_matrix(rest[:3, :3]).magnitude()))
@@ -99,3 +100,10 @@ def test_nothing_localized_is_null_and_valid_json(scores: list[Score]) -> None:
 
 def test_every_number_is_defined() -> None:
     assert set(summarise([])) - {"definitions"} == set(DEFINITIONS)
+
+
+@pytest.mark.parametrize("yaw", [5.0, 91.0, 179.0, -170.0])
+def test_a_turn_about_the_up_axis_is_one_euler_angle(yaw: float) -> None:
+    turned = Pose.from_rotvec([0.0, 0.0, np.radians(yaw)])
+    got = score(PoseEstimate(Status.OK, pose=turned), Pose.identity())
+    assert got.rre_deg == pytest.approx(abs(yaw)) and got.rre_geodesic_deg == pytest.approx(abs(yaw))

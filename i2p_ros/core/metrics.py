@@ -20,10 +20,12 @@ ERRORS = {
     "rte_m": "relative translation error, m: length of the translation of inv(T_estimated) T_true, that is how far the "
     "origin of the cloud is off in the camera frame",
     "rte_camera_m": "distance between the estimated and the true camera centre, m",
-    "rre_deg": "relative rotation error, deg: sum of the absolute Euler angles (extrinsic x, z, y) of inv(T_estimated) "
-    "T_true, as VP2P-Match and its followers report it",
+    "rre_deg": "relative rotation error, deg: sum of the absolute Euler angles (extrinsic x, z, y; axes right, down, "
+    "forward) of inv(T_estimated) T_true, as VP2P-Match and its followers report it",
     "rre_geodesic_deg": "angle of the residual rotation, deg",
 }
+# The field gives clouds in camera axes, where yaw is one angle; about our z a yaw beyond 90 deg would count as two
+RIGHT_DOWN_FORWARD = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
 DEFINITIONS: dict[str, str] = {
     "n": "pairs evaluated, with or without a pose",
     "pairs": "the same as n",
@@ -105,7 +107,7 @@ def pose_errors(T_estimated: Pose, T_true: Pose) -> dict[str, float]:
     return {
         "rte_m": float(np.linalg.norm(T_rest.translation)),
         "rte_camera_m": float(np.linalg.norm(centres)),
-        "rre_deg": float(np.abs(euler_xzy_deg(T_rest.rotation)).sum()),
+        "rre_deg": float(np.abs(euler_xzy_deg(RIGHT_DOWN_FORWARD @ T_rest.rotation @ RIGHT_DOWN_FORWARD.T)).sum()),
         "rre_geodesic_deg": float(np.degrees(np.linalg.norm(so3_log(T_rest.rotation)))),
     }
 
