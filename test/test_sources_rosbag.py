@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bags that the tests write with rosbags, in every format, read back bit by bit."""
 
+import gc
 import re
 import shutil
 
@@ -419,3 +420,10 @@ def test_one_frame_for_camera_and_lidar_is_no_calibration(tmp_path):
 
     with RosbagSource(written(tmp_path, "sqlite3", filling)) as source:
         assert source[0].T_camera_lidar is None
+
+
+def test_a_source_that_nobody_holds_has_closed_its_file(tmp_path, recwarn):
+    source = RosbagSource(written(tmp_path, "mcap"))
+    del source
+    gc.collect()
+    assert not [w for w in recwarn if issubclass(w.category, ResourceWarning)]

@@ -111,7 +111,7 @@ def test_plots_are_pictures_of_any_scores(plot, rows: list[Score], recwarn: pyte
     image = cv2.imdecode(np.frombuffer(plot(rows), np.uint8), cv2.IMREAD_UNCHANGED)
     assert image.shape[2] == 4 and image[2, 2, 3] == 0  # a clear background
     assert np.count_nonzero(image[..., 3]) > 1000
-    assert not list(recwarn)
+    assert [f"{w.filename}: {w.message}" for w in recwarn] == []
 
 
 def test_plots_are_the_same_for_the_same_scores() -> None:

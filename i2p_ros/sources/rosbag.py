@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import weakref
 from bisect import bisect_right
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +46,7 @@ class RosbagSource:
         settings = settings or PairingSettings()
         self._slop_ns, self._offset_ns = round(settings.slop_s * 1e9), round(settings.time_offset_s * 1e9)
         self._reader = open_reader(self.path)
+        self._close = weakref.finalize(self, self._reader.close)  # at the latest when nobody holds the source any more
         try:
             wanted = chosen_topics(self._reader, topics or BagTopics())
             if rectified is None:
@@ -66,7 +68,7 @@ class RosbagSource:
 
     def close(self) -> None:
         """Close the files."""
-        self._reader.close()
+        self._close()
 
     def __enter__(self) -> RosbagSource:
         return self
