@@ -12,7 +12,7 @@ import pytest
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import Correspondences, Pair, PointCloud, PoseEstimate, Prediction, Sample, Status
+from i2p_ros.core.types import Correspondences, Pair, PointCloud, PoseEstimate, Sample, Status
 
 XYZ = np.arange(12, dtype=np.float32).reshape(4, 3)
 CAMERA = Camera(10, 10, 5, 4, 10, 8)
@@ -83,7 +83,6 @@ def test_correspondences_reshape_count_and_select() -> None:
     assert matches.selected(np.array([False, True])).pixels.tolist() == [[3, 4]]
     empty = Correspondences(np.zeros(0), np.zeros(0), np.zeros(0))
     assert (len(empty), empty.pixels.shape, empty.points.shape) == (0, (0, 2), (0, 3))
-    assert Prediction(empty, 0.25).overlap == 0.25
     with pytest.raises(InputError, match="got 2 pixels, 1 points and 2 weights"):
         Correspondences(np.zeros((2, 2)), np.zeros((1, 3)), np.zeros(2))
 

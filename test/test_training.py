@@ -19,7 +19,7 @@ from i2p_ros.runtime.weights import find_model
 from i2p_ros.sources.synthetic import SyntheticSource
 from i2p_ros.training.data import CachedSource, TrainingSet, cropped, example, mirrored, shrunk, varied
 from i2p_ros.training.loop import learning_rate, train
-from i2p_ros.training.objectives import adaptive_weighted, on_map, vp2p_losses
+from i2p_ros.training.objectives import adaptive_weighted, cells, vp2p_losses
 
 AXES = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
 FAMILY = VP2P(TINY, MatchingSettings())
@@ -134,9 +134,8 @@ def test_adaptive_weighted_loss_relaxes_when_all_is_well_and_has_finite_gradient
 
 def test_network_pixels_map_to_the_cell_that_covers_them() -> None:
     image, pixels = torch.zeros(1, 3, 32, 64), torch.zeros(1, 8, 16, 32)
-    xy, cell = on_map(torch.tensor([[[0.0, 0.0], [1.0, 1.0], [2.0, 0.0], [63.0, 31.0]]]), image, pixels)
-    assert cell.tolist() == [[0, 0, 1, 16 * 32 - 1]]
-    torch.testing.assert_close(xy[0, 1], torch.tensor([0.25, 0.25]))
+    uv = torch.tensor([[[0.0, 0.0], [1.0, 1.0], [2.0, 0.0], [63.0, 31.0]]])
+    assert cells(uv, image, pixels).tolist() == [[0, 0, 1, 16 * 32 - 1]]
 
 
 def test_losses_are_finite_when_nothing_is_in_view() -> None:

@@ -116,10 +116,9 @@ class Correspondences:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """What a network says of a pair: matches, and the share of the cloud that the camera seems to see, 0..1."""
+    """What a network says of a pair."""
 
     correspondences: Correspondences
-    overlap: float
 
 
 class Status(str, Enum):

@@ -216,5 +216,4 @@ class VP2P:
         on_map = found.pixel.cpu().numpy().astype(np.float64)
         undistorted = (on_map + 0.5) * [camera.width / w, camera.height / h] - 0.5
         xyz = inputs["points"][found.point.cpu().numpy()].astype(np.float64)
-        matches = Correspondences(camera.distorted(undistorted), xyz, found.weight.cpu().numpy())
-        return Prediction(matches, float(point_scores.mean()))
+        return Prediction(Correspondences(camera.distorted(undistorted), xyz, found.weight.cpu().numpy()))

@@ -32,19 +32,18 @@ def adaptive_weighted(similarity: Tensor, positive: Tensor, negative: Tensor, ga
     return rows + columns
 
 
-def on_map(uv: Tensor, image: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """uv of network pixels (B, N, 2) as pixels of the descriptor map, and (B, N) the flat cell each falls in."""
+def cells(uv: Tensor, image: Tensor, pixels: Tensor) -> Tensor:
+    """(B, N) flat index of the cell of the descriptor map that each of the network pixels uv (B, N, 2) falls in."""
     h, w = pixels.shape[-2:]
     scale = torch.tensor([w / image.shape[-1], h / image.shape[-2]])
-    xy = (uv + 0.5) * scale.to(uv) - 0.5
-    cell = xy.round().long()
-    return xy, cell[..., 1].clamp(0, h - 1) * w + cell[..., 0].clamp(0, w - 1)
+    x, y = ((uv + 0.5) * scale.to(uv) - 0.5).round().long().unbind(-1)
+    return y.clamp(0, h - 1) * w + x.clamp(0, w - 1)
 
 
 def vp2p_losses(batch: dict[str, Tensor], out: dict[str, Tensor], s: TrainingSettings) -> dict[str, Tensor]:
     """Scalars `match`, `dense` and `score`, and their weighted sum `loss`."""
     uv, visible = batch["uv"], batch["visible"]
-    _, cell = on_map(uv, batch["image"], out["pixels"])
+    cell = cells(uv, batch["image"], out["pixels"])
     match, dense = [], []
     for b in range(len(uv)):
         seen = visible[b].nonzero()[:, 0]
