@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import sys
 from collections.abc import Iterator
@@ -347,10 +348,11 @@ def _estimate_table(estimate: Any) -> Table:
 
     T_lidar_camera = estimate.pose.inverse()
     deviation = camera_in_lidar(estimate.pose, estimate.covariance).diagonal() ** 0.5
+    degrees = map(math.degrees, deviation[3:])
     table = Table("camera in the cloud frame", "value", "standard deviation")
     for axis, value, std in zip("xyz", T_lidar_camera.translation, deviation[:3], strict=True):
         table.add_row(axis, f"{value:.3f} m", f"{std:.3f} m")
-    for axis, value, std in zip("xyzw", T_lidar_camera.quaternion, (*deviation[3:] * 57.29578, None), strict=True):
+    for axis, value, std in zip("xyzw", T_lidar_camera.quaternion, (*degrees, None), strict=True):
         about = "" if std is None else f"{std:.2f} deg about {axis}"
         table.add_row(f"q{axis}", f"{value:.4f}", about)
     table.add_row("inliers", str(estimate.n_inliers), f"confidence {estimate.confidence:.2f}")

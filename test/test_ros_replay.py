@@ -173,7 +173,7 @@ def test_pace_is_that_of_the_recording():
 
 
 def test_an_answer_is_whole_when_pose_and_status_are_there():
-    pending = Pending(0, "a", START, None)
+    pending = Pending(0, "a", START, None, None)
     assert pending.row().estimate.reason == "no answer" and np.isnan(pending.row().latency_ms)
     pending.answered("", {"status": "ok", "inliers": "7"})
     assert not pending.complete and pending.row().estimate.status is Status.NOT_PROCESSED

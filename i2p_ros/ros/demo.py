@@ -14,7 +14,6 @@ import cv2
 from i2p_ros.core.config import ReplaySettings, Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import Status
 from i2p_ros.evaluation.files import write_bytes, write_json, write_tum
 from i2p_ros.evaluation.gallery import Overlay, drawn
 from i2p_ros.evaluation.report import write_report
@@ -61,7 +60,7 @@ def replay_and_report(settings: Settings, out: Path, progress: Progress) -> dict
     numbers = {**meta, **summary(rows), "settings": settings.model_dump()}
     _remove_earlier(out)
     write_json(out / "summary.json", numbers)
-    _write_trajectories(out, source, options, rows)
+    _write_trajectories(out, rows)
     overlays = _overlays(source, options, rows)
     for number, overlay in enumerate(overlays):
         write_bytes(out / "overlays" / f"{number:02d}.png", _png(overlay))
@@ -103,14 +102,13 @@ def _png(overlay: Overlay) -> bytes:
     return encoded
 
 
-def _write_trajectories(out: Path, source: Source, options: ReplaySettings, rows: list[Row]) -> None:
+def _write_trajectories(out: Path, rows: list[Row]) -> None:
     """The camera in the world, estimated and true, as TUM files; in the cloud's frame where no world is known."""
     estimated: list[tuple[int, Pose]] = []
     true: list[tuple[int, Pose]] = []
     for row in rows:
-        sample, _ = perturbed(source[row.index], options.perturb, options.seed, row.index)
-        T_world_cloud = sample.T_world_lidar or Pose.identity()
-        if row.estimate.status is Status.OK and row.estimate.pose is not None:
+        T_world_cloud = row.T_world_cloud or Pose.identity()
+        if row.estimate.pose is not None:
             estimated.append((row.stamp, T_world_cloud @ row.estimate.pose.inverse()))
         if row.truth is not None:
             true.append((row.stamp, T_world_cloud @ row.truth.inverse()))

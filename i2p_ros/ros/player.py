@@ -42,6 +42,7 @@ class Prepared:
     name: str
     stamp: int  # ns, of the recording
     truth: Pose | None  # T_camera_cloud of the cloud as it is played
+    T_world_cloud: Pose | None
     T_camera_lidar: Pose | None
     T_cloud_lidar: Pose
     cloud_frame: str
@@ -61,6 +62,7 @@ def prepare(index: int, sample: Sample, options: ReplaySettings) -> Prepared:
         name=pair.name,
         stamp=pair.stamp,
         truth=played.T_camera_lidar,
+        T_world_cloud=played.T_world_lidar,
         T_camera_lidar=sample.T_camera_lidar,
         T_cloud_lidar=T_cloud_lidar,
         cloud_frame=frame,
@@ -123,7 +125,8 @@ class Player(Node):
         self._info.publish(prepared.info)
         self._cloud.publish(prepared.cloud)
         self._sent += 1
-        self._pending[stamp] = self._sent, Pending(prepared.index, prepared.name, stamp, prepared.truth)
+        pending = Pending(prepared.index, prepared.name, stamp, prepared.truth, prepared.T_world_cloud)
+        self._pending[stamp] = self._sent, pending
         self._image.publish(prepared.image)
 
     def give_up(self) -> None:

@@ -21,7 +21,8 @@ from i2p_ros.core.types import PoseEstimate, Status
 class Row:
     """One pair that was played: what is true, and what came back.
 
-    `truth` and `estimate.pose` are T_camera_cloud, of the cloud as it was played. `latency_ms` is from publishing to
+    `truth` and `estimate.pose` are T_camera_cloud, of the cloud as it was played; `T_world_cloud` is where that cloud
+    was taken, if the source knows. `latency_ms` is from publishing to
     the answer, NaN where none came. `stamp` (ns) is the one on the topics.
     """
 
@@ -29,6 +30,7 @@ class Row:
     name: str
     stamp: int
     truth: Pose | None
+    T_world_cloud: Pose | None
     estimate: PoseEstimate
     latency_ms: float
 
@@ -53,6 +55,7 @@ class Pending:
     name: str
     stamp: int
     truth: Pose | None
+    T_world_cloud: Pose | None
     sent: float = field(default_factory=time.perf_counter)
     pose: Pose | None = None
     reason: str = ""
@@ -71,7 +74,7 @@ class Pending:
 
     def row(self) -> Row:
         """The row, as far as the answer is there."""
-        return Row(self.index, self.name, self.stamp, self.truth, self._estimate(), self.latency_ms)
+        return Row(self.index, self.name, self.stamp, self.truth, self.T_world_cloud, self._estimate(), self.latency_ms)
 
     def _estimate(self) -> PoseEstimate:
         if self.values is None:
