@@ -131,6 +131,7 @@ class Status(str, Enum):
     NOT_CONVERGED = "not_converged"
     BEHIND_CAMERA = "behind_camera"
     DEGENERATE = "degenerate"  # the inliers do not fix all six axes
+    UNCERTAIN = "uncertain"  # a pose was found and withheld: its confidence is below pnp.min_confidence
     NONFINITE = "nonfinite"  # NaN out of the network or the solver
     NOT_PROCESSED = "not_processed"  # a node was busy with another pair, failed, or did not answer
 
@@ -141,6 +142,8 @@ class PoseEstimate:
 
     `covariance` (6, 6) belongs to T_camera_lidar in the coordinates (dt, theta) of `Pose.retract`, in m and rad.
     `inliers` (M,) marks the matches that agree with the pose; `residual_px` is their root mean square distance.
+    `confidence` is the probability that the pose is right. `rival` is the support of the best other pose, as a share of
+    this one's. `withheld` is the pose that was not good enough, for whoever studies why; with its covariance.
     `seconds` has the time of each stage.
     """
 
@@ -152,6 +155,8 @@ class PoseEstimate:
     inliers: NDArray[np.bool_] | None = None
     residual_px: float = float("nan")
     confidence: float = 0.0
+    rival: float = 0.0
+    withheld: Pose | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
