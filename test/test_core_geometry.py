@@ -136,6 +136,15 @@ def test_local_undoes_retract(pose: Pose, theta: Array, dt: Array) -> None:
 
 
 @given(poses())
+def test_the_jacobian_of_the_inverse_is_that_of_differences(pose: Pose) -> None:
+    step, inverse = 1e-5, pose.inverse()
+    ahead, behind = ([inverse.local(pose.retract(d).inverse()) for d in s * np.eye(6)] for s in (step, -step))
+    differences = (np.array(ahead) - np.array(behind)).T / (2 * step)
+    np.testing.assert_allclose(pose.inverse_jacobian, differences, atol=1e-5)
+    np.testing.assert_allclose(inverse.inverse_jacobian @ pose.inverse_jacobian, np.eye(6), atol=1e-9)
+
+
+@given(poses())
 def test_matrix_and_quaternion_go_back(pose: Pose) -> None:
     assert_same(Pose.from_matrix(pose.matrix), pose)
     assert_same(Pose.from_matrix(pose.matrix[:3]), pose)

@@ -145,6 +145,17 @@ class Pose:
         """T_b_a of T_a_b."""
         return Pose(self.rotation.T, -self.rotation.T @ self.translation)
 
+    @property
+    def inverse_jacobian(self) -> Array:
+        """(6, 6) J with self.retract(d).inverse() = self.inverse().retract(J d) to first order in d.
+
+        With S the covariance of this pose, J S J^T is that of its inverse. The inverse pose has the Jacobian inv(J).
+        """
+        j = np.zeros((6, 6))
+        j[:3, :3] = j[3:, 3:] = -self.rotation.T
+        j[:3, 3:] = -self.rotation.T @ skew(self.translation)
+        return j
+
     def apply(self, points: ArrayLike) -> Array:
         """(N, 3) points of frame b in frame a."""
         return np.asarray(points, np.float64) @ self.rotation.T + self.translation
