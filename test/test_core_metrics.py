@@ -4,13 +4,15 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from i2p_ros.core.consistency import AXES
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.metrics import DEFINITIONS, Score, euler_xzy_deg, score, summarise
+from i2p_ros.core.metrics import COVARIANCE, DEFINITIONS, Score, euler_xzy_deg, score, summarise
 from i2p_ros.core.types import PoseEstimate, Status
 
 
@@ -67,6 +69,87 @@ def test_a_pair_without_a_pose_has_no_errors() -> None:
     assert got.reason == "a line" and not got.within(1e9, 1e9) and not got.within_geodesic(1e9, 1e9)
 
 
+VARIANCES = np.array([0.1, 0.2, 0.2, 0.01, 0.02, 0.02]) ** 2
+
+
+def test_a_score_measures_the_error_by_the_covariance_about_the_camera() -> None:
+    truth = Pose.from_rotvec([0.0, 0.0, 0.0], [0.0, 0.0, 10.0])
+    moved = Pose(truth.rotation, truth.translation - [0.3, 0.0, -0.2])  # the camera 0.3 m right, 0.2 m back
+    lever = np.eye(6)
+    lever[0, 4], lever[1, 3] = 10.2, -10.2  # turning the camera moves the far origin of the cloud
+    lever[1, 5], lever[2, 4] = -0.3, 0.3
+    got = score(PoseEstimate(Status.OK, pose=moved, covariance=lever @ np.diag(VARIANCES) @ lever.T), truth)
+    assert got.z == pytest.approx((3.0, 0.0, -1.0, 0.0, 0.0, 0.0))
+    assert got.nees == pytest.approx(10.0) and got.std_m == pytest.approx(0.3)
+    assert got.std_deg == pytest.approx(np.degrees(0.03)) and (got.failed, got.junk) == (False, False)
+
+
+@pytest.mark.parametrize("covariance", [None, np.zeros((6, 6)), np.full((6, 6), np.nan), -np.eye(6)])
+def test_without_a_usable_covariance_there_are_errors_but_no_measure(covariance: np.ndarray | None) -> None:
+    got = score(PoseEstimate(Status.OK, pose=Pose.identity(), covariance=covariance), Pose.identity())
+    assert (got.nees, got.z, got.std_m, got.std_deg) == (None, None, None, None) and got.rte_m == 0.0
+    assert summarise([got])["anees"] is None and summarise([got])["junk_rate"] == 0.0
+
+
+def test_a_withheld_pose_has_no_errors_but_is_known_to_be_wrong_or_not() -> None:
+    far = Pose.identity().retract([6.0, 0, 0, 0, 0, 0])
+    got = score(PoseEstimate(Status.UNCERTAIN, withheld=far, covariance=np.eye(6), confidence=0.1), Pose.identity())
+    assert (got.failed, got.junk, got.rte_m, got.nees) == (True, True, None, None)
+    turned = Pose.from_rotvec([0.0, 0.0, np.radians(3.0)])
+    got = score(PoseEstimate(Status.UNCERTAIN, withheld=turned), Pose.identity())
+    assert (got.failed, got.junk) == (True, False)
+
+
+def answered(rng: np.random.Generator, name: str, scale: float = 1.0) -> Score:
+    """An estimate that errs by VARIANCES and says scale times that."""
+    estimate = Pose.identity().retract(rng.normal(size=6) * np.sqrt(VARIANCES))
+    said = scale * np.diag(VARIANCES)
+    return score(PoseEstimate(Status.OK, pose=estimate, covariance=said, confidence=0.9), Pose.identity(), name)
+
+
+@pytest.mark.parametrize(("scale", "ratio", "held"), [(1.0, 1.0, 0.95), (0.25, 4.0, 0.21)])
+def test_the_summary_tells_a_true_covariance_from_one_too_small(scale: float, ratio: float, held: float) -> None:
+    rng = np.random.default_rng(0)
+    scores = [answered(rng, str(k), scale) for k in range(1000)]
+    got = summarise(scores)
+    assert got["anees_ratio"] == pytest.approx(ratio, rel=0.1) and got["anees"] == pytest.approx(6 * got["anees_ratio"])
+    assert got["coverage"]["0.95"] == pytest.approx(held, abs=0.04) and list(got["coverage_axes"]) == list(AXES)
+    low, high = got["intervals"]["anees_ratio"]
+    assert low < ratio < high and high - low < 0.2 * ratio
+    assert got["nees_median"] == pytest.approx(5.348 * ratio, rel=0.1)
+    assert summarise([replace(s, std_m=s.rte_camera_m) for s in scores])["ause"] == 0.0
+    assert got["calibration_error"] < 0.03 if scale == 1.0 else got["calibration_error"] > 0.2
+
+
+def test_confidence_is_judged_over_all_that_was_found_and_junk_over_what_was_published() -> None:
+    def found(published: bool, confidence: float, metres: float) -> Score:
+        where = Pose.identity().retract([metres, 0, 0, 0, 0, 0])
+        if published:
+            return score(PoseEstimate(Status.OK, pose=where, confidence=confidence), Pose.identity())
+        return score(PoseEstimate(Status.UNCERTAIN, withheld=where, confidence=confidence), Pose.identity())
+
+    scores = [found(True, 0.9, 0.1), found(True, 0.8, 6.0), found(True, 0.7, 0.1), found(True, 0.6, 2.0)]
+    scores += [found(False, 0.2, 9.0), found(False, 0.1, 0.2), Score("", Status.NO_CONSENSUS)]
+    got = summarise(scores)
+    assert got["auroc"] == pytest.approx(5 / 9)  # of 3 failures and 3 successes
+    assert got["auroc_junk"] == pytest.approx(4 / 8)
+    assert (got["junk_rate"], got["availability"]) == (pytest.approx(1 / 4), pytest.approx(4 / 7))
+    assert summarise(scores[:1])["auroc"] is None
+
+
+def test_intervals_draw_whole_drives() -> None:
+    rng = np.random.default_rng(0)
+    over_confident = [answered(rng, f"b/{k}", 0.1) for k in range(50)]
+    scores = [answered(rng, f"a/{k}") for k in range(50)] + over_confident
+    low, high = summarise(scores)["intervals"]["anees_ratio"]
+    each = [summarise(part)["anees_ratio"] for part in (scores[:50], over_confident)]
+    assert (low, high) == pytest.approx(tuple(each))  # two drives: all of the one or all of the other
+    assert summarise(scores)["intervals"]["junk_rate"] == [0.0, 0.0]
+    one = summarise(over_confident)["intervals"]["anees_ratio"]
+    assert low < one[0] < each[1] < one[1]  # blocks of 10 within the drive
+    assert set(summarise(over_confident[:10])["intervals"].values()) == {None}  # a single block tells nothing
+
+
 def test_summary_counts_misses_in_recall_but_not_in_means() -> None:
     def ok(rte: float, rre: float, ms: float) -> Score:
         return Score("d/0", Status.OK, rte, 2.0 * rte, rre, 0.5 * rre, 10, 0.1, ms)
@@ -96,10 +179,13 @@ def test_nothing_localized_is_null_and_valid_json(scores: list[Score]) -> None:
     got = json.loads(json.dumps(summarise(scores), allow_nan=False))
     assert got["rte_m"] == {"mean": None, "std": None, "median": None, "n": 0}
     assert got["recall_2m_5deg"] == (0.0 if scores else None)
+    assert got["availability"] == (0.0 if scores else None) and got["anees"] is None and got["auroc"] is None
+    assert got["coverage"] == dict.fromkeys(["0.5", "0.9", "0.95", "0.99"])
+    assert got["coverage_axes"] == dict.fromkeys(AXES) and set(got["intervals"].values()) == {None}
 
 
 def test_every_number_is_defined() -> None:
-    assert set(summarise([])) - {"definitions"} == set(DEFINITIONS)
+    assert set(summarise([])) - {"definitions"} == set(DEFINITIONS) >= set(COVARIANCE)
 
 
 @pytest.mark.parametrize("yaw", [5.0, 91.0, 179.0, -170.0])

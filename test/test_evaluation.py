@@ -19,7 +19,7 @@ from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Sample, Status
 from i2p_ros.evaluation import Report, Seen, evaluate
 from i2p_ros.evaluation.files import write_bytes, write_json, write_tum
 from i2p_ros.evaluation.gallery import Gallery, how_bad
-from i2p_ros.evaluation.report import number, rendered, write_report
+from i2p_ros.evaluation.report import interval, number, rendered, write_report
 
 CAMERA = Camera(60.0, 60.0, 48.0, 16.0, 96, 32)
 T_CAMERA_LIDAR = Pose(np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]]), np.array([0.1, -0.2, 0.3]))
@@ -58,7 +58,8 @@ class Knowing:
         pose = T_CAMERA_LIDAR @ Pose(turn, given.mean(0) - turn @ known.mean(0)).inverse()
         if len(self.clouds) % 6 == 5:
             pose = pose.retract([3.0, 0, 0, 0, 0, 0])
-        return PoseEstimate(Status.OK, pose=pose, confidence=0.5, seconds={"network": 0.1, "pose": 0.02})
+        stages, covariance = {"network": 0.1, "pose": 0.02}, 0.01 * np.eye(6)
+        return PoseEstimate(Status.OK, pose=pose, covariance=covariance, confidence=0.5, seconds=stages)
 
 
 def run(**options: object) -> tuple[Report, Knowing]:
@@ -91,6 +92,10 @@ def test_json_has_every_key_at_the_top_and_no_nan() -> None:
     assert (got["n"], got["localized"], got["status"]) == (6, 5, {"no_consensus": 1, "ok": 5})
     assert got["rows"][2] == {**got["rows"][2], "status": "no_consensus", "rte_m": None, "stamp": 2 * 10**8}
     assert got["latency_ms"]["median"] == pytest.approx(120.0)
+    assert got["anees"] > 10 and got["coverage"]["0.99"] == pytest.approx(4 / 5)  # the fifth is 30 deviations off
+    assert got["rows"][0]["failed"] is False and got["rows"][4]["failed"] is True and len(got["rows"][4]["z"]) == 6
+    assert got["auroc"] == 0.5 and got["availability"] == pytest.approx(5 / 6) and got["junk_rate"] == 0.0
+    assert "anees" in got["per_drive"]["drive_0"] and got["intervals"]["availability"][1] == 1.0
 
 
 def test_each_drive_has_its_summary() -> None:
@@ -151,12 +156,13 @@ def test_report_is_one_file_that_explains_itself(tmp_path: Path) -> None:
     path = write_report(tmp_path / "new", report, gallery.overlays)
     text = path.read_text()
     outline = Outline(text)
-    assert not outline.open and len(outline.sources) == 3 + 3
+    assert not outline.open and len(outline.sources) == 3 + 5
     assert all(source.startswith("data:image/") for source in outline.sources)
     assert "http" not in text and "<script" not in text and "<b>400</b>" not in text
     for definition in DEFINITIONS.values():
         assert definition in outline.text or definition.startswith("pairs by how")
     assert "2 of 6 pairs have no pose or one that is off" in outline.text
+    assert "coverage_axes about_forward" in outline.text and "Does it know the bad poses?" in outline.text
     assert "By drive" in outline.text and [p.name for p in path.parent.iterdir()] == ["report.html"]
 
 
@@ -185,6 +191,7 @@ def test_a_wrong_pose_is_worse_than_none_and_none_worse_than_a_right_one() -> No
 
 def test_numbers_for_reading() -> None:
     assert [number(v) for v in (None, 12, 0.12345, 12345.6, 1500)] == ["-", "12", "0.123", "12346", "1500"]
+    assert (interval(None), interval([0.12345, 12.0])) == ("", " [0.123, 12]")
 
 
 def test_tum_lines_hold_nanoseconds_and_quaternions(tmp_path: Path) -> None:

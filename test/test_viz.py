@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Overlays and plots, judged by where a known colour lands."""
 
+from dataclasses import replace
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Pose
@@ -102,16 +106,64 @@ def scores() -> list[Score]:
         Score(f"d/{k}", Status.OK, 0.1 * k, 0.1, 1.0, 1.0, 9, 0.5, 30.0, {"network": 20.0, "pose": 10.0}, "", k * 10**8)
         for k in range(5)
     ]
+    good = [replace(s, nees=3.0 * k, std_m=0.1, failed=False, junk=False) for k, s in enumerate(good)]
     return [*good, Score("d/5", Status.NO_CONSENSUS, stamp=5 * 10**8)]
 
 
-@pytest.mark.parametrize("plot", [plots.error_over_time, plots.recall_curves, plots.latency])
+PLOTS = [plots.error_over_time, plots.recall_curves, plots.latency, plots.calibration, plots.ranking]
+
+
+@pytest.mark.parametrize("plot", PLOTS)
 @pytest.mark.parametrize("rows", [scores(), scores()[-1:], [], [Score("a", Status.OK, 0.0, 0.0, 0.0, 0.0)]])
 def test_plots_are_pictures_of_any_scores(plot, rows: list[Score], recwarn: pytest.WarningsRecorder) -> None:  # type: ignore[no-untyped-def]
     image = cv2.imdecode(np.frombuffer(plot(rows), np.uint8), cv2.IMREAD_UNCHANGED)
     assert image.shape[2] == 4 and image[2, 2, 3] == 0  # a clear background
     assert np.count_nonzero(image[..., 3]) > 1000
     assert [f"{w.filename}: {w.message}" for w in recwarn] == []
+
+
+def lines(draw, *arguments) -> dict[str, np.ndarray]:  # type: ignore[no-untyped-def]
+    """(2, N) x and y of each line of a panel, by its label."""
+    axes = Figure().subplots()
+    draw(axes, *arguments)
+    return {str(line.get_label()): np.array(line.get_data(), float) for line in axes.lines}
+
+
+def test_coverage_of_a_true_covariance_lies_on_the_diagonal() -> None:
+    nees = np.random.default_rng(0).chisquare(6, 5000)
+    stated, observed = lines(plots._reliability, nees)["observed"]
+    np.testing.assert_allclose(observed, stated, atol=0.03)
+    assert (lines(plots._reliability, 4 * nees)["observed"][1][20:80] < 0.2).all()
+
+
+def test_bars_hold_every_pose() -> None:
+    axes = Figure().subplots()
+    plots._nees(axes, np.array([1.0, 2.0, 1e9, 29.9]))
+    bars: Any = axes.patches[0]
+    heights, edges, _ = bars.get_data()
+    assert (heights * np.diff(edges)).sum() == pytest.approx(1.0) and heights[-1] * 1.5 == pytest.approx(0.5)
+
+
+def test_dropping_by_deviation_lies_between_random_and_oracle() -> None:
+    rng = np.random.default_rng(0)
+    errors = rng.exponential(size=300)
+    said = errors * rng.lognormal(size=300)
+    rows = [Score("", Status.OK, e, e, 1.0, 1.0, std_m=s) for e, s in zip(errors, said, strict=True)]
+    drawn = lines(plots._sparsification, rows)
+    ours, oracle, none = (drawn[key][1] for key in ("by stated deviation", "by true error", "random"))
+    assert (oracle <= ours + 1e-12).all() and oracle.mean() < ours.mean() < none.mean()
+    np.testing.assert_allclose([ours[0], oracle[0], none[0], oracle[-1]], [*[errors.mean()] * 3, errors.min()])
+
+
+def test_thresholds_count_what_is_kept_and_what_of_it_is_right() -> None:
+    found = [Score("", Status.OK, confidence=c, failed=f) for c, f in ((0.9, False), (0.6, True), (0.5, False))]
+    withheld = Score("", Status.UNCERTAIN, confidence=0.1, failed=True)
+    drawn = lines(plots._thresholds, [*found, withheld, Score("", Status.NO_CONSENSUS)])
+    least, kept = drawn["kept, of all pairs"]
+    (right,) = (y for label, (_, y) in drawn.items() if label.startswith("within"))
+    at = [int(np.flatnonzero(np.isclose(least, value))[0]) for value in (0.0, 0.3, 0.55, 0.7)]
+    np.testing.assert_allclose(kept[at], [4 / 5, 3 / 5, 2 / 5, 1 / 5])
+    np.testing.assert_allclose(right[at], [2 / 4, 2 / 3, 1 / 2, 1.0])
 
 
 def test_plots_are_the_same_for_the_same_scores() -> None:

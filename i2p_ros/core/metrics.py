@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from i2p_ros.core.geometry import Pose, so3_log
+from i2p_ros.core import consistency
+from i2p_ros.core.consistency import AXES, LEVELS
+from i2p_ros.core.geometry import Array, Pose, so3_log
 from i2p_ros.core.types import PoseEstimate, Status
 
 RECALLS = {"recall_2m_5deg": (2.0, 5.0), "recall_05m_2deg": (0.5, 2.0), "recall_025m_1deg": (0.25, 1.0)}
@@ -26,6 +28,32 @@ ERRORS = {
 }
 # The field gives clouds in camera axes, where yaw is one angle; about our z a yaw beyond 90 deg would count as two
 RIGHT_DOWN_FORWARD = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
+FAILED = (1.0, 2.0)  # m, deg: a pose further off is a failure that a good confidence foresees
+JUNK = (5.0, 10.0)  # m, deg: a pose further off must not be published
+BLOCK = 10  # successive pairs of one drive that count as one observation
+COVARIANCE: dict[str, str] = {
+    "anees": "average normalised estimation error squared, no unit: mean of error^T covariance^-1 error over the "
+    "published poses with a covariance; the error is that of the camera in the cloud, along and about camera axes. "
+    "6 is ideal, more is over-confident",
+    "anees_ratio": "anees / 6, no unit, over the poses of anees; 1 is ideal",
+    "nees_median": "the median where anees is the mean, no unit, over the poses of anees; 5.35 is ideal",
+    "coverage": "share of the poses of anees whose truth lies inside the ellipsoid of a level; the level is ideal",
+    "coverage_axes": "share of the poses of anees whose error along or about one camera axis lies inside its own 95 % "
+    "interval; 0.95 is ideal",
+    "calibration_error": "mean absolute gap between level and coverage over the levels 0.05 to 0.95, over the poses of "
+    "anees; 0 is ideal",
+    "ause": "area under the sparsification error curve, no unit, over the poses of anees: the mean rte_camera_m left "
+    "when poses of large position deviation are dropped first, above what is left when those of large error are; as a "
+    "share of what random order leaves. 0 is ideal, 1 as good as random",
+    "auroc": f"probability that a failure (rte_camera_m > {FAILED[0]:g} m or rre_geodesic_deg > {FAILED[1]:g} deg) has "
+    "a lower confidence than a success, over all pairs with a pose, published or withheld; 1 is ideal, 0.5 a guess",
+    "auroc_junk": f"as auroc, but only rte_camera_m > {JUNK[0]:g} m or rre_geodesic_deg > {JUNK[1]:g} deg is a failure",
+    "junk_rate": f"share of the published poses with rte_camera_m > {JUNK[0]:g} m or rre_geodesic_deg > {JUNK[1]:g} "
+    "deg; 0 is ideal",
+    "availability": "share of all n pairs with a published pose, right or wrong",
+    "intervals": "low and high end of 95 %, by bootstrap of blocks: a block is a drive, 10 successive pairs if all "
+    "are of one drive, a pair where no drive is known. What never happened gets no width; up to 3 / blocks is likely",
+}
 DEFINITIONS: dict[str, str] = {
     "n": "pairs evaluated, with or without a pose",
     "pairs": "the same as n",
@@ -41,6 +69,7 @@ DEFINITIONS: dict[str, str] = {
         for key, (m, deg) in RECALLS.items()
     },
     **{key: f"{text}; mean, std and median over the n pairs that have a pose" for key, text in ERRORS.items()},
+    **COVARIANCE,
     "latency_ms": "time from pair to answer, ms; median and 95th percentile over the processed pairs",
     "status": "pairs by how they ended; only ok has a pose",
 }
@@ -48,7 +77,10 @@ DEFINITIONS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One pair against the truth. Errors are none where there is no pose; DEFINITIONS says what they mean."""
+    """One pair against the truth. Errors are none where there is no pose; DEFINITIONS says what they mean.
+
+    `failed` and `junk` are known of a withheld pose too. `nees` to `std_deg` need a published pose with a covariance.
+    """
 
     name: str
     status: Status
@@ -62,6 +94,12 @@ class Score:
     stages_ms: dict[str, float] = field(default_factory=dict)
     reason: str = ""
     stamp: int = 0  # ns, of the image
+    failed: bool | None = None
+    junk: bool | None = None
+    nees: float | None = None
+    z: tuple[float, ...] | None = None  # (6,) errors of the camera in standard deviations, order as AXES
+    std_m: float | None = None  # root of the trace of the position block, about the camera
+    std_deg: float | None = None
 
     @property
     def drive(self) -> str:
@@ -96,7 +134,7 @@ def score(estimate: PoseEstimate, T_camera_lidar: Pose, name: str = "", stamp: i
         stages_ms=stages,
         reason=estimate.reason,
         stamp=stamp,
-        **({} if estimate.pose is None else pose_errors(estimate.pose, T_camera_lidar)),
+        **_against_truth(estimate, T_camera_lidar),
     )
 
 
@@ -110,6 +148,29 @@ def pose_errors(T_estimated: Pose, T_true: Pose) -> dict[str, float]:
         "rre_deg": float(np.abs(euler_xzy_deg(RIGHT_DOWN_FORWARD @ T_rest.rotation @ RIGHT_DOWN_FORWARD.T)).sum()),
         "rre_geodesic_deg": float(np.degrees(np.linalg.norm(so3_log(T_rest.rotation)))),
     }
+
+
+def _against_truth(estimate: PoseEstimate, T_true: Pose) -> dict[str, Any]:
+    """What a score says of the pose. Of a withheld one only whether it was wrong: nobody was given it."""
+    found = estimate.pose or estimate.withheld
+    if found is None:
+        return {}
+    errors = pose_errors(found, T_true)
+    m, deg = errors["rte_camera_m"], errors["rre_geodesic_deg"]
+    verdicts = {key: m > at[0] or deg > at[1] for key, at in (("failed", FAILED), ("junk", JUNK))}
+    return verdicts if estimate.pose is None else errors | verdicts | _against_covariance(estimate, T_true)
+
+
+def _against_covariance(estimate: PoseEstimate, T_true: Pose) -> dict[str, Any]:
+    """How large the error of a published pose is by its own covariance, and how large that is; empty without one."""
+    if estimate.pose is None or estimate.covariance is None:
+        return {}
+    error, covariance = consistency.camera_error(estimate.pose, estimate.covariance, T_true)
+    if (found := consistency.normalised(error, covariance)) is None:
+        return {}
+    variance = np.diag(covariance)
+    std_m, std_deg = float(np.sqrt(variance[:3].sum())), float(np.degrees(np.sqrt(variance[3:].sum())))
+    return {"nees": found[0], "z": tuple(found[1].tolist()), "std_m": std_m, "std_deg": std_deg}
 
 
 def euler_xzy_deg(rotation: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -135,10 +196,69 @@ def summarise(scores: Sequence[Score]) -> dict[str, Any]:
         **{key: _share([s.within(*at) for s in scores]) for key, at in RECALLS.items()},
         **{f"{key}_geodesic": _share([s.within_geodesic(*at) for s in scores]) for key, at in RECALLS.items()},
         **{key: _statistics([v for s in scores if (v := getattr(s, key)) is not None]) for key in ERRORS},
+        **_covariance_quality([s for s in scores if s.nees is not None]),
+        **_confidence_quality([s for s in scores if s.failed is not None]),
+        "junk_rate": _share([bool(s.junk) for s in scores if s.status is Status.OK and s.junk is not None]),
+        "availability": _share([s.status is Status.OK for s in scores]),
+        "intervals": _intervals(scores),
         "latency_ms": _latency([s.latency_ms for s in scores if s.processed]),
         "status": dict(sorted(Counter(s.status.value for s in scores).items())),
         "definitions": dict(DEFINITIONS),
     }
+
+
+def _covariance_quality(scores: Sequence[Score]) -> dict[str, Any]:
+    """The numbers of COVARIANCE that need errors and their covariances."""
+    levels = [f"{level:g}" for level in LEVELS]
+    if not scores:
+        numbers = dict.fromkeys(("anees", "anees_ratio", "nees_median", "calibration_error", "ause"))
+        return numbers | {"coverage": dict.fromkeys(levels), "coverage_axes": dict.fromkeys(AXES)}
+    nees, std_m, error_m = (column(scores, key) for key in ("nees", "std_m", "rte_camera_m"))
+    axes = consistency.axis_coverage(np.array([s.z for s in scores]), 0.95)
+    return {
+        "anees": float(nees.mean()),
+        "anees_ratio": float(nees.mean() / 6),
+        "nees_median": float(np.median(nees)),
+        "coverage": dict(zip(levels, consistency.coverage(nees).tolist(), strict=True)),
+        "coverage_axes": dict(zip(AXES, axes.tolist(), strict=True)),
+        "calibration_error": consistency.calibration_error(nees),
+        "ause": consistency.ause(error_m, std_m),
+    }
+
+
+def _confidence_quality(scores: Sequence[Score]) -> dict[str, float | None]:
+    confidence = column(scores, "confidence")
+    failed, junk = (np.array([getattr(s, key) for s in scores], bool) for key in ("failed", "junk"))
+    return {"auroc": consistency.auroc(confidence, failed), "auroc_junk": consistency.auroc(confidence, junk)}
+
+
+def _intervals(scores: Sequence[Score]) -> dict[str, list[float] | None]:
+    """[low, high] of some means over pairs; a pair that a mean does not count is NaN."""
+    nees, published = column(scores, "nees"), np.array([s.status is Status.OK for s in scores])
+    held = np.where(np.isnan(nees), np.nan, consistency.chi2_probability(nees) <= 0.95)
+    values = {
+        "anees_ratio": nees / 6,
+        "coverage_0.95": held,
+        "junk_rate": np.where(published, column(scores, "junk"), np.nan),
+        "availability": published,
+        "recall_2m_5deg": np.array([s.within(*RECALLS["recall_2m_5deg"]) for s in scores]),
+    }
+    found = consistency.mean_intervals(np.column_stack([*values.values()]).astype(float), _blocks(scores))
+    return {key: None if np.isnan(row).any() else row.tolist() for key, row in zip(values, found, strict=True)}
+
+
+def _blocks(scores: Sequence[Score]) -> NDArray[np.int64]:
+    """(N,) number of the block of each pair: pairs of a block are alike, blocks are taken as independent."""
+    drives = [s.drive for s in scores]
+    if len(set(drives)) == 1 and drives[0]:
+        return np.arange(len(scores)) // BLOCK
+    names = [drive or f"/{index}" for index, drive in enumerate(drives)]
+    return np.unique(names, return_inverse=True)[1]
+
+
+def column(scores: Sequence[Score], key: str) -> Array:
+    """(N,) of one number of each score, NaN where it is none."""
+    return np.array([np.nan if (v := getattr(s, key)) is None else v for s in scores], np.float64)
 
 
 def _share(good: Sequence[bool]) -> float | None:

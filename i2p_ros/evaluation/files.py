@@ -38,7 +38,7 @@ def check_target(path: Path) -> None:
         raise InputError(f"cannot write {path}: {why}; choose another file", "output")
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any] | list[Any]) -> None:
     """Indented JSON; ValueError for NaN, which is not JSON."""
     write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 

@@ -14,14 +14,15 @@ import cv2
 import jinja2
 from markupsafe import Markup
 
-from i2p_ros.core.metrics import ERRORS, RECALLS, Score
+from i2p_ros.core.metrics import COVARIANCE, ERRORS, RECALLS, Score
 from i2p_ros.evaluation.files import write_bytes
 from i2p_ros.evaluation.gallery import Overlay, how_bad, in_words
 from i2p_ros.evaluation.runner import Report
 from i2p_ros.viz import plots
 
 WORST = 10
-PLOTS: tuple[tuple[str, str, Callable[[Sequence[Score]], bytes]], ...] = (
+Plots = tuple[tuple[str, str, Callable[[Sequence[Score]], bytes]], ...]
+PLOTS: Plots = (
     (
         "Error over time",
         "One dot per pair with a pose, logarithmic. Dashed: 2 m and 5 deg. Red marks at the foot: no pose.",
@@ -33,6 +34,21 @@ PLOTS: tuple[tuple[str, str, Callable[[Sequence[Score]], bytes]], ...] = (
         plots.recall_curves,
     ),
     ("Latency", "Milliseconds of each stage, one on the other, pair by pair.", plots.latency),
+)
+COVARIANCE_PLOTS: Plots = (
+    (
+        "Is it as large as the errors?",
+        "Left: share of poses whose truth lies inside the ellipsoid of a stated probability; below the dashed line the "
+        "covariance is too small. Right: squared error in units of the covariance, against what a true one gives.",
+        plots.calibration,
+    ),
+    (
+        "Does it know the bad poses?",
+        "Left: mean camera error of what is left when the poses of largest stated deviation are dropped; the nearer to "
+        "dropping by true error, the better. Right: how many poses are right, and how many are left, when a confidence "
+        "is asked for; withheld poses count.",
+        plots.ranking,
+    ),
 )
 
 
@@ -48,7 +64,7 @@ def rendered(report: Report, overlays: Iterable[Overlay] = ()) -> str:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["number"] = number
+    environment.filters |= {"number": number, "interval": interval}
     template = environment.from_string(files("i2p_ros.evaluation").joinpath("report.html.j2").read_text("utf-8"))
     bad = sorted((row for row in report.rows if not row.within(2.0, 5.0)), key=how_bad, reverse=True)
     return template.render(
@@ -58,11 +74,18 @@ def rendered(report: Report, overlays: Iterable[Overlay] = ()) -> str:
         per_drive=report.per_drive,
         recalls=RECALLS,
         errors=ERRORS,
-        plots=[(title, text, data_uri(draw(report.rows), "png")) for title, text, draw in PLOTS],
+        covariance=COVARIANCE,
+        covariance_plots=drawn_plots(COVARIANCE_PLOTS, report.rows),
+        plots=drawn_plots(PLOTS, report.rows),
         overlays=[(overlay.title, data_uri(jpeg(overlay), "jpeg")) for overlay in overlays],
         n_bad=len(bad),
         worst=[(row, in_words(row)) for row in bad[:WORST]],
     )
+
+
+def drawn_plots(chosen: Plots, rows: Sequence[Score]) -> list[tuple[str, str, Markup]]:
+    """Heading, text and picture of each plot."""
+    return [(heading, text, data_uri(draw(rows), "png")) for heading, text, draw in chosen]
 
 
 def number(value: Any) -> str:
@@ -70,6 +93,11 @@ def number(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.3g}" if isinstance(value, float) and abs(value) < 1000 else f"{value:.0f}"
+
+
+def interval(bounds: Sequence[float] | None) -> str:
+    """Low and high end in brackets, or nothing."""
+    return "" if bounds is None else f" [{number(bounds[0])}, {number(bounds[1])}]"
 
 
 def jpeg(overlay: Overlay) -> bytes:

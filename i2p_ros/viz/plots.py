@@ -14,10 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from i2p_ros.core import consistency
 from i2p_ros.core.geometry import Array
-from i2p_ros.core.metrics import Score
+from i2p_ros.core.metrics import FAILED, Score, column
 
 INK, BLUE, ORANGE, RED = "#7d8590", "#3b82f6", "#e08a1e", "#e5484d"
+NEES_SHOWN = 30.0  # beyond 99.996 % of a true covariance
 STAGES = (BLUE, ORANGE, "#22a06b", "#a855f7", "#0ea5b7", "#d6409f")
 STYLE: Any = {
     **dict.fromkeys(
@@ -38,8 +40,8 @@ def error_over_time(scores: Sequence[Score]) -> bytes:
         figure = Figure(figsize=(9.0, 4.6), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True)
         when, label = _when(scores)
-        _errors(upper, when, _column(scores, "rte_m"), "translation error (m)", 2.0)
-        _errors(lower, when, _column(scores, "rre_deg"), "rotation error (deg)", 5.0)
+        _errors(upper, when, column(scores, "rte_m"), "translation error (m)", 2.0)
+        _errors(lower, when, column(scores, "rre_deg"), "rotation error (deg)", 5.0)
         lower.set_xlabel(label)
         return _png(figure)
 
@@ -49,8 +51,8 @@ def recall_curves(scores: Sequence[Score]) -> bytes:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.0, 2.8), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
-        _recall(left, _column(scores, "rte_m"), 5.0, BLUE, "translation error below (m)")
-        _recall(right, _column(scores, "rre_deg"), 10.0, ORANGE, "rotation error below (deg)")
+        _recall(left, column(scores, "rte_m"), 5.0, BLUE, "translation error below (m)")
+        _recall(right, column(scores, "rre_deg"), 10.0, ORANGE, "rotation error below (deg)")
         left.set_ylabel("share of all pairs")
         return _png(figure)
 
@@ -73,6 +75,81 @@ def latency(scores: Sequence[Score]) -> bytes:
         return _png(figure)
 
 
+def calibration(scores: Sequence[Score]) -> bytes:
+    """Observed against stated coverage, and the NEES against chi-square with 6 degrees of freedom."""
+    nees = column(scores, "nees")
+    nees = nees[~np.isnan(nees)]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.0, 3.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _reliability(left, nees)
+        _nees(right, nees)
+        return _png(figure)
+
+
+def ranking(scores: Sequence[Score]) -> bytes:
+    """What dropping poses by stated deviation gains, and what asking for more confidence gains and costs."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.0, 3.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _sparsification(left, [s for s in scores if s.std_m is not None])
+        _thresholds(right, scores)
+        return _png(figure)
+
+
+def _reliability(axes: Axes, nees: Array) -> None:
+    """Below the diagonal the covariance is too small."""
+    levels = np.linspace(0.0, 1.0, 101)
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle="--", label="ideal")
+    if len(nees):
+        axes.plot(levels, consistency.coverage(nees, levels), color=BLUE, linewidth=2, label="observed")
+    axes.set(xlabel="stated probability", ylabel="share of poses inside", xlim=(0, 1), ylim=(0, 1.02), aspect="equal")
+    axes.legend(loc="upper left")
+
+
+def _nees(axes: Axes, nees: Array) -> None:
+    """Bars against the density that a true covariance gives; what is beyond stands in the last bar."""
+    edges = np.linspace(0.0, NEES_SHOWN, 21)
+    x = np.linspace(0.0, NEES_SHOWN, 200)
+    if len(nees):
+        share = np.histogram(np.minimum(nees, NEES_SHOWN), edges)[0] / len(nees) / edges[1]
+        axes.stairs(share, edges, fill=True, color=BLUE, alpha=0.6, label="observed")
+    axes.plot(x, consistency.chi2_density(x), color=ORANGE, linewidth=2, label="ideal, chi-square of 6")
+    axes.set(xlabel=f"NEES (last bar: all above {edges[-2]:g})", ylabel="density", xlim=(0.0, NEES_SHOWN))
+    axes.set_ylim(0.0, None)
+    axes.legend(loc="upper center")
+
+
+def _sparsification(axes: Axes, scores: Sequence[Score]) -> None:
+    """Mean error of what is left, against the share that was dropped."""
+    axes.set(xlabel="share of poses dropped", ylabel="mean camera error (m)", xlim=(0.0, 1.0))
+    if not scores:
+        return
+    errors, dropped = column(scores, "rte_camera_m"), np.arange(len(scores)) / len(scores)
+    axes.plot(dropped, np.full(len(scores), errors.mean()), color=INK, linestyle="--", linewidth=1, label="random")
+    by_spread = consistency.sparsification(errors, column(scores, "std_m"))
+    axes.plot(dropped, by_spread, color=BLUE, linewidth=2, label="by stated deviation")
+    oracle = consistency.sparsification(errors, errors)
+    axes.plot(dropped, oracle, color=ORANGE, linewidth=2, label="by true error")
+    axes.set_ylim(0.0, None)
+    axes.legend(loc="lower left")
+
+
+def _thresholds(axes: Axes, scores: Sequence[Score]) -> None:
+    """Share right of the poses at or above a confidence, and share of all pairs that these are."""
+    axes.set(xlabel="least confidence", ylabel="share", xlim=(0.0, 1.0), ylim=(0.0, 1.02))
+    found = [s for s in scores if s.failed is not None]
+    if not found:
+        return
+    least = np.linspace(0.0, 1.0, 201)
+    kept = column(found, "confidence")[:, None] >= least
+    right = kept[~column(found, "failed").astype(bool)].sum(axis=0) / np.maximum(kept.sum(axis=0), 1)
+    label = f"within {FAILED[0]:g} m and {FAILED[1]:g} deg, of those kept"
+    axes.plot(least[kept.any(axis=0)], right[kept.any(axis=0)], color=BLUE, linewidth=2, label=label)
+    axes.plot(least, kept.sum(axis=0) / len(scores), color=ORANGE, linewidth=2, label="kept, of all pairs")
+    axes.legend(loc="lower left")
+
+
 def _errors(axes: Axes, when: Array, errors: Array, label: str, limit: float) -> None:
     """One panel, logarithmic: dots, the coarsest limit of recall as a line, and marks for missing poses."""
     shown = np.maximum(errors, 1e-4)
@@ -91,11 +168,6 @@ def _recall(axes: Axes, errors: Array, limit: float, colour: str, label: str) ->
     share = (errors[:, None] < limits).mean(axis=0) if len(errors) else np.zeros(200)
     axes.plot(limits, share, color=colour, linewidth=2)
     axes.set(xlabel=label, xlim=(0.0, limit), ylim=(0.0, 1.02))
-
-
-def _column(scores: Sequence[Score], key: str) -> Array:
-    """(N,) of one error, NaN where there is no pose."""
-    return np.array([np.nan if (v := getattr(s, key)) is None else v for s in scores], np.float64)
 
 
 def _when(scores: Sequence[Score]) -> tuple[Array, str]:
