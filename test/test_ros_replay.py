@@ -21,7 +21,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from ros_graph import START, T_CAMERA_LIDAR, KnownLocalizer, Samples, estimate, sample
+from ros_graph import STANDARD_DEVIATIONS, START, T_CAMERA_LIDAR, KnownLocalizer, Samples, estimate, sample
 from tf2_msgs.msg import TFMessage
 
 from i2p_ros.core.config import ReplaySettings, Settings
@@ -71,7 +71,9 @@ def test_every_pair_is_answered_in_order_and_compared_with_the_truth(localizer):
         assert 0 < row.latency_ms < 5000
         assert row.estimate.n_inliers == 25 and row.estimate.seconds["network"] == 0.001
         assert row.estimate.residual_px == 1.5 and row.estimate.confidence == 0.7
+        np.testing.assert_allclose(row.estimate.covariance, np.diag(STANDARD_DEVIATIONS**2), atol=1e-12)
     numbers = summary(rows)
+    assert numbers["anees"] == pytest.approx(0.0, abs=1e-12) and numbers["coverage"]["0.5"] == 1.0
     assert (numbers["pairs"], numbers["processed"], numbers["localized"], numbers["dropped"]) == (5, 5, 5, 0)
     assert numbers["recall_025m_1deg"] == 1.0 and numbers["latency_ms"]["median"] > 0
     assert "processed 5" in in_words(rows) and "recall_2m_5deg 1.000" in in_words(rows)
@@ -177,10 +179,23 @@ def test_an_answer_is_whole_when_pose_and_status_are_there():
     assert pending.row().estimate.reason == "no answer" and np.isnan(pending.row().latency_ms)
     pending.answered("", {"status": "ok", "inliers": "7"})
     assert not pending.complete and pending.row().estimate.status is Status.NOT_PROCESSED
-    pending.pose = T_CAMERA_LIDAR
+    pending.located(T_CAMERA_LIDAR.inverse(), np.eye(6))
     assert pending.complete and pending.row().estimate.status is Status.OK
     with pytest.raises(InputError, match="no calibration"):
         pending.row().score()
+
+
+def test_the_covariance_on_the_topic_is_kept_as_that_of_the_pose():
+    rng = np.random.default_rng(0)
+    root = np.diag([0.1, 0.2, 0.3, 0.01, 0.02, 0.03]) @ rng.normal(size=(6, 6))
+    off = rng.multivariate_normal(np.zeros(6), 1e-4 * root @ root.T, 4000)
+    T_cloud_camera = T_CAMERA_LIDAR.inverse()
+    seen = np.cov([T_cloud_camera.local(T_CAMERA_LIDAR.retract(d).inverse()) for d in off], rowvar=False)
+    pending = Pending(0, "a", START, T_CAMERA_LIDAR, None)
+    pending.answered("", {"status": "ok", "inliers": "7"})
+    pending.located(T_cloud_camera, seen)
+    np.testing.assert_allclose(pending.row().estimate.covariance, np.cov(off, rowvar=False), atol=1e-3 * off.var())
+    assert pending.row().score().nees == pytest.approx(0.0, abs=1e-9)
 
 
 def test_without_data_a_synthetic_drive_is_opened():

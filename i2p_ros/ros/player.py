@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rclpy.executors import SingleThreadedExecutor
@@ -172,7 +173,8 @@ class Player(Node):
     def _on_pose(self, message: PoseWithCovarianceStamped) -> None:
         stamp = stamp_ns(message.header.stamp)
         if stamp in self._pending:
-            self._pending[stamp][1].pose = pose_from_transform(message.pose.pose).inverse()
+            covariance = np.asarray(message.pose.covariance, np.float64).reshape(6, 6)
+            self._pending[stamp][1].located(pose_from_transform(message.pose.pose), covariance)
             self._finish_if_complete(stamp)
 
     def _on_status(self, message: DiagnosticArray) -> None:

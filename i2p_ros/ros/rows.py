@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Pose
+from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.metrics import Score, score, summarise
 from i2p_ros.core.types import PoseEstimate, Status
 
@@ -22,8 +22,8 @@ class Row:
     """One pair that was played: what is true, and what came back.
 
     `truth` and `estimate.pose` are T_camera_cloud, of the cloud as it was played; `T_world_cloud` is where that cloud
-    was taken, if the source knows. `latency_ms` is from publishing to
-    the answer, NaN where none came. `stamp` (ns) is the one on the topics.
+    was taken, if the source knows. The covariance is the published one: the node keeps it above a floor. `latency_ms`
+    is from publishing to the answer, NaN where none came. `stamp` (ns) is the one on the topics.
     """
 
     index: int
@@ -57,7 +57,8 @@ class Pending:
     truth: Pose | None
     T_world_cloud: Pose | None
     sent: float = field(default_factory=time.perf_counter)
-    pose: Pose | None = None
+    pose: Pose | None = None  # T_camera_cloud
+    covariance: Array | None = None  # of `pose`
     reason: str = ""
     values: dict[str, str] | None = None
     latency_ms: float = float("nan")
@@ -66,6 +67,11 @@ class Pending:
         """Keep what ~/status says of it."""
         self.reason, self.values = reason, values
         self.latency_ms = 1e3 * (time.perf_counter() - self.sent)
+
+    def located(self, T_cloud_camera: Pose, covariance: Array) -> None:
+        """Keep what ~/pose says of it: the camera in the cloud, and the (6, 6) covariance of that."""
+        j = T_cloud_camera.inverse_jacobian
+        self.pose, self.covariance = T_cloud_camera.inverse(), j @ covariance @ j.T
 
     @property
     def complete(self) -> bool:
@@ -87,6 +93,7 @@ class Pending:
             Status(self.values["status"]),
             self.reason,
             self.pose,
+            self.covariance,
             inliers=np.ones(int(self.values["inliers"]), bool),
             residual_px=float(text.get("residual_px", "nan")),
             confidence=float(text.get("confidence", "0")),
