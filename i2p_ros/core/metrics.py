@@ -52,7 +52,7 @@ COVARIANCE: dict[str, str] = {
     "deg; 0 is ideal",
     "availability": "share of all n pairs with a published pose, right or wrong",
     "intervals": "low and high end of 95 %, by bootstrap of blocks: a block is a drive, 10 successive pairs if all "
-    "are of one drive, a pair where no drive is known. What never happened gets no width; up to 3 / blocks is likely",
+    "are of one drive, a pair where no drive is known. A share of 0 gets no width, though up to 3 / blocks fits",
 }
 DEFINITIONS: dict[str, str] = {
     "n": "pairs evaluated, with or without a pose",
