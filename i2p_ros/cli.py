@@ -8,17 +8,19 @@ import json
 import math
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 import yaml
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.errors import I2PError, InputError
@@ -38,6 +40,8 @@ app = typer.Typer(
     help="Camera-LiDAR localization: an image and a cloud in, the camera's pose with covariance out.",
     epilog="Example: i2p demo",
 )
+bench = typer.Typer(no_args_is_help=True, help="Measure against other libraries, in one run on this machine.")
+app.add_typer(bench, name="bench")
 console = Console(stderr=True)
 
 Protocol = Literal["none", "vp2p", "sixdof"]
@@ -293,6 +297,27 @@ def doctor(json_file: JsonFile = None) -> None:
     raise typer.Exit(any(c.needed and not c.ok for c in found))
 
 
+@bench.command("pnp", epilog="Example: i2p bench pnp --draws 10 --json pnp.json")
+def bench_pnp(
+    draws: Annotated[int, typer.Option(min=1, help="Random scenes per condition.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Time and score our pose from matches beside OpenCV's and PoseLib's, on made-up matches of known truth."""
+    from i2p_ros.evaluation.bench_pnp import CONDITIONS, DEFINITIONS
+    from i2p_ros.evaluation.bench_pnp import bench as run
+
+    _check_targets(json_file)
+    with _progress("measuring", len(CONDITIONS)) as step:
+        rows = run(draws, seed, CONDITIONS, lambda done, total: step(done))
+    _write_json(rows, json_file)
+    if json_file != Path("-"):
+        for condition, block in groupby(rows, lambda row: row["condition"]):
+            Console().print(_bench_table(condition, block))
+        for name, text in DEFINITIONS.items():
+            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+
+
 def _listed(text: str) -> list[str] | None:
     return [part.strip() for part in text.split(",") if part.strip()] or None
 
@@ -321,7 +346,7 @@ def _check_targets(*files: Path | None) -> None:
             check_target(file)
 
 
-def _write_json(numbers: dict[str, Any], file: Path | None) -> None:
+def _write_json(numbers: dict[str, Any] | list[Any], file: Path | None) -> None:
     from i2p_ros.evaluation.files import write_json
 
     if file == Path("-"):
@@ -356,6 +381,19 @@ def _estimate_table(estimate: Any) -> Table:
         about = "" if std is None else f"{std:.2f} deg about {axis}"
         table.add_row(f"q{axis}", f"{value:.4f}", about)
     table.add_row("inliers", str(estimate.n_inliers), f"confidence {estimate.confidence:.2f}")
+    return table
+
+
+def _bench_table(condition: str, rows: Iterable[dict[str, Any]]) -> Table:
+    """A line per solver, ours in bold."""
+    keys = ("success", "rot_deg", "trans_m", "ms", "ms_ratio", "anees_ratio")
+    solver = Column("solver", min_width=17)  # the longest name
+    headings = (solver, "success", "deg", "m", "ms", "ms_ratio", "anees/6", "95 %")
+    table = Table(*headings, title=condition, title_justify="left", box=SIMPLE, collapse_padding=True)
+    for row in rows:
+        numbers = [*(row[key] for key in keys), row["coverage"] and row["coverage"]["0.95"]]
+        texts = ["" if number is None else f"{number:.3g}" for number in numbers]
+        table.add_row(row["solver"], *texts, style="bold" if row["solver"] == "i2p" else "")
     return table
 
 
