@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError, ModelError, one_line
-from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Status
+from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.networks.vp2p import VP2P
-from i2p_ros.pnp.solver import solve
+from i2p_ros.pnp import Calibration, locate
 from i2p_ros.runtime.torch_runtime import Runtime, TorchRuntime
 from i2p_ros.runtime.weights import find_model, load_weights
 
@@ -23,14 +23,17 @@ from i2p_ros.runtime.weights import find_model, load_weights
 class Localizer:
     """Finds the camera in the cloud."""
 
-    def __init__(self, family: VP2P, runtime: Runtime, settings: Settings, name: str) -> None:
+    def __init__(
+        self, family: VP2P, runtime: Runtime, settings: Settings, name: str, calibration: Calibration | None = None
+    ) -> None:
         self.family, self.runtime, self.settings, self.name = family, runtime, settings, name
+        self.calibration = calibration or Calibration()
 
-    def localize(self, image: Image, camera: Camera, cloud: PointCloud) -> PoseEstimate:
+    def localize(self, image: Image, camera: Camera, cloud: PointCloud, prior: Prior | None = None) -> PoseEstimate:
         """T_camera_lidar of an RGB image (H, W, 3) uint8 in a cloud, with covariance; or a status that says why not."""
-        return self.localize_pair(Pair(image, camera, cloud))
+        return self.localize_pair(Pair(image, camera, cloud), prior)
 
-    def localize_pair(self, pair: Pair) -> PoseEstimate:
+    def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
         """As `localize`. Input that no pose can come from gives a status, never an exception."""
         clock = _Clock()
         try:
@@ -39,7 +42,7 @@ class Localizer:
             return PoseEstimate(Status.BAD_INPUT, str(error), seconds=clock.seconds)
         except FloatingPointError as error:
             return PoseEstimate(Status.NONFINITE, str(error), seconds=clock.seconds)
-        estimate = solve(prediction.correspondences, pair.camera, self.settings.pnp)
+        estimate = locate(prediction, pair.camera, self.settings.pnp, self.calibration, prior)
         clock.lap("pose")
         return replace(estimate, seconds=clock.seconds)
 
@@ -95,4 +98,6 @@ def load(model: str | None = None, settings: Settings | None = None) -> Localize
         raise ModelError(f"the manifest of {name} has no usable network settings: {one_line(error)}") from error
     network = family.network()
     load_weights(network, file)
-    return Localizer(family, TorchRuntime(network, settings.device, settings.threads), settings, name)
+    return Localizer(
+        family, TorchRuntime(network, settings.device, settings.threads), settings, name, entry.calibration
+    )

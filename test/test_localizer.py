@@ -19,7 +19,7 @@ from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.runtime.torch_runtime import Arrays, TorchRuntime, choose_device
 from i2p_ros.runtime.weights import find_model, save_model
 
-FAMILY = VP2P(TINY, MatchingSettings(min_score=0.0))
+FAMILY = VP2P(TINY, MatchingSettings())
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_saved_model_is_found_and_loaded(folder: Path) -> None:
 
 def test_the_same_pair_gets_the_same_answer(folder: Path) -> None:
     localizer = i2p.load(str(folder))
-    first, second = (localizer.predict(pair()).correspondences for _ in range(2))
+    first, second = (localizer.predict(pair()).candidates[0] for _ in range(2))
     assert (first.pixels == second.pixels).all() and (first.points == second.points).all()
 
 

@@ -12,8 +12,10 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.types import Pair, PointCloud
 from i2p_ros.networks.blocks.image import ImageUNet
 from i2p_ros.networks.blocks.point import PointNet, nearest
-from i2p_ros.networks.matching import match
-from i2p_ros.networks.vp2p import SIZES, VP2P, VP2PSettings, network_camera, network_image, point_features, thinned
+from i2p_ros.networks.matching import coarse, mutual, peaks
+from i2p_ros.networks.vp2p import (
+    SIZES, VP2P, VP2PSettings, directions, network_camera, network_image, point_features, thinned,
+)  # fmt: skip
 
 TINY = VP2PSettings(
     image_width=64, max_points=256, stem=8, image_stages=[8, 8, 8, 8], image_blocks=[1, 1, 1, 1],
@@ -38,16 +40,18 @@ def pair(width: int = 128, height: int = 48, cloud: PointCloud | None = None) ->
 @pytest.mark.parametrize("size", [(128, 48), (640, 480), (1242, 375), (33, 77)])
 @pytest.mark.parametrize("points", [80, 5000])
 def test_any_image_and_any_number_of_points(size: tuple[int, int], points: int) -> None:
-    family = VP2P(TINY, MatchingSettings(min_score=0.0))
+    family = VP2P(TINY, MatchingSettings())
     given = pair(*size, cloud=street(points))
     inputs = family.prepare(given)
     with torch.inference_mode():
         out = family.network().eval()(**{k: torch.from_numpy(v)[None] for k, v in inputs.items()})
-    matches = family.decode(inputs, out, given).correspondences
-    assert len(inputs["points"]) <= TINY.max_points
-    assert len(matches) > 0
-    assert (matches.pixels >= -0.5).all() and (matches.pixels < np.array(size) - 0.5 + 1e-9).all()
-    assert {tuple(p) for p in matches.points.astype(np.float32)} <= {tuple(p) for p in given.cloud.xyz}
+    prediction = family.decode(inputs, out, given)
+    assert len(inputs["points"]) <= TINY.max_points and len(prediction.candidates) == MatchingSettings().views
+    assert prediction.agreement.similarity.shape[0] == len(inputs["points"])
+    for matches in prediction.candidates:
+        assert (matches.pixels >= -0.5).all() and (matches.pixels < np.array(size) - 0.5 + 1e-9).all()
+        assert {tuple(p) for p in matches.points.astype(np.float32)} <= {tuple(p) for p in given.cloud.xyz}
+    assert sum(map(len, prediction.candidates)) > 0
 
 
 def test_the_same_pair_is_prepared_the_same() -> None:
@@ -101,30 +105,51 @@ def test_matches_of_planted_descriptors_are_found_to_a_fraction_of_a_pixel() -> 
     pixels = torch.nn.functional.normalize(torch.randn(64, h, w), dim=0)
     cells = torch.randperm(h * w)[:n]
     points = pixels.flatten(1)[:, cells].T.clone()
-    found = match(pixels, points, torch.ones(h, w), torch.ones(n), MatchingSettings(chunk=7))
-    x, y = (cells % w)[found.point], (cells // w)[found.point]
-    assert len(found.point) == n
-    assert (found.pixel - torch.stack([x, y], 1)).abs().max() < 0.2
+    grid = coarse(pixels, 10_000)
+    similarity = (points @ grid.cells.flatten(1)).numpy()
+    ((row, cell),) = mutual(similarity, np.zeros(n, np.int64), np.ones((1, 1), bool), 600)
+    position, alike = peaks(pixels, points[row], grid, torch.from_numpy(cell))
+    planted = torch.stack([cells % w, cells // w], 1)[row]
+    assert sorted(row) == list(range(n)) and (alike > 0.9).all()
+    assert (position - planted).abs().max() < 0.2
 
 
-def test_a_match_must_be_mutual_and_scores_choose_whom_to_ask() -> None:
-    pixels = torch.nn.functional.normalize(torch.randn(8, 4, 4), dim=0)
-    twin = pixels[:, 1, 2]
-    points = torch.stack([twin, torch.nn.functional.normalize(twin + 0.3 * torch.randn(8), dim=0)])
-    scores = torch.ones(4, 4)
-    both = match(pixels, points, scores, torch.ones(2), MatchingSettings())
-    assert 0 in both.point.tolist() and len({tuple(p.round().int().tolist()) for p in both.pixel}) == len(both.point)
-    none = match(pixels, points, scores, torch.zeros(2), MatchingSettings())
-    assert len(none.point) == 0
+def test_mutual_matches_of_each_view_are_those_of_brute_force() -> None:
+    rng = np.random.default_rng(1)
+    similarity, sector = rng.normal(size=(90, 50)).astype(np.float32), rng.integers(0, 6, 90)
+    views = rng.random((4, 6)) < 0.5
+    for view, (row, cell) in zip(views, mutual(similarity, sector, views, 600), strict=True):
+        rows = np.flatnonzero(view[sector])
+        table = similarity[rows]
+        best = table.argmax(axis=1)
+        expected = {(rows[k], c) for k, c in enumerate(best) if table[:, c].argmax() == k}
+        assert set(zip(row, cell, strict=True)) == expected and len(expected) > 3
 
 
-def test_chunks_do_not_change_the_answer() -> None:
-    torch.manual_seed(1)
-    pixels, points = torch.randn(16, 12, 12), torch.randn(300, 16)
-    scores = torch.rand(12, 12), torch.rand(300)
-    one, many = (match(pixels, points, *scores, MatchingSettings(chunk=c)) for c in (17, 1000))
-    assert one.point.tolist() == many.point.tolist()
-    torch.testing.assert_close(one.pixel, many.pixel)
+def test_the_most_similar_matches_are_kept() -> None:
+    similarity = np.diag(np.arange(1.0, 11.0)).astype(np.float32)
+    ((row, cell),) = mutual(similarity, np.zeros(10, np.int64), np.ones((1, 1), bool), 3)
+    assert row.tolist() == cell.tolist() == [9, 8, 7]
+
+
+def test_coarse_cells_are_means_and_not_too_many() -> None:
+    pixels = torch.randn(4, 12, 20)
+    grid = coarse(pixels, 60)
+    assert grid.stride == 2 and grid.cells.shape == (4, 6, 10)
+    torch.testing.assert_close(grid.cells[:, 2, 3], pixels[:, 4:6, 6:8].mean((1, 2)))
+    assert coarse(pixels, 240).stride == 1
+
+
+def test_directions_hold_what_a_camera_that_looks_there_sees() -> None:
+    camera = pair(512, 160).camera
+    xyz = np.random.default_rng(0).uniform([-40, -40, -2], [40, 40, 4], (4000, 3)).astype(np.float32)
+    sector, views = directions(xyz, camera, 8)
+    for k, view in enumerate(views):
+        azimuth = 2 * np.pi * k / 8 - np.pi
+        forward = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
+        rows = np.stack([np.cross(forward, [0, 0, 1]), [0, 0, -1], forward])
+        _, seen = camera.project(xyz @ rows.T)
+        assert seen.sum() > 100 and view[sector][seen].all() and not view[sector].all()
 
 
 def test_nearest_agrees_with_brute_force() -> None:

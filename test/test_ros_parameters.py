@@ -71,8 +71,8 @@ def test_unknown_and_refused_parameters_are_named(make, override, named):
 def test_bounds_and_choices_are_described(make):
     node = make()
     declared_settings(node)
-    (bounds,) = node.describe_parameter("pnp.min_inlier_ratio").floating_point_range
-    assert (bounds.from_value, bounds.to_value) == (0.0, 1.0)
+    (bounds,) = node.describe_parameter("pnp.min_confidence").floating_point_range
+    assert (bounds.from_value, bounds.to_value) == (-1.0, 1.0)
     assert node.describe_parameter("pnp.threshold_deg").additional_constraints == "gt 0, lt 90"
     (bounds,) = node.describe_parameter("threads").integer_range
     assert (bounds.from_value, bounds.to_value) == (1, 256)

@@ -19,13 +19,12 @@ class _Group(BaseModel):
 
 
 class MatchingSettings(_Group):
-    """From score and descriptor maps to matches."""
+    """From descriptors to matches."""
 
-    max_points: int = Field(2048, ge=16, description="points with the highest intersection score that are matched")
-    max_pixels: int = Field(5120, ge=16, description="pixels with the highest intersection score that are matched")
-    max_matches: int = Field(600, ge=8, description="matches with the highest similarity that are kept")
-    min_score: float = Field(0.2, ge=0, le=1, description="least intersection score of a point")
-    chunk: int = Field(1024, ge=1, description="points per similarity product; bounds the memory")
+    max_points: int = Field(3072, ge=16, description="points that are matched; times max_pixels, it bounds the memory")
+    max_pixels: int = Field(5120, ge=16, description="cells of the image that they are compared with")
+    max_matches: int = Field(600, ge=8, description="matches with the highest similarity that are kept of a direction")
+    views: int = Field(8, ge=1, description="directions that the camera is looked for in")
 
 
 class PnpSettings(_Group):
@@ -34,14 +33,20 @@ class PnpSettings(_Group):
     threshold_deg: float = Field(
         2.0, gt=0, lt=90, description="angle between a pixel's ray and its point up to which they agree at first"
     )
-    iterations: int = Field(5000, ge=1, description="most hypotheses of the robust start")
+    iterations: int = Field(100_000, ge=1, description="most hypotheses of the robust start for one set of matches")
+    view_iterations: int = Field(1000, ge=1, description="the same, for each of several sets")
     confidence: float = Field(0.9999, gt=0, lt=1, description="probability that the start has seen a good hypothesis")
     min_matches: int = Field(12, ge=4, description="fewer matches give no pose")
-    min_inliers: int = Field(20, ge=4, description="fewer agreeing matches give no pose")
-    min_inlier_ratio: float = Field(0.06, ge=0, le=1, description="a smaller share of agreeing matches gives no pose")
+    min_inliers: int = Field(12, ge=4, description="fewer agreeing matches give no pose")
     refine_iterations: int = Field(30, ge=1, description="most steps of the least squares")
     max_std_m: float = Field(5.0, gt=0, description="a larger deviation along any axis is degenerate")
     max_std_deg: float = Field(10.0, gt=0, description="a larger deviation about any axis is degenerate")
+    max_rival: float = Field(
+        0.8, gt=0, description="another pose with a larger share of this one's support makes it uncertain"
+    )
+    min_confidence: float = Field(
+        -1.0, ge=-1, le=1, description="a pose of less confidence is withheld; -1: what the model was calibrated to"
+    )
 
 
 class SyntheticSettings(_Group):
@@ -109,6 +114,7 @@ class TrainingSettings(_Group):
     negative_px: float = Field(6.0, gt=0, description="pixels farther than this do not (network pixels)")
     score_weight: float = Field(3.0, ge=0)
     dense_weight: float = Field(0.5, ge=0)
+    pose_weight: float = Field(0.0, ge=0, description="of the pose loss, through a differentiable PnP; 0: left out")
     checkpoint_every: int = Field(800, ge=1, description="samples between checkpoints")
 
     @model_validator(mode="after")

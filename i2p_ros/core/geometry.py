@@ -33,6 +33,15 @@ def so3_exp(theta: ArrayLike) -> Array:
     return np.eye(3) + a * s + b * (s @ s)
 
 
+def so3_exp_many(theta: Array) -> Array:
+    """(K, 3, 3) rotations of the rotation vectors theta (K, 3), rad: `so3_exp` of each."""
+    angle = np.linalg.norm(theta, axis=1)
+    x, y, z = (theta / np.maximum(angle, 1e-12)[:, None]).T
+    zero = np.zeros_like(x)
+    s = np.array([[zero, -z, y], [z, zero, -x], [-y, x, zero]]).transpose(2, 0, 1)
+    return np.eye(3) + np.sin(angle)[:, None, None] * s + (1.0 - np.cos(angle))[:, None, None] * (s @ s)
+
+
 def so3_log(rotation: ArrayLike) -> Array:
     """(3,) rotation vector (rad, norm at most pi), through the quaternion: accurate at 0 and at pi."""
     x, y, z, w = quaternion_from_matrix(rotation)

@@ -115,10 +115,47 @@ class Correspondences:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prediction:
-    """What a network says of a pair."""
+class Agreement:
+    """How alike points and pixels are, whichever match: a judge of any pose.
 
-    correspondences: Correspondences
+    `similarity` (N, height * width) float32 of `points` (N, 3) m in the lidar frame and the pixels of `camera`, which
+    has no lens and as few pixels as the descriptors have cells.
+    """
+
+    points: Points
+    similarity: NDArray[np.float32]
+    camera: Camera
+
+    def __post_init__(self) -> None:
+        cells = self.camera.width * self.camera.height
+        if self.similarity.shape != (len(self.points), cells) or self.camera.distortion:
+            raise InputError(
+                f"agreement of {len(self.points)} points and {cells} pixels without a lens needs as many similarities, "
+                f"got {self.similarity.shape}",
+                "agreement.shape",
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What a network says of a pair: `candidates`, sets of matches, one for each direction that the camera may look in,
+    and `agreement`, which tells which of their poses is right."""
+
+    candidates: tuple[Correspondences, ...]
+    agreement: Agreement
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prior:
+    """What is known of T_camera_lidar beforehand: a pose, and its covariance (6, 6) as that of `PoseEstimate`."""
+
+    pose: Pose
+    covariance: Array
+
+    def __post_init__(self) -> None:
+        values = np.linalg.eigvalsh(self.covariance) if np.isfinite(self.covariance).all() else np.zeros(1)
+        if self.covariance.shape != (6, 6) or values.min() <= 0:
+            raise InputError("the covariance of a prior must be (6, 6), finite and positive definite", "prior")
 
 
 class Status(str, Enum):

@@ -22,16 +22,18 @@ from torch import Tensor, nn
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.types import Correspondences, Pair, PointCloud, Prediction
+from i2p_ros.core.types import Agreement, Correspondences, Pair, PointCloud, Prediction
 from i2p_ros.networks.blocks.image import ImageUNet
 from i2p_ros.networks.blocks.point import PointNet
 from i2p_ros.networks.blocks.sparse import SparseUNet
-from i2p_ros.networks.matching import match
+from i2p_ros.networks.matching import Grid, coarse, mutual, peaks
 
 POINT_FEATURES = 5  # x, y and height over the ground (scaled), intensity, one
 IMAGE_CHANNELS = 5  # red, green, blue, and the viewing direction x/z, y/z
 MAX_RANGE = 120.0  # m from the cloud's median; farther points have no voxel
 MIN_POINTS = 64
+VIEW_MARGIN = np.radians(20.0)  # on either side of the image: the camera is not where the cloud's median is
+SECTORS = 36  # about the up axis, of which a view has many
 DRAWN = 12  # points looked at for each that is kept: bounds the time for clouds of millions
 
 
@@ -126,6 +128,20 @@ def point_features(cloud: PointCloud) -> NDArray[np.float32]:
     return np.concatenate([flat, height, intensity[:, None], np.ones((len(cloud), 1))], axis=1).astype(np.float32)
 
 
+def directions(xyz: NDArray[np.float32], camera: Camera, views: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The sector about the up axis through their median that each of xyz (N, 3) is in, and which sectors (V, S) belong
+    to each of the directions that the camera may look in: those in the image, and a margin.
+
+    Where one direction is matched among all the others, its best matches drown in theirs.
+    """
+    x, y = (xyz[:, :2] - np.median(xyz[:, :2], axis=0)).T
+    sector = np.floor((np.arctan2(y, x) / (2.0 * np.pi) + 0.5) * SECTORS).astype(np.int64).clip(0, SECTORS - 1)
+    (left, _), (right, _) = np.arctan(camera.unproject([[0.0, camera.cy], [camera.width - 1.0, camera.cy]]))
+    centres, middles = np.arange(views) / views, (np.arange(SECTORS) + 0.5) / SECTORS
+    off = np.abs((middles - centres[:, None] + 0.5) % 1.0 - 0.5) * 2.0 * np.pi
+    return sector, off <= (right - left) / 2.0 + VIEW_MARGIN
+
+
 class VP2PNetwork(nn.Module):
     """Descriptors and intersection scores of pixels and points."""
 
@@ -208,12 +224,28 @@ class VP2P:
         return {"image": image, "points": cloud.xyz, "features": point_features(cloud)}
 
     def decode(self, inputs: dict[str, NDArray[np.float32]], outputs: dict[str, Tensor], pair: Pair) -> Prediction:
-        """Matches in original pixels and the pair's lidar frame, from the network's answer to one pair."""
-        pixel_scores, point_scores = outputs["pixel_scores"][0].sigmoid(), outputs["point_scores"][0].sigmoid()
-        found = match(outputs["pixels"][0], outputs["points"][0], pixel_scores, point_scores, self.matching)
-        h, w = pixel_scores.shape
-        camera = pair.camera
-        on_map = found.pixel.cpu().numpy().astype(np.float64)
-        undistorted = (on_map + 0.5) * [camera.width / w, camera.height / h] - 0.5
-        xyz = inputs["points"][found.point.cpu().numpy()].astype(np.float64)
-        return Prediction(Correspondences(camera.distorted(undistorted), xyz, found.weight.cpu().numpy()))
+        """Matches in original pixels and the pair's lidar frame, one set for each direction that the camera may look
+        in, and how alike points and pixels are, from the network's answer to one pair."""
+        m, pixels, points = self.matching, outputs["pixels"][0], outputs["points"][0][: self.matching.max_points]
+        grid = coarse(pixels, m.max_pixels)
+        similarity = (points @ grid.cells.flatten(1)).cpu().numpy()
+        xyz = inputs["points"][: len(points)]
+        found = mutual(similarity, *directions(xyz, pair.camera, m.views), m.max_matches)
+        h, w = grid.cells.shape[1:]
+        return Prediction(
+            tuple(_correspondences(row, cell, grid, pixels, points, xyz, pair.camera) for row, cell in found),
+            Agreement(xyz, similarity, pair.camera.undistorted.resized(w, h)),
+        )
+
+
+def _correspondences(
+    row: NDArray[np.int64], cell: NDArray[np.int64], grid: Grid, pixels: Tensor, points: Tensor,
+    xyz: NDArray[np.float32], camera: Camera,
+) -> Correspondences:  # fmt: skip
+    """Points and cells as matches in original pixels."""
+    chosen, cells = (torch.from_numpy(a).to(points.device) for a in (row, cell))
+    on_map, alike = peaks(pixels, points[chosen], grid, cells)
+    h, w = pixels.shape[1:]
+    undistorted = (on_map.cpu().numpy().astype(np.float64) + 0.5) * [camera.width / w, camera.height / h] - 0.5
+    weights = alike.clamp(1e-3, 1).double().cpu().numpy()
+    return Correspondences(camera.distorted(undistorted), xyz[row].astype(np.float64), weights)

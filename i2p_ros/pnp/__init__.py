@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From matches to a pose with a covariance, or to a named reason why there is none."""
 
+from i2p_ros.pnp.agreement import locate
+from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.solver import solve
 
-__all__ = ["solve"]
+__all__ = ["Calibration", "locate", "solve"]

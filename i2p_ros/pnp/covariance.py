@@ -18,21 +18,26 @@ CAP_RATIO = 1e4  # largest deviation, in floors: 100 m; about 9 rad, which is no
 AXES = ("x (right)", "y (down)", "z (forward)", "rotation about x", "rotation about y", "rotation about z")
 
 
-def of_estimate(jacobian: Array, weights: Array, variance: float) -> Array:
+def of_estimate(jacobian: Array, weights: Array, variance: float, prior_information: Array | None = None) -> Array:
     """variance * A^-1 B A^-1 with A = J^T W J, B = J^T W^2 J: jacobian (M, 2, 6), weights (M,), variance px^2.
 
     The covariance of weighted least squares when all errors are alike. Plain (J^T W J)^-1 would hold only if weights
-    were inverse variances, and those of a network are not; with equal weights the two are the same.
+    were inverse variances, and those of a network are not; with equal weights the two are the same. With a prior, the
+    matches' information A B^-1 A / variance is added to its (6, 6).
     """
-    a = np.einsum("n,nki,nkj->ij", weights, jacobian, jacobian)
-    b = np.einsum("n,nki,nkj->ij", weights**2, jacobian, jacobian)
-    inverse = np.linalg.inv(a)
-    return symmetric(variance * inverse @ b @ inverse)
+    j, w = jacobian.reshape(-1, 6), np.repeat(weights, 2)[:, None]
+    a, b = (j * w).T @ j, (j * w**2).T @ j
+    if prior_information is None:
+        inverse = np.linalg.inv(a)
+        return symmetric(variance * inverse @ b @ inverse)
+    information = symmetric(a @ np.linalg.pinv(b) @ a) / variance + prior_information
+    return symmetric(np.asarray(np.linalg.inv(information), np.float64))
 
 
 def unobservable(jacobian: Array, weights: Array) -> list[str]:
     """Names of the camera axes that the matches say nothing of: eigenvalues of the unit-free J^T W J that vanish."""
-    a = np.einsum("n,nki,nkj->ij", weights, jacobian, jacobian)
+    j = jacobian.reshape(-1, 6)
+    a = (j * np.repeat(weights, 2)[:, None]).T @ j
     scale = np.sqrt(np.maximum(np.diag(a), 1e-300))
     values, vectors = np.linalg.eigh(a / np.outer(scale, scale))
     return sorted({AXES[int(np.argmax(np.abs(vectors[:, k])))] for k in np.flatnonzero(values < 1e-9)})
@@ -58,10 +63,7 @@ def camera_in_lidar(T_camera_lidar: Pose, covariance: Array) -> Array:
 
     Order x, y, z, rotation about x, y, z, all along the fixed axes of the lidar frame: what geometry_msgs wants.
     """
-    R_lidar_camera = T_camera_lidar.rotation.T
-    j = np.zeros((6, 6))
-    j[:3, :3] = j[3:, 3:] = -R_lidar_camera
-    j[:3, 3:] = -R_lidar_camera @ skew(T_camera_lidar.translation)
+    j = T_camera_lidar.inverse_jacobian
     return symmetric(j @ covariance @ j.T)
 
 

@@ -18,6 +18,7 @@ from torch import nn
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import ModelError, one_line
 from i2p_ros.core.resources import resource
+from i2p_ros.pnp.calibration import Calibration
 
 
 class ModelEntry(BaseModel):
@@ -32,6 +33,7 @@ class ModelEntry(BaseModel):
     licence: str
     trained: dict[str, Any]
     scores: dict[str, Any] = {}
+    calibration: Calibration | None = None
 
 
 def models_folder() -> Path:

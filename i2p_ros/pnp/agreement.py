@@ -1,0 +1,210 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""T_camera_lidar of a prediction: hypotheses from its sets of matches, judged by how well descriptors agree under them.
+
+Matches propose and agreement disposes. In a street that looks alike both ways a wrong pose may have more inliers than
+the right one, but the descriptors of all that is in view tell them apart; and since they compare everything in view,
+their likelihood has the spread of the pose's true error, which counts of inliers do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.config import PnpSettings
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Array, Pose, so3_exp
+from i2p_ros.core.types import Agreement, Correspondences, PoseEstimate, Prediction, Prior, Status
+from i2p_ros.pnp import covariance, posterior
+from i2p_ros.pnp.calibration import Calibration, Evidence
+from i2p_ros.pnp.problem import NoPoseError, problem_of, usable_matches
+from i2p_ros.pnp.solver import judged
+from i2p_ros.pnp.start import robust_start
+
+Rows = NDArray[np.int64]
+SEARCHED_STD = np.array([1.0, 0.5, 1.0, 0.02, 0.02, 0.02])  # m, rad: how far about a hypothesis samples begin
+IN_VIEW = 600  # points that the samples are judged by
+MIN_IN_VIEW = 50  # fewer say nothing of a pose
+NOWHERE = -1.0  # agreement of a pose that sees nothing: no two descriptors are less alike
+NEAR_PLANE = 0.5  # m
+WIDENED = 1.3  # of the tangent of the view: what may come into it while samples move about
+ANOTHER_M, ANOTHER_RAD = 3.0, np.radians(10.0)  # poses farther apart are different answers
+
+
+@dataclass(frozen=True)
+class _Hypothesis:
+    pose: Pose  # T_camera_lidar
+    matches: Correspondences
+    score: float = 0.0  # log likelihood
+
+
+def locate(
+    prediction: Prediction, camera: Camera, settings: PnpSettings | None = None,
+    calibration: Calibration | None = None, prior: Prior | None = None,
+) -> PoseEstimate:  # fmt: skip
+    """T_camera_lidar that the prediction speaks for, with the covariance of its posterior; or a status that says why
+    not. A prior is one more hypothesis, and a factor of the posterior. The same input gives the same answer."""
+    settings, calibration = settings or PnpSettings(), calibration or Calibration()
+    most = max(prediction.candidates, key=len)
+    try:
+        return judged(_locate(prediction, camera, settings, calibration, prior), settings, calibration)
+    except NoPoseError as none:
+        return PoseEstimate(none.status, str(none), correspondences=most)
+    except (InputError, np.linalg.LinAlgError) as error:
+        return PoseEstimate(Status.NONFINITE, f"the solver broke down: {error}", correspondences=most)
+
+
+def _locate(
+    prediction: Prediction, camera: Camera, settings: PnpSettings, calibration: Calibration, prior: Prior | None
+) -> PoseEstimate:
+    ranked = _ranked(_hypotheses(prediction, camera, settings, prior), prediction.agreement, calibration, prior)
+    best = ranked[0]
+    found = _posterior(best.pose, prediction.agreement, calibration, prior)
+    pose = _about_camera(best.pose, found.mean)
+    spread = calibration.scaled(found.covariance)
+    if names := covariance.weak(spread, settings.max_std_m, float(np.radians(settings.max_std_deg))):
+        limits = f"limits {settings.max_std_m} m, {settings.max_std_deg} deg"
+        raise NoPoseError(
+            Status.DEGENERATE, f"weakly fixed: {', '.join(names)} ({limits}: pnp.max_std_m, pnp.max_std_deg)"
+        )
+    problem = problem_of(best.matches, camera, settings.threshold_deg)
+    distance, in_front = problem.distances(problem.in_map(pose))
+    inliers = (distance <= problem.gate) & in_front
+    if inliers.sum() < settings.min_inliers:
+        agree = f"{inliers.sum()} of {len(inliers)} matches agree within {problem.gate:.1f} px"
+        raise NoPoseError(Status.NO_CONSENSUS, f"{agree}; at least {settings.min_inliers} must (pnp.min_inliers)")
+    evidence = _evidence(pose, ranked, prediction.agreement, calibration, spread, int(inliers.sum()))
+    return PoseEstimate(
+        Status.OK,
+        pose=pose,
+        covariance=covariance.with_origin(spread, Pose(pose.rotation, np.zeros(3)), pose.inverse().translation),
+        correspondences=best.matches,
+        inliers=inliers,
+        residual_px=float(np.sqrt(np.mean(distance[inliers] ** 2))),
+        confidence=calibration.confidence(evidence),
+    )
+
+
+def _hypotheses(
+    prediction: Prediction, camera: Camera, settings: PnpSettings, prior: Prior | None
+) -> list[_Hypothesis]:
+    """One of each set of matches that gives one, and the prior's; raises the first reason when there is none."""
+    found, reasons = [], []
+    quick = settings.model_copy(update={"iterations": min(settings.iterations, settings.view_iterations)})
+    for matches in prediction.candidates:
+        try:
+            usable = matches.selected(usable_matches(matches, camera, settings))
+            problem = problem_of(usable, camera, settings.threshold_deg)
+            found.append(_Hypothesis(problem.in_lidar(robust_start(problem, quick, None)[0]), usable))
+        except NoPoseError as none:
+            reasons.append(none)
+    if not found:
+        raise reasons[0]
+    if prior:
+        found.append(_Hypothesis(prior.pose, max((h.matches for h in found), key=lambda m: _support(m, camera, prior))))
+    return found
+
+
+def _support(matches: Correspondences, camera: Camera, prior: Prior) -> int:
+    problem = problem_of(matches, camera, 2.0)
+    distance, in_front = problem.distances(problem.in_map(prior.pose))
+    return int(((distance <= problem.gate) & in_front).sum())
+
+
+def _ranked(
+    hypotheses: list[_Hypothesis], agreement: Agreement, calibration: Calibration, prior: Prior | None
+) -> list[_Hypothesis]:
+    """The likeliest first, each with its log likelihood."""
+    rotations, translations = (np.array([getattr(h.pose, k) for h in hypotheses]) for k in ("rotation", "translation"))
+    scores = calibration.sharpness * _agreement(agreement, *_all(agreement), rotations, translations)
+    known = [_log_prior(h.pose, prior) for h in hypotheses]
+    scored = [_Hypothesis(h.pose, h.matches, float(s + k)) for h, s, k in zip(hypotheses, scores, known, strict=True)]
+    return sorted(scored, key=lambda h: h.score, reverse=True)
+
+
+def _log_prior(pose: Pose, prior: Prior | None) -> float:
+    if prior is None:
+        return 0.0
+    delta = prior.pose.local(pose)
+    return float(-0.5 * delta @ np.linalg.solve(prior.covariance, delta))
+
+
+def _all(agreement: Agreement) -> tuple[Rows, Array]:
+    return np.arange(len(agreement.points)), agreement.points.astype(np.float64)
+
+
+def _agreement(agreement: Agreement, rows: Rows, points: Array, rotations: Array, translations: Array) -> Array:
+    """(K,) mean similarity of the points in view and the pixels they fall on, under each of K poses of `points`."""
+    c = agreement.camera
+    x, y, z = np.moveaxis(points @ rotations.transpose(0, 2, 1) + translations[:, None], -1, 0)
+    seen = z > NEAR_PLANE
+    depth = np.where(seen, z, 1.0)
+    column, row = np.rint(c.fx * x / depth + c.cx), np.rint(c.fy * y / depth + c.cy)
+    seen &= (column >= 0) & (column < c.width) & (row >= 0) & (row < c.height)
+    cell = np.where(seen, row * c.width + column, 0).astype(np.int64)
+    total = np.where(seen, agreement.similarity[rows, cell], 0.0).sum(axis=1)
+    n = seen.sum(axis=1)
+    return np.where(n >= MIN_IN_VIEW, total / np.maximum(n, 1), NOWHERE)
+
+
+def _posterior(pose: Pose, agreement: Agreement, calibration: Calibration, prior: Prior | None) -> posterior.Posterior:
+    """Of the delta of pose about the camera."""
+    centre = pose.inverse().translation
+    points = agreement.points.astype(np.float64) - centre
+    rows = _near_view(points @ pose.rotation.T, agreement.camera)
+    if len(rows) < MIN_IN_VIEW:
+        raise NoPoseError(Status.NO_CONSENSUS, f"{len(rows)} points lie in view of the best pose: too few to judge it")
+    points = points[rows]
+
+    def log_likelihood(rotations: Array, translations: Array) -> Array:
+        scores = _agreement(agreement, rows, points, rotations @ pose.rotation, translations)
+        return calibration.sharpness * scores + _log_priors(pose, rotations, translations, prior)
+
+    return posterior.sample(log_likelihood, np.diag(SEARCHED_STD**2))
+
+
+def _log_priors(pose: Pose, rotations: Array, translations: Array, prior: Prior | None) -> Array:
+    if prior is None:
+        return np.zeros(len(rotations))
+    centre = pose.inverse().translation
+    moved = (
+        Pose(r @ pose.rotation, t - r @ pose.rotation @ centre) for r, t in zip(rotations, translations, strict=True)
+    )
+    return np.array([_log_prior(p, prior) for p in moved])
+
+
+def _near_view(points: Array, camera: Camera) -> Rows:
+    """Rows of at most IN_VIEW points (N, 3) of the camera frame that are in its view or may come into it."""
+    x, y, z = points.T
+    left, right = -camera.cx / camera.fx, (camera.width - camera.cx) / camera.fx
+    top, bottom = -camera.cy / camera.fy, (camera.height - camera.cy) / camera.fy
+    ahead = np.maximum(z, NEAR_PLANE)
+    wide = (x > WIDENED * left * ahead) & (x < WIDENED * right * ahead)
+    high = (y > WIDENED * top * ahead) & (y < WIDENED * bottom * ahead)
+    rows = np.flatnonzero(wide & high & (z > 0.0))
+    return np.random.default_rng(0).permutation(rows)[:IN_VIEW]
+
+
+def _about_camera(pose: Pose, delta: Array) -> Pose:
+    """T_camera_lidar after a delta about the camera."""
+    turned = so3_exp(delta[3:]) @ pose.rotation
+    return Pose(turned, delta[:3] - turned @ pose.inverse().translation)
+
+
+def _evidence(
+    pose: Pose, ranked: list[_Hypothesis], agreement: Agreement, calibration: Calibration, spread: Array, inliers: int
+) -> Evidence:
+    mine = float(_agreement(agreement, *_all(agreement), pose.rotation[None], pose.translation[None])[0])
+    others = [h.score / calibration.sharpness for h in ranked if _different(h.pose, pose)]
+    margin = mine - max(others, default=float(agreement.similarity.mean()))
+    std_m = float(np.sqrt(np.linalg.eigvalsh(spread[:3, :3])[-1]))
+    return Evidence(inliers, len(ranked[0].matches), 0.0, mine, margin, std_m)
+
+
+def _different(a: Pose, b: Pose) -> bool:
+    apart = np.linalg.norm(a.inverse().translation - b.inverse().translation)
+    return bool(apart > ANOTHER_M or np.linalg.norm(a.local(b)[3:]) > ANOTHER_RAD)

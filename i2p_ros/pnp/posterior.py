@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The distribution of a pose by adaptive multiple importance sampling (Cornuet et al. 2012), as in EPro-PnP.
+
+Unlike there the proposal is one 6-D Student-t over translation and rotation together, about an origin at the camera:
+the two are strongly correlated, and separate proposals leave a few samples with all the weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from i2p_ros.core.geometry import Array, so3_exp_many
+
+ROUNDS, PER_ROUND = 4, 128
+DOF = 5  # degrees of freedom of the proposal: heavier tails than what is sampled
+WIDENED = 1.5  # scale of the first proposal to the covariance that is guessed
+NARROWEST = 1e-3  # of the guessed deviations: a proposal refitted to a handful of samples must not collapse
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Moments of a pose about a start: `mean` (6,) and `covariance` (6, 6) of its delta (m, rad), `ess` samples."""
+
+    mean: Array
+    covariance: Array
+    ess: float  # effective sample size, of ROUNDS * PER_ROUND
+
+
+def sample(log_likelihood: Callable[[Array, Array], Array], guess: Array) -> Posterior:
+    """Moments of exp(log_likelihood) over the deltas (dt, theta) of `Pose.retract`; the same input, the same answer.
+
+    log_likelihood takes rotations (K, 3, 3) on the left of the start's, and translations dt (K, 3), and gives (K,).
+    guess (6, 6) is about its covariance and only steers the proposals.
+    """
+    rng = np.random.default_rng(0)
+    mean, scale = np.zeros(6), _root(WIDENED * guess)
+    narrowest = np.diag(NARROWEST**2 * np.diag(guess))
+    proposals, deltas, values = [], np.empty((0, 6)), np.empty(0)
+    for _ in range(ROUNDS):
+        proposals.append((mean, scale))
+        drawn = mean + _student(rng, PER_ROUND) @ scale.T
+        deltas = np.concatenate([deltas, drawn])
+        values = np.concatenate([values, log_likelihood(so3_exp_many(drawn[:, 3:]), drawn[:, :3])])
+        weights = _softmax(values - _log_mixture(deltas, proposals))
+        mean = weights @ deltas
+        covariance = _moments(weights, deltas - mean) + narrowest
+        scale = _root(covariance)
+    return Posterior(mean, covariance, float(1.0 / np.square(weights).sum()))
+
+
+def _student(rng: np.random.Generator, n: int) -> Array:
+    """(n, 6) draws of the standard multivariate Student-t."""
+    return np.asarray(rng.normal(size=(n, 6)) * np.sqrt(DOF / rng.chisquare(DOF, (n, 1))))
+
+
+def _log_mixture(deltas: Array, proposals: list[tuple[Array, Array]]) -> Array:
+    """(K,) log density, up to a constant, of the mixture of all proposals so far."""
+    logs = []
+    for mean, scale in proposals:
+        distance = np.square(np.linalg.solve(scale, (deltas - mean).T)).sum(axis=0)
+        logs.append(-np.log(np.diag(scale)).sum() - 0.5 * (DOF + 6) * np.log1p(distance / DOF))
+    return np.asarray(np.logaddexp.reduce(logs, axis=0))
+
+
+def _root(covariance: Array) -> Array:
+    return np.asarray(np.linalg.cholesky(covariance), np.float64)
+
+
+def _softmax(logs: Array) -> Array:
+    weights = np.exp(logs - logs.max())
+    return np.asarray(weights / weights.sum())
+
+
+def _moments(weights: Array, centred: Array) -> Array:
+    """(6, 6) weighted covariance, for few effective samples corrected as far as twofold."""
+    return np.asarray((weights[:, None] * centred).T @ centred / max(1.0 - np.square(weights).sum(), 0.5))

@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The robust start: a hypothesis of PoseLib's LO-RANSAC, and whether another pose is as good."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import poselib
+
+from i2p_ros.core.config import PnpSettings
+from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.types import Prior, Status
+from i2p_ros.pnp.problem import Mask, NoPoseError, Problem
+from i2p_ros.pnp.refine import huber_loss, refine
+
+SEED = 0  # the same matches, the same pose
+MIN_ITERATIONS = 100
+GATE_SIGMAS = 3.0  # of the noise that is taken for granted before it is known: the gate holds nearly all of it
+RIVAL_MISSED = 0.05  # probability that a rival with the same support is not found
+ELSEWHERE = 3.0  # gates by which a rival moves the inliers at the median; nearer it is the same pose, a little off
+FLAT = 0.03  # thickness of a plane, as a share of its lesser extent
+FALSE_ALARM = 1e-3  # expected number of poses that random matches would give
+LUCK = 3  # matches that any hypothesis is made of, and as many that a local optimum draws in
+INDISTINGUISHABLE = 3.0  # log likelihood ratio: the worse of two poses has at least 5 % of the probability
+
+
+def robust_start(problem: Problem, settings: PnpSettings, prior: Prior | None) -> tuple[Pose, int]:
+    """T_camera_map of most support, and how many hypotheses were tried; raises NoPoseError where there is none.
+
+    The prior is a hypothesis that its own probability speaks for: it wins unless the matches outvote it.
+    """
+    options = {"min_iterations": min(settings.iterations, MIN_ITERATIONS), "success_prob": settings.confidence}
+    found, tried = _ransac(problem, settings.iterations, options)
+    if prior:
+        known = problem.in_map(prior.pose)
+        found = found if found and _score(problem, found, prior) > _score(problem, known, prior) else known
+    if found is None:
+        raise NoPoseError(Status.NO_CONSENSUS, f"no pose agrees with any of {len(problem.uv)} matches")
+    return found, tried
+
+
+def by_chance(problem: Problem, area: int, tried: int) -> int:
+    """The support that none of `tried` poses has by chance: matches strewn over area (px^2) of the image.
+
+    By Chernoff's bound on a binomial tail, n KL(k / n, p) >= log(tried / FALSE_ALARM); an a contrario test (Moisan &
+    Stival 2004).
+    """
+    n, p = len(problem.uv), min(np.pi * problem.gate**2 / area, 0.5)
+    k = np.arange(1, n)[np.arange(1, n) > n * p] / n
+    divergence = k * np.log(k / p) + (1.0 - k) * np.log((1.0 - k) / (1.0 - p))
+    enough = np.flatnonzero(n * divergence >= np.log(max(tried, 1) / FALSE_ALARM))
+    return 2 * LUCK + (round(k[enough[0]] * n) if len(enough) else n)
+
+
+def rival_support(problem: Problem, pose: Pose, inliers: Mask, spread: Array, sigma: float, tried: int) -> float:
+    """The support of the best other pose, as a share of that of pose: 0 where none was found, 1 where nothing tells.
+
+    Other poses are looked for among the matches beyond the gate, as long as a rival of equal support needs to be found,
+    but never longer than the start took; and where all inliers lie in a plane, in its mirror pose.
+    """
+    near = problem.distances(pose)[0] <= problem.gate
+    support, rest = int(near.sum()), int((~near).sum())
+    if _mirrored(problem.selected(inliers), pose, spread, sigma):
+        return 1.0
+    if rest < support / 2:
+        return 0.0
+    chance = min(support / rest, 0.999) ** 3  # that three matches of the rest are right for an equal rival
+    needed = int(np.ceil(np.log(RIVAL_MISSED) / np.log1p(-chance)))
+    other, _ = _ransac(problem.selected(~near), min(needed, max(tried, MIN_ITERATIONS)), {"min_iterations": 1})
+    if other is None:
+        return 0.0
+    distance, in_front = problem.distances(other)
+    if np.median(distance[near]) < ELSEWHERE * problem.gate:
+        return 0.0
+    return float(((distance <= problem.gate) & in_front).sum() / support)
+
+
+def _ransac(problem: Problem, iterations: int, options: dict[str, Any]) -> tuple[Pose | None, int]:
+    """PoseLib's answer, none where it is not finite, and the hypotheses that it took."""
+    fx, fy = problem.focal
+    pinhole = {"model": "PINHOLE", "width": 1, "height": 1, "params": [fx, fy, 0.0, 0.0]}
+    stop = {"max_iterations": iterations, "dyn_num_trials_mult": 1.0, "max_reproj_error": problem.gate, "seed": SEED}
+    found, info = poselib.estimate_absolute_pose(problem.uv, problem.points, pinhole, {**stop, **options}, {})
+    finite = np.isfinite(found.R).all() and np.isfinite(found.t).all()
+    return (Pose(found.R, found.t) if finite else None), int(info.get("iterations", iterations))
+
+
+def _score(problem: Problem, pose: Pose, prior: Prior) -> float:
+    """Log probability up to a constant: truncated squares of the matches, and the prior."""
+    distance, in_front = problem.distances(pose)
+    sigma = problem.gate / GATE_SIGMAS
+    near = np.where(in_front, np.maximum(problem.gate**2 - distance**2, 0.0), 0.0)
+    delta = prior.pose.local(problem.in_lidar(pose))
+    return float(near.sum() / (2.0 * sigma**2) - 0.5 * delta @ np.linalg.solve(prior.covariance, delta))
+
+
+def _mirrored(flat: Problem, pose: Pose, spread: Array, sigma: float) -> bool:
+    """Whether points in a plane have a second pose that explains their pixels as well (Collins & Bartoli 2014)."""
+    centre = flat.points.mean(axis=0)
+    _, extent, axes = np.linalg.svd(flat.points - centre, full_matrices=False)
+    if extent[2] > FLAT * extent[1]:
+        return False
+    on_plane = centre + (flat.points - centre) @ axes[:2].T @ axes[:2]
+    n, turns, shifts, _ = cv2.solvePnPGeneric(on_plane, flat.uv / flat.focal, np.eye(3), None, flags=cv2.SOLVEPNP_IPPE)
+    for k in range(n):
+        start = Pose.from_rotvec(turns[k].ravel(), shifts[k].ravel())
+        other, _ = refine(start, flat.uv, flat.points, flat.weights, flat.focal, sigma, 10)
+        delta = pose.local(other)
+        if delta @ np.linalg.solve(spread, delta) > 25.0 and _worse_by(flat, other, pose, sigma) < INDISTINGUISHABLE:
+            return True
+    return False
+
+
+def _worse_by(problem: Problem, other: Pose, pose: Pose, sigma: float) -> float:
+    """Log likelihood of pose over that of other."""
+    costs = [huber_loss(problem.distances(p)[0] / sigma, 1.5) @ problem.weights for p in (other, pose)]
+    return float(costs[0] - costs[1])
