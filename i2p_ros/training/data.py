@@ -162,7 +162,8 @@ class TrainingSet(Dataset[dict[str, torch.Tensor]]):
 
 
 def example(family: VP2P, sample: Sample, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-    """Inputs, and the labels: `uv` (N, 2) network pixels of the points, `visible` (N,) whether inside the image."""
+    """Inputs, and the labels: `uv` (N, 2) network pixels of the points, `visible` (N,) whether inside the image,
+    `camera` (4,) fx, fy, cx, cy in network pixels, `T_camera_lidar` (4, 4)."""
     if sample.T_camera_lidar is None:
         raise InputError(f"{sample.pair.name} has no true pose: it cannot be trained on", "training.truth")
     inputs = family.prepare(sample.pair, rng)
@@ -173,5 +174,9 @@ def example(family: VP2P, sample: Sample, rng: np.random.Generator) -> dict[str,
             inputs[key] = np.concatenate([inputs[key], inputs[key][again]])
     camera = network_camera(sample.pair.camera, family.settings.image_width)
     uv, visible = camera.project(sample.T_camera_lidar.apply(inputs["points"]))
-    labels = {"uv": np.nan_to_num(uv, nan=-1e4).astype(np.float32), "visible": visible}
+    labels = {
+        "uv": np.nan_to_num(uv, nan=-1e4).astype(np.float32), "visible": visible,
+        "camera": np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
+        "T_camera_lidar": sample.T_camera_lidar.matrix,
+    }  # fmt: skip
     return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in {**inputs, **labels}.items()}

@@ -24,7 +24,7 @@ from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.runtime.torch_runtime import choose_device
 from i2p_ros.runtime.weights import load_weights, save_model
 from i2p_ros.training.data import TrainingSet
-from i2p_ros.training.objectives import vp2p_losses
+from i2p_ros.training.objectives import Learner
 
 WARM_UP = 800  # samples, or a tenth of a shorter run
 Progress = Callable[[int, dict[str, float]], None]
@@ -54,13 +54,14 @@ def train(
     net = family.network().to(device)
     if start:
         load_weights(net, start)
-    optimizer = torch.optim.AdamW(net.parameters(), s.learning_rate, weight_decay=s.weight_decay)
-    done = _resume(out / "checkpoint.pt", net, optimizer)
-    parallel = DistributedDataParallel(net) if world > 1 else net
+    learner = Learner(net, s).to(device)
+    optimizer = torch.optim.AdamW(learner.parameters(), s.learning_rate, weight_decay=s.weight_decay)
+    done = _resume(out / "checkpoint.pt", learner, optimizer)
+    parallel = DistributedDataParallel(learner) if world > 1 else learner
     out.mkdir(parents=True, exist_ok=True)
     last, running, began, first = done, dict[str, float](), time.monotonic(), done
     for batch in _batches(data, done, s.batch // world, rank, world, workers):
-        losses = _step(parallel, optimizer, {k: v.to(device) for k, v in batch.items()}, learning_rate(done, s), s)
+        losses = _step(parallel, net, optimizer, {k: v.to(device) for k, v in batch.items()}, learning_rate(done, s))
         done += s.batch
         for key, value in losses.items():
             running[key] = 0.98 * running.get(key, value) + 0.02 * value
@@ -71,7 +72,7 @@ def train(
             last = done
             rate = (done - first) / (time.monotonic() - began)
             _log(out / "metrics.csv", {"samples": done, **running, "samples_per_s": rate})
-            _save_checkpoint(out / "checkpoint.pt", net, optimizer, done)
+            _save_checkpoint(out / "checkpoint.pt", learner, optimizer, done)
             save_model(out, family.settings, net, settings, {"samples": done, "seed": data.seed})
     if world > 1:
         dist.destroy_process_group()
@@ -95,31 +96,38 @@ def _batches(
 
 
 def _step(
-    net: nn.Module, optimizer: torch.optim.Optimizer, batch: dict[str, Tensor], rate: float, s: TrainingSettings
+    learner: nn.Module, net: nn.Module, optimizer: torch.optim.Optimizer, batch: dict[str, Tensor], rate: float
 ) -> dict[str, float]:
     for group in optimizer.param_groups:
         group["lr"] = rate
-    losses = vp2p_losses(batch, net(batch["image"], batch["points"], batch["features"]), s)
+    losses = learner(batch)
     optimizer.zero_grad(set_to_none=True)
     losses["loss"].backward()
-    nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+    nn.utils.clip_grad_norm_(net.parameters(), 5.0)  # not the scale of the pose loss, whose gradient has other units
     optimizer.step()
     return {k: float(v.detach()) for k, v in losses.items()}
 
 
-def _save_checkpoint(file: Path, net: nn.Module, optimizer: torch.optim.Optimizer, done: int) -> None:
+def _parts(learner: Learner) -> dict[str, nn.Module]:
+    """What a checkpoint keeps, by name."""
+    return {"net": learner.net, "pose": learner.pose or nn.Identity()}
+
+
+def _save_checkpoint(file: Path, learner: Learner, optimizer: torch.optim.Optimizer, done: int) -> None:
     partial = file.with_suffix(".tmp")
-    torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "samples": done}, partial)
+    parts = {name: part.state_dict() for name, part in _parts(learner).items()}
+    torch.save({**parts, "optimizer": optimizer.state_dict(), "samples": done}, partial)
     partial.replace(file)
 
 
-def _resume(file: Path, net: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+def _resume(file: Path, learner: Learner, optimizer: torch.optim.Optimizer) -> int:
     """The number of samples that the checkpoint has seen; 0 without one."""
     if not file.exists():
         return 0
     try:
         saved = torch.load(file, weights_only=True)
-        net.load_state_dict(saved["net"])
+        for name, part in _parts(learner).items():
+            part.load_state_dict(saved.get(name, {}))
         optimizer.load_state_dict(saved["optimizer"])
     except (RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
         why = one_line(error) or "it is empty"

@@ -1,14 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What VP2P learns from: the adaptive-weighted loss, a dense cross-entropy, and intersection scores."""
+"""What VP2P learns from: the adaptive-weighted loss, a dense cross-entropy, intersection scores, and the pose."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from i2p_ros.core.config import TrainingSettings
+from i2p_ros.training.pose_loss import PoseLoss
 
 MARGIN = 0.25  # m of the adaptive-weighted loss (VP2P-Match)
 NOTHING = -1e4  # in place of -inf: its exponential is exactly zero in float32, and gradients stay finite
@@ -38,6 +39,24 @@ def cells(uv: Tensor, image: Tensor, pixels: Tensor) -> Tensor:
     scale = torch.tensor([w / image.shape[-1], h / image.shape[-2]])
     x, y = ((uv + 0.5) * scale.to(uv) - 0.5).round().long().unbind(-1)
     return y.clamp(0, h - 1) * w + x.clamp(0, w - 1)
+
+
+class Learner(nn.Module):
+    """The network, and what is learned with it but not shipped. From a batch to its losses, as `vp2p_losses`."""
+
+    def __init__(self, net: nn.Module, settings: TrainingSettings) -> None:
+        super().__init__()
+        self.net, self.settings = net, settings
+        self.pose = PoseLoss() if settings.pose_weight > 0 else None
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Scalars by name."""
+        out = self.net(batch["image"], batch["points"], batch["features"])
+        losses = vp2p_losses(batch, out, self.settings)
+        if self.pose:
+            losses["pose"] = self.pose(batch, out)
+            losses["loss"] = losses["loss"] + self.settings.pose_weight * losses["pose"]
+        return losses
 
 
 def vp2p_losses(batch: dict[str, Tensor], out: dict[str, Tensor], s: TrainingSettings) -> dict[str, Tensor]:
