@@ -194,6 +194,48 @@ def evaluate(
         write_report(report, result, gallery.overlays)
 
 
+@app.command(epilog="Example: i2p calibrate-covariance vp2p-small --seed 11 --n 500")
+def calibrate_covariance(
+    model: Model = "vp2p-small",
+    source: Annotated[str, typer.Option(help="synthetic, kitti, rosbag, or auto to look at the root.")] = "synthetic",
+    root: Root = None,
+    protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved.")] = "vp2p",
+    seed: Annotated[
+        int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the frames, and of synthetic worlds.")
+    ] = 11,
+    n: Annotated[int | None, typer.Option(min=1, help="Pairs; the first ones of a recording.")] = 500,
+    drives: Drives = "",
+    cameras: Cameras = "",
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Fit a model's covariance and confidence on pairs that nobody trained on, and keep them in its manifest."""
+    from i2p_ros.evaluation.calibrating import calibrated
+    from i2p_ros.localizer import load
+    from i2p_ros.runtime.weights import find_model, write_calibration
+    from i2p_ros.sources.opening import open_source
+
+    _check_targets(json_file)
+    settings = load_settings(files, overrides)
+    pairs = open_source(
+        source, root, settings=settings, seed=seed, n=n, cameras=_listed(cameras), drives=_listed(drives)
+    )
+    _refuse_trained_on(find_model(model)[0].trained.get("drives", []), pairs.name)
+    with _progress("calibrating", len(pairs)) as step:
+        fitted = calibrated(load(model, settings), pairs, protocol, seed, lambda done, total: step(done))
+    written = write_calibration(model, fitted)
+    _write_json(fitted.model_dump(mode="json"), json_file)
+    if json_file != Path("-"):
+        _show(fitted.model_dump(mode="json"), None)
+    console.print(escape(f"written to {written}"), soft_wrap=True)
+
+
+def _refuse_trained_on(drives: list[str], name: str) -> None:
+    if known := [drive for drive in drives if drive in name]:
+        raise InputError(f"the model was trained on {', '.join(known)}: calibrate on other drives", "calibration")
+
+
 @app.command(epilog="Example: i2p train --out runs/mine --worlds 2500 --kitti ~/kitti/raw --drives 0052,9001")
 def train(
     out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run there is continued.")],

@@ -173,14 +173,28 @@ class Status(str, Enum):
     NOT_PROCESSED = "not_processed"  # a node was busy with another pair, failed, or did not answer
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a pose: how many `inliers` of how many `matches`, the support of the best `rival` as a share of
+    its own, and where descriptors were compared under it, their `agreement` (-1..1), by what `margin` it beats the best
+    other pose, and the largest standard deviation `std_m` of the position."""
+
+    inliers: int
+    matches: int
+    rival: float = 0.0
+    agreement: float = 0.0
+    margin: float = 0.0
+    std_m: float = 1.0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PoseEstimate:
     """An answer: `pose` is T_camera_lidar when `status` is OK and none otherwise, with the reason in words.
 
     `covariance` (6, 6) belongs to T_camera_lidar in the coordinates (dt, theta) of `Pose.retract`, in m and rad.
     `inliers` (M,) marks the matches that agree with the pose; `residual_px` is their root mean square distance.
-    `confidence` is the probability that the pose is right. `rival` is the support of the best other pose, as a share of
-    this one's. `withheld` is the pose that was not good enough, for whoever studies why; with its covariance.
+    `confidence` is the probability that the pose is right, by the `evidence` for it. `withheld` is the pose that was
+    not good enough, for whoever studies why; with its covariance.
     `seconds` has the time of each stage.
     """
 
@@ -192,7 +206,7 @@ class PoseEstimate:
     inliers: NDArray[np.bool_] | None = None
     residual_px: float = float("nan")
     confidence: float = 0.0
-    rival: float = 0.0
+    evidence: Evidence | None = None
     withheld: Pose | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 

@@ -201,6 +201,7 @@ def _measured(condition: Condition, draws: int, seed: int) -> list[dict[str, Any
         {"condition": condition.name, "solver": name, **asdict(condition), "threshold_px": THRESHOLD_PX}
         | _accuracy(found, scores[REFERENCE])
         | _consistency([*found, *further] if name == OURS else [])
+        | {"ess": _effective_samples(condition, draws, seed) if name == OURS else None}
         for name, found in scores.items()
     ]
 
@@ -230,7 +231,7 @@ def _consistency(scores: Sequence[Score]) -> dict[str, Any]:
     """Whether the covariances are true; null for who gives none."""
     known = [(s.nees, s.z) for s in scores if s.nees is not None]
     if not known:
-        keys = ("anees", "anees_ratio", "coverage", "coverage_axes", "ess")
+        keys = ("anees", "anees_ratio", "coverage", "coverage_axes")
         return {**dict.fromkeys(keys), "anees_draws": 0}
     nees, z = np.array([n for n, _ in known]), np.array([z for _, z in known])
     levels, axes = consistency.coverage(nees).tolist(), consistency.axis_coverage(z, 0.95).tolist()
@@ -239,9 +240,14 @@ def _consistency(scores: Sequence[Score]) -> dict[str, Any]:
         "anees_ratio": float(nees.mean() / 6.0),
         "coverage": {f"{level:g}": held for level, held in zip(consistency.LEVELS, levels, strict=True)},
         "coverage_axes": dict(zip(consistency.AXES, axes, strict=True)),
-        "ess": None,
         "anees_draws": len(known),
     }
+
+
+def _effective_samples(condition: Condition, draws: int, seed: int) -> float | None:
+    """Median over the draws with a pose; apart from the times, for solve samples only where inliers are few."""
+    estimates = [_ours(draw_scene(condition, seed, draw).matches) for draw in range(draws)]
+    return _median([pnp.posterior_of(estimate, CAMERA).ess for estimate in estimates if estimate.pose])
 
 
 def _median(values: Sequence[float | None]) -> float | None:

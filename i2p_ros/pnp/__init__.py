@@ -4,6 +4,6 @@
 
 from i2p_ros.pnp.agreement import locate
 from i2p_ros.pnp.calibration import Calibration
-from i2p_ros.pnp.solver import solve
+from i2p_ros.pnp.solver import posterior_of, solve
 
-__all__ = ["Calibration", "locate", "solve"]
+__all__ = ["Calibration", "locate", "posterior_of", "solve"]

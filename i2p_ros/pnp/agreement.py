@@ -18,9 +18,9 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose, so3_exp
-from i2p_ros.core.types import Agreement, Correspondences, PoseEstimate, Prediction, Prior, Status
+from i2p_ros.core.types import Agreement, Correspondences, Evidence, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.pnp import covariance, posterior
-from i2p_ros.pnp.calibration import Calibration, Evidence
+from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.problem import NoPoseError, problem_of, usable_matches
 from i2p_ros.pnp.solver import judged
 from i2p_ros.pnp.start import robust_start
@@ -77,7 +77,7 @@ def _locate(
     if inliers.sum() < settings.min_inliers:
         agree = f"{inliers.sum()} of {len(inliers)} matches agree within {problem.gate:.1f} px"
         raise NoPoseError(Status.NO_CONSENSUS, f"{agree}; at least {settings.min_inliers} must (pnp.min_inliers)")
-    evidence = _evidence(pose, ranked, prediction.agreement, calibration, spread, int(inliers.sum()))
+    evidence = _evidence(pose, ranked, prediction.agreement, calibration, found.covariance, int(inliers.sum()))
     return PoseEstimate(
         Status.OK,
         pose=pose,
@@ -86,6 +86,7 @@ def _locate(
         inliers=inliers,
         residual_px=float(np.sqrt(np.mean(distance[inliers] ** 2))),
         confidence=calibration.confidence(evidence),
+        evidence=evidence,
     )
 
 

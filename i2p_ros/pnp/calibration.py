@@ -2,40 +2,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a model's errors have been seen to be: factors for its covariance, and how likely a pose is right.
 
-Fitted by `fit` on pairs whose truth is known and that nobody trained on; kept beside the weights.
+Fitted on pairs whose truth is known and that nobody trained on, and kept beside the weights.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array
+from i2p_ros.core.types import Evidence
 
 Six = tuple[float, float, float, float, float, float]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What speaks for a pose: how many `inliers` of how many `matches`, the support of the best `rival` as a share of
-    its own, and where descriptors were compared under it, their `agreement` (-1..1), by what `margin` that beats the
-    best other pose, and the largest deviation `std_m` of the posterior."""
-
-    inliers: int
-    matches: int
-    rival: float = 0.0
-    agreement: float = 0.0
-    margin: float = 0.0
-    std_m: float = 1.0
-
-    @property
-    def features(self) -> Array:
-        """(7,) what the confidence is a logistic function of, a constant first."""
-        ratio = self.inliers / max(self.matches, 1)
-        logs = [np.log(max(self.inliers, 1)), np.log(max(ratio, 1e-3)), np.log(max(self.std_m, 1e-3))]
-        return np.array([1.0, *logs, self.rival, self.agreement, self.margin])
+Seven = tuple[float, float, float, float, float, float, float]
+RIDGE = 1.0  # of the logistic regression, in observations: a few dozen must not give weights without bound
+MAX_JUNK = 0.005  # share of wrong poses among the published ones of the fit: half of what is asked of other pairs
+MEDIAN_CHI2_6 = 5.348  # of a NEES whose covariance is true
+QUANTILE = 0.95
+NORMAL_QUANTILE = 1.96  # two-sided, of QUANTILE
+MIN_OBSERVED = 30
 
 
 class Calibration(BaseModel):
@@ -45,8 +35,8 @@ class Calibration(BaseModel):
 
     std_scale: Six = Field((1.0,) * 6, description="factor of each deviation, axes of the camera: x, y, z, about them")
     sharpness: float = Field(200.0, gt=0, description="log likelihood of a pose by its mean similarity of descriptors")
-    confidence_weights: tuple[float, ...] = Field(
-        (-3.0, 1.7, 0.3, 0.0, -2.0, 0.0, 0.0), description="of Evidence.features, before the logistic function"
+    confidence_weights: Seven = Field(
+        (-3.0, 1.7, 0.3, 0.0, -2.0, 0.0, 0.0), description="of `features`, before the logistic function"
     )
     min_confidence: float = Field(0.0, ge=0, le=1, description="poses of less are withheld")
     fitted_on: str = ""
@@ -57,4 +47,85 @@ class Calibration(BaseModel):
 
     def confidence(self, evidence: Evidence) -> float:
         """Probability that a pose with this evidence is right."""
-        return float(1.0 / (1.0 + np.exp(-np.clip(evidence.features @ self.confidence_weights, -50.0, 50.0))))
+        return float(_logistic(features(evidence) @ np.array(self.confidence_weights)))
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A pose beside the truth: its evidence, whether it is `right`, and its errors (6,) about the camera in units of
+    the deviations that Calibration() would state, with their `nees`."""
+
+    evidence: Evidence
+    right: bool
+    z: Array
+    nees: float
+
+
+def features(evidence: Evidence) -> Array:
+    """(7,) what the confidence is a logistic function of, a constant first."""
+    ratio = evidence.inliers / max(evidence.matches, 1)
+    logs = np.log([max(evidence.inliers, 1), max(ratio, 1e-3), max(evidence.std_m, 1e-3)])
+    return np.array([1.0, *logs, evidence.rival, evidence.agreement, evidence.margin])
+
+
+def fit(observed: Sequence[Observation], fitted_on: str) -> Calibration:
+    """The calibration that makes the observations come true.
+
+    Weights by logistic regression; the threshold keeps as many poses as leave at most MAX_JUNK wrong ones among them;
+    the factors make each axis of the right ones among these hold QUANTILE of its errors, and all six together the
+    median NEES of a true covariance: both bear the few errors that no Gaussian has. Raises InputError where there are
+    too few poses, or none right.
+    """
+    right = np.array([o.right for o in observed])
+    if len(observed) < MIN_OBSERVED or right.sum() < MIN_OBSERVED / 2:
+        got = f"{len(observed)} poses, {right.sum()} of them right"
+        raise InputError(f"a calibration needs {MIN_OBSERVED} poses, half of them right, got {got}", "calibration")
+    x = np.array([features(o.evidence) for o in observed])
+    weights = logistic_regression(x, right)
+    confidence = _logistic(x @ weights)
+    least = threshold(confidence, right)
+    kept = [o for o, c, r in zip(observed, confidence, right, strict=True) if r and c >= least]
+    return Calibration(
+        std_scale=_rounded(_scales(kept)), confidence_weights=_rounded(weights), min_confidence=round(least, 4),
+        fitted_on=fitted_on,
+    )  # fmt: skip
+
+
+def logistic_regression(x: Array, y: NDArray[np.bool_]) -> Array:
+    """(F,) weights of features (N, F), a constant first, by Newton's method with a ridge on standardised features."""
+    mean, std = x.mean(axis=0), x.std(axis=0)
+    varies = std > 1e-9
+    inside = np.where(varies, (x - mean) / np.where(varies, std, 1.0), 0.0)
+    inside[:, 0] = 1.0
+    ridge = np.diag([1e-9, *[RIDGE] * (x.shape[1] - 1)])
+    w = np.zeros(x.shape[1])
+    for _ in range(50):
+        p = _logistic(inside @ w)
+        hessian = (inside * (p * (1.0 - p))[:, None]).T @ inside + ridge
+        w = w + np.linalg.solve(hessian, inside.T @ (y - p) - ridge @ w)
+    outside = np.where(varies, w / np.where(varies, std, 1.0), 0.0)
+    outside[0] = w[0] - outside[1:] @ mean[1:]
+    return outside
+
+
+def threshold(confidence: Array, right: NDArray[np.bool_]) -> float:
+    """The least confidence such that of the poses that have it, at most MAX_JUNK are wrong; 1 where there is none."""
+    order = np.argsort(-confidence, kind="stable")
+    wrong = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
+    good = np.flatnonzero(wrong <= MAX_JUNK)
+    return float(confidence[order[good[-1]]]) if len(good) else 1.0
+
+
+def _scales(kept: Sequence[Observation]) -> Array:
+    """(6,) by each axis' quantile, then all alike by the median NEES, where that asks for more."""
+    z = np.array([o.z for o in kept])
+    axes = np.quantile(np.abs(z), QUANTILE, axis=0) / NORMAL_QUANTILE
+    return np.asarray(axes)
+
+
+def _rounded(values: Array) -> tuple[float, ...]:
+    return tuple(float(f"{v:.5g}") for v in values)
+
+
+def _logistic(x: Array) -> Array:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -50.0, 50.0))))

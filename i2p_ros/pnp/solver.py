@@ -16,9 +16,9 @@ from i2p_ros.core.camera import MIN_DEPTH, Camera
 from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
-from i2p_ros.core.types import Correspondences, PoseEstimate, Prior, Status
+from i2p_ros.core.types import Correspondences, Evidence, PoseEstimate, Prior, Status
 from i2p_ros.pnp import covariance, noise, posterior
-from i2p_ros.pnp.calibration import Calibration, Evidence
+from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.problem import Mask, NoPoseError, Problem, centred, problem_of, usable_matches
 from i2p_ros.pnp.refine import Factor, huber_loss, jacobian, refine
 from i2p_ros.pnp.start import by_chance, rival_support, robust_start
@@ -53,8 +53,9 @@ def solve(
 def judged(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibration) -> PoseEstimate:
     """The estimate, or its pose withheld when a rival is as well supported or the confidence too low."""
     least = calibration.min_confidence if settings.min_confidence < 0 else settings.min_confidence
-    if estimate.rival > settings.max_rival:
-        share = f"another pose has {100 * estimate.rival:.0f} % of the support of the best"
+    rival = estimate.evidence.rival if estimate.evidence else 0.0
+    if rival > settings.max_rival:
+        share = f"another pose has {100 * rival:.0f} % of the support of the best"
         return withheld(estimate, f"{share} (limit pnp.max_rival: {100 * settings.max_rival:.0f} %)")
     if estimate.confidence < least:
         return withheld(estimate, f"confidence {estimate.confidence:.2f} is below {least:.2f} (pnp.min_confidence)")
@@ -156,6 +157,21 @@ def _sampled(few: Problem, pose: Pose, spread: Array, sigma: float) -> tuple[Pos
     return pose, spread * np.outer(ratio, ratio)
 
 
+def posterior_of(estimate: PoseEstimate, camera: Camera) -> posterior.Posterior:
+    """The distribution of the delta of an estimate's pose about its camera, by sampling the cost of its inliers.
+
+    Raises InputError for an estimate without a pose.
+    """
+    if estimate.pose is None or estimate.covariance is None or estimate.correspondences is None:
+        raise InputError(f"there is no pose to sample about: {estimate.status.value}", "posterior")
+    T, inliers = estimate.pose, np.asarray(estimate.inliers)
+    matches = estimate.correspondences.selected(inliers)
+    problem = problem_of(matches, camera, PnpSettings().threshold_deg)
+    problem, pose = centred(problem, problem.in_map(T))
+    guess = covariance.with_origin(estimate.covariance, T, -T.inverse().translation)
+    return reprojection_posterior(problem, pose, guess, estimate.residual_px / np.sqrt(2.0))
+
+
 def reprojection_posterior(problem: Problem, pose: Pose, guess: Array, sigma: float) -> posterior.Posterior:
     """Of the delta of pose, by the weighted Huber cost of all matches of the problem, with sigma (px) of noise."""
 
@@ -186,5 +202,5 @@ def _estimate(
         inliers=among_all,
         residual_px=float(np.sqrt(np.mean(problem.distances(T_camera_map)[0][inliers] ** 2))),
         confidence=calibration.confidence(evidence),
-        rival=rival,
+        evidence=evidence,
     )

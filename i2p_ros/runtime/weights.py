@@ -75,6 +75,24 @@ def find_model(name: str) -> tuple[ModelEntry, Path]:
     return entry, file
 
 
+def write_calibration(name: str, calibration: Calibration) -> Path:
+    """Put a calibration into the manifest entry of a shipped model or of a training folder; gives the manifest's path.
+
+    Comments at the head of the file stay. Raises ModelError when it cannot be written.
+    """
+    in_folder = (Path(name) / "manifest.yaml").exists()
+    file = (Path(name) if in_folder else models_folder()) / "manifest.yaml"
+    head = "".join(line for line in file.read_text().splitlines(keepends=True) if line.startswith("#"))
+    models = read_manifest(file.parent)
+    entries = {key: entry.model_dump(mode="json", exclude_none=True) for key, entry in models.items()}
+    entries[next(iter(entries)) if in_folder else name]["calibration"] = calibration.model_dump(mode="json")
+    try:
+        _write_yaml(file, entries, head)
+    except OSError as error:
+        raise ModelError(f"cannot write {file}: {error.strerror}") from error
+    return file
+
+
 def sha256(file: Path) -> str:
     """Hex digest of a file."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
@@ -99,10 +117,10 @@ def save_model(folder: Path, sizes: BaseModel, net: nn.Module, settings: Setting
         trained=trained,
     )  # fmt: skip
     _write_yaml(folder / "settings.yaml", settings.model_dump())
-    _write_yaml(folder / "manifest.yaml", {folder.name: entry.model_dump()})
+    _write_yaml(folder / "manifest.yaml", {folder.name: entry.model_dump(exclude_none=True)})
 
 
-def _write_yaml(file: Path, tree: dict[str, Any]) -> None:
+def _write_yaml(file: Path, tree: dict[str, Any], head: str = "") -> None:
     partial = file.with_suffix(".tmp")
-    partial.write_text(yaml.safe_dump(tree, sort_keys=False))
+    partial.write_text(head + yaml.safe_dump(tree, sort_keys=False, width=120))
     partial.replace(file)
