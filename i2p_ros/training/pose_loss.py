@@ -99,7 +99,7 @@ class PoseLoss(nn.Module):
         return (torch.where(telling, total, 0.0).sum() / telling.sum().clamp(min=1)).to(self.log_scale.dtype)
 
     def problems(self, batch: dict[str, Tensor], out: dict[str, Tensor]) -> tuple[Problems, Tensor]:
-        """A pixel for each drawn point, weighted as `matching.match` does, and how many points agree (B,).
+        """A pixel for each drawn point, weighted by likeness and both scores, and how many points agree (B,).
 
         Gradients reach descriptors, both scores and the scale.
         """
