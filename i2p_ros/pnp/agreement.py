@@ -28,6 +28,7 @@ from i2p_ros.pnp.start import robust_start
 Rows = NDArray[np.int64]
 SEARCHED_STD = np.array([1.0, 0.5, 1.0, 0.02, 0.02, 0.02])  # m, rad: how far about a hypothesis samples begin
 IN_VIEW = 600  # points that the samples are judged by
+CLIMBERS, CLIMB_POINTS, CLIMB_ROUNDS = 4, 300, 2  # hypotheses that first move to the best pose near them, quickly
 MIN_IN_VIEW = 50  # fewer say nothing of a pose
 NOWHERE = -1.0  # agreement of a pose that sees nothing: no two descriptors are less alike
 NEAR_PLANE = 0.5  # m
@@ -62,6 +63,8 @@ def _locate(
     prediction: Prediction, camera: Camera, settings: PnpSettings, calibration: Calibration, prior: Prior | None
 ) -> PoseEstimate:
     ranked = _ranked(_hypotheses(prediction, camera, settings, prior), prediction.agreement, calibration, prior)
+    climbed = [_climbed(h, prediction.agreement, calibration, prior) for h in ranked[:CLIMBERS]]
+    ranked = _ranked([*climbed, *ranked], prediction.agreement, calibration, prior)
     best = ranked[0]
     found = _posterior(best.pose, prediction.agreement, calibration, prior)
     pose = _about_camera(best.pose, found.mean)
@@ -127,6 +130,15 @@ def _ranked(
     return sorted(scored, key=lambda h: h.score, reverse=True)
 
 
+def _climbed(h: _Hypothesis, agreement: Agreement, calibration: Calibration, prior: Prior | None) -> _Hypothesis:
+    """The hypothesis at the mean of what agrees near it, or itself where it sees too little."""
+    try:
+        found = _posterior(h.pose, agreement, calibration, prior, CLIMB_POINTS, CLIMB_ROUNDS)
+    except NoPoseError:
+        return h
+    return _Hypothesis(_about_camera(h.pose, found.mean), h.matches)
+
+
 def _log_prior(pose: Pose, prior: Prior | None) -> float:
     if prior is None:
         return 0.0
@@ -152,11 +164,14 @@ def _agreement(agreement: Agreement, rows: Rows, points: Array, rotations: Array
     return np.where(n >= MIN_IN_VIEW, total / np.maximum(n, 1), NOWHERE)
 
 
-def _posterior(pose: Pose, agreement: Agreement, calibration: Calibration, prior: Prior | None) -> posterior.Posterior:
+def _posterior(
+    pose: Pose, agreement: Agreement, calibration: Calibration, prior: Prior | None,
+    most: int = IN_VIEW, rounds: int = posterior.ROUNDS,
+) -> posterior.Posterior:  # fmt: skip
     """Of the delta of pose about the camera."""
     centre = pose.inverse().translation
     points = agreement.points.astype(np.float64) - centre
-    rows = _near_view(points @ pose.rotation.T, agreement.camera)
+    rows = _near_view(points @ pose.rotation.T, agreement.camera)[:most]
     if len(rows) < MIN_IN_VIEW:
         raise NoPoseError(Status.NO_CONSENSUS, f"{len(rows)} points lie in view of the best pose: too few to judge it")
     points = points[rows]
@@ -165,7 +180,7 @@ def _posterior(pose: Pose, agreement: Agreement, calibration: Calibration, prior
         scores = _agreement(agreement, rows, points, rotations @ pose.rotation, translations)
         return calibration.sharpness * scores + _log_priors(pose, rotations, translations, prior)
 
-    return posterior.sample(log_likelihood, np.diag(SEARCHED_STD**2))
+    return posterior.sample(log_likelihood, np.diag(SEARCHED_STD**2), rounds)
 
 
 def _log_priors(pose: Pose, rotations: Array, translations: Array, prior: Prior | None) -> Array:

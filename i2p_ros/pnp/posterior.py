@@ -30,7 +30,9 @@ class Posterior:
     ess: float  # effective sample size, of ROUNDS * PER_ROUND
 
 
-def sample(log_likelihood: Callable[[Array, Array], Array], guess: Array) -> Posterior:
+def sample(
+    log_likelihood: Callable[[Array, Array], Array], guess: Array, rounds: int = ROUNDS, per_round: int = PER_ROUND
+) -> Posterior:
     """Moments of exp(log_likelihood) over the deltas (dt, theta) of `Pose.retract`; the same input, the same answer.
 
     log_likelihood takes rotations (K, 3, 3) on the left of the start's, and translations dt (K, 3), and gives (K,).
@@ -40,9 +42,9 @@ def sample(log_likelihood: Callable[[Array, Array], Array], guess: Array) -> Pos
     mean, scale = np.zeros(6), _root(WIDENED * guess)
     narrowest = np.diag(NARROWEST**2 * np.diag(guess))
     proposals, deltas, values = [], np.empty((0, 6)), np.empty(0)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         proposals.append((mean, scale))
-        drawn = mean + _student(rng, PER_ROUND) @ scale.T
+        drawn = mean + _student(rng, per_round) @ scale.T
         deltas = np.concatenate([deltas, drawn])
         values = np.concatenate([values, log_likelihood(so3_exp_many(drawn[:, 3:]), drawn[:, :3])])
         weights = _softmax(values - _log_mixture(deltas, proposals))
