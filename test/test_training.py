@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Examples keep their truth through every variation; losses follow their formulas; a stopped run continues."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ from i2p_ros.core.errors import InputError, ModelError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud, Sample
 from i2p_ros.networks.vp2p import VP2P
-from i2p_ros.runtime.weights import find_model
+from i2p_ros.runtime.weights import find_model, load_weights
 from i2p_ros.sources.synthetic import SyntheticSource
 from i2p_ros.training.data import CachedSource, TrainingSet, cropped, example, mirrored, shrunk, varied
 from i2p_ros.training.loop import learning_rate, train
 from i2p_ros.training.objectives import adaptive_weighted, cells, vp2p_losses
+from i2p_ros.training.pose_loss import START_SCALE
 
 AXES = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
 FAMILY = VP2P(TINY, MatchingSettings())
@@ -154,11 +156,11 @@ def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
     assert rates[0] < 0.01 * s.learning_rate and max(rates) == max(rates[:12]) and rates[-1] < 1e-9
 
 
-def settings(**training: int) -> Settings:
+def settings(**training: float) -> Settings:
     return load_settings(overrides=["device=cpu", *(f"training.{k}={v}" for k, v in training.items())])
 
 
-def run(out: Path, samples: int, stop: int | None = None) -> dict[str, torch.Tensor]:
+def run(out: Path, samples: int, stop: int | None = None, pose_weight: float = 0.0) -> dict[str, torch.Tensor]:
     """A run that is killed when `stop` samples are done."""
 
     def progress(done: int, losses: dict[str, float]) -> None:
@@ -166,7 +168,8 @@ def run(out: Path, samples: int, stop: int | None = None) -> dict[str, torch.Ten
             raise KeyboardInterrupt
 
     data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], "vp2p", 1, samples)
-    train(FAMILY, data, out, settings(samples=samples, batch=2, checkpoint_every=4), workers=0, progress=progress)
+    chosen = settings(samples=samples, batch=2, checkpoint_every=4, pose_weight=pose_weight)
+    train(FAMILY, data, out, chosen, workers=0, progress=progress)
     return dict(torch.load(out / "checkpoint.pt", weights_only=True)["net"])
 
 
@@ -179,6 +182,25 @@ def test_a_killed_run_continues_where_it_was(tmp_path: Path) -> None:
     entry, file = find_model(str(tmp_path / "run"))
     assert entry.trained["samples"] == 12 and file.exists()
     assert (tmp_path / "run" / "metrics.csv").read_text().count("\n") >= 4
+
+
+def test_the_scale_of_the_pose_loss_is_kept_beside_the_network(tmp_path: Path) -> None:
+    run(tmp_path, 8, pose_weight=0.05)
+    assert "pose" in (tmp_path / "metrics.csv").read_text().splitlines()[0].split(",")
+    load_weights(FAMILY.network(), tmp_path / "model.safetensors")  # without the scale
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert float(saved["pose"]["log_scale"]) != pytest.approx(math.log(START_SCALE), abs=1e-9)
+    saved["pose"]["log_scale"].fill_(-7.0)
+    torch.save(saved, tmp_path / "checkpoint.pt")
+    run(tmp_path, 12, pose_weight=0.05)
+    continued = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert float(continued["pose"]["log_scale"]) == pytest.approx(-7.0, abs=0.1)
+
+
+def test_a_run_without_the_pose_loss_does_not_continue_with_it(tmp_path: Path) -> None:
+    run(tmp_path, 4)
+    with pytest.raises(ModelError, match="cannot continue"):
+        run(tmp_path, 8, pose_weight=0.05)
 
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
