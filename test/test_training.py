@@ -184,12 +184,14 @@ def test_a_killed_run_continues_where_it_was(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "metrics.csv").read_text().count("\n") >= 4
 
 
-def test_the_scale_of_the_pose_loss_is_kept_beside_the_network(tmp_path: Path) -> None:
+def test_the_scale_of_the_pose_loss_is_kept_beside_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for gate in ("GATE_PX", "HOPELESS"):  # a network that knows nothing yet learns as well
+        monkeypatch.setattr(f"i2p_ros.training.pose_loss.{gate}", math.inf)
     run(tmp_path, 8, pose_weight=0.05)
     assert "pose" in (tmp_path / "metrics.csv").read_text().splitlines()[0].split(",")
     load_weights(FAMILY.network(), tmp_path / "model.safetensors")  # without the scale
     saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert float(saved["pose"]["log_scale"]) != pytest.approx(math.log(START_SCALE), abs=1e-9)
+    assert float(saved["pose"]["log_scale"]) != pytest.approx(math.log(START_SCALE), abs=1e-4)
     saved["pose"]["log_scale"].fill_(-7.0)
     torch.save(saved, tmp_path / "checkpoint.pt")
     run(tmp_path, 12, pose_weight=0.05)
