@@ -253,6 +253,7 @@ def train(
 ) -> None:
     """Train a network on synthetic places and KITTI folders; resumable, and under torchrun in several processes."""
     from i2p_ros.networks.vp2p import SIZES, VP2P
+    from i2p_ros.sources.kitti import KittiSource
     from i2p_ros.sources.opening import open_source
     from i2p_ros.training.data import CachedSource, TrainingSet
     from i2p_ros.training.loop import train as run
@@ -262,13 +263,15 @@ def train(
     made_up = open_source("synthetic", settings=settings, seed=TRAINING_WORLDS + seed, n=worlds)
     share = 1 - kitti_share if kitti else 1.0
     sources: list[tuple[Source, float]] = [(CachedSource(made_up, out / "cache", str(settings.synthetic)), share)]
+    known: tuple[str, ...] = ()
     if kitti:
-        real = open_source("kitti", kitti, settings=settings, drives=_listed(drives))
+        real = KittiSource(kitti, drives=_listed(drives))
+        known = real.drives
         sources.append((CachedSource(real, out / "cache", str(kitti.resolve())), kitti_share))
     family = VP2P(SIZES[size], settings.matching)
     data = TrainingSet(family, sources, protocol, seed, settings.training.samples)
     with _progress("training", settings.training.samples) as step:
-        run(family, data, out, settings, start=start, workers=workers, progress=step)
+        run(family, data, out, settings, start=start, workers=workers, drives=known, progress=step)
     console.print(escape(f"weights: {out / 'model.safetensors'}; try: i2p evaluate {out}"), soft_wrap=True)
 
 

@@ -3,6 +3,7 @@
 """The command line: one clear line for bad input, exit codes, JSON that others can read, help with examples."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -17,7 +18,9 @@ from test_networks_vp2p import TINY
 from i2p_ros import cli
 from i2p_ros.core.config import MatchingSettings, Settings, SyntheticSettings
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.resources import resource
 from i2p_ros.core.types import PoseEstimate, Status
+from i2p_ros.localizer import load
 from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.runtime.weights import save_model
 from i2p_ros.sources.synthetic import SyntheticSource
@@ -65,8 +68,10 @@ def localize(files: dict[str, Path], **changed: Path) -> list[str]:
 
 
 def test_every_verb_helps_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    verbs = [command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback]
-    assert {"demo", "localize", "replay", "evaluate", "train", "synth", "models", "config", "doctor"} == set(verbs)
+    verbs = [c.callback.__name__.replace("_", "-") for c in cli.app.registered_commands if c.callback]
+    assert set(verbs) == {
+        "demo", "localize", "replay", "evaluate", "calibrate-covariance", "train", "synth", "models", "config", "doctor"
+    }  # fmt: skip
     for verb in verbs:
         code, out, _ = run(capsys, verb, "--help")
         assert code == 0 and f"Example: i2p {verb}" in " ".join(out.split())
@@ -272,3 +277,29 @@ def test_no_training_world_has_a_seed_that_a_user_may_evaluate(capsys: pytest.Ca
     for verb in ("demo", "evaluate"):
         code, _, err = run(capsys, verb, "--seed", str(cli.TRAINING_WORLDS))
         assert code == 2 and "999999" in err
+
+
+def test_calibration_is_written_and_used(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(resource("models"), tmp_path / "models")
+    monkeypatch.setenv("I2P_MODELS", str(tmp_path / "models"))
+    before = (tmp_path / "models/manifest.yaml").read_text()
+    code, out, _ = run(capsys, "calibrate-covariance", "--n", "36", "--seed", "5", "--json", "-")
+    fitted = json.loads(out)
+    assert code == 0 and "36 pairs" in fitted["fitted_on"] and len(fitted["std_scale"]) == 6
+    entry = yaml.safe_load((tmp_path / "models/manifest.yaml").read_text())["vp2p-small"]
+    assert entry["calibration"] == fitted
+    assert (tmp_path / "models/manifest.yaml").read_text().splitlines()[:2] == before.splitlines()[:2]
+    assert load("vp2p-small").calibration.min_confidence == fitted["min_confidence"]
+
+
+def test_weights_that_know_nothing_cannot_be_calibrated(capsys: pytest.CaptureFixture[str], model: str) -> None:
+    code, _, err = run(capsys, "calibrate-covariance", model, "--n", "2", *SMALL)
+    assert code == 1 and "a calibration needs 30 poses" in " ".join(err.split())
+
+
+def test_nobody_calibrates_on_what_was_trained_on(capsys: pytest.CaptureFixture[str], kitti_root: Path) -> None:
+    arguments = ["--source", "kitti", "--root", str(kitti_root / "raw"), "--drives", "0052"]
+    code, _, err = run(capsys, "calibrate-covariance", *arguments)
+    assert code == 1 and "was trained on" in " ".join(err.split())

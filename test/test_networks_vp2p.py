@@ -14,7 +14,14 @@ from i2p_ros.networks.blocks.image import ImageUNet
 from i2p_ros.networks.blocks.point import PointNet, nearest
 from i2p_ros.networks.matching import coarse, mutual, peaks
 from i2p_ros.networks.vp2p import (
-    SIZES, VP2P, VP2PSettings, directions, network_camera, network_image, point_features, thinned,
+    SIZES,
+    VP2P,
+    VP2PSettings,
+    directions,
+    network_camera,
+    network_image,
+    point_features,
+    thinned,
 )  # fmt: skip
 
 TINY = VP2PSettings(

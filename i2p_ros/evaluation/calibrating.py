@@ -34,6 +34,6 @@ def _observe(seen: Seen, observed: list[Observation]) -> None:
     estimate, truth = seen.estimate, seen.sample.T_camera_lidar
     if estimate.pose is None or estimate.covariance is None or estimate.evidence is None or truth is None:
         return
-    of_errors = normalised(*camera_error(estimate.pose, estimate.covariance, truth))
-    if of_errors:
-        observed.append(Observation(estimate.evidence, not seen.score.junk, of_errors[1], of_errors[0]))
+    error, covariance = camera_error(estimate.pose, estimate.covariance, truth)
+    if normalised(error, covariance):
+        observed.append(Observation(estimate.evidence, not seen.score.junk, error, covariance))

@@ -22,9 +22,7 @@ Six = tuple[float, float, float, float, float, float]
 Seven = tuple[float, float, float, float, float, float, float]
 RIDGE = 1.0  # of the logistic regression, in observations: a few dozen must not give weights without bound
 MAX_JUNK = 0.005  # share of wrong poses among the published ones of the fit: half of what is asked of other pairs
-MEDIAN_CHI2_6 = 5.348  # of a NEES whose covariance is true
-QUANTILE = 0.95
-NORMAL_QUANTILE = 1.96  # two-sided, of QUANTILE
+QUANTILE, NORMAL_QUANTILE, CHI2_QUANTILE = 0.95, 1.96, 12.59  # of one error, two-sided, and of the NEES of six
 MIN_OBSERVED = 30
 
 
@@ -34,7 +32,7 @@ class Calibration(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     std_scale: Six = Field((1.0,) * 6, description="factor of each deviation, axes of the camera: x, y, z, about them")
-    sharpness: float = Field(200.0, gt=0, description="log likelihood of a pose by its mean similarity of descriptors")
+    sharpness: float = Field(120.0, gt=0, description="log likelihood of a pose by its mean similarity of descriptors")
     confidence_weights: Seven = Field(
         (-3.0, 1.7, 0.3, 0.0, -2.0, 0.0, 0.0), description="of `features`, before the logistic function"
     )
@@ -52,13 +50,13 @@ class Calibration(BaseModel):
 
 @dataclass(frozen=True)
 class Observation:
-    """A pose beside the truth: its evidence, whether it is `right`, and its errors (6,) about the camera in units of
-    the deviations that Calibration() would state, with their `nees`."""
+    """A pose beside the truth: its evidence, whether it is `right`, and its `error` (6,) about the camera with the
+    `covariance` (6, 6) that Calibration() states, both along camera axes, m and rad."""
 
     evidence: Evidence
     right: bool
-    z: Array
-    nees: float
+    error: Array
+    covariance: Array
 
 
 def features(evidence: Evidence) -> Array:
@@ -72,9 +70,9 @@ def fit(observed: Sequence[Observation], fitted_on: str) -> Calibration:
     """The calibration that makes the observations come true.
 
     Weights by logistic regression; the threshold keeps as many poses as leave at most MAX_JUNK wrong ones among them;
-    the factors make each axis of the right ones among these hold QUANTILE of its errors, and all six together the
-    median NEES of a true covariance: both bear the few errors that no Gaussian has. Raises InputError where there are
-    too few poses, or none right.
+    the factors make the ellipsoid of QUANTILE hold this share of the right ones among these, with axes in the
+    proportion of their own quantiles: errors have heavier tails than a Gaussian, and it is the tails that do harm.
+    Raises InputError where there are too few poses, or too few right ones.
     """
     right = np.array([o.right for o in observed])
     if len(observed) < MIN_OBSERVED or right.sum() < MIN_OBSERVED / 2:
@@ -117,10 +115,13 @@ def threshold(confidence: Array, right: NDArray[np.bool_]) -> float:
 
 
 def _scales(kept: Sequence[Observation]) -> Array:
-    """(6,) by each axis' quantile, then all alike by the median NEES, where that asks for more."""
-    z = np.array([o.z for o in kept])
+    """(6,) each axis by its own quantile, then all alike by that of the NEES when each is so scaled."""
+    errors, covariances = np.array([o.error for o in kept]), np.array([o.covariance for o in kept])
+    z = errors / np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
     axes = np.quantile(np.abs(z), QUANTILE, axis=0) / NORMAL_QUANTILE
-    return np.asarray(axes)
+    scaled = errors / axes
+    nees = np.einsum("ni,ni->n", scaled, np.linalg.solve(covariances, scaled[..., None])[..., 0])
+    return np.asarray(axes * np.sqrt(np.quantile(nees, QUANTILE) / CHI2_QUANTILE))
 
 
 def _rounded(values: Array) -> tuple[float, ...]:

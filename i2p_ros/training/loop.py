@@ -8,7 +8,7 @@ import csv
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -38,10 +38,11 @@ def learning_rate(done: int, s: TrainingSettings) -> float:
 
 def train(
     family: VP2P, data: TrainingSet, out: Path, settings: Settings, *, start: Path | None = None, workers: int = 1,
-    progress: Progress = lambda done, losses: None,
+    drives: Sequence[str] = (), progress: Progress = lambda done, losses: None,
 ) -> Path:  # fmt: skip
     """Folder `out` with model.safetensors, manifest.yaml, settings.yaml, metrics.csv and checkpoint.pt.
 
+    The manifest names `drives` as what the weights know, so that nobody calibrates on them.
     Continues from out/checkpoint.pt where there is one; otherwise from the weights `start`, or from random ones.
     Raises ModelError when the checkpoint or the weights are of another network.
     """
@@ -73,7 +74,7 @@ def train(
             rate = (done - first) / (time.monotonic() - began)
             _log(out / "metrics.csv", {"samples": done, **running, "samples_per_s": rate})
             _save_checkpoint(out / "checkpoint.pt", learner, optimizer, done)
-            save_model(out, family.settings, net, settings, {"samples": done, "seed": data.seed})
+            save_model(out, family.settings, net, settings, {"samples": done, "seed": data.seed, "drives": [*drives]})
     if world > 1:
         dist.destroy_process_group()
     return out
