@@ -406,7 +406,7 @@ def _estimate_json(estimate: Any) -> dict[str, Any]:
         "status": estimate.status.value,
         "reason": estimate.reason,
         "T_camera_lidar": None if pose is None else pose.matrix.tolist(),
-        "covariance": None if estimate.covariance is None else estimate.covariance.tolist(),
+        "covariance": None if pose is None else estimate.covariance.tolist(),
         "inliers": estimate.n_inliers,
         "confidence": estimate.confidence,
         "ms": {stage: 1e3 * seconds for stage, seconds in estimate.seconds.items()},

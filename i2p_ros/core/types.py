@@ -175,15 +175,20 @@ class Status(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for a pose: how many `inliers` of how many `matches`, the support of the best `rival` as a share of
-    its own, and where descriptors were compared under it, their `agreement` (-1..1), by what `margin` it beats the best
-    other pose, and the largest standard deviation `std_m` of the position."""
+    """What speaks for a pose.
+
+    `inliers` of `matches` agree with it, and `rival` is the share of its support that the best other pose has. Where
+    descriptors were compared under it: their mean similarity `agreement` (-1..1), the `margin` by which it beats that
+    of the best other pose, and its `shortfall` of what each point's most similar pixel would give. `std_m` is the
+    largest standard deviation of the position.
+    """
 
     inliers: int
     matches: int
     rival: float = 0.0
     agreement: float = 0.0
     margin: float = 0.0
+    shortfall: float = 0.0
     std_m: float = 1.0
 
 

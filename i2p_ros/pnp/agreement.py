@@ -22,7 +22,7 @@ from i2p_ros.core.types import Agreement, Correspondences, Evidence, PoseEstimat
 from i2p_ros.pnp import covariance, posterior
 from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.problem import NoPoseError, problem_of, usable_matches
-from i2p_ros.pnp.solver import judged
+from i2p_ros.pnp.solver import CONTRADICTION, judged
 from i2p_ros.pnp.start import robust_start
 
 Rows = NDArray[np.int64]
@@ -50,7 +50,7 @@ def locate(
     """T_camera_lidar that the prediction speaks for, with the covariance of its posterior; or a status that says why
     not. A prior is one more hypothesis, and a factor of the posterior. The same input gives the same answer."""
     settings, calibration = settings or PnpSettings(), calibration or Calibration()
-    most = max(prediction.candidates, key=len)
+    most = max(prediction.candidates, key=len, default=None)
     try:
         return judged(_locate(prediction, camera, settings, calibration, prior), settings, calibration)
     except NoPoseError as none:
@@ -68,6 +68,7 @@ def _locate(
     best = ranked[0]
     found = _posterior(best.pose, prediction.agreement, calibration, prior)
     pose = _about_camera(best.pose, found.mean)
+    _refuse_contradiction(pose, ranked, prediction.agreement, calibration, prior)
     spread = calibration.scaled(found.covariance)
     if names := covariance.weak(spread, settings.max_std_m, float(np.radians(settings.max_std_deg))):
         limits = f"limits {settings.max_std_m} m, {settings.max_std_deg} deg"
@@ -80,11 +81,11 @@ def _locate(
     if inliers.sum() < settings.min_inliers:
         agree = f"{inliers.sum()} of {len(inliers)} matches agree within {problem.gate:.1f} px"
         raise NoPoseError(Status.NO_CONSENSUS, f"{agree}; at least {settings.min_inliers} must (pnp.min_inliers)")
-    evidence = _evidence(pose, ranked, prediction.agreement, calibration, found.covariance, int(inliers.sum()))
+    evidence = _evidence(pose, ranked, prediction.agreement, calibration, prior, found.covariance, int(inliers.sum()))
     return PoseEstimate(
         Status.OK,
         pose=pose,
-        covariance=covariance.with_origin(spread, Pose(pose.rotation, np.zeros(3)), pose.inverse().translation),
+        covariance=covariance.with_origin(spread, pose, best.pose.inverse().translation),
         correspondences=best.matches,
         inliers=inliers,
         residual_px=float(np.sqrt(np.mean(distance[inliers] ** 2))),
@@ -107,7 +108,7 @@ def _hypotheses(
         except NoPoseError as none:
             reasons.append(none)
     if not found:
-        raise reasons[0]
+        raise reasons[0] if reasons else NoPoseError(Status.TOO_FEW_MATCHES, "the prediction has no matches")
     if prior:
         found.append(_Hypothesis(prior.pose, max((h.matches for h in found), key=lambda m: _support(m, camera, prior))))
     return found
@@ -160,6 +161,8 @@ def _agreement(agreement: Agreement, rows: Rows, points: Array, rotations: Array
     seen &= (column >= 0) & (column < c.width) & (row >= 0) & (row < c.height)
     cell = np.where(seen, row * c.width + column, 0).astype(np.int64)
     total = np.where(seen, agreement.similarity[rows, cell], 0.0).sum(axis=1)
+    if not np.isfinite(total).all():
+        raise NoPoseError(Status.NONFINITE, "the similarity of points and pixels holds NaN or infinity")
     n = seen.sum(axis=1)
     return np.where(n >= MIN_IN_VIEW, total / np.maximum(n, 1), NOWHERE)
 
@@ -211,14 +214,43 @@ def _about_camera(pose: Pose, delta: Array) -> Pose:
     return Pose(turned, delta[:3] - turned @ pose.inverse().translation)
 
 
+def _refuse_contradiction(
+    pose: Pose, ranked: list[_Hypothesis], agreement: Agreement, calibration: Calibration, prior: Prior | None
+) -> None:
+    """Raises where the prior costs the pose more likelihood than a right prior would: for Gaussians, half the squared
+    Mahalanobis distance between the prior and what the descriptors alone say."""
+    alone = max(h.score - _log_prior(h.pose, prior) for h in ranked)
+    mine = calibration.sharpness * _agreement_of(pose, agreement) + _log_prior(pose, prior)
+    if prior and 2.0 * (alone - mine) > CONTRADICTION:
+        apart = np.sqrt(2.0 * (alone - mine))
+        raise NoPoseError(
+            Status.UNCERTAIN, f"the prediction contradicts the prior: {apart:.1f} standard deviations apart"
+        )
+
+
 def _evidence(
-    pose: Pose, ranked: list[_Hypothesis], agreement: Agreement, calibration: Calibration, spread: Array, inliers: int
-) -> Evidence:
-    mine = float(_agreement(agreement, *_all(agreement), pose.rotation[None], pose.translation[None])[0])
+    pose: Pose, ranked: list[_Hypothesis], agreement: Agreement, calibration: Calibration, prior: Prior | None,
+    spread: Array, inliers: int,
+) -> Evidence:  # fmt: skip
+    mine, known = _agreement_of(pose, agreement), _log_prior(pose, prior) / calibration.sharpness
     others = [h.score / calibration.sharpness for h in ranked if _different(h.pose, pose)]
-    margin = mine - max(others, default=float(agreement.similarity.mean()))
+    margin = mine + known - max(others, default=float(agreement.similarity.mean()))
+    rival = float(np.exp(-calibration.sharpness * max(margin, 0.0))) if others else 0.0
     std_m = float(np.sqrt(np.linalg.eigvalsh(spread[:3, :3])[-1]))
-    return Evidence(inliers, len(ranked[0].matches), 0.0, mine, margin, std_m)
+    shortfall = _agreement_of(pose, _best(agreement)) - mine
+    return Evidence(inliers, len(ranked[0].matches), rival, mine, margin, shortfall, std_m)
+
+
+def _best(agreement: Agreement) -> Agreement:
+    """What the agreement would be if each point fell on the pixel most like it."""
+    similarity = agreement.similarity
+    return Agreement(
+        agreement.points, np.broadcast_to(similarity.max(axis=1, keepdims=True), similarity.shape), agreement.camera
+    )
+
+
+def _agreement_of(pose: Pose, agreement: Agreement) -> float:
+    return float(_agreement(agreement, *_all(agreement), pose.rotation[None], pose.translation[None])[0])
 
 
 def _different(a: Pose, b: Pose) -> bool:

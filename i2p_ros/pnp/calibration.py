@@ -19,7 +19,7 @@ from i2p_ros.core.geometry import Array
 from i2p_ros.core.types import Evidence
 
 Six = tuple[float, float, float, float, float, float]
-Seven = tuple[float, float, float, float, float, float, float]
+Eight = tuple[float, float, float, float, float, float, float, float]
 RIDGE = 1.0  # of the logistic regression, in observations: a few dozen must not give weights without bound
 MAX_JUNK = 0.005  # share of wrong poses among the published ones of the fit: half of what is asked of other pairs
 QUANTILE, NORMAL_QUANTILE, CHI2_QUANTILE = 0.95, 1.96, 12.59  # of one error, two-sided, and of the NEES of six
@@ -33,8 +33,8 @@ class Calibration(BaseModel):
 
     std_scale: Six = Field((1.0,) * 6, description="factor of each deviation, axes of the camera: x, y, z, about them")
     sharpness: float = Field(120.0, gt=0, description="log likelihood of a pose by its mean similarity of descriptors")
-    confidence_weights: Seven = Field(
-        (-3.0, 1.7, 0.3, 0.0, -2.0, 0.0, 0.0), description="of `features`, before the logistic function"
+    confidence_weights: Eight = Field(
+        (-3.0, 1.7, 0.3, 0.0, -2.0, 0.0, 0.0, 0.0), description="of `features`, before the logistic function"
     )
     min_confidence: float = Field(0.0, ge=0, le=1, description="poses of less are withheld")
     fitted_on: str = ""
@@ -60,10 +60,10 @@ class Observation:
 
 
 def features(evidence: Evidence) -> Array:
-    """(7,) what the confidence is a logistic function of, a constant first."""
+    """(8,) what the confidence is a logistic function of, a constant first."""
     ratio = evidence.inliers / max(evidence.matches, 1)
     logs = np.log([max(evidence.inliers, 1), max(ratio, 1e-3), max(evidence.std_m, 1e-3)])
-    return np.array([1.0, *logs, evidence.rival, evidence.agreement, evidence.margin])
+    return np.array([1.0, *logs, evidence.rival, evidence.agreement, evidence.margin, evidence.shortfall])
 
 
 def fit(observed: Sequence[Observation], fitted_on: str) -> Calibration:
