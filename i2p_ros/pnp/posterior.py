@@ -18,6 +18,7 @@ from i2p_ros.core.geometry import Array, so3_exp_many
 ROUNDS, PER_ROUND = 4, 128
 DOF = 5  # degrees of freedom of the proposal: heavier tails than what is sampled
 WIDENED = 1.5  # scale of the first proposal to the covariance that is guessed
+CLIPPED = 16  # samples that share the largest weight when the proposal is refitted
 NARROWEST = 1e-3  # of the guessed deviations: a proposal refitted to a handful of samples must not collapse
 
 
@@ -48,10 +49,11 @@ def sample(
         deltas = np.concatenate([deltas, drawn])
         values = np.concatenate([values, log_likelihood(so3_exp_many(drawn[:, 3:]), drawn[:, :3])])
         weights = _softmax(values - _log_mixture(deltas, proposals))
-        mean = weights @ deltas
-        covariance = _moments(weights, deltas - mean) + narrowest
-        scale = _root(covariance)
-    return Posterior(mean, covariance, float(1.0 / np.square(weights).sum()))
+        clipped = _clipped(weights)
+        mean = clipped @ deltas
+        scale = _root(_moments(clipped, deltas - mean) + narrowest)
+    mean = weights @ deltas
+    return Posterior(mean, _moments(weights, deltas - mean) + narrowest, float(1.0 / np.square(weights).sum()))
 
 
 def _student(rng: np.random.Generator, n: int) -> Array:
@@ -75,6 +77,14 @@ def _root(covariance: Array) -> Array:
 def _softmax(logs: Array) -> Array:
     weights = np.exp(logs - logs.max())
     return np.asarray(weights / weights.sum())
+
+
+def _clipped(weights: Array) -> Array:
+    """The weights with the largest ones made equal: a guess too wide by far leaves all weight to a sample or two, and a
+    proposal refitted to these would collapse (Koblents & Miguez 2015)."""
+    limit = np.sort(weights)[-CLIPPED]
+    clipped = np.minimum(weights, limit)
+    return np.asarray(clipped / clipped.sum()) if limit > 0.0 else weights
 
 
 def _moments(weights: Array, centred: Array) -> Array:
