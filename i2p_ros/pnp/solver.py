@@ -28,6 +28,7 @@ GATE_SIGMAS = 3.0  # keeps 98.9 % of the errors of two Gaussian axes
 GATE_RANGE = (0.25, 2.0)  # of the threshold: how far the noise that is found may move the gate
 FEW = 50  # inliers: with fewer the cost is no parabola, and the covariance comes from samples
 MIN_SAMPLES = 50.0  # effective ones, below which the moments of the samples say little
+SAID = 1e-3  # share of the prior's variance below which matches leave a direction to it
 CONTRADICTION = 27.9  # squared Mahalanobis distance that 1 in 10,000 right poses has from its prior: chi2(6)
 
 
@@ -72,9 +73,9 @@ def _solve(
 ) -> PoseEstimate:
     usable = usable_matches(matches, camera, settings)
     problem = problem_of(matches.selected(usable), camera, settings.threshold_deg)
-    start, tried = robust_start(problem, settings, prior)
+    start, tried = robust_start(problem, settings, _factor(problem, prior))
     problem, pose = centred(problem, start)
-    factor = None if prior is None else _factor(problem, prior)
+    factor = _factor(problem, prior)
     needed = max(settings.min_inliers, by_chance(problem, camera.width * camera.height, tried))
     inliers = _inliers(problem, pose, needed)
     pose, sigma = _refined(problem, pose, inliers, settings, factor)
@@ -84,12 +85,14 @@ def _solve(
     pose, sigma = _refined(narrowed, pose, inliers, settings, factor)
     inliers = _inliers(narrowed, pose, needed)
     pose, spread = _spread(narrowed, pose, inliers, sigma, settings, factor)
-    rival = rival_support(problem, pose, inliers, spread, sigma, tried)
+    rival = rival_support(problem, pose, inliers, spread, sigma, tried, factor)
     return _estimate(matches, usable, narrowed, pose, inliers, spread, rival, calibration)
 
 
-def _factor(problem: Problem, prior: Prior) -> Factor:
+def _factor(problem: Problem, prior: Prior | None) -> Factor | None:
     """The prior about the problem's origin."""
+    if prior is None:
+        return None
     spread = covariance.with_origin(prior.covariance, prior.pose, -problem.origin)
     return Factor(problem.in_map(prior.pose), np.linalg.inv(spread).astype(np.float64))
 
@@ -134,9 +137,9 @@ def _spread(
         raise NoPoseError(Status.DEGENERATE, f"the matches do not fix {', '.join(names)} of the camera")
     variance = noise.estimator_variance(few.distances(pose)[0], sigma, HUBER_SIGMAS * sigma, problem.gate)
     spread = covariance.of_estimate(j, few.weights, variance, factor.information if factor else None)
-    if factor and (apart := 2.0 * factor.cost(pose)) > CONTRADICTION + np.trace(factor.information @ spread):
+    if factor and (apart := _innovation(factor, pose, spread)) > CONTRADICTION:
         raise NoPoseError(
-            Status.UNCERTAIN, f"the matches contradict the prior: {np.sqrt(apart):.1f} standard deviations away"
+            Status.UNCERTAIN, f"the matches contradict the prior: {np.sqrt(apart):.1f} standard deviations apart"
         )
     if len(few.uv) < FEW and not factor:
         pose, spread = _sampled(few, pose, spread, sigma)
@@ -146,6 +149,19 @@ def _spread(
             Status.DEGENERATE, f"weakly fixed: {', '.join(names)} ({limits}: pnp.max_std_m, pnp.max_std_deg)"
         )
     return pose, spread
+
+
+def _innovation(prior: Factor, pose: Pose, spread: Array) -> float:
+    """Squared Mahalanobis distance between the prior and what the matches alone say, from where the two met.
+
+    d^T (S_prior - S_both)^-1 d with d from the prior to the pose, in the directions that the matches say something of:
+    for Gaussians the same as the test of a Kalman filter's innovation (Bar-Shalom et al. 2001, sec. 5.4).
+    """
+    root = np.linalg.cholesky(prior.information)
+    learned, axes = np.linalg.eigh(np.eye(6) - root.T @ spread @ root)
+    moved = axes.T @ root.T @ prior.mean.local(pose)
+    said = learned > SAID
+    return float(np.sum(moved[said] ** 2 / learned[said]))
 
 
 def _sampled(few: Problem, pose: Pose, spread: Array, sigma: float) -> tuple[Pose, Array]:
