@@ -78,6 +78,9 @@ class NodeSettings(_Group):
     base_frame: str = Field("", description="frame whose pose is published, known to tf; empty: the camera's")
     estimated_suffix: str = Field("_estimated", min_length=1, description="ending of the frame that is sent to tf")
     tf: bool = Field(True, description="send the estimate to tf")
+    diagonal_covariance: bool = Field(
+        False, description="publish variances alone: nav2 refuses the negative entries that a covariance has"
+    )
     overlay_hz: float = Field(5.0, gt=0, description="most overlay images a second")
     diagnostics_s: float = Field(1.0, gt=0, description="time between diagnostics, s")
     warn_after_s: float = Field(3.0, gt=0, description="silence of an input that is a warning, s")

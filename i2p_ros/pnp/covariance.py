@@ -74,16 +74,18 @@ def base_in_map(T_map_camera: Pose, covariance: Array, T_camera_base: Pose) -> A
     return symmetric(j @ covariance @ j.T)
 
 
-def published(covariance: Array) -> Array:
+def published(covariance: Array, diagonal: bool = False) -> Array:
     """The nearest matrix fit to publish: symmetric, no deviation below (1 cm, 0.05 deg) nor absurdly above.
 
-    Raises InputError for NaN and infinity: there is nothing honest to publish then.
+    With `diagonal`, the variances alone, for consumers that refuse negative entries. Raises InputError for NaN and
+    infinity: there is nothing honest to publish then.
     """
     if covariance.shape != (6, 6) or not np.isfinite(covariance).all():
         raise InputError("a covariance must be (6, 6) and finite: publish no pose instead", "nonfinite")
     unit = np.outer(FLOOR_STD, FLOOR_STD)
     values, vectors = np.linalg.eigh(symmetric(covariance / unit))
-    return symmetric((vectors * np.clip(values, 1.0, CAP_RATIO**2)) @ vectors.T * unit)
+    fit = symmetric((vectors * np.clip(values, 1.0, CAP_RATIO**2)) @ vectors.T * unit)
+    return np.diag(np.diag(fit)) if diagonal else fit
 
 
 def symmetric(matrix: Array) -> Array:

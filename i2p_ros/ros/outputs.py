@@ -52,8 +52,9 @@ class Outputs:
             T_camera_base = self._base_in_camera(job)
             covariance = base_in_map(T_cloud_camera, covariance, T_camera_base)
             T_cloud_body = T_cloud_camera @ T_camera_base
+        covariance = published(covariance, self._settings.diagonal_covariance)
         head = messages.header(job.stamp, job.cloud_frame)
-        self._pose.publish(messages.pose_with_covariance(T_cloud_body, published(covariance), head))
+        self._pose.publish(messages.pose_with_covariance(T_cloud_body, covariance, head))
         if self._settings.tf:
             child = job.camera_frame + self._settings.estimated_suffix
             self._tf.sendTransform(messages.transform_stamped(T_cloud_camera, head, child))
