@@ -19,6 +19,14 @@ class Factor:
     mean: Pose
     information: Array
 
+    def beside(self, weights: Array, sigma: float) -> Factor:
+        """The factor in units of matches with these relative weights (M,) and sigma (px) of noise: px^-2.
+
+        Of matches with J^T W J = A and J^T W^2 J = B the information is A B^-1 A / sigma^2, about A over the mean
+        weight, where each weight counts by itself.
+        """
+        return Factor(self.mean, self.information * sigma**2 * (weights @ weights) / max(weights.sum(), 1e-300))
+
     def cost(self, pose: Pose) -> float:
         """Half the squared Mahalanobis distance."""
         delta = self.mean.local(pose)
@@ -80,7 +88,7 @@ def refine(
             pose, loss, damping = trial, trial_loss, damping / 10.0
         else:
             damping *= 10.0
-        if gain <= 1e-4 * loss / len(uv) + 1e-12:
+        if gain <= 1e-4 * loss / max(len(uv), 1) + 1e-12:
             return pose, True
     return pose, False
 

@@ -21,11 +21,11 @@ from i2p_ros.pnp import covariance, noise, posterior
 from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.problem import Mask, NoPoseError, Problem, centred, problem_of, usable_matches
 from i2p_ros.pnp.refine import Factor, huber_loss, jacobian, refine
-from i2p_ros.pnp.start import by_chance, rival_support, robust_start
+from i2p_ros.pnp.start import HUBER_SIGMAS, by_chance, rival_support, robust_start
 
-HUBER_SIGMAS = 1.5  # residuals beyond count linearly
 GATE_SIGMAS = 3.0  # keeps 98.9 % of the errors of two Gaussian axes
 GATE_RANGE = (0.25, 2.0)  # of the threshold: how far the noise that is found may move the gate
+MAX_RING = 0.25  # of the inliers: with the heavy tails of a Student-t of 2 degrees of freedom it is 0.13
 FEW = 50  # inliers: with fewer the cost is no parabola, and the covariance comes from samples
 MIN_SAMPLES = 50.0  # effective ones, below which the moments of the samples say little
 SAID = 1e-3  # share of the prior's variance below which matches leave a direction to it
@@ -84,6 +84,7 @@ def _solve(
     inliers = _inliers(narrowed, pose, needed)
     pose, sigma = _refined(narrowed, pose, inliers, settings, factor)
     inliers = _inliers(narrowed, pose, needed)
+    _refuse_blur(narrowed, pose, inliers, camera.width * camera.height)
     pose, spread = _spread(narrowed, pose, inliers, sigma, settings, factor)
     rival = rival_support(problem, pose, inliers, spread, sigma, tried, factor)
     return _estimate(matches, usable, narrowed, pose, inliers, spread, rival, calibration)
@@ -118,13 +119,24 @@ def _refined(
     """The least-squares pose of the inliers, and the noise (px per axis) that they show about it."""
     few = problem.selected(inliers)
     sigma = noise.axis_sigma(few.distances(start)[0], problem.gate)
-    prior = Factor(factor.mean, sigma**2 * factor.information) if factor else None
+    prior = factor.beside(few.weights, sigma) if factor else None
     pose, converged = refine(
         start, few.uv, few.points, few.weights, few.focal, HUBER_SIGMAS * sigma, settings.refine_iterations, prior
     )
     if not converged:
         raise NoPoseError(Status.NOT_CONVERGED, f"no least-squares pose after {settings.refine_iterations} steps")
     return pose, noise.axis_sigma(few.distances(pose)[0], problem.gate)
+
+
+def _refuse_blur(problem: Problem, pose: Pose, inliers: Mask, area: int) -> None:
+    """Raises where matches do not thin out beyond the gate, at 3 sigma. Those of a right pose do, up to chance; those
+    of a pose that fits a layer of the scene, or its relief turned inside out, go on."""
+    distance, in_front = problem.distances(pose)
+    ring = int((in_front & (distance > problem.gate) & (distance <= 2.0 * problem.gate)).sum())
+    chance = len(distance) * 3.0 * np.pi * problem.gate**2 / area
+    if ring - chance > MAX_RING * inliers.sum():
+        agree = f"{inliers.sum()} matches agree within {problem.gate:.1f} px, but {ring} more within twice that"
+        raise NoPoseError(Status.UNCERTAIN, f"{agree}: the pose fits a part of a larger misfit")
 
 
 def _spread(

@@ -23,6 +23,8 @@ RIVAL_MISSED = 0.05  # probability that a rival with the same support is not fou
 ELSEWHERE = 3.0  # gates by which a rival moves the inliers at the median; nearer it is the same pose, a little off
 FLAT = 0.03  # thickness of a plane, as a share of its lesser extent
 FALSE_ALARM = 1e-3  # expected number of poses that random matches would give
+HUBER_SIGMAS = 1.5  # residuals beyond count linearly
+STEPS = 10  # of the least squares, where a pose need not be exact
 MINIMAL = 4  # matches: three give up to four poses, and one more chooses
 LUCK = 3  # matches that any hypothesis is made of, and as many that a local optimum draws in
 INDISTINGUISHABLE = 3.0  # log likelihood ratio: the worse of two poses has at least 5 % of the probability
@@ -31,13 +33,15 @@ INDISTINGUISHABLE = 3.0  # log likelihood ratio: the worse of two poses has at l
 def robust_start(problem: Problem, settings: PnpSettings, prior: Factor | None) -> tuple[Pose, int]:
     """T_camera_map of most support, and how many hypotheses were tried; raises NoPoseError where there is none.
 
-    A prior adds two hypotheses, itself and the best of the matches that it allows, and has its say in the choice.
+    A prior adds two hypotheses, itself and the best of the matches that it allows; each then moves to where matches and
+    prior agree best before they are compared.
     """
     options = {"min_iterations": min(settings.iterations, MIN_ITERATIONS), "success_prob": settings.confidence}
     best, tried = _ransac(problem, settings.iterations, options)
     if prior:
         guided, _ = _ransac(_allowed(problem, prior), settings.iterations, options)
-        best = max((p for p in (prior.mean, guided, best) if p), key=lambda pose: _score(problem, pose, prior))
+        settled = [_settled(problem, pose, prior) for pose in (prior.mean, guided, best) if pose]
+        best = max(settled, key=lambda pose: _score(problem, pose, prior))
     if best is None:
         raise NoPoseError(Status.NO_CONSENSUS, f"no pose agrees with any of {len(problem.uv)} matches")
     return best, tried
@@ -102,6 +106,15 @@ def _ransac(problem: Problem, iterations: int, options: dict[str, Any]) -> tuple
     return (Pose(found.R, found.t) if finite else None), int(info.get("iterations", iterations))
 
 
+def _settled(problem: Problem, pose: Pose, prior: Factor) -> Pose:
+    """The least-squares pose of the prior and the matches near pose."""
+    distance, in_front = problem.distances(pose)
+    few = problem.selected((distance <= problem.gate) & in_front)
+    sigma = problem.gate / GATE_SIGMAS
+    factor = prior.beside(few.weights, sigma)
+    return refine(pose, few.uv, few.points, few.weights, few.focal, HUBER_SIGMAS * sigma, STEPS, factor)[0]
+
+
 def _score(problem: Problem, pose: Pose, prior: Factor) -> float:
     """Log probability up to a constant: truncated squares of the matches, and the prior."""
     distance, in_front = problem.distances(pose)
@@ -120,7 +133,7 @@ def _mirrored(flat: Problem, pose: Pose, spread: Array, sigma: float, prior: Fac
     n, turns, shifts, _ = cv2.solvePnPGeneric(on_plane, flat.uv / flat.focal, np.eye(3), None, flags=cv2.SOLVEPNP_IPPE)
     for k in range(n):
         start = Pose.from_rotvec(turns[k].ravel(), shifts[k].ravel())
-        other, _ = refine(start, flat.uv, flat.points, flat.weights, flat.focal, sigma, 10)
+        other, _ = refine(start, flat.uv, flat.points, flat.weights, flat.focal, sigma, STEPS)
         delta = pose.local(other)
         worse_by = _worse_by(flat, other, pose, sigma) + _less_known(other, pose, prior)
         if delta @ np.linalg.solve(spread, delta) > 25.0 and worse_by < INDISTINGUISHABLE:
@@ -130,7 +143,7 @@ def _mirrored(flat: Problem, pose: Pose, spread: Array, sigma: float, prior: Fac
 
 def _worse_by(problem: Problem, other: Pose, pose: Pose, sigma: float) -> float:
     """Log likelihood of pose over that of other."""
-    costs = [huber_loss(problem.distances(p)[0] / sigma, 1.5) @ problem.weights for p in (other, pose)]
+    costs = [huber_loss(problem.distances(p)[0] / sigma, HUBER_SIGMAS) @ problem.weights for p in (other, pose)]
     return float(costs[0] - costs[1])
 
 
