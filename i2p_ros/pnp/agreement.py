@@ -126,8 +126,8 @@ def _ranked(
     """The likeliest first, each with its log likelihood."""
     rotations, translations = (np.array([getattr(h.pose, k) for h in hypotheses]) for k in ("rotation", "translation"))
     scores = calibration.sharpness * _agreement(agreement, *_all(agreement), rotations, translations)
-    known = [_log_prior(h.pose, prior) for h in hypotheses]
-    scored = [_Hypothesis(h.pose, h.matches, float(s + k)) for h, s, k in zip(hypotheses, scores, known, strict=True)]
+    scores = scores + _log_priors(prior, np.zeros(3), rotations, translations)
+    scored = [_Hypothesis(h.pose, h.matches, float(s)) for h, s in zip(hypotheses, scores, strict=True)]
     return sorted(scored, key=lambda h: h.score, reverse=True)
 
 
@@ -141,10 +141,7 @@ def _climbed(h: _Hypothesis, agreement: Agreement, calibration: Calibration, pri
 
 
 def _log_prior(pose: Pose, prior: Prior | None) -> float:
-    if prior is None:
-        return 0.0
-    delta = prior.pose.local(pose)
-    return float(-0.5 * delta @ np.linalg.solve(prior.covariance, delta))
+    return float(_log_priors(prior, np.zeros(3), pose.rotation[None], pose.translation[None])[0])
 
 
 def _all(agreement: Agreement) -> tuple[Rows, Array]:
@@ -180,20 +177,43 @@ def _posterior(
     points = points[rows]
 
     def log_likelihood(rotations: Array, translations: Array) -> Array:
-        scores = _agreement(agreement, rows, points, rotations @ pose.rotation, translations)
-        return calibration.sharpness * scores + _log_priors(pose, rotations, translations, prior)
+        turned = rotations @ pose.rotation
+        scores = _agreement(agreement, rows, points, turned, translations)
+        return calibration.sharpness * scores + _log_priors(prior, centre, turned, translations)
 
-    return posterior.sample(log_likelihood, np.diag(SEARCHED_STD**2), rounds)
+    return posterior.sample(log_likelihood, _searched(prior, centre), rounds)
 
 
-def _log_priors(pose: Pose, rotations: Array, translations: Array, prior: Prior | None) -> Array:
+def _searched(prior: Prior | None, centre: Array) -> Array:
+    """(6, 6) covariance about centre of where samples begin."""
+    searched = np.diag(SEARCHED_STD**2)
+    if prior is None:
+        return searched
+    known = covariance.with_origin(prior.covariance, prior.pose, -centre)
+    return covariance.symmetric(searched @ np.linalg.inv(searched + known) @ known)
+
+
+def _log_priors(prior: Prior | None, centre: Array, rotations: Array, translations: Array) -> Array:
+    """(K,) log probability, up to a constant, of poses of points about centre.
+
+    Compared about the prior's own camera, where position and rotation are least coupled.
+    """
     if prior is None:
         return np.zeros(len(rotations))
-    centre = pose.inverse().translation
-    moved = (
-        Pose(r @ pose.rotation, t - r @ pose.rotation @ centre) for r, t in zip(rotations, translations, strict=True)
-    )
-    return np.array([_log_prior(p, prior) for p in moved])
+    own = prior.pose.inverse().translation
+    spread = covariance.with_origin(prior.covariance, prior.pose, -own)
+    turns = _rotation_vectors(rotations @ prior.pose.rotation.T)
+    deltas = np.concatenate([translations + rotations @ (own - centre), turns], axis=1)
+    return np.asarray(-0.5 * np.einsum("ki,ik->k", deltas, np.linalg.solve(spread, deltas.T)))
+
+
+def _rotation_vectors(rotations: Array) -> Array:
+    """(K, 3) of rotations (K, 3, 3): `so3_log` of each, but at half a turn, where no prior reaches."""
+    skewed = rotations - rotations.transpose(0, 2, 1)
+    v = 0.5 * np.stack([skewed[:, 2, 1], skewed[:, 0, 2], skewed[:, 1, 0]], axis=1)
+    sine = np.linalg.norm(v, axis=1)
+    angle = np.arctan2(sine, 0.5 * (np.trace(rotations, axis1=1, axis2=2) - 1.0))
+    return np.asarray(v * (angle / np.maximum(sine, 1e-12))[:, None])
 
 
 def _near_view(points: Array, camera: Camera) -> Rows:

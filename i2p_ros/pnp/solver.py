@@ -46,6 +46,9 @@ def solve(
     try:
         return judged(_solve(matches, camera, settings, prior, calibration), settings, calibration)
     except NoPoseError as none:
+        alone = solve(matches, camera, settings, None, calibration) if prior else None
+        if alone and alone.pose:
+            return withheld(alone, f"the matches contradict the prior: alone they have a pose, and with it {none}")
         return PoseEstimate(none.status, str(none), correspondences=matches)
     except (InputError, np.linalg.LinAlgError) as error:  # numbers that overflow, a matrix without an inverse
         return PoseEstimate(Status.NONFINITE, f"the solver broke down: {error}", correspondences=matches)
@@ -150,9 +153,7 @@ def _spread(
     variance = noise.estimator_variance(few.distances(pose)[0], sigma, HUBER_SIGMAS * sigma, problem.gate)
     spread = covariance.of_estimate(j, few.weights, variance, factor.information if factor else None)
     if factor and (apart := _innovation(factor, pose, spread)) > CONTRADICTION:
-        raise NoPoseError(
-            Status.UNCERTAIN, f"the matches contradict the prior: {np.sqrt(apart):.1f} standard deviations apart"
-        )
+        raise NoPoseError(Status.UNCERTAIN, f"one {np.sqrt(apart):.1f} standard deviations from what they say")
     if len(few.uv) < FEW and not factor:
         pose, spread = _sampled(few, pose, spread, sigma)
     if names := covariance.weak(spread, settings.max_std_m, float(np.radians(settings.max_std_deg))):
