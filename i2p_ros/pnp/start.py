@@ -126,13 +126,16 @@ def _score(problem: Problem, pose: Pose, prior: Factor) -> float:
 def _mirrored(flat: Problem, pose: Pose, spread: Array, sigma: float, prior: Factor | None) -> bool:
     """Whether points in a plane have a second pose that explains their pixels as well (Collins & Bartoli 2014)."""
     centre = flat.points.mean(axis=0)
-    _, extent, axes = np.linalg.svd(flat.points - centre, full_matrices=False)
-    if extent[2] > FLAT * extent[1]:
+    around = flat.points - centre
+    squares, axes = np.linalg.eigh(around.T @ around)  # ascending
+    if squares[0] > FLAT**2 * squares[1]:
         return False
-    on_plane = centre + (flat.points - centre) @ axes[:2].T @ axes[:2]
+    on_plane = flat.points - np.outer(around @ axes[:, 0], axes[:, 0])
     n, turns, shifts, _ = cv2.solvePnPGeneric(on_plane, flat.uv / flat.focal, np.eye(3), None, flags=cv2.SOLVEPNP_IPPE)
     for k in range(n):
         start = Pose.from_rotvec(turns[k].ravel(), shifts[k].ravel())
+        if np.median(flat.distances(start)[0]) > flat.gate:
+            continue  # no rival, and not worth a refinement
         other, _ = refine(start, flat.uv, flat.points, flat.weights, flat.focal, sigma, STEPS)
         delta = pose.local(other)
         worse_by = _worse_by(flat, other, pose, sigma) + _less_known(other, pose, prior)
