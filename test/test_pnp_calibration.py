@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Calibration on made-up observations whose law is known, against scipy's optimiser."""
+
+import numpy as np
+import pytest
+import yaml
+from pydantic import ValidationError
+from scipy.optimize import minimize
+
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.types import Evidence
+from i2p_ros.pnp.calibration import (
+    MAX_JUNK,
+    RIDGE,
+    Calibration,
+    Observation,
+    features,
+    fit,
+    logistic_regression,
+    threshold,
+)
+
+SCALE = np.array([2.0, 1.5, 3.0, 1.0, 0.7, 1.2])
+WEIGHTS = 4.0 * np.array([-10.0, 2.0, 0.5, -0.5, -1.0, 3.0, 8.0, -6.0])
+
+
+def observed(n: int, seed: int, tails: bool = False) -> list[Observation]:
+    """Poses that are right with the probability that WEIGHTS says, with errors SCALE times as large as stated."""
+    rng = np.random.default_rng(seed)
+    root = 0.1 * rng.normal(size=(6, 6))
+    stated = root @ root.T + 0.01 * np.eye(6)
+    draw = rng.standard_t(4, (n, 6)) if tails else rng.normal(size=(n, 6))
+    errors = draw @ np.linalg.cholesky(stated).T * SCALE
+    found = []
+    for error in errors:
+        agreement, margin, rival, shortfall = rng.uniform([0.1, 0.0, 0.0, 0.0], [0.8, 0.6, 1.0, 0.5])
+        matches = int(rng.integers(50, 600))
+        inliers = int(matches * rng.uniform(0.05, 0.9))
+        evidence = Evidence(inliers, matches, rival, agreement, margin, shortfall, rng.uniform(0.1, 2.0))
+        right = rng.random() < 1.0 / (1.0 + np.exp(-features(evidence) @ WEIGHTS))
+        found.append(Observation(evidence, bool(right), error if right else 50.0 * error, stated))
+    return found
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Calibration:
+    return fit(observed(2000, 0), "made up")
+
+
+def test_the_scale_of_each_axis_is_found(fitted: Calibration) -> None:
+    np.testing.assert_allclose(fitted.std_scale, SCALE, rtol=0.1)
+    assert fitted.fitted_on == "made up"
+
+
+def test_scaled_covariances_hold_as_many_errors_as_they_say(fitted: Calibration) -> None:
+    for tails, calibration in ((False, fitted), (True, fit(observed(2000, 2, tails=True), ""))):
+        kept = [o for o in observed(2000, 3 if not tails else 2, tails) if o.right]
+        inside = [o.error @ np.linalg.solve(calibration.scaled(o.covariance), o.error) < 12.59 for o in kept]
+        assert np.mean(inside) == pytest.approx(0.95, abs=0.02)
+
+
+def test_confidence_is_the_share_of_right_poses(fitted: Calibration) -> None:
+    fresh = observed(2000, 1)
+    confidence = np.array([fitted.confidence(o.evidence) for o in fresh])
+    right = np.array([o.right for o in fresh])
+    bins = np.digitize(confidence, [0.2, 0.4, 0.6, 0.8])
+    for k in np.unique(bins):
+        assert right[bins == k].mean() == pytest.approx(confidence[bins == k].mean(), abs=0.1)
+
+
+def test_the_threshold_leaves_few_wrong_poses(fitted: Calibration) -> None:
+    seen = observed(2000, 0)
+    kept = [o.right for o in seen if fitted.confidence(o.evidence) >= fitted.min_confidence]
+    assert len(kept) > 100 and 1.0 - np.mean(kept) <= MAX_JUNK
+    fresh = [o.right for o in observed(2000, 1) if fitted.confidence(o.evidence) >= fitted.min_confidence]
+    assert 1.0 - np.mean(fresh) <= 4 * MAX_JUNK  # other poses: a handful of wrong ones more or less
+
+
+def test_the_threshold_by_hand() -> None:
+    confidence = np.array([0.9, 0.2, 0.8, 0.7])
+    assert threshold(confidence, np.array([True, True, True, True])) == 0.2
+    assert threshold(confidence, np.array([True, True, True, False])) == 0.8
+    assert threshold(confidence, np.array([False, False, False, False])) == 1.0
+
+
+@pytest.mark.parametrize("share", [0.5, 0.05, 1.0])
+def test_logistic_regression_minimises_its_loss(share: float) -> None:
+    rng = np.random.default_rng(0)
+    x = np.c_[np.ones(300), rng.normal([5.0, 0.0, -2.0], [10.0, 0.1, 1.0], (300, 3)), np.full(300, 7.0)]
+    y = rng.random(300) < share / (1.0 + np.exp(-x[:, 1] / 10 - x[:, 3]))
+    inside = np.c_[np.ones(300), (x[:, 1:4] - x[:, 1:4].mean(axis=0)) / x[:, 1:4].std(axis=0)]
+
+    def loss(w: np.ndarray) -> float:
+        z = inside @ w
+        return float(np.logaddexp(0.0, z).sum() - z @ y + 0.5 * RIDGE * w[1:] @ w[1:])
+
+    judged = inside @ minimize(loss, np.zeros(4), method="BFGS", options={"gtol": 1e-7}).x
+    np.testing.assert_allclose(x @ logistic_regression(x, y), judged, atol=2e-3)
+
+
+def test_separable_and_all_right_observations_give_finite_weights() -> None:
+    for wrong in (0, 5):
+        some = [o for o in observed(400, 0) if o.right][:60]
+        bad = [o for o in observed(400, 0) if not o.right][:wrong]
+        calibration = fit([*some, *bad], "")
+        assert np.isfinite(calibration.confidence_weights).all() and np.isfinite(calibration.std_scale).all()
+        assert min(calibration.confidence(o.evidence) for o in some) > 0.3
+
+
+def test_too_few_observations() -> None:
+    right = [o for o in observed(400, 0) if o.right]
+    wrong = [o for o in observed(400, 0) if not o.right]
+    for few in ([], right[:29], [*right[:14], *wrong[:30]]):
+        with pytest.raises(InputError, match="needs 30 poses"):
+            fit(few, "")
+
+
+def test_it_is_kept_as_it_was(fitted: Calibration) -> None:
+    assert Calibration.model_validate_json(fitted.model_dump_json()) == fitted
+    assert Calibration.model_validate(yaml.safe_load(yaml.safe_dump(fitted.model_dump(mode="json")))) == fitted
+    with pytest.raises(ValidationError):
+        Calibration.model_validate({"std_scale": [1.0] * 5})
+    with pytest.raises(ValidationError):
+        Calibration.model_validate({"temperature": 1.0})
+
+
+def test_without_a_fit_confidence_grows_with_inliers_and_falls_with_rivals() -> None:
+    few, many = Calibration().confidence(Evidence(15, 600)), Calibration().confidence(Evidence(300, 600))
+    rivalled = Calibration().confidence(Evidence(300, 600, rival=0.7))
+    assert 0.0 < few < many < 1.0 and rivalled < many
