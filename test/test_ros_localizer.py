@@ -20,6 +20,7 @@ from tf2_ros import StaticTransformBroadcaster  # noqa: E402
 from i2p_ros.core.geometry import Pose  # noqa: E402
 from i2p_ros.core.messages import image_from_message, pose_from_transform, transform_from_stamped  # noqa: E402
 from i2p_ros.core.types import PoseEstimate, Status  # noqa: E402
+from i2p_ros.pnp.covariance import camera_in_lidar, published  # noqa: E402
 from i2p_ros.ros import messages  # noqa: E402
 
 
@@ -199,6 +200,18 @@ def test_pose_of_a_base_frame_through_tf(make):
     expected = (T_base_camera @ T_CAMERA_LIDAR).inverse()
     np.testing.assert_allclose(pose_from_transform(pose.pose.pose).matrix, expected.matrix, atol=1e-9)
     assert not graph.heard["/tf"]
+
+
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_covariance_may_be_diagonal(make, diagonal):
+    graph = make(node__diagonal_covariance=diagonal)
+    graph.play(graph.messages())
+    (pose,) = graph.heard["/localizer/pose"]
+    covariance = np.reshape(pose.pose.covariance, (6, 6))
+    beside = covariance - np.diag(np.diag(covariance))
+    full = published(camera_in_lidar(T_CAMERA_LIDAR, np.asarray(estimate().covariance)))
+    np.testing.assert_allclose(np.diag(covariance), np.diag(full))
+    assert (beside.min() < 0.0) != diagonal and bool(beside.any()) != diagonal
 
 
 def test_the_overlay_is_drawn_only_for_listeners(make):
