@@ -60,6 +60,17 @@ def test_the_same_as_fusing_two_gaussians():
     )
 
 
+def test_small_weights_give_a_prior_no_more_say():
+    """One match of weight 1 and the rest of 0.05: weights are relative, so matches say nearly what equal ones do."""
+    values = []
+    for seed in range(25):
+        matches, truth = made(seed, 3.0, n=300)
+        weighted = Correspondences(matches.pixels, matches.points, np.r_[np.full(299, 0.05), 1.0])
+        prior = prior_about(truth, np.array([0.1] * 3 + [0.01] * 3), np.random.default_rng([seed, 3]))
+        values.append(nees(solve(weighted, CAMERA, prior=prior), truth))
+    assert 4.0 < np.mean(values) < 8.5
+
+
 def test_a_prior_chooses_between_two_equal_poses():
     other = Pose.from_rotvec([0.0, 0.3, 0.0], [3.0, 0.0, 1.0])
     for seed in range(6):
