@@ -17,7 +17,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.geometry import Pose, so3_log
 from i2p_ros.core.types import Agreement, Correspondences, Prediction, Prior, Status
-from i2p_ros.pnp import locate
+from i2p_ros.pnp import Calibration, locate
 from i2p_ros.pnp.agreement import _rotation_vectors
 
 LENS = Camera(360.0, 350.0, 250.0, 90.0, 512, 160, "plumb_bob", (-0.3, 0.1, 1e-3, -1e-3, 0.0))
@@ -95,14 +95,17 @@ def test_map_coordinates_of_a_million_metres_cost_no_more_than_float32_does() ->
         assert is_near(estimate, world.truth, 0.6, 3.0) and nees(estimate, world.truth) < 25.0
 
 
-def test_two_poses_that_agree_alike_are_uncertain_and_a_prior_chooses() -> None:
+def test_two_poses_that_agree_alike_are_not_trusted_and_a_prior_chooses() -> None:
     for seed in range(4):
         world = planted(seed, twins=True)
         candidates = (world.impostor, *world.prediction.candidates)
         estimate = locate(replace(world.prediction, candidates=candidates), CAMERA)
-        assert estimate.status is Status.UNCERTAIN and "another pose" in estimate.reason
         poses = (world.truth, ELSEWHERE @ world.truth)
-        assert estimate.withheld is not None and min(np.abs(estimate.withheld.local(p)).max() for p in poses) < 1.0
+        found = estimate.pose or estimate.withheld
+        assert found is not None and min(np.abs(found.local(p)).max() for p in poses) < 1.0
+        assert estimate.evidence is not None and estimate.evidence.rival > 0.05
+        certain = locate(planted(seed).prediction, CAMERA)
+        assert estimate.confidence < certain.confidence
         for right in poses:
             prior = prior_about(right, np.array([0.5] * 3 + [0.03] * 3), np.random.default_rng(seed))
             chosen = locate(replace(world.prediction, candidates=candidates), CAMERA, prior=prior)
@@ -216,3 +219,14 @@ def predictions(draw: Any) -> tuple[Prediction, Prior | None]:
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_any_prediction_gives_a_sound_answer(given_: tuple[Prediction, Prior | None], camera: Camera) -> None:
     assert is_sound(locate(given_[0], camera, prior=given_[1]))
+
+
+def test_a_calibration_scales_deviations_and_sets_the_least_confidence() -> None:
+    world = planted(0, offset=30.0)
+    plain = locate(world.prediction, CAMERA)
+    scaled = locate(world.prediction, CAMERA, calibration=Calibration(std_scale=(2.0,) * 6))
+    np.testing.assert_allclose(scaled.covariance, 4.0 * np.asarray(plain.covariance), rtol=1e-6)
+    strict = Calibration(min_confidence=1.0)
+    refused = locate(world.prediction, CAMERA, calibration=strict)
+    assert refused.status is Status.UNCERTAIN and "pnp.min_confidence" in refused.reason
+    assert locate(world.prediction, CAMERA, PnpSettings(min_confidence=0.0), strict).status is Status.OK

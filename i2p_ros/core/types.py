@@ -168,7 +168,7 @@ class Status(str, Enum):
     NOT_CONVERGED = "not_converged"
     BEHIND_CAMERA = "behind_camera"
     DEGENERATE = "degenerate"  # the inliers do not fix all six axes
-    UNCERTAIN = "uncertain"  # a pose was found and withheld: its confidence is below pnp.min_confidence
+    UNCERTAIN = "uncertain"  # there is a pose, too likely a wrong one: little confidence, a rival, a prior against it
     NONFINITE = "nonfinite"  # NaN out of the network or the solver
     NOT_PROCESSED = "not_processed"  # a node was busy with another pair, failed, or did not answer
 

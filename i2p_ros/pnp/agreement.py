@@ -22,8 +22,8 @@ from i2p_ros.core.types import Agreement, Correspondences, Evidence, PoseEstimat
 from i2p_ros.pnp import covariance, posterior
 from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.problem import NoPoseError, problem_of, usable_matches
-from i2p_ros.pnp.solver import CONTRADICTION, judged
-from i2p_ros.pnp.start import INDISTINGUISHABLE, robust_start
+from i2p_ros.pnp.solver import CONTRADICTION, judged, refuse_weak
+from i2p_ros.pnp.start import robust_start
 
 Rows = NDArray[np.int64]
 SEARCHED_STD = np.array([1.0, 0.5, 1.0, 0.02, 0.02, 0.02])  # m, rad: how far about a hypothesis samples begin
@@ -70,11 +70,7 @@ def _locate(
     pose = _about_camera(best.pose, found.mean)
     _refuse_contradiction(pose, ranked, prediction.agreement, calibration, prior)
     spread = calibration.scaled(found.covariance)
-    if names := covariance.weak(spread, settings.max_std_m, float(np.radians(settings.max_std_deg))):
-        limits = f"limits {settings.max_std_m} m, {settings.max_std_deg} deg"
-        raise NoPoseError(
-            Status.DEGENERATE, f"weakly fixed: {', '.join(names)} ({limits}: pnp.max_std_m, pnp.max_std_deg)"
-        )
+    refuse_weak(spread, settings)
     problem = problem_of(best.matches, camera, settings.threshold_deg)
     distance, in_front = problem.distances(problem.in_map(pose))
     inliers = (distance <= problem.gate) & in_front
@@ -255,8 +251,7 @@ def _evidence(
     mine, known = _agreement_of(pose, agreement), _log_prior(pose, prior) / calibration.sharpness
     others = [h.score / calibration.sharpness for h in ranked if _different(h.pose, pose)]
     margin = mine + known - max(others, default=float(agreement.similarity.mean()))
-    ratio = calibration.sharpness * margin if others else np.inf
-    rival = float(np.exp(-ratio)) if ratio > INDISTINGUISHABLE else 1.0
+    rival = float(np.exp(-calibration.sharpness * max(margin, 0.0))) if others else 0.0
     std_m = float(np.sqrt(np.linalg.eigvalsh(spread[:3, :3])[-1]))
     shortfall = _agreement_of(pose, _best(agreement)) - mine
     return Evidence(inliers, len(ranked[0].matches), rival, mine, margin, shortfall, std_m)

@@ -34,7 +34,7 @@ class Calibration(BaseModel):
     std_scale: Six = Field((1.0,) * 6, description="factor of each deviation, axes of the camera: x, y, z, about them")
     sharpness: float = Field(120.0, gt=0, description="log likelihood of a pose by its mean similarity of descriptors")
     confidence_weights: Eight = Field(
-        (-3.0, 1.7, 0.3, 0.0, -2.0, 0.0, 0.0, 0.0), description="of `features`, before the logistic function"
+        (-3.0, 1.7, 0.3, 0.0, -10.0, 0.0, 0.0, 0.0), description="of `features`, before the logistic function"
     )
     min_confidence: float = Field(0.0, ge=0, le=1, description="poses of less are withheld")
     fitted_on: str = ""
@@ -83,9 +83,11 @@ def fit(observed: Sequence[Observation], fitted_on: str) -> Calibration:
     confidence = _logistic(x @ weights)
     least = threshold(confidence, right)
     kept = [o for o, c, r in zip(observed, confidence, right, strict=True) if r and c >= least]
+    if len(kept) < MIN_OBSERVED:  # too few to scale by
+        kept = [o for o, r in zip(observed, right, strict=True) if r]
     return Calibration(
-        std_scale=_rounded(_scales(kept)), confidence_weights=_rounded(weights), min_confidence=round(least, 4),
-        fitted_on=fitted_on,
+        std_scale=_rounded(_scales(kept)), confidence_weights=_rounded(weights),
+        min_confidence=float(np.ceil(least * 1e4) / 1e4), fitted_on=fitted_on,
     )  # fmt: skip
 
 

@@ -33,20 +33,19 @@ CONTRADICTION = 27.9  # squared Mahalanobis distance that 1 in 10,000 right pose
 
 
 def solve(
-    matches: Correspondences, camera: Camera, settings: PnpSettings | None = None, prior: Prior | None = None,
-    calibration: Calibration | None = None,
-) -> PoseEstimate:  # fmt: skip
+    matches: Correspondences, camera: Camera, settings: PnpSettings | None = None, prior: Prior | None = None
+) -> PoseEstimate:
     """T_camera_lidar that enough matches agree with, with covariance, inliers and residual (px of the original image).
 
     Weights are relative: how much to trust a match, not how large its error is. A prior is one more hypothesis and a
-    factor in the least squares; matches that contradict it leave the pose uncertain. Calibration is of the model that
-    the matches come from. The same input gives the same answer.
+    factor in the least squares; matches that contradict it leave the pose uncertain. The confidence is of matches that
+    nothing more is known of. The same input gives the same answer.
     """
-    settings, calibration = settings or PnpSettings(), calibration or Calibration()
+    settings = settings or PnpSettings()
     try:
-        return judged(_solve(matches, camera, settings, prior, calibration), settings, calibration)
+        return judged(_solve(matches, camera, settings, prior), settings, Calibration())
     except NoPoseError as none:
-        alone = solve(matches, camera, settings, None, calibration) if prior else None
+        alone = solve(matches, camera, settings) if prior else None
         if alone and alone.pose:
             return withheld(alone, f"the matches contradict the prior: alone they have a pose, and with it {none}")
         return PoseEstimate(none.status, str(none), correspondences=matches)
@@ -71,9 +70,7 @@ def withheld(estimate: PoseEstimate, reason: str) -> PoseEstimate:
     return replace(estimate, status=Status.UNCERTAIN, reason=reason, pose=None, withheld=estimate.pose)
 
 
-def _solve(
-    matches: Correspondences, camera: Camera, settings: PnpSettings, prior: Prior | None, calibration: Calibration
-) -> PoseEstimate:
+def _solve(matches: Correspondences, camera: Camera, settings: PnpSettings, prior: Prior | None) -> PoseEstimate:
     usable = usable_matches(matches, camera, settings)
     problem = problem_of(matches.selected(usable), camera, settings.threshold_deg)
     start, tried = robust_start(problem, settings, _factor(problem, prior))
@@ -90,7 +87,7 @@ def _solve(
     _refuse_blur(narrowed, pose, inliers, camera.width * camera.height)
     pose, spread = _spread(narrowed, pose, inliers, sigma, settings, factor)
     rival = rival_support(problem, pose, inliers, spread, sigma, tried, factor)
-    return _estimate(matches, usable, narrowed, pose, inliers, spread, rival, calibration)
+    return _estimate(matches, usable, narrowed, pose, inliers, spread, rival)
 
 
 def _factor(problem: Problem, prior: Prior | None) -> Factor | None:
@@ -156,12 +153,17 @@ def _spread(
         raise NoPoseError(Status.UNCERTAIN, f"one {np.sqrt(apart):.1f} standard deviations from what they say")
     if len(few.uv) < FEW and not factor:
         pose, spread = _sampled(few, pose, spread, sigma)
+    refuse_weak(spread, settings)
+    return pose, spread
+
+
+def refuse_weak(spread: Array, settings: PnpSettings) -> None:
+    """Raises, and names the axes, where a covariance about the camera is above the limits."""
     if names := covariance.weak(spread, settings.max_std_m, float(np.radians(settings.max_std_deg))):
         limits = f"limits {settings.max_std_m} m, {settings.max_std_deg} deg"
         raise NoPoseError(
             Status.DEGENERATE, f"weakly fixed: {', '.join(names)} ({limits}: pnp.max_std_m, pnp.max_std_deg)"
         )
-    return pose, spread
 
 
 def _innovation(prior: Factor, pose: Pose, spread: Array) -> float:
@@ -216,12 +218,11 @@ def reprojection_posterior(problem: Problem, pose: Pose, guess: Array, sigma: fl
 
 def _estimate(
     matches: Correspondences, usable: Mask, problem: Problem, T_camera_map: Pose, inliers: Mask, spread: Array,
-    rival: float, calibration: Calibration,
+    rival: float,
 ) -> PoseEstimate:  # fmt: skip
     """The answer in the lidar frame, its inliers among all matches."""
     among_all = np.zeros(len(matches), bool)
     among_all[np.flatnonzero(usable)[inliers]] = True
-    spread = calibration.scaled(spread)
     evidence = Evidence(inliers=int(inliers.sum()), matches=len(matches), rival=rival)
     return PoseEstimate(
         Status.OK,
@@ -230,6 +231,6 @@ def _estimate(
         correspondences=matches,
         inliers=among_all,
         residual_px=float(np.sqrt(np.mean(problem.distances(T_camera_map)[0][inliers] ** 2))),
-        confidence=calibration.confidence(evidence),
+        confidence=Calibration().confidence(evidence),
         evidence=evidence,
     )
