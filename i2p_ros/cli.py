@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -213,10 +214,10 @@ def calibrate_covariance(
     """Fit a model's covariance and confidence on pairs that nobody trained on, and keep them in its manifest."""
     from i2p_ros.evaluation.calibrating import calibrated
     from i2p_ros.localizer import load
-    from i2p_ros.runtime.weights import find_model, write_calibration
+    from i2p_ros.runtime.weights import find_model, manifest_of, write_calibration
     from i2p_ros.sources.opening import open_source
 
-    _check_targets(json_file)
+    _check_targets(json_file, manifest_of(model))
     settings = load_settings(files, overrides)
     pairs = open_source(
         source, root, settings=settings, seed=seed, n=n, cameras=_listed(cameras), drives=_listed(drives)
@@ -224,15 +225,15 @@ def calibrate_covariance(
     _refuse_trained_on(find_model(model)[0].trained.get("drives", []), pairs.name)
     with _progress("calibrating", len(pairs)) as step:
         fitted = calibrated(load(model, settings), pairs, protocol, seed, lambda done, total: step(done))
-    written = write_calibration(model, fitted)
     _write_json(fitted.model_dump(mode="json"), json_file)
+    written = write_calibration(model, fitted)
     if json_file != Path("-"):
         _show(fitted.model_dump(mode="json"), None)
     console.print(escape(f"written to {written}"), soft_wrap=True)
 
 
 def _refuse_trained_on(drives: list[str], name: str) -> None:
-    if known := [drive for drive in drives if drive in name]:
+    if known := [drive for drive in drives if re.search(rf"\b{re.escape(drive)}\b", name)]:
         raise InputError(f"the model was trained on {', '.join(known)}: calibrate on other drives", "calibration")
 
 

@@ -12,7 +12,7 @@ import pytest
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import Correspondences, Pair, PointCloud, PoseEstimate, Sample, Status
+from i2p_ros.core.types import Correspondences, Pair, PointCloud, PoseEstimate, Prior, Sample, Status
 
 XYZ = np.arange(12, dtype=np.float32).reshape(4, 3)
 CAMERA = Camera(10, 10, 5, 4, 10, 8)
@@ -74,6 +74,14 @@ def test_a_pair_never_holds_the_truth() -> None:
     names = {field.name for field in dataclasses.fields(Pair)}
     assert not {"T_camera_lidar", "T_world_lidar"} & names
     assert {field.name for field in dataclasses.fields(Sample)} == {"pair", "T_camera_lidar", "T_world_lidar"}
+
+
+@pytest.mark.parametrize(
+    "covariance", [np.ones(6), np.eye(5), np.zeros((6, 6)), np.diag([1.0] * 5 + [np.nan]), np.triu(np.ones((6, 6)))]
+)
+def test_a_prior_needs_a_covariance(covariance: np.ndarray) -> None:
+    with pytest.raises(InputError, match="covariance of a prior"):
+        Prior(Pose.identity(), covariance)
 
 
 def test_correspondences_reshape_count_and_select() -> None:

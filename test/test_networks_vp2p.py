@@ -147,6 +147,26 @@ def test_coarse_cells_are_means_and_not_too_many() -> None:
     assert coarse(pixels, 240).stride == 1
 
 
+def test_cells_that_do_not_divide_the_map_keep_their_place() -> None:
+    """160 x 96 descriptors in cells of 3: the last column is in none, and the camera of the cells must say so."""
+    family = VP2P(TINY, MatchingSettings(max_pixels=2000))
+    given = pair(320, 192)
+    outputs = {
+        "pixels": torch.nn.functional.normalize(torch.randn(1, 16, 96, 160), dim=1),
+        "points": torch.nn.functional.normalize(torch.randn(1, 80, 16), dim=2),
+    }
+    camera = family.decode({"points": street(80).xyz}, outputs, given).agreement.camera
+    assert (camera.width, camera.height) == (53, 32)
+    assert camera.fx == pytest.approx(given.camera.fx / 6)
+    assert camera.cx == pytest.approx((given.camera.cx + 0.5) / 6 - 0.5)
+
+
+@pytest.mark.parametrize("views", [1, 2, 3, 8])
+def test_together_the_directions_are_all_round(views: int) -> None:
+    _, views_of = directions(street().xyz, pair(512, 160).camera, views)
+    assert views_of.shape[0] == views and views_of.any(axis=0).all()
+
+
 def test_directions_hold_what_a_camera_that_looks_there_sees() -> None:
     camera = pair(512, 160).camera
     xyz = np.random.default_rng(0).uniform([-40, -40, -2], [40, 40, 4], (4000, 3)).astype(np.float32)

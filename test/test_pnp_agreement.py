@@ -181,6 +181,21 @@ def test_descriptors_that_tell_nothing_give_no_confident_pose() -> None:
             assert stds(estimate)[:3].max() > 0.2
 
 
+def test_a_pose_that_sees_too_little_itself_is_never_given() -> None:
+    """45 points in view and 40 beside it: samples about the pose may see enough, the pose itself does not."""
+    for seed in range(6):
+        world = planted(seed)
+        agreement = world.prediction.agreement
+        uv, seen = agreement.camera.project(world.truth.apply(agreement.points))
+        off = np.where(seen, 0.0, np.abs(uv[:, 0] - agreement.camera.cx) / agreement.camera.width - 0.5)
+        beside = np.flatnonzero((off > 0) & (world.truth.apply(agreement.points)[:, 2] > 1.0))
+        few = np.r_[np.flatnonzero(seen)[:45], beside[np.argsort(off[beside])][:40]]
+        cut = Agreement(agreement.points[few], agreement.similarity[few], agreement.camera)
+        estimate = locate(replace(world.prediction, agreement=cut), CAMERA)
+        refused = estimate.status is Status.NO_CONSENSUS
+        assert refused or (estimate.evidence is not None and estimate.evidence.agreement > 0.4)
+
+
 def test_rotation_vectors_of_many_are_those_of_one() -> None:
     rng = np.random.default_rng(0)
     turns = [Pose.from_rotvec(scale * rng.normal(size=3)).rotation for scale in (0.0, 1e-9, 1e-3, 0.5, 1.5)]

@@ -199,6 +199,19 @@ def test_the_scale_of_the_pose_loss_is_kept_beside_the_network(tmp_path: Path, m
     assert float(continued["pose"]["log_scale"]) == pytest.approx(-7.0, abs=0.1)
 
 
+def test_the_manifest_names_all_drives_that_the_weights_know(tmp_path: Path) -> None:
+    data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], "vp2p", 1, 4)
+    first, second = tmp_path / "first", tmp_path / "second"
+    train(FAMILY, data, first, settings(samples=4, batch=2), workers=0, drives=["a"])
+    train(
+        FAMILY, data, second, settings(samples=4, batch=2), workers=0, drives=["b"], start=first / "model.safetensors"
+    )
+    assert find_model(str(second))[0].trained["drives"] == ["a", "b"]
+    longer = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], "vp2p", 1, 8)
+    train(FAMILY, longer, second, settings(samples=8, batch=2), workers=0, drives=["c"])
+    assert find_model(str(second))[0].trained["drives"] == ["a", "b", "c"]
+
+
 def test_a_run_without_the_pose_loss_does_not_continue_with_it(tmp_path: Path) -> None:
     run(tmp_path, 4)
     with pytest.raises(ModelError, match="cannot continue"):

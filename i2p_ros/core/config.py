@@ -34,7 +34,7 @@ class PnpSettings(_Group):
         2.0, gt=0, lt=90, description="angle between a pixel's ray and its point up to which they agree at first"
     )
     iterations: int = Field(100_000, ge=1, description="most hypotheses of the robust start for one set of matches")
-    view_iterations: int = Field(1000, ge=1, description="the same, for each of several sets")
+    view_iterations: int = Field(1000, ge=1, description="the same, for each direction that a network looks in")
     confidence: float = Field(0.9999, gt=0, lt=1, description="probability that the start has seen a good hypothesis")
     min_matches: int = Field(12, ge=4, description="fewer matches give no pose")
     min_inliers: int = Field(12, ge=4, description="fewer agreeing matches give no pose")
@@ -42,7 +42,7 @@ class PnpSettings(_Group):
     max_std_m: float = Field(5.0, gt=0, description="a larger deviation along any axis is degenerate")
     max_std_deg: float = Field(10.0, gt=0, description="a larger deviation about any axis is degenerate")
     max_rival: float = Field(
-        0.8, gt=0, description="another pose with a larger share of this one's support makes it uncertain"
+        0.8, gt=0, description="another pose with a larger share of this one's support or likelihood: uncertain"
     )
     min_confidence: float = Field(
         -1.0, ge=-1, le=1, description="a pose of less confidence is withheld; -1: what the model was calibrated to"

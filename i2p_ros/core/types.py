@@ -153,9 +153,10 @@ class Prior:
     covariance: Array
 
     def __post_init__(self) -> None:
-        values = np.linalg.eigvalsh(self.covariance) if np.isfinite(self.covariance).all() else np.zeros(1)
-        if self.covariance.shape != (6, 6) or values.min() <= 0:
-            raise InputError("the covariance of a prior must be (6, 6), finite and positive definite", "prior")
+        given = np.asarray(self.covariance, np.float64)
+        sound = given.shape == (6, 6) and bool(np.isfinite(given).all()) and np.allclose(given, given.T, rtol=1e-6)
+        if not sound or np.linalg.eigvalsh(given).min() <= 0:
+            raise InputError("the covariance of a prior must be (6, 6), symmetric and positive definite", "prior")
 
 
 class Status(str, Enum):
@@ -177,10 +178,10 @@ class Status(str, Enum):
 class Evidence:
     """What speaks for a pose.
 
-    `inliers` of `matches` agree with it, and `rival` is the share of its support that the best other pose has. Where
-    descriptors were compared under it: their mean similarity `agreement` (-1..1), the `margin` by which it beats that
-    of the best other pose, and its `shortfall` of what each point's most similar pixel would give. `std_m` is the
-    largest standard deviation of the position.
+    `inliers` of `matches` agree with it, and `rival` is what the best other pose has of its support, or, where
+    descriptors were compared, of its likelihood. These give their mean similarity `agreement` (-1..1), the `margin` by
+    which it beats that of the best other pose (with the prior's say, if any), and its `shortfall` of what each point's
+    most similar pixel would give. `std_m` is the largest standard deviation of the position.
     """
 
     inliers: int

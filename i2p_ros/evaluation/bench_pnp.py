@@ -55,6 +55,7 @@ DEFINITIONS = {
     "as often for it and for coverage",
     "coverage": "share of those poses whose truth lies inside the ellipsoid of a level",
     "coverage_axes": "share of those poses whose error along or about one camera axis lies inside its 95 % interval",
+    "ess": "effective samples of 512 when the posterior of our inliers is sampled; median over the draws with a pose",
     "status": "draws by how they ended; only ok has a pose",
 }
 

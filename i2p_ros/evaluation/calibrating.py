@@ -22,11 +22,12 @@ def calibrated(
 
     Raises InputError for a source without truth, and where too few pairs have a pose.
     """
-    raw = Localizer(localizer.family, localizer.runtime, localizer.settings, localizer.name)
+    before = Calibration(sharpness=localizer.calibration.sharpness)
+    raw = Localizer(localizer.family, localizer.runtime, localizer.settings, localizer.name, before)
     observed: list[Observation] = []
     evaluate(raw, source, protocol, seed, progress=progress, watch=lambda seen: _observe(seen, observed))
     words = f"{source.name}: {len(source)} pairs, {len(observed)} of them with a pose; protocol {protocol}, seed {seed}"
-    return fit(observed, words)
+    return fit(observed, words, before.sharpness)
 
 
 def _observe(seen: Seen, observed: list[Observation]) -> None:

@@ -139,7 +139,7 @@ def directions(xyz: NDArray[np.float32], camera: Camera, views: int) -> tuple[ND
     (left, _), (right, _) = np.arctan(camera.unproject([[0.0, camera.cy], [camera.width - 1.0, camera.cy]]))
     centres, middles = np.arange(views) / views, (np.arange(SECTORS) + 0.5) / SECTORS
     off = np.abs((middles - centres[:, None] + 0.5) % 1.0 - 0.5) * 2.0 * np.pi
-    return sector, off <= (right - left) / 2.0 + VIEW_MARGIN
+    return sector, off <= max((right - left) / 2.0 + VIEW_MARGIN, np.pi / views + np.pi / SECTORS)
 
 
 class VP2PNetwork(nn.Module):
@@ -231,10 +231,11 @@ class VP2P:
         similarity = (points @ grid.cells.flatten(1)).cpu().numpy()
         xyz = inputs["points"][: len(points)]
         found = mutual(similarity, *directions(xyz, pair.camera, m.views), m.max_matches)
-        h, w = grid.cells.shape[1:]
+        (h, w), (height, width) = pixels.shape[1:], grid.cells.shape[1:]
+        covered = pair.camera.undistorted.resized(w, h).cropped(0, 0, width * grid.stride, height * grid.stride)
         return Prediction(
             tuple(_correspondences(row, cell, grid, pixels, points, xyz, pair.camera) for row, cell in found),
-            Agreement(xyz, similarity, pair.camera.undistorted.resized(w, h)),
+            Agreement(xyz, similarity, covered.resized(width, height)),
         )
 
 

@@ -30,6 +30,7 @@ SEARCHED_STD = np.array([1.0, 0.5, 1.0, 0.02, 0.02, 0.02])  # m, rad: how far ab
 IN_VIEW = 600  # points that the samples are judged by
 CLIMBERS, CLIMB_POINTS, CLIMB_ROUNDS = 4, 300, 2  # hypotheses that first move to the best pose near them, quickly
 MIN_IN_VIEW = 50  # fewer say nothing of a pose
+MIN_SAMPLES = 30.0  # effective ones that sampling goes on for, so that they have a covariance
 NOWHERE = -1.0  # agreement of a pose that sees nothing: no two descriptors are less alike
 NEAR_PLANE = 0.5  # m
 WIDENED = 1.3  # of the tangent of the view: what may come into it while samples move about
@@ -66,8 +67,10 @@ def _locate(
     climbed = [_climbed(h, prediction.agreement, calibration, prior) for h in ranked[:CLIMBERS]]
     ranked = _ranked([*climbed, *ranked], prediction.agreement, calibration, prior)
     best = ranked[0]
-    found = _posterior(best.pose, prediction.agreement, calibration, prior)
+    found = _posterior(best.pose, prediction.agreement, calibration, prior, enough=MIN_SAMPLES)
     pose = _about_camera(best.pose, found.mean)
+    if _agreement_of(pose, prediction.agreement) == NOWHERE:
+        raise NoPoseError(Status.NO_CONSENSUS, "nothing that is in view of the best pose tells how good it is")
     _refuse_contradiction(pose, ranked, prediction.agreement, calibration, prior)
     spread = calibration.scaled(found.covariance)
     refuse_weak(spread, settings)
@@ -106,12 +109,14 @@ def _hypotheses(
     if not found:
         raise reasons[0] if reasons else NoPoseError(Status.TOO_FEW_MATCHES, "the prediction has no matches")
     if prior:
-        found.append(_Hypothesis(prior.pose, max((h.matches for h in found), key=lambda m: _support(m, camera, prior))))
+        found.append(
+            _Hypothesis(prior.pose, max((h.matches for h in found), key=lambda m: _support(m, camera, settings, prior)))
+        )
     return found
 
 
-def _support(matches: Correspondences, camera: Camera, prior: Prior) -> int:
-    problem = problem_of(matches, camera, 2.0)
+def _support(matches: Correspondences, camera: Camera, settings: PnpSettings, prior: Prior) -> int:
+    problem = problem_of(matches, camera, settings.threshold_deg)
     distance, in_front = problem.distances(problem.in_map(prior.pose))
     return int(((distance <= problem.gate) & in_front).sum())
 
@@ -162,7 +167,7 @@ def _agreement(agreement: Agreement, rows: Rows, points: Array, rotations: Array
 
 def _posterior(
     pose: Pose, agreement: Agreement, calibration: Calibration, prior: Prior | None,
-    most: int = IN_VIEW, rounds: int = posterior.ROUNDS,
+    most: int = IN_VIEW, rounds: int = posterior.ROUNDS, enough: float = 0.0,
 ) -> posterior.Posterior:  # fmt: skip
     """Of the delta of pose about the camera."""
     centre = pose.inverse().translation
@@ -177,7 +182,7 @@ def _posterior(
         scores = _agreement(agreement, rows, points, turned, translations)
         return calibration.sharpness * scores + _log_priors(prior, centre, turned, translations)
 
-    return posterior.sample(log_likelihood, _searched(prior, centre), rounds)
+    return posterior.sample(log_likelihood, _searched(prior, centre), rounds, enough)
 
 
 def _searched(prior: Prior | None, centre: Array) -> Array:
@@ -235,9 +240,11 @@ def _refuse_contradiction(
 ) -> None:
     """Raises where the prior costs the pose more likelihood than a right prior would: for Gaussians, half the squared
     Mahalanobis distance between the prior and what the descriptors alone say."""
+    if prior is None:
+        return
     alone = max(h.score - _log_prior(h.pose, prior) for h in ranked)
     mine = calibration.sharpness * _agreement_of(pose, agreement) + _log_prior(pose, prior)
-    if prior and 2.0 * (alone - mine) > CONTRADICTION:
+    if 2.0 * (alone - mine) > CONTRADICTION:
         apart = np.sqrt(2.0 * (alone - mine))
         raise NoPoseError(
             Status.UNCERTAIN, f"the prediction contradicts the prior: {apart:.1f} standard deviations apart"

@@ -20,10 +20,11 @@ from i2p_ros.core.types import Evidence
 
 Six = tuple[float, float, float, float, float, float]
 Eight = tuple[float, float, float, float, float, float, float, float]
+SHARPNESS = 120.0  # of vp2p-small: its posterior is then about as wide as its errors, and as wide for good and bad
 RIDGE = 1.0  # of the logistic regression, in observations: a few dozen must not give weights without bound
 MAX_JUNK = 0.005  # share of wrong poses among the published ones of the fit: half of what is asked of other pairs
 QUANTILE, NORMAL_QUANTILE, CHI2_QUANTILE = 0.95, 1.96, 12.59  # of one error, two-sided, and of the NEES of six
-MIN_OBSERVED = 30
+MIN_OBSERVED, FOLDS = 30, 10
 
 
 class Calibration(BaseModel):
@@ -32,7 +33,7 @@ class Calibration(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     std_scale: Six = Field((1.0,) * 6, description="factor of each deviation, axes of the camera: x, y, z, about them")
-    sharpness: float = Field(120.0, gt=0, description="log likelihood of a pose by its mean similarity of descriptors")
+    sharpness: float = Field(SHARPNESS, gt=0, description="log likelihood of a pose by the mean similarity under it")
     confidence_weights: Eight = Field(
         (-3.0, 1.7, 0.3, 0.0, -10.0, 0.0, 0.0, 0.0), description="of `features`, before the logistic function"
     )
@@ -66,27 +67,29 @@ def features(evidence: Evidence) -> Array:
     return np.array([1.0, *logs, evidence.rival, evidence.agreement, evidence.margin, evidence.shortfall])
 
 
-def fit(observed: Sequence[Observation], fitted_on: str) -> Calibration:
+def fit(observed: Sequence[Observation], fitted_on: str, sharpness: float = SHARPNESS) -> Calibration:
     """The calibration that makes the observations come true.
 
-    Weights by logistic regression; the threshold keeps as many poses as leave at most MAX_JUNK wrong ones among them;
+    Weights by logistic regression; the threshold keeps as many poses as leave at most MAX_JUNK wrong ones among them,
+    each judged by weights that have not seen it;
     the factors make the ellipsoid of QUANTILE hold this share of the right ones among these, with axes in the
     proportion of their own quantiles: errors have heavier tails than a Gaussian, and it is the tails that do harm.
-    Raises InputError where there are too few poses, or too few right ones.
+    Raises InputError where there are too few poses, or too few right ones, or nothing tells these from the others.
     """
     right = np.array([o.right for o in observed])
     if len(observed) < MIN_OBSERVED or right.sum() < MIN_OBSERVED / 2:
         got = f"{len(observed)} poses, {right.sum()} of them right"
         raise InputError(f"a calibration needs {MIN_OBSERVED} poses, half of them right, got {got}", "calibration")
     x = np.array([features(o.evidence) for o in observed])
-    weights = logistic_regression(x, right)
-    confidence = _logistic(x @ weights)
+    weights, confidence = logistic_regression(x, right), _held_out(x, right)
     least = threshold(confidence, right)
+    if least >= 1.0:
+        raise InputError("no confidence leaves few enough wrong poses: the evidence does not tell them", "calibration")
     kept = [o for o, c, r in zip(observed, confidence, right, strict=True) if r and c >= least]
     if len(kept) < MIN_OBSERVED:  # too few to scale by
         kept = [o for o, r in zip(observed, right, strict=True) if r]
     return Calibration(
-        std_scale=_rounded(_scales(kept)), confidence_weights=_rounded(weights),
+        std_scale=_rounded(_scales(kept)), sharpness=sharpness, confidence_weights=_rounded(weights),
         min_confidence=float(np.ceil(least * 1e4) / 1e4), fitted_on=fitted_on,
     )  # fmt: skip
 
@@ -106,6 +109,15 @@ def logistic_regression(x: Array, y: NDArray[np.bool_]) -> Array:
     outside = np.where(varies, w / np.where(varies, std, 1.0), 0.0)
     outside[0] = w[0] - outside[1:] @ mean[1:]
     return outside
+
+
+def _held_out(x: Array, y: NDArray[np.bool_]) -> Array:
+    """(N,) confidence of each observation, of weights fitted to the other FOLDS - 1 shares of them."""
+    confidence, fold = np.empty(len(y)), np.random.default_rng(0).permutation(len(y)) % FOLDS
+    for k in range(FOLDS):
+        weights = logistic_regression(x[fold != k], y[fold != k])
+        confidence[fold == k] = _logistic(x[fold == k] @ weights)
+    return confidence
 
 
 def threshold(confidence: Array, right: NDArray[np.bool_]) -> float:

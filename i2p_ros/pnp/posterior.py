@@ -32,20 +32,23 @@ class Posterior:
 
 
 def sample(
-    log_likelihood: Callable[[Array, Array], Array], guess: Array, rounds: int = ROUNDS, per_round: int = PER_ROUND
+    log_likelihood: Callable[[Array, Array], Array], guess: Array, rounds: int = ROUNDS, enough: float = 0.0
 ) -> Posterior:
     """Moments of exp(log_likelihood) over the deltas (dt, theta) of `Pose.retract`; the same input, the same answer.
 
     log_likelihood takes rotations (K, 3, 3) on the left of the start's, and translations dt (K, 3), and gives (K,).
-    guess (6, 6) is about its covariance and only steers the proposals.
+    guess (6, 6) is about its covariance and only steers the proposals. Up to twice as many rounds follow until `enough`
+    samples are effective.
     """
     rng = np.random.default_rng(0)
     mean, scale = np.zeros(6), _root(WIDENED * guess)
     narrowest = np.diag(NARROWEST**2 * np.diag(guess))
-    proposals, deltas, values = [], np.empty((0, 6)), np.empty(0)
-    for _ in range(rounds):
+    proposals: list[tuple[Array, Array]] = []
+    deltas, values = np.empty((0, 6)), np.empty(0)
+    weights = np.ones(1)
+    while len(proposals) < rounds or (_effective(weights) < enough and len(proposals) < 2 * rounds):
         proposals.append((mean, scale))
-        drawn = mean + _student(rng, per_round) @ scale.T
+        drawn = mean + _student(rng, PER_ROUND) @ scale.T
         deltas = np.concatenate([deltas, drawn])
         values = np.concatenate([values, log_likelihood(so3_exp_many(drawn[:, 3:]), drawn[:, :3])])
         weights = _softmax(values - _log_mixture(deltas, proposals))
@@ -53,7 +56,11 @@ def sample(
         mean = clipped @ deltas
         scale = _root(_moments(clipped, deltas - mean) + narrowest)
     mean = weights @ deltas
-    return Posterior(mean, _moments(weights, deltas - mean) + narrowest, float(1.0 / np.square(weights).sum()))
+    return Posterior(mean, _moments(weights, deltas - mean) + narrowest, _effective(weights))
+
+
+def _effective(weights: Array) -> float:
+    return float(1.0 / np.square(weights).sum())
 
 
 def _student(rng: np.random.Generator, n: int) -> Array:

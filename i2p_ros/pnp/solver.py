@@ -47,7 +47,7 @@ def solve(
     except NoPoseError as none:
         alone = solve(matches, camera, settings) if prior else None
         if alone and alone.pose:
-            return withheld(alone, f"the matches contradict the prior: alone they have a pose, and with it {none}")
+            return withheld(alone, f"the matches contradict the prior: without it they have a pose, with it {none}")
         return PoseEstimate(none.status, str(none), correspondences=matches)
     except (InputError, np.linalg.LinAlgError) as error:  # numbers that overflow, a matrix without an inverse
         return PoseEstimate(Status.NONFINITE, f"the solver broke down: {error}", correspondences=matches)
@@ -58,7 +58,7 @@ def judged(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibrati
     least = calibration.min_confidence if settings.min_confidence < 0 else settings.min_confidence
     rival = estimate.evidence.rival if estimate.evidence else 0.0
     if rival > settings.max_rival:
-        share = f"another pose has {100 * rival:.0f} % of the support of the best"
+        share = f"another pose has {100 * rival:.0f} % of the support or likelihood of the best"
         return withheld(estimate, f"{share} (limit pnp.max_rival: {100 * settings.max_rival:.0f} %)")
     if estimate.confidence < least:
         return withheld(estimate, f"confidence {estimate.confidence:.2f} is below {least:.2f} (pnp.min_confidence)")
@@ -85,7 +85,7 @@ def _solve(matches: Correspondences, camera: Camera, settings: PnpSettings, prio
     pose, sigma = _refined(narrowed, pose, inliers, settings, factor)
     inliers = _inliers(narrowed, pose, needed)
     _refuse_blur(narrowed, pose, inliers, camera.width * camera.height)
-    pose, spread = _spread(narrowed, pose, inliers, sigma, settings, factor)
+    spread = _spread(narrowed, pose, inliers, sigma, settings, factor)
     rival = rival_support(problem, pose, inliers, spread, sigma, tried, factor)
     return _estimate(matches, usable, narrowed, pose, inliers, spread, rival)
 
@@ -141,8 +141,8 @@ def _refuse_blur(problem: Problem, pose: Pose, inliers: Mask, area: int) -> None
 
 def _spread(
     problem: Problem, pose: Pose, inliers: Mask, sigma: float, settings: PnpSettings, factor: Factor | None
-) -> tuple[Pose, Array]:
-    """The pose and its (6, 6) covariance; raises where the inliers leave an axis open, and names it."""
+) -> Array:
+    """(6, 6) of the pose; raises where the inliers leave an axis open, and names it."""
     few = problem.selected(inliers)
     j = jacobian(pose, few.points, few.focal)
     if not factor and (names := covariance.unobservable(j, few.weights)):
@@ -150,11 +150,11 @@ def _spread(
     variance = noise.estimator_variance(few.distances(pose)[0], sigma, HUBER_SIGMAS * sigma, problem.gate)
     spread = covariance.of_estimate(j, few.weights, variance, factor.information if factor else None)
     if factor and (apart := _innovation(factor, pose, spread)) > CONTRADICTION:
-        raise NoPoseError(Status.UNCERTAIN, f"one {np.sqrt(apart):.1f} standard deviations from what they say")
+        raise NoPoseError(Status.UNCERTAIN, f"it lies {np.sqrt(apart):.1f} standard deviations from what they say")
     if len(few.uv) < FEW and not factor:
-        pose, spread = _sampled(few, pose, spread, sigma)
+        spread = _sampled(few, pose, spread, sigma)
     refuse_weak(spread, settings)
-    return pose, spread
+    return spread
 
 
 def refuse_weak(spread: Array, settings: PnpSettings) -> None:
@@ -179,13 +179,13 @@ def _innovation(prior: Factor, pose: Pose, spread: Array) -> float:
     return float(np.sum(moved[said] ** 2 / learned[said]))
 
 
-def _sampled(few: Problem, pose: Pose, spread: Array, sigma: float) -> tuple[Pose, Array]:
+def _sampled(few: Problem, pose: Pose, spread: Array, sigma: float) -> Array:
     """The covariance widened to that of samples, where these are many enough to be believed."""
     found = reprojection_posterior(few, pose, spread, sigma)
     if found.ess < MIN_SAMPLES:
-        return pose, spread
+        return spread
     ratio = np.sqrt(np.maximum(np.diag(found.covariance) / np.diag(spread), 1.0))
-    return pose, spread * np.outer(ratio, ratio)
+    return np.asarray(spread * np.outer(ratio, ratio))
 
 
 def posterior_of(estimate: PoseEstimate, camera: Camera) -> posterior.Posterior:
@@ -223,7 +223,8 @@ def _estimate(
     """The answer in the lidar frame, its inliers among all matches."""
     among_all = np.zeros(len(matches), bool)
     among_all[np.flatnonzero(usable)[inliers]] = True
-    evidence = Evidence(inliers=int(inliers.sum()), matches=len(matches), rival=rival)
+    std_m = float(np.sqrt(np.linalg.eigvalsh(spread[:3, :3])[-1]))
+    evidence = Evidence(inliers=int(inliers.sum()), matches=len(matches), rival=rival, std_m=std_m)
     return PoseEstimate(
         Status.OK,
         pose=problem.in_lidar(T_camera_map),

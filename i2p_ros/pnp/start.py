@@ -18,7 +18,7 @@ from i2p_ros.pnp.refine import Factor, huber_loss, jacobian, refine
 
 SEED = 0  # the same matches, the same pose
 MIN_ITERATIONS = 100
-GATE_SIGMAS = 3.0  # of the noise that is taken for granted before it is known: the gate holds nearly all of it
+TAKEN_SIGMAS = 3.0  # of the noise that is taken for granted before it is known: the gate holds nearly all of it
 RIVAL_MISSED = 0.05  # probability that a rival with the same support is not found
 ELSEWHERE = 3.0  # gates by which a rival moves the inliers at the median; nearer it is the same pose, a little off
 FLAT = 0.03  # thickness of a plane, as a share of its lesser extent
@@ -91,7 +91,7 @@ def _allowed(problem: Problem, prior: Factor) -> Problem:
     j = jacobian(prior.mean, problem.points, problem.focal)
     variance = np.einsum("mik,mik->m", j, j @ np.linalg.inv(prior.information))
     distance, in_front = problem.distances(prior.mean)
-    return problem.selected((distance <= problem.gate + GATE_SIGMAS * np.sqrt(variance)) & in_front)
+    return problem.selected((distance <= problem.gate + TAKEN_SIGMAS * np.sqrt(variance)) & in_front)
 
 
 def _ransac(problem: Problem, iterations: int, options: dict[str, Any]) -> tuple[Pose | None, int]:
@@ -110,7 +110,7 @@ def _settled(problem: Problem, pose: Pose, prior: Factor) -> Pose:
     """The least-squares pose of the prior and the matches near pose."""
     distance, in_front = problem.distances(pose)
     few = problem.selected((distance <= problem.gate) & in_front)
-    sigma = problem.gate / GATE_SIGMAS
+    sigma = problem.gate / TAKEN_SIGMAS
     factor = prior.beside(few.weights, sigma)
     return refine(pose, few.uv, few.points, few.weights, few.focal, HUBER_SIGMAS * sigma, STEPS, factor)[0]
 
@@ -118,7 +118,7 @@ def _settled(problem: Problem, pose: Pose, prior: Factor) -> Pose:
 def _score(problem: Problem, pose: Pose, prior: Factor) -> float:
     """Log probability up to a constant: truncated squares of the matches, and the prior."""
     distance, in_front = problem.distances(pose)
-    sigma = problem.gate / GATE_SIGMAS
+    sigma = problem.gate / TAKEN_SIGMAS
     near = np.where(in_front, np.maximum(problem.gate**2 - distance**2, 0.0), 0.0)
     return float(near.sum()) / (2.0 * sigma**2) - prior.cost(pose)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,17 +76,29 @@ def find_model(name: str) -> tuple[ModelEntry, Path]:
     return entry, file
 
 
+def manifest_of(name: str) -> Path:
+    """The manifest that a shipped model or a training folder is in."""
+    return (Path(name) if (Path(name) / "manifest.yaml").exists() else models_folder()) / "manifest.yaml"
+
+
+def drives_of(weights: Path) -> list[str]:
+    """The recordings that a weights file was trained on, by the manifest beside it; none where there is none."""
+    if not (weights.parent / "manifest.yaml").exists():
+        return []
+    entries = read_manifest(weights.parent).values()
+    return [drive for entry in entries if entry.file == weights.name for drive in entry.trained.get("drives", [])]
+
+
 def write_calibration(name: str, calibration: Calibration) -> Path:
     """Put a calibration into the manifest entry of a shipped model or of a training folder; gives the manifest's path.
 
     Comments at the head of the file stay. Raises ModelError when it cannot be written.
     """
-    in_folder = (Path(name) / "manifest.yaml").exists()
-    file = (Path(name) if in_folder else models_folder()) / "manifest.yaml"
-    head = "".join(line for line in file.read_text().splitlines(keepends=True) if line.startswith("#"))
+    file = manifest_of(name)
+    head = "".join(takewhile(lambda line: line.startswith("#"), file.read_text().splitlines(keepends=True)))
     models = read_manifest(file.parent)
     entries = {key: entry.model_dump(mode="json", exclude_none=True) for key, entry in models.items()}
-    entries[next(iter(entries)) if in_folder else name]["calibration"] = calibration.model_dump(mode="json")
+    entries[name if name in entries else next(iter(entries))]["calibration"] = calibration.model_dump(mode="json")
     try:
         _write_yaml(file, entries, head)
     except OSError as error:

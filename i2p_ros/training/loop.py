@@ -22,7 +22,7 @@ from i2p_ros.core.config import Settings, TrainingSettings
 from i2p_ros.core.errors import ModelError, SettingsError, one_line
 from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.runtime.torch_runtime import choose_device
-from i2p_ros.runtime.weights import load_weights, save_model
+from i2p_ros.runtime.weights import drives_of, load_weights, save_model
 from i2p_ros.training.data import TrainingSet
 from i2p_ros.training.objectives import Learner
 
@@ -42,7 +42,7 @@ def train(
 ) -> Path:  # fmt: skip
     """Folder `out` with model.safetensors, manifest.yaml, settings.yaml, metrics.csv and checkpoint.pt.
 
-    The manifest names `drives` as what the weights know, so that nobody calibrates on them.
+    The manifest names `drives`, and those of `start` and of earlier turns, so that nobody calibrates on them.
     Continues from out/checkpoint.pt where there is one; otherwise from the weights `start`, or from random ones.
     Raises ModelError when the checkpoint or the weights are of another network.
     """
@@ -60,6 +60,7 @@ def train(
     done = _resume(out / "checkpoint.pt", learner, optimizer)
     parallel = DistributedDataParallel(learner) if world > 1 else learner
     out.mkdir(parents=True, exist_ok=True)
+    known = {*drives, *drives_of(out / "model.safetensors"), *(drives_of(start) if start else ())}
     last, running, began, first = done, dict[str, float](), time.monotonic(), done
     for batch in _batches(data, done, s.batch // world, rank, world, workers):
         losses = _step(parallel, net, optimizer, {k: v.to(device) for k, v in batch.items()}, learning_rate(done, s))
@@ -74,7 +75,9 @@ def train(
             rate = (done - first) / (time.monotonic() - began)
             _log(out / "metrics.csv", {"samples": done, **running, "samples_per_s": rate})
             _save_checkpoint(out / "checkpoint.pt", learner, optimizer, done)
-            save_model(out, family.settings, net, settings, {"samples": done, "seed": data.seed, "drives": [*drives]})
+            save_model(
+                out, family.settings, net, settings, {"samples": done, "seed": data.seed, "drives": sorted(known)}
+            )
     if world > 1:
         dist.destroy_process_group()
     return out
