@@ -27,7 +27,7 @@ MESSAGES = ("sensor_msgs", "geometry_msgs", "diagnostic_msgs", "rosgraph_msgs", 
 ROS = ("rclpy", "tf2_ros", "tf2_msgs", "cv_bridge", "sensor_msgs_py", "rcl_interfaces", *MESSAGES)
 HOMES = {
     **{name: {"ros"} for name in ROS},
-    "torch": {"networks", "runtime", "training", "pnp/probabilistic"},
+    "torch": {"networks", "runtime", "training", "pnp/probabilistic", "sources/synthetic"},
     "tensorrt": {"runtime"},
     "torch_tensorrt": {"runtime"},
     "spconv": {"networks", "runtime"},
