@@ -42,7 +42,7 @@ def _houses(site: Site) -> None:
 
 
 def _roof(
-    site: Site, dice: Dice, present: Array, top: tuple[Array, ...], size: tuple[Array, Array], yaw: Array
+    site: Site, dice: Dice, present: Array, top: tuple[Array, Array, Array], size: tuple[Array, Array], yaw: Array
 ) -> None:
     """A gable along the street or across it, or a flat roof with something on it; and a chimney."""
     gable, turned, steep, wide, grey, r, g, b, tint, x, y = dice.draw(11)
@@ -58,7 +58,7 @@ def _roof(
     flat = (
         length * between(wide, 0.5, 1.04),
         depth * between(steep, 0.5, 1.05),
-        between(turned.astype(np.float32), 0.5, 2.2),
+        between(tint, 0.5, 2.2),
     )
     site.add(Shape.BOX, Material.PLASTER, present & ~is_gable, top, flat, colour, tint, yaw)
     chimney = (middle + 0.7 * (x - 0.5) * length, offset + 0.3 * (y - 0.5) * depth, height)
@@ -124,12 +124,10 @@ def _side_streets(site: Site) -> None:
         present = (half > 0) & (here < 1.2 * w.houses)
         site.add(Shape.BOX, Material.FACADE, present, (along, offset, -SUNK), size, colour, tint)
     here, wide, far, up, grey, r, g, b, tint = dice.draw(9)
-    size, colour = (
-        (between(wide, 10.0, 20.0), 8.0, w.tall * between(up, 0.5, 1.4)),
-        paint(grey, (r, g, b), 0.2, 0.8, 0.3),
-    )
-    offset = side * between(far, 45.0, 60.0)
-    site.add(Shape.BOX, Material.FACADE, (half > 0) & (here < 0.5), (middle, offset, 0.0), size, colour, tint)
+    closing = (between(wide, 10.0, 20.0), 8.0, w.tall * between(up, 0.5, 1.4))
+    colour = paint(grey, (r, g, b), 0.2, 0.8, 0.3)
+    place = (middle, side * between(far, 45.0, 60.0), 0.0)
+    site.add(Shape.BOX, Material.FACADE, (half > 0) & (here < 0.5), place, closing, colour, tint)
 
 
 def _borders(site: Site) -> None:
@@ -149,20 +147,15 @@ def _borders(site: Site) -> None:
     size = (length, thick, 0.75 * height)
     site.add(Shape.BOX, material, present & ~hedge, place, size, colour, tint, cover=cover)
     leaf = tuple(c * between(grey, 0.6, 1.3) for c in w.leaf)
-    site.add(Shape.BOX, Material.LEAVES, present & hedge, place, (length, 0.3, 0.8 * height), leaf, tint)  # type: ignore[arg-type]
+    site.add(Shape.BOX, Material.LEAVES, present & hedge, place, (length, 0.3, 0.8 * height), leaf, tint)
     part = (np.arange(HEDGE_PARTS) + 0.5) / HEDGE_PARTS - 0.5
-    x, y, z, size_u, shade = Dice(
-        w.key, (number[..., None] * HEDGE_PARTS + _count(number)).reshape(len(number), -1), BORDER
-    ).draw(5)
-    x, y, z, size_u, shade = (a.reshape(len(a), -1, HEDGE_PARTS) for a in (x, y, z, size_u, shade))
+    count = np.arange(HEDGE_PARTS, dtype=np.int32)
+    tufts = Dice(w.key, (number[..., None] * HEDGE_PARTS + count).reshape(len(number), -1), BORDER + 100).draw(5)
+    x, y, z, size_u, shade = (a.reshape(len(a), -1, HEDGE_PARTS) for a in tufts)
     along = middle[..., None] + length[..., None] * (part + 0.5 * (x - 0.5) / HEDGE_PARTS)
     tall = height[..., None] * between(z, 0.75, 1.1)
     tuft = (length[..., None] * 1.8 / HEDGE_PARTS, between(size_u, 0.6, 1.1), tall)
     at = (along, offset[..., None] + 0.2 * (y - 0.5), 0.0)
     leaves = tuple(c[..., None] * between(shade, 0.75, 1.25) for c in leaf)
     here_too = (present & hedge)[..., None]
-    site.add(Shape.BALL, Material.LEAVES, here_too, at, tuft, leaves, shade, cover=0.85)  # type: ignore[arg-type]
-
-
-def _count(number: Array) -> Array:
-    return np.arange(HEDGE_PARTS, dtype=np.int32)
+    site.add(Shape.BALL, Material.LEAVES, here_too, at, tuft, leaves, shade, cover=0.65)

@@ -120,7 +120,7 @@ def _between(enter: Tensor, leave: Tensor) -> Tensor:
 
 
 def _enter_box(o: Axes, d: Axes, solids: Solids, solid: Tensor) -> Tensor:
-    """Where rays enter the cube of half size 1, huge or NaN for misses (slab test, Kay 1986); fences let some through."""
+    """Where rays enter the cube of half size 1, huge or NaN for misses (slab test, Kay 1986); fences have gaps."""
     inverse = [1.0 / v for v in d]
     middle = [-p * i for p, i in zip(o, inverse, strict=True)]
     inverse = [i.abs_() for i in inverse]

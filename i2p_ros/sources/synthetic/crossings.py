@@ -19,8 +19,8 @@ CROSSING = 1  # a kind of thing, for its dice
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crossings:
-    """`first` (P, 1) int64 number of the first block, `middle` (P, S) m along the street of the side street of each, and
-    half widths (P, S) m of the side streets to the left and to the right, 0 where there is none. Arrays, or tensors."""
+    """Arrays or tensors: `first` (P, 1) int64 number of the first block; `middle` (P, S) m along the street of the side
+    street of each; half widths (P, S) m of the side streets to the left and to the right, 0 where there is none."""
 
     first: Any
     middle: Any

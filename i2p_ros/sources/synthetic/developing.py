@@ -49,14 +49,14 @@ class Film:
     def random(rng: np.random.Generator) -> Film:
         """A film drawn from rng."""
         return Film(
-            blur=rng.uniform(0.3, 0.6) if rng.random() < 0.75 else rng.uniform(0.6, 1.3),
+            blur=rng.uniform(0.2, 0.5) if rng.random() < 0.85 else rng.uniform(0.6, 1.3),
             smear=rng.uniform(0.3, 2.0) if rng.random() < 0.15 else 0.0,
-            exposure=rng.uniform(0.13, 0.34),
+            exposure=rng.uniform(0.24, 0.42),
             red=rng.uniform(0.88, 1.12),
             blue=rng.uniform(0.88, 1.12),
             vignette=rng.uniform(0.0, 0.4),
             noise=rng.uniform(0.003, 0.02) if rng.random() < 0.85 else rng.uniform(0.02, 0.06),
-            gamma=rng.uniform(0.42, 0.65),
+            gamma=rng.uniform(0.55, 0.9),
             quality=rng.uniform(70.0, 98.0) if rng.random() < 0.8 else rng.uniform(25.0, 70.0),
             seed=int(rng.integers(-(2**31), 2**31)),
         )
@@ -93,7 +93,7 @@ def _vignette(strength: Tensor, height: int, width: int) -> Tensor:
 
 
 def jpeg(image: Tensor, quality: Tensor) -> Tensor:
-    """image (3, P, H, W) of 0..255 as JPEG of a quality (P, 1, 1) 1..100 gives it back: 8x8 DCT, colours at half size."""
+    """image (3, P, H, W) of 0..255 as JPEG of a quality (P, 1, 1), 1..100, gives it back; colours at half size."""
     _, places, height, width = image.shape
     padded = torch.nn.functional.pad(image, (0, -width % 16, 0, -height % 16), mode="replicate")
     scale = torch.where(quality < 50, 50.0 / quality, 2.0 - 0.02 * quality)
@@ -111,7 +111,7 @@ def _quantised(plane: Tensor, table: tuple[int, ...], scale: Tensor) -> Tensor:
     k = torch.arange(8, device=plane.device)
     dct = torch.cos((2 * k + 1) * k[:, None] * (torch.pi / 16.0)) * 0.5
     dct[0] *= 0.5**0.5
-    steps = (torch.tensor(table, device=plane.device).view(8, 8) * scale).floor().clamp_(1.0, 255.0)[:, None, None]
+    steps = (torch.tensor(table, device=plane.device).view(8, 8) * scale).round().clamp_(1.0, 255.0)[:, None, None]
     blocks = plane.unflatten(2, (-1, 8)).unflatten(1, (-1, 8)).transpose(2, 3)  # (P, h, w, 8, 8)
     freq = dct @ blocks @ dct.T
     back = dct.T @ ((freq / steps).round() * steps) @ dct

@@ -17,7 +17,7 @@ _ODD = (0x9E3779B1 - 2**32, 0x7FEB352D, 0x2C1B3C6D, 0x165667B1)  # odd numbers w
 
 
 def hashed(*parts: Any) -> Any:
-    """int32 tensor or array whose upper bits look random, of up to four integer tensors or arrays (int32, broadcast) and numbers.
+    """int32 tensor or array whose upper bits look random, of up to four tensors or arrays (int32) or numbers.
 
     Products alone, which all processors are fast at: twice h (2 h + 1), the permutation of RC6 (Rivest 1998), whose
     upper bits depend on all lower ones. Overflow is meant.

@@ -64,7 +64,7 @@ class Lidar:
         columns = math.ceil(points / beams / RETURN_SHARE)
         return Lidar(
             np.radians(degrees), rng.uniform(0.0, 1e-2) - math.pi, 2.0 * math.pi / columns, columns, 0.0, points,
-            1.5, 80.0, 0.02, 0.02, 0.1, rng.uniform(0.9, 1.4), rng.uniform(0.0, 0.05),
+            1.5, 80.0, 0.02, 0.02, 0.1, rng.uniform(1.1, 1.6), rng.uniform(-0.05, 0.0),
             int(rng.integers(-(2**31), 2**31)),
         )  # fmt: skip
 

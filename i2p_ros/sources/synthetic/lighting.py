@@ -33,7 +33,7 @@ def light(scene: Scene, rays: Rays, forward: Tensor, seen: Seen, found: Surface)
     facing = (found.normal * towards).sum(0).clamp_(min=0.0) * sun
     if bool((sun > 0.1).any()):
         facing = facing * _sunlit(scene, rays.origin, forward, points)
-    ambient = sky * (0.7 + 0.3 * found.normal[2])
+    ambient = sky * (0.45 + 0.3 * found.normal[2])
     artificial = lamps * _lamps(scene, rays, forward, seen, found) if bool((lamps > 0).any()) else torch.zeros_like(sky)
     sources = ((facing, _SUN), (ambient, _SKY), (artificial, _LAMP))
     total = sum(strength * _colour(tint, strength) for strength, tint in sources)
@@ -54,17 +54,16 @@ def _sky(scene: Scene, directions: Tensor, towards: Tensor) -> Tensor:
     world = scene.world
     sun, sky, _ = world.light
     up = directions[2].clamp(0.0, 1.0)
-    glow = (directions * towards).sum(0).clamp_(min=0.0) ** 16
+    glow = (directions * towards).sum(0).clamp_(min=0.0).square().square().square().square()
     x, y = (directions[k] / (up + 0.15) for k in (0, 1))
     wave = torch.sin(2.1 * x + 1.3 * y + world.line[4]) + torch.sin(5.3 * y - 2.2 * x + world.line[5])
     cloud = (0.5 + 0.25 * wave).clamp_(0.0, 1.0) * (sky < 0.9) + 1.0 * (sky >= 0.9)
     clear = torch.sqrt(up) * (1.0 - 0.8 * cloud) * (sun > 0.3)
     colour = _colour(_HAZE, up) + (_colour(_ZENITH, up) - _colour(_HAZE, up)) * clear
-    azimuth = torch.atan2(directions[1], directions[0])
-    hills = 0.03 + 0.02 * torch.sin(3.0 * azimuth + world.line[4]) + 0.012 * torch.sin(17.0 * azimuth + world.line[5])
-    hills = hills + 0.015 * noise(world.key, azimuth * 60.0)
+    hills = 0.03 + 0.02 * torch.sin(3.0 * directions[0] + world.line[4]) + 0.015 * torch.sin(13.0 * directions[1])
+    hills = hills + 0.015 * noise(world.key, directions[0] * 60.0, directions[1] * 60.0)
     below = directions[2] < hills
-    level = (0.7 * sun + 1.1 * sky) * torch.where(below, 0.35 + 0.2 * (world.haze < 200.0), 1.0)
+    level = (1.0 * sun + 1.9 * sky) * torch.where(below, 0.35 + 0.2 * (world.haze < 200.0), 1.0)
     return colour * (level + 0.8 * sun * glow * (sky < 0.9))
 
 
@@ -72,7 +71,7 @@ def _lamps(scene: Scene, rays: Rays, forward: Tensor, seen: Seen, found: Surface
     """(P, R) light of the vehicle's own headlights and of lamps along the street."""
     distance = seen.distance.clamp(max=1e3)
     facing = -(found.normal * rays.directions).sum(0)
-    ahead = (rays.directions * forward).sum(0).clamp(min=0.0) ** 8
+    ahead = (rays.directions * forward).sum(0).clamp(min=0.0).square().square().square()
     own = 6.0 * facing.abs() * ahead / (1.0 + (distance / 6.0) ** 2)
     points = rays.directions * distance + rays.origin
     along, offset = to_street(scene.world, points[0], points[1])
@@ -112,12 +111,14 @@ def _sunlit(scene: Scene, eye: Tensor, forward: Tensor, points: Tensor) -> Tenso
 
     depth, _ = cast(rays, solids, parallel_windows(solids, of_solids, SHADOW_SIZE))
     u, v = project(points, origin, base, slope)
-    column, row = ((a + 0.5).floor().long() for a in (u, v))
-    inside = (column >= 0) & (column < SHADOW_SIZE) & (row >= 0) & (row < SHADOW_SIZE)
-    cell = torch.where(inside, row * SHADOW_SIZE + column, 0)
+    column, row = ((a + 0.5).floor().clamp_(-1.0, SHADOW_SIZE) for a in (u, v))
+    inside = ((column - 0.5 * SHADOW_SIZE).abs() < 0.5 * SHADOW_SIZE) & (
+        (row - 0.5 * SHADOW_SIZE).abs() < 0.5 * SHADOW_SIZE
+    )
+    cell = (row * SHADOW_SIZE + column).clamp_(0.0, SHADOW_SIZE * SHADOW_SIZE - 1.0).long()
     reached = (_HEIGHT - (points[2] - base)) / sz
     shadow = inside & (torch.gather(depth, 1, cell) < reached - _BIAS)
-    return torch.where(shadow, 0.0, 1.0)
+    return 1.0 - shadow.to(torch.float32)
 
 
 def headings(rotation: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from i2p_ros.sources.synthetic.dice import Array, Dice, between
 from i2p_ros.sources.synthetic.solids import Colour, Material, Shape, Site
 
 TREE, BUSH, WOODS = 20, 21, 22  # kinds of things, for their dice
-TREE_PARTS, BUSH_PARTS = 13, 3
+TREE_PARTS, BUSH_PARTS = 18, 4
 BUSH_EVERY, WOODS_EVERY = 5.0, 9.0  # m
 
 
@@ -60,10 +60,10 @@ def _trees(site: Site) -> None:
     around = np.where(cone, 0.7 * (1.0 - level), np.sqrt(np.maximum(1.0 - (2.0 * level - 1.0) ** 2, 0.05)))
     reach = crown * around * between(radius, 0.35, 0.85)
     x, y = along[..., None] + reach * np.cos(2 * math.pi * turn), offset[..., None] + reach * np.sin(6.283 * turn)
-    tuft = crown * between(size_u, 0.55, 1.15) * np.where(cone, 0.9 - 0.5 * level, 1.0)
+    tuft = crown * between(size_u, 0.35, 1.0) * np.where(cone, 0.9 - 0.5 * level, 1.0)
     bottom = stem + level * tall - 0.4 * tuft
     leaf = _leaf(site, 0.5 * shade[..., None] + 0.5 * lit, hue)
-    cover = between(thick, 0.5, 0.85)[..., None]
+    cover = between(thick, 0.35, 0.7)[..., None]
     there = present[..., None]
     size3 = (tuft, tuft * between(turn, 0.8, 1.2), tuft * between(lit, 0.6, 0.9))
     site.add(Shape.BALL, Material.LEAVES, there, (x, y, bottom), size3, leaf, lit, cover=cover)
@@ -80,7 +80,7 @@ def _bushes(site: Site) -> None:
     place = (along[..., None] + size * (x - 0.5), offset[..., None] + size * (y - 0.5), -0.15)
     leaf = _leaf(site, 0.6 * shade[..., None] + 0.4 * lit, hue[..., None])
     tuft = (size * between(wide, 0.6, 1.3), size * between(lit, 0.6, 1.3), size * between(tall, 0.5, 1.3))
-    site.add(Shape.BALL, Material.LEAVES, present[..., None], place, tuft, leaf, lit, cover=0.75)
+    site.add(Shape.BALL, Material.LEAVES, present[..., None], place, tuft, leaf, lit, cover=0.6)
 
 
 def _woods(site: Site) -> None:
@@ -96,4 +96,4 @@ def _woods(site: Site) -> None:
     place = (along[..., None] + 6.0 * (x - 0.5), offset[..., None] + 6.0 * (y - 0.5), 7.0 * level - 1.0)
     leaf = _leaf(site, 0.6 * shade[..., None] + 0.4 * lit, hue[..., None])
     size = (between(wide, 3.0, 7.0), between(lit, 3.0, 6.0), between(wide, 3.0, 6.0))
-    site.add(Shape.BALL, Material.LEAVES, present[..., None], place, size, leaf, lit, cover=0.8)
+    site.add(Shape.BALL, Material.LEAVES, present[..., None], place, size, leaf, lit, cover=0.65)

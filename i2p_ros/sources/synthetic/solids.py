@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The solids of streets: boxes, tapered boxes, ellipsoids and tubes that stand upright, each turned about the up axis."""
+"""The solids of streets: boxes, tapered boxes, ellipsoids and tubes, upright, each turned about the up axis."""
 
 from __future__ import annotations
 
@@ -151,6 +151,10 @@ class Site:
 
 def paint(grey: Array, tints: tuple[Array, Array, Array], low: float, high: float, spread: float) -> Colour:
     """A grey between low and high, by 0..1, with a tint of some spread, warm rather than cold."""
-    level = low + grey * (high - low)
-    red, green, blue = (np.clip(level * (1.0 + spread * (2.0 * t - 1.0)), 0.02, 0.95) for t in tints)
+    level, warm, side = (
+        low + grey * (high - low),
+        spread * (1.4 * tints[0] - 0.4),
+        0.35 * spread * (2.0 * tints[1] - 1.0),
+    )
+    red, green, blue = (np.clip(level * (1.0 + c), 0.02, 0.95) for c in (warm - side, 0.3 * warm + side, -warm - side))
     return red, green, blue

@@ -29,12 +29,13 @@ from i2p_ros.sources.synthetic.terrain import (
 from i2p_ros.sources.synthetic.worlds import World
 
 _PALETTE = (  # albedo of the six kinds of ground
-    (0.10, 0.10, 0.105), (0.6, 0.6, 0.57), (0.33, 0.32, 0.31), (0.24, 0.23, 0.22), (0.12, 0.17, 0.06), (0.2, 0.18, 0.15),
+    (0.10, 0.10, 0.105), (0.6, 0.6, 0.57), (0.33, 0.32, 0.31),
+    (0.24, 0.23, 0.22), (0.12, 0.17, 0.06), (0.2, 0.18, 0.15),
 )  # fmt: skip
-_GROUND_GAIN = (0.9, 1.2, 0.9, 0.9, 2.2, 1.0)  # infrared against visible
-_GROUND_ROUGHNESS = (0.35, 0.3, 0.4, 0.45, 1.1, 0.7)
-_GAIN = (0.9, 0.8, 0.8, 0.9, 1.0, 1.0, 1.0, 1.2, 2.2, 1.0, 2.5, 1.0, 1.1, 1.0)  # the same by Material
-_ROUGHNESS = (0.4, 0.2, 0.5, 0.5, 0.1, 0.1, 0.2, 0.9, 0.9, 0.3, 0.1, 0.5, 0.6, 0.2)  # of the texture, by Material
+_GROUND_GAIN = (1.9, 1.0, 0.9, 1.1, 2.0, 1.2)  # infrared against visible
+_GROUND_ROUGHNESS = (0.6, 0.4, 0.6, 0.7, 1.4, 1.0)
+_GAIN = (0.7, 0.7, 0.9, 0.7, 0.7, 0.7, 0.7, 1.2, 1.8, 0.8, 2.5, 0.9, 1.0, 0.9)  # the same by Material
+_ROUGHNESS = (0.6, 0.3, 0.7, 0.6, 0.1, 0.1, 0.2, 1.2, 1.3, 0.4, 0.1, 0.8, 0.8, 0.3)  # of the texture, by Material
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +78,7 @@ def look(scene: Scene, rays: Rays, windows: _Windows) -> Seen:
 
 def surface(scene: Scene, rays: Rays, seen: Seen) -> Surface:
     """The surface at each hit; anything where there is none."""
-    fade = 1.0 / (1.0 + seen.distance * (1.0 / 15.0))
+    fade = 1.0 / (1.0 + seen.distance * (1.0 / 30.0))
     below = seen.ground.along.shape[1]
     ground = _ground(scene, seen.ground, fade[:, -below:])
     albedo, gain = (torch.nn.functional.pad(a, (fade.shape[1] - below, 0)) for a in ground)
@@ -213,5 +214,5 @@ def _ruffled(normal: Tensor, local: Tensor, seed: Tensor) -> Tensor:
     i, j, k = (torch.floor(a * (1.0 / PATCH)).to(torch.int32) for a in local)
     bits = hashed(i, j, k, seed)
     turned = torch.stack([uniform(hashed(bits, axis)) - 0.5 for axis in range(3)])
-    normal = normal + 1.6 * turned
+    normal = normal + 2.4 * turned
     return normalised(normal)

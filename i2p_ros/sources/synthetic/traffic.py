@@ -81,17 +81,17 @@ def _vehicle(site: Site, dice: Dice, present: Array, along: Array, offset: Array
     site.add(Shape.TAPER, Material.CAR_BODY, car, place, (length, width, waist), colour, tint, yaw, taper=(0.05, 0.06))
     share, cos = between(g, 0.5, 0.68), np.cos(yaw)
     back = (0.5 - share) * 0.45 * length * cos
-    size = (share * length, width - 0.15, between(up, 0.5, 0.75))
+    glass = (share * length, width - 0.15, between(up, 0.5, 0.75))
     cabin = (along + back, offset, 0.2 + waist)
-    site.add(Shape.TAPER, Material.CAR_CABIN, car, cabin, size, colour, tint, yaw, taper=(between(r, 0.25, 0.5), 0.2))
+    site.add(Shape.TAPER, Material.CAR_CABIN, car, cabin, glass, colour, tint, yaw, taper=(between(r, 0.25, 0.5), 0.2))
     size = (length + 0.8, width + 0.15, between(up, 1.6, 2.3))
     site.add(Shape.TAPER, Material.CAR_BODY, present & van, place, size, colour, tint, yaw, taper=(0.12, 0.1))
-    size = (between(long_, 4.5, 9.0), 2.4, between(up, 2.0, 2.9))
+    box = (between(long_, 4.5, 9.0), 2.4, between(up, 2.0, 2.9))
     load = (along, offset, 0.9)
-    site.add(Shape.BOX, Material.TRUCK, present & truck, load, size, colour, tint, yaw)
-    head = (along + cos * (0.5 * size[0] + 1.1), offset + np.sin(yaw) * (0.5 * size[0] + 1.1), 0.4)
-    size = (1.9, 2.3, between(up, 1.9, 2.6))
-    site.add(Shape.TAPER, Material.CAR_BODY, present & truck, head, size, colour, tint, yaw, taper=(0.15, 0.05))
+    site.add(Shape.BOX, Material.TRUCK, present & truck, load, box, colour, tint, yaw)
+    head = (along + cos * (0.5 * box[0] + 1.1), offset + np.sin(yaw) * (0.5 * box[0] + 1.1), 0.4)
+    front = (1.9, 2.3, between(up, 1.9, 2.6))
+    site.add(Shape.TAPER, Material.CAR_BODY, present & truck, head, front, colour, tint, yaw, taper=(0.15, 0.05))
 
 
 def _parked(site: Site) -> None:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from i2p_ros.sources.synthetic.casting import NEAR, Windows
-from i2p_ros.sources.synthetic.solids import Solids
+from i2p_ros.sources.synthetic.dice import picked, put
+from i2p_ros.sources.synthetic.solids import Shape, Solids
 
 _SIGNS = [[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)]
 _EDGES = [(a, b) for a in range(8) for b in range(a) if (a ^ b) in (1, 2, 4)]
@@ -36,9 +37,31 @@ def camera_windows(solids: Solids, T_camera_world: Tensor, intrinsics: Tensor, w
     points = torch.cat([points, a + share * (b - a)], dim=1)
     valid = torch.cat([points[2, :8] >= NEAR, (share > 0) & (share < 1)])
     fx, fy, cx, cy = intrinsics[solids.place].T
-    left, right = _bounds(fx * points[0] / points[2] + cx, valid, width)
-    top, bottom = _bounds(fy * points[1] / points[2] + cy, valid, height)
+    u, v = (f * points[k] / points[2] + c for k, f, c in ((0, fx, cx), (1, fy, cy)))
+    for k, f, c, value in ((0, fx, cx, u), (1, fy, cy, v)):
+        _tighten(value, valid, solids, T, k, f, c)
+    left, right = _bounds(u, valid, width)
+    top, bottom = _bounds(v, valid, height)
     return _present(Windows(torch.arange(len(solids), device=T.device), top, bottom, left, right))
+
+
+def _tighten(value: Tensor, valid: Tensor, solids: Solids, T: Tensor, k: int, f: Tensor, c: Tensor) -> None:
+    """Pixels `value` (20, M) of bounding boxes' corners, kept within those of ellipsoids, whose outlines are conics:
+    planes (f, 0, c - u) through the camera touch them where (n centre)^2 = |n axes|^2 (Hartley and Zisserman 8.3)."""
+    m = ((solids.shape == Shape.BALL) & valid[:8].all(0)).nonzero()[:, 0]
+    cos, sin, half, T = picked(solids.cos, m), picked(solids.sin, m), picked(solids.half, m), T[m]
+    centre = torch.einsum("mij,jm->im", T[:, :, :3], picked(solids.centre, m)) + T[:, :, 3].T
+    axes = [
+        torch.stack([T[:, row, 0] * cos + T[:, row, 1] * sin, T[:, row, 1] * cos - T[:, row, 0] * sin, T[:, row, 2]])
+        for row in (k, 2)
+    ]
+    p, q = (a * half for a in axes)
+    a = centre[2] ** 2 - (q * q).sum(0)
+    b = centre[k] * centre[2] - (p * q).sum(0)
+    root = torch.sqrt((b * b - a * (centre[k] ** 2 - (p * p).sum(0))).clamp_(min=0.0))
+    low, high = (f[m] * (b + sign * root) / a + c[m] for sign in (-1.0, 1.0))
+    tight = picked(value, m)
+    put(value, m, torch.where(a > 1e-3, torch.minimum(torch.maximum(tight, low), high), tight))
 
 
 def parallel_windows(solids: Solids, project: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], size: int) -> Windows:

@@ -39,7 +39,7 @@ KINDS: dict[str, dict[str, Range]] = {
     "residential": {
         "road": (2.7, 3.8), "parking": (0.0, 2.2), "lot": (13.0, 22.0), "setback": (3.0, 9.0), "gap": (0.2, 0.45),
         "tall": (4.0, 8.0), "gables": (0.6, 1.0), "borders": (0.7, 1.0), "hedges": (0.3, 0.8), "trees": (0.3, 0.8),
-        "bushes": (0.2, 0.7), "woods": (0.3, 0.9), "grass": (0.6, 1.0), "markings": (0.0, 0.5), "slope": (0.0, 0.05),
+        "bushes": (0.2, 0.7), "woods": (0.3, 0.9), "grass": (0.6, 1.0), "markings": (0.0, 0.5), "slope": (0.0, 0.035),
     },
     "wide": {
         "road": (5.5, 9.0), "parking": (0.0, 0.5), "pavement": (2.0, 6.0), "setback": (8.0, 25.0), "houses": (0.0, 0.4),
@@ -49,11 +49,12 @@ KINDS: dict[str, dict[str, Range]] = {
     },
     "country": {
         "road": (2.6, 3.8), "parking": (0.0, 0.0), "kerb_height": (0.0, 0.02), "pavement": (0.6, 1.6),
-        "bank": (-0.15, 0.25), "setback": (10.0, 30.0), "lot": (25.0, 45.0), "houses": (0.0, 0.15), "gap": (0.3, 0.6),
-        "tall": (4.0, 7.0), "gables": (0.8, 1.0), "borders": (0.0, 0.5), "hedges": (0.5, 1.0), "tree_every": (6.0, 14.0),
+        "bank": (-0.08, 0.12), "setback": (10.0, 30.0), "lot": (25.0, 45.0), "houses": (0.0, 0.15), "gap": (0.3, 0.6),
+        "tall": (4.0, 7.0), "gables": (0.8, 1.0), "borders": (0.0, 0.5), "hedges": (0.5, 1.0),
+        "tree_every": (6.0, 14.0),
         "trees": (0.1, 0.95), "crown": (1.6, 3.4), "bushes": (0.1, 0.9), "woods": (0.3, 1.0), "avenue": (0.8, 3.0),
         "poles": (0.1, 0.4), "parked": (0.0, 0.02), "people": (0.0, 0.05), "rails": (0.0, 0.4), "grass": (0.9, 1.0),
-        "slope": (0.0, 0.05), "crossings": (0.05, 0.2),
+        "slope": (0.0, 0.035), "crossings": (0.05, 0.2),
     },
     "industrial": {
         "road": (3.3, 4.5), "lot": (25.0, 40.0), "setback": (5.0, 15.0), "houses": (0.6, 0.95), "gap": (0.1, 0.35),
@@ -138,7 +139,7 @@ def random_world(rng: np.random.Generator, own_lane: float) -> World:
         origin=0.0,
         own_lane=own_lane,
         line=_waves(rng, bend, (120.0, 400.0)),
-        rise=_waves(rng, slope, (150.0, 400.0)),
+        rise=_waves(rng, slope, (200.0, 600.0)),
         tints=tuple(tints.ravel().tolist()),
         leaf=tuple(rng.uniform([0.05, 0.12, 0.03], [0.25, 0.33, 0.10]).tolist()),
         wall=tuple((rng.uniform(0.3, 0.7) * rng.uniform(0.8, 1.2, 3)).tolist()),
