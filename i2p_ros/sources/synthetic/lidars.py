@@ -19,7 +19,7 @@ from i2p_ros.sources.synthetic.solids import Solids
 from i2p_ros.sources.synthetic.surfaces import Seen, Surface
 from i2p_ros.sources.synthetic.windows import lidar_windows
 
-RETURN_SHARE = 0.8  # of the rays of a sensor give a return, about
+RETURN_SHARE = 0.9  # of the rays of a sensor give a return, about
 _LOST, _MIXED, _NOISE, _KEPT, _SPECKLE, _DOWN, _ALONG = range(7)  # what random numbers are for
 # beams, elevations of the top and bottom beam (deg), how much denser beams are in the middle, 0..1
 _SPINNING = (

@@ -37,12 +37,16 @@ def light(scene: Scene, rays: Rays, forward: Tensor, seen: Seen, found: Surface)
     artificial = lamps * _lamps(scene, rays, forward, seen, found) if bool((lamps > 0).any()) else torch.zeros_like(sky)
     sources = ((facing, _SUN), (ambient, _SKY), (artificial, _LAMP))
     total = sum(strength * _colour(tint, strength) for strength, tint in sources)
-    above = _sky(scene, rays.directions, towards)
+    level = (0.35 * sun + 0.8 * sky) * _colour(_HAZE, sky)
     mirrored = 0.35 * found.glass * (1.0 - (found.normal * rays.directions).sum(0).abs()) + 0.04 * found.glass
     clear = torch.exp(-distance / world.haze)
-    level = (0.35 * sun + 0.8 * sky) * _colour(_HAZE, sky)
-    lit = found.albedo * total + mirrored * above
-    return torch.where(torch.isinf(seen.distance), above, lit * clear + level * (1.0 - clear))
+    lit = (found.albedo * total + 0.9 * mirrored * level) * clear + level * (1.0 - clear)
+    free = torch.isinf(seen.distance)
+    seeing = int(free.any(0).nonzero().max()) + 1 if bool(free.any()) else 0  # the rays after these see no sky
+    lit[:, :, :seeing] = torch.where(
+        free[:, :seeing], _sky(scene, rays.directions[:, :, :seeing], towards), lit[:, :, :seeing]
+    )
+    return lit
 
 
 def _colour(rgb: tuple[float, float, float], like: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ _PALETTE = (  # albedo of the six kinds of ground
 _GROUND_GAIN = (1.9, 1.0, 0.9, 1.1, 2.0, 1.2)  # infrared against visible
 _GROUND_ROUGHNESS = (0.6, 0.4, 0.6, 0.7, 1.4, 1.0)
 _GAIN = (0.7, 0.7, 0.9, 0.7, 0.7, 0.7, 0.7, 1.2, 1.8, 0.8, 2.5, 0.9, 1.0, 0.9)  # the same by Material
-_ROUGHNESS = (0.6, 0.3, 0.7, 0.6, 0.1, 0.1, 0.2, 1.2, 1.3, 0.4, 0.1, 0.8, 0.8, 0.3)  # of the texture, by Material
+_ROUGHNESS = (0.35, 0.25, 0.6, 0.4, 0.1, 0.1, 0.2, 1.2, 1.3, 0.4, 0.1, 0.8, 0.8, 0.3)  # of the texture, by Material
 
 
 @dataclass(frozen=True, slots=True, eq=False)
