@@ -45,7 +45,8 @@ bench = typer.Typer(no_args_is_help=True, help="Measure against other libraries,
 app.add_typer(bench, name="bench")
 console = Console(stderr=True)
 
-Protocol = Literal["none", "vp2p", "sixdof"]
+Protocol = Literal["none", "vp2p", "sixdof", "prior"]
+Perturbation = Literal["none", "vp2p", "sixdof"]
 Files = Annotated[list[Path], typer.Option("--settings", help="YAML file of settings; may be repeated.")]
 Overrides = Annotated[list[str], typer.Option("--set", help="One setting, such as pnp.iterations=2000.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
@@ -96,7 +97,7 @@ def demo(
 def replay(
     path: Annotated[Path, typer.Argument(help="Bag, or KITTI folder.")],
     out: Out = Path("results/replay"),
-    perturb: Annotated[Protocol, typer.Option(help="Give the clouds in a random frame.")] = "none",
+    perturb: Annotated[Perturbation, typer.Option(help="Give the clouds in a random frame.")] = "none",
     rate: Annotated[float, typer.Option(min=0, help="Speed; 0: the next pair when the last is answered.")] = 1.0,
     drive: Annotated[str, typer.Option(help="Drive of a KITTI folder.")] = "",
     camera: Annotated[str, typer.Option(help="Camera of a KITTI folder.")] = "image_02",

@@ -15,7 +15,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.metrics import DEFINITIONS, Score
-from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Sample, Status
+from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prior, Sample, Status
 from i2p_ros.evaluation import Report, Seen, evaluate
 from i2p_ros.evaluation.files import write_bytes, write_json, write_tum
 from i2p_ros.evaluation.gallery import Gallery, how_bad
@@ -49,7 +49,7 @@ class Knowing:
     def __init__(self) -> None:
         self.clouds: list[np.ndarray] = []
 
-    def localize_pair(self, pair: Pair) -> PoseEstimate:
+    def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
         self.clouds.append(pair.cloud.xyz)
         if len(self.clouds) % 6 == 3:
             return PoseEstimate(Status.NO_CONSENSUS, "9 of <b>400</b> matches", seconds={"network": 0.1})

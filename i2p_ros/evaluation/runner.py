@@ -11,16 +11,16 @@ from typing import Any, Protocol
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.metrics import Score, score, summarise
-from i2p_ros.core.types import Pair, PoseEstimate, Sample
+from i2p_ros.core.types import Pair, PoseEstimate, Prior, Sample
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.perturb import PROTOCOLS, perturbed
 from i2p_ros.sources.perturb import Protocol as Perturbation
 
 
 class Localizes(Protocol):
-    """What can be evaluated. It never sees more than the pair."""
+    """What can be evaluated. It never sees more than the pair and a prior."""
 
-    def localize_pair(self, pair: Pair) -> PoseEstimate:
+    def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
         """T_camera_lidar, or a status that says why not."""
         ...
 
@@ -97,7 +97,7 @@ def _evaluated(localizer: Localizes, sample: Sample, protocol: Perturbation, see
     if given.T_camera_lidar is None:
         what = f"{sample.pair.name or 'a pair'} has no true T_camera_lidar"
         raise InputError(f"{what}; evaluation needs a source with calibration", "evaluation.truth")
-    estimate = localizer.localize_pair(given.pair)
+    estimate = localizer.localize_pair(given.pair, given.prior)
     result = score(estimate, given.T_camera_lidar, given.pair.name, given.pair.stamp)
     return Seen(result, given, estimate, T_given_lidar)
 
