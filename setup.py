@@ -46,6 +46,7 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
         shared("launch", "*.launch.py"),
         shared("config", "*.yaml", "*.rviz", "*.xml"),
+        shared("config/protocols", "*.yaml"),
         shared("models", "*.yaml", "*.safetensors"),
     ],
     install_requires=[
