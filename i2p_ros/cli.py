@@ -55,6 +55,7 @@ Root = Annotated[Path | None, typer.Option(help="Folder or bag to read.")]
 Drives = Annotated[str, typer.Option(help="Drives of a KITTI folder, separated by commas; empty: all.")]
 Cameras = Annotated[str, typer.Option(help="Cameras of a KITTI folder, separated by commas; empty: both.")]
 Model = Annotated[str, typer.Argument(help="Name of a model ('i2p models'), or a folder that 'i2p train' wrote.")]
+FILED = "Default: 7, which published figures have, as config/protocols says."
 NONE: list[Any] = []
 
 
@@ -161,11 +162,16 @@ def evaluate(
     model: Model = "vp2p-small",
     source: Annotated[str, typer.Option(help="synthetic, kitti, rosbag, or auto to look at the root.")] = "synthetic",
     root: Root = None,
-    protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved.")] = "vp2p",
+    protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved, or what prior there is.")] = "vp2p",
     seed: Annotated[
-        int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the frames, and of synthetic worlds.")
-    ] = 0,
-    n: Annotated[int | None, typer.Option(min=1, help="Pairs; the first ones of a recording.")] = None,
+        int | None,
+        typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the draws and of synthetic worlds. " + FILED),
+    ] = None,
+    n: Annotated[
+        int | None,
+        typer.Option(min=1, help="Pairs. Default: a whole recording; of synthetic places 500, as published."),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Several seeds, such as 7,8,9: runs each and tells the spread.")] = "",
     drives: Drives = "",
     cameras: Cameras = "",
     json_file: JsonFile = None,
@@ -176,24 +182,37 @@ def evaluate(
     """Score a model over a source whose truth is known."""
     from i2p_ros.evaluation import runner
     from i2p_ros.evaluation.gallery import Gallery
+    from i2p_ros.evaluation.protocols import published
     from i2p_ros.evaluation.report import write_report
     from i2p_ros.localizer import load
     from i2p_ros.sources.opening import open_source
 
     _check_targets(json_file, report and report / "report.html")
-    settings = load_settings(files, overrides)
-    pairs = open_source(
-        source, root, settings=settings, seed=seed, n=n, cameras=_listed(cameras), drives=_listed(drives)
-    )
+    settings, written = load_settings(files, overrides), published(protocol)
+    n = n or (written.places if source == "synthetic" else None)
+    sources = {
+        s: open_source(source, root, settings=settings, seed=s, n=n, cameras=_listed(cameras), drives=_listed(drives))
+        for s in _seeds(seed, seeds) or [written.seed]
+    }
     localizer, gallery = load(model, settings), Gallery()
-    with _progress("evaluating", len(pairs)) as step:
-        result = runner.evaluate(
-            localizer, pairs, protocol, seed, progress=lambda done, total: step(done),
-            watch=gallery if report else None, model=model,
-        )  # fmt: skip
+    with _progress("evaluating", sum(map(len, sources.values()))) as step:
+        result = runner.evaluate_seeds(
+            localizer, sources, protocol, lambda done, total: step(done), gallery if report else None, model
+        )
     _show(result.to_json() | {"settings": settings.model_dump()}, json_file)
     if report:
-        write_report(report, result, gallery.overlays)
+        write_report(report, result, gallery.overlays, gallery.failures)
+
+
+def _seeds(seed: int | None, seeds: str) -> list[int]:
+    """The seeds of the two options, which exclude each other; none where neither is given."""
+    listed = _listed(seeds) or []
+    usable = [int(text) for text in listed if text.isdecimal() and int(text) < TRAINING_WORLDS]
+    if len(set(usable)) < len(listed) or (listed and seed is not None):
+        raise InputError(
+            f"--seeds needs different numbers below {TRAINING_WORLDS}, without --seed; got {seeds}", "seeds"
+        )
+    return usable or ([] if seed is None else [seed])
 
 
 @app.command(epilog="Example: i2p calibrate-covariance vp2p-small --seed 11 --n 500")
@@ -375,8 +394,8 @@ def _show(numbers: dict[str, Any], json_file: Path | None) -> None:
     if json_file == Path("-"):
         return
     table = Table("", "value")
-    for key, value in numbers.items():
-        if isinstance(value, dict) and "median" in value:
+    for key, value in {**numbers, **numbers.get("spread", {})}.items():
+        if isinstance(value, dict) and ("median" in value or "mean" in value):
             parts = (f"{k} {v:.3g}" for k, v in value.items() if v is not None)
             table.add_row(key, ", ".join(parts) or "none")
         elif isinstance(value, int | float | str):
