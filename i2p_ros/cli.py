@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -31,7 +33,10 @@ if TYPE_CHECKING:
 
 TERMINATED = 128 + signal.SIGTERM  # exit code, as a shell would say it
 NO_POSE = 3  # exit code of `i2p localize` when there is no pose
+NOT_LEARNED = 4  # exit code of `i2p train --overfit` when a pair is not localized
 TRAINING_WORLDS = 1_000_000  # seeds of training worlds start here: no smaller seed is ever trained on
+VALIDATION_WORLDS = TRAINING_WORLDS - 1
+OVERFIT = ("training.samples=3000", "training.validate_every=160")  # what --overfit has unless told otherwise
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -269,19 +274,35 @@ def train(
     protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved.")] = "vp2p",
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make examples.")] = 1,
+    overfit: Annotated[bool, typer.Option("--overfit", help="Learn one batch until all of it is localized.")] = False,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Train a network on synthetic places and KITTI folders; resumable, and under torchrun in several processes."""
+    """Train a network on synthetic places and KITTI folders; resumable, and under torchrun in several processes.
+
+    With --overfit: a network that cannot learn one batch by heart has a fault. Exit code 4: it did not.
+    """
     from i2p_ros.networks.vp2p import SIZES, VP2P
     from i2p_ros.sources.kitti import KittiSource
     from i2p_ros.sources.opening import open_source
     from i2p_ros.training.data import CachedSource, TrainingSet
     from i2p_ros.training.loop import train as run
+    from i2p_ros.training.validation import VIEWS, FixedPairs, OneBatch, Validation
 
+    console.quiet = os.environ.get("RANK", "0") != "0"
     _check_targets(out / "manifest.yaml")
-    settings = load_settings(files, overrides)
+    settings = load_settings(files, overrides, load_settings((), OVERFIT) if overfit else None)
+    s, family = settings.training, VP2P(SIZES[size], settings.matching)
     made_up = open_source("synthetic", settings=settings, seed=TRAINING_WORLDS + seed, n=worlds)
+    about: dict[str, Any] = {"command": _command(), "protocol": protocol}
+    if overfit:
+        pairs = max(1, s.batch // VIEWS)
+        fixed = Validation(FixedPairs(made_up, pairs), protocol, seed, pairs)
+        batch = OneBatch(family, fixed, s.samples)
+        with _progress("training", s.samples) as step:
+            done = run(family, batch, out, settings, workers=0, about=about, validation=fixed, until=1.0, progress=step)
+        _tell_overfit(done, pairs)
+        return
     share = 1 - kitti_share if kitti else 1.0
     sources: list[tuple[Source, float]] = [(CachedSource(made_up, out / "cache", str(settings.synthetic)), share)]
     known: tuple[str, ...] = ()
@@ -289,11 +310,44 @@ def train(
         real = KittiSource(kitti, drives=_listed(drives))
         known = real.drives
         sources.append((CachedSource(real, out / "cache", str(kitti.resolve())), kitti_share))
-    family = VP2P(SIZES[size], settings.matching)
-    data = TrainingSet(family, sources, protocol, seed, settings.training.samples)
-    with _progress("training", settings.training.samples) as step:
-        run(family, data, out, settings, start=start, workers=workers, drives=known, progress=step)
+    data = TrainingSet(family, sources, {protocol: 1.0}, seed, s.samples)
+    unseen = open_source("synthetic", settings=settings, seed=VALIDATION_WORLDS, n=s.validate_pairs)
+    kept = CachedSource(unseen, out / "cache", str(settings.synthetic))
+    validation = Validation(kept, protocol, VALIDATION_WORLDS, s.validate_pairs)
+    data_in_words = ", ".join(f"{source.name} ({len(source)} pairs) {share:.0%}" for source, share in sources)
+    about |= {"data": data_in_words, "drives": list(known)}
+    with _progress("training", s.samples) as step:
+        done = run(
+            family, data, out, settings, start=start, workers=workers, about=about, validation=validation, progress=step
+        )
+    console.print(_throughput_table(done.throughput))
     console.print(escape(f"weights: {out / 'model.safetensors'}; try: i2p evaluate {out}"), soft_wrap=True)
+
+
+def _tell_overfit(done: Any, pairs: int) -> None:
+    """Exit code 4 unless all pairs were localized in the end."""
+    console.print(_throughput_table(done.throughput))
+    found = f"{round(done.recall * pairs)} of {pairs} pairs within 2 m and 5 deg"
+    console.print(f"{found} after {done.samples} samples and {done.seconds:.0f} s")
+    if done.recall < 1:
+        raise typer.Exit(NOT_LEARNED)
+
+
+def _command() -> str:
+    """How this process was called, for others to repeat: local folders are left out."""
+    words = [re.sub(r"(^|=)[~/].*/(?=[^/])", r"\1", word) for word in sys.argv[1:]]
+    world = os.environ.get("WORLD_SIZE", "1")
+    program = ["i2p"] if world == "1" else ["torchrun", f"--nproc_per_node={world}", "-m", "i2p_ros"]
+    return shlex.join([*program, *words])
+
+
+def _throughput_table(throughput: dict[str, Any]) -> Table:
+    """Where the time went."""
+    rate = throughput["samples_per_s"]
+    table = Table("stage", "share", "s a sample", title=f"{rate:.3g} samples/s", title_justify="left", box=SIMPLE)
+    for stage, share in throughput["share"].items():
+        table.add_row(stage, f"{share:.0%}", f"{share / rate:.3g}" if rate else "")
+    return table
 
 
 @app.command(epilog="Example: i2p synth ~/street --format kitti --n 100 --seed 3")

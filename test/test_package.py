@@ -93,7 +93,8 @@ def test_pins_of_ros_agree(arguments):
     pins = {line.partition(" ;")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
     assert set(arguments["extras_require"]["ros"]) <= pins
     names = {re.split(r"[=<>]", pin)[0].lower() for pin in pins}
-    for requirement in arguments["install_requires"] + arguments["extras_require"]["dev"]:
+    extras = arguments["extras_require"]
+    for requirement in arguments["install_requires"] + extras["train"] + extras["dev"]:
         assert re.split(r"[=<>]", requirement)[0].lower() in names
 
 
