@@ -281,8 +281,10 @@ def test_a_short_training_run_gives_a_model_that_evaluates(
     monkeypatch.setitem(vp2p.SIZES, "small", TINY)
     out = tmp_path / "run"
     few = ["--set", "training.samples=4", "--set", "training.batch=2", "--workers", "0", "--worlds", "2"]
+    few += ["--set", "training.validate_pairs=2"]
     assert run(capsys, "train", "--out", str(out), *few, *SMALL)[0] == 0
-    assert {"model.safetensors", "manifest.yaml", "settings.yaml", "metrics.csv"} <= {p.name for p in out.iterdir()}
+    files = {"model.safetensors", "manifest.yaml", "settings.yaml", "metrics.csv", "validation.json", "throughput.json"}
+    assert files <= {p.name for p in out.iterdir()}
     assert run(capsys, "evaluate", str(out), "--n", "1", *SMALL)[0] == 0
 
 

@@ -56,6 +56,7 @@ def assert_same(one: Path, other: Path, **tolerances: float) -> None:
     first, second = rows(one / "metrics.csv"), rows(other / "metrics.csv")
     assert [row["samples"] for row in first] == [row["samples"] for row in second]
     for a, b in zip(first, second, strict=True):
+        assert a.pop("samples_per_s") > 0 and b.pop("samples_per_s") > 0
         np.testing.assert_allclose(list(a.values()), list(b.values()), **tolerances)
     weights = (load_file(folder / "model.safetensors") for folder in (one, other))
     for a, b in zip(*(w.values() for w in weights), strict=True):
@@ -289,9 +290,3 @@ def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
     s = TrainingSettings(samples=10000)
     rates = [learning_rate(k, s) for k in range(0, 10001, 100)]
     assert rates[0] < 0.01 * s.learning_rate and max(rates) == max(rates[:12]) and rates[-1] < 1e-9
-
-
-def test_training_lowers_the_loss(tmp_path: Path) -> None:
-    run(tmp_path, "training.samples=120")
-    losses = [row["loss"] for row in rows(tmp_path / "metrics.csv")]
-    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])

@@ -101,7 +101,7 @@ def train(
         run.step()
         if run.passes(settings.training.log_every):
             losses = run.losses()
-            records.log("metrics", losses)
+            records.log("metrics", {**losses, **run.pace()})
         validates = validation is not None and run.passes(settings.training.validate_every)
         records.save(due=validates or run.finished)
         if validates:
@@ -118,9 +118,10 @@ class _Run:
     def __init__(self, family: VP2P, data: Examples, settings: Settings, start: Path | None) -> None:
         self.family, self.data, self.settings, s = family, data, settings, settings.training
         self.fabric = _processes(choose_device(settings.device)[0])
-        self.share, uneven = divmod(s.batch, s.micro_batch * self.fabric.world_size)
+        self.micro = min(s.micro_batch, s.batch)
+        self.share, uneven = divmod(s.batch, self.micro * self.fabric.world_size)
         if uneven:
-            what = f"training.batch {s.batch} in micro-batches of {s.micro_batch}"
+            what = f"training.batch {s.batch} in micro-batches of {self.micro}"
             raise SettingsError(f"{what} cannot be shared evenly by {self.fabric.world_size} processes")
         torch.manual_seed(data.seed)
         net = family.network().to(self.fabric.device)
@@ -187,6 +188,11 @@ class _Run:
         self.window.clear()
         return dict(zip(self.names, means.tolist(), strict=True))
 
+    def pace(self) -> dict[str, float]:
+        """How fast it learns, and how much of that is the computer's doing."""
+        speed = (self.done - self.began_at) / self.clock.seconds
+        return {"learning_rate": self.optimizer.param_groups[0]["lr"], "samples_per_s": speed}
+
     def _learn(self, i: int, first: int) -> None:
         """Add the gradient of the i-th micro-batch of this process, whose first example is `first`."""
         batch = {key: value.to(self.fabric.device, non_blocking=True) for key, value in next(self.batches).items()}
@@ -234,15 +240,14 @@ class _Run:
 
     def _firsts(self, done: int) -> range:
         """The first examples of this process's micro-batches of the step after so many samples."""
-        micro = self.settings.training.micro_batch
-        begin = done + self.fabric.global_rank * self.share * micro
-        return range(begin, begin + self.share * micro, micro)
+        begin = done + self.fabric.global_rank * self.share * self.micro
+        return range(begin, begin + self.share * self.micro, self.micro)
 
     def _micro_batches(self, workers: int) -> Iterator[dict[str, Tensor]]:
         """This process's, in order, from where the run stands to its end."""
         s = self.settings.training
         steps = range(self.done, s.samples - s.batch + 1, s.batch)
-        mine = [list(range(first, first + s.micro_batch)) for done in steps for first in self._firsts(done)]
+        mine = [list(range(first, first + self.micro)) for done in steps for first in self._firsts(done)]
         loader: DataLoader[dict[str, Tensor]] = DataLoader(
             self.data,  # type: ignore[arg-type]  # has what a map-style data set needs
             batch_sampler=mine,
