@@ -26,6 +26,7 @@ from i2p_ros.networks.vp2p import SIZES, VP2PSettings
 from i2p_ros.runtime.weights import find_model, load_weights
 from i2p_ros.sources.synthetic import SyntheticSource
 from i2p_ros.training import checkpoint
+from i2p_ros.training.journal import Journal
 from i2p_ros.training.loop import Outcome, learning_rate, train
 from i2p_ros.training.pose_loss import START_SCALE
 from i2p_ros.training.validation import RECALL, Validation
@@ -253,6 +254,19 @@ def test_shares_of_time_are_the_whole(whole: Path) -> None:
     told = json.loads((whole / "throughput.json").read_text())
     assert sum(told["share"].values()) == pytest.approx(1, abs=1e-3) and min(told["share"].values()) >= 0
     assert told["samples"] == 24 and told["samples_per_s"] <= told["samples_per_s_stepping"]
+
+
+def test_rows_after_the_last_checkpoint_are_taken_back(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("samples,loss\n4,1.5\n8,1.25\n12,1\n16,0.")
+    (tmp_path / "validation.csv").write_text("samp")
+    (tmp_path / "mine.csv").write_text("not, theirs")
+    journal = Journal(tmp_path, 8)
+    journal.write("metrics", 12, {"loss": 0.75})
+    journal.write("validation", 12, {"recall": math.nan})
+    journal.close()
+    assert (tmp_path / "metrics.csv").read_text().split() == ["samples,loss", "4,1.5", "8,1.25", "12,0.75"]
+    assert (tmp_path / "validation.csv").read_text().split() == ["samples,recall", "12,nan"]
+    assert (tmp_path / "mine.csv").read_text() == "not, theirs"
 
 
 def test_tensorboard_shows_what_the_csv_says(whole: Path) -> None:

@@ -38,7 +38,7 @@ def save(folder: Path, modules: Modules, optimizer: torch.optim.Optimizer, state
     partial.rename(folder / name)
     for other in folder.iterdir():
         if other.name != name:
-            shutil.rmtree(other)
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def restore(folder: Path, modules: Modules, optimizer: torch.optim.Optimizer) -> dict[str, Any]:

@@ -173,14 +173,13 @@ class _Run:
         # the scale of the pose loss, whose gradient has other units, is left alone
         norm = nn.utils.clip_grad_norm_(self.learner.net.parameters(), MAX_GRADIENT)
         self.done += self.settings.training.batch
-        if norm.isfinite():
+        if finite := bool(norm.isfinite()):
             self.optimizer.step()
-            self.clock.lap("backward")
+        self.clock.end("backward")
+        if finite:
             self._follow()
-        else:  # one bad batch must not end a run of days
-            for batch_norm in self.norms:
-                batch_norm.reset_running_stats()
-        self.clock.end()
+        for batch_norm in () if finite else self.norms:  # one bad batch must not end a run of days
+            batch_norm.reset_running_stats()
 
     def losses(self) -> dict[str, float]:
         """Means over all micro-batches since the last call, of all processes."""

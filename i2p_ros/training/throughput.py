@@ -47,9 +47,10 @@ class Throughput:
             self._stages[stage] += now - self._last
             self._last = now
 
-    def end(self) -> None:
-        """The step is over."""
-        self._stepping += self._now() - self._step
+    def end(self, stage: str) -> None:
+        """The last stage and with it the step is over."""
+        self.lap(stage)
+        self._stepping += time.perf_counter() - self._step
 
     @property
     def seconds(self) -> float:
