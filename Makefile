@@ -25,7 +25,7 @@ $(READY): setup.py constraints.txt $(shell find pip_ros -name '*.py')
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 12) or sys.exit("Python 3.10 to 3.12 is needed, this is %d.%d: make PYTHON=python3.12" % v)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV): a few minutes, and a few GB where torch comes with CUDA"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[ros,dev]
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .[ros,train,dev]
 	$(BIN)/python pip_ros/install.py
 	touch $@
 

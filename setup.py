@@ -46,6 +46,7 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
         shared("launch", "*.launch.py"),
         shared("config", "*.yaml", "*.rviz", "*.xml"),
+        shared("config/protocols", "*.yaml"),
         shared("models", "*.yaml", "*.safetensors"),
     ],
     install_requires=[
@@ -65,7 +66,7 @@ setup(
     extras_require={
         "ros": [f"ros-jazzy-{name}=={version}" for name, version in ROS.items()],
         "gpu": ["torch-tensorrt", "spconv-cu118"],
-        "train": [],  # training needs nothing that localizing does not
+        "train": ["lightning-fabric", "tensorboardX"],
         "dev": ["hypothesis", "mypy", "pytest", "pytest-cov", "ruff", "scipy"],
     },
     entry_points={"console_scripts": ["i2p = i2p_ros.cli:main", *(f"{name} = {main}" for name, main in NODES.items())]},

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -31,7 +33,10 @@ if TYPE_CHECKING:
 
 TERMINATED = 128 + signal.SIGTERM  # exit code, as a shell would say it
 NO_POSE = 3  # exit code of `i2p localize` when there is no pose
+NOT_LEARNED = 4  # exit code of `i2p train --overfit` when a pair is not localized
 TRAINING_WORLDS = 1_000_000  # seeds of training worlds start here: no smaller seed is ever trained on
+VALIDATION_WORLDS = TRAINING_WORLDS - 1
+OVERFIT = ("training.samples=3000", "training.validate_every=160")  # what --overfit has unless told otherwise
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,7 +50,8 @@ bench = typer.Typer(no_args_is_help=True, help="Measure against other libraries,
 app.add_typer(bench, name="bench")
 console = Console(stderr=True)
 
-Protocol = Literal["none", "vp2p", "sixdof"]
+Protocol = Literal["none", "vp2p", "sixdof", "prior"]
+Perturbation = Literal["none", "vp2p", "sixdof"]
 Files = Annotated[list[Path], typer.Option("--settings", help="YAML file of settings; may be repeated.")]
 Overrides = Annotated[list[str], typer.Option("--set", help="One setting, such as pnp.iterations=2000.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
@@ -54,6 +60,7 @@ Root = Annotated[Path | None, typer.Option(help="Folder or bag to read.")]
 Drives = Annotated[str, typer.Option(help="Drives of a KITTI folder, separated by commas; empty: all.")]
 Cameras = Annotated[str, typer.Option(help="Cameras of a KITTI folder, separated by commas; empty: both.")]
 Model = Annotated[str, typer.Argument(help="Name of a model ('i2p models'), or a folder that 'i2p train' wrote.")]
+FILED = "Default: 7, which published figures have, as config/protocols says."
 NONE: list[Any] = []
 
 
@@ -96,7 +103,7 @@ def demo(
 def replay(
     path: Annotated[Path, typer.Argument(help="Bag, or KITTI folder.")],
     out: Out = Path("results/replay"),
-    perturb: Annotated[Protocol, typer.Option(help="Give the clouds in a random frame.")] = "none",
+    perturb: Annotated[Perturbation, typer.Option(help="Give the clouds in a random frame.")] = "none",
     rate: Annotated[float, typer.Option(min=0, help="Speed; 0: the next pair when the last is answered.")] = 1.0,
     drive: Annotated[str, typer.Option(help="Drive of a KITTI folder.")] = "",
     camera: Annotated[str, typer.Option(help="Camera of a KITTI folder.")] = "image_02",
@@ -160,11 +167,16 @@ def evaluate(
     model: Model = "vp2p-small",
     source: Annotated[str, typer.Option(help="synthetic, kitti, rosbag, or auto to look at the root.")] = "synthetic",
     root: Root = None,
-    protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved.")] = "vp2p",
+    protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved, or what prior there is.")] = "vp2p",
     seed: Annotated[
-        int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the frames, and of synthetic worlds.")
-    ] = 0,
-    n: Annotated[int | None, typer.Option(min=1, help="Pairs; the first ones of a recording.")] = None,
+        int | None,
+        typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the draws and of synthetic worlds. " + FILED),
+    ] = None,
+    n: Annotated[
+        int | None,
+        typer.Option(min=1, help="Pairs. Default: a whole recording; of synthetic places 500, as published."),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Several seeds, such as 7,8,9: runs each and tells the spread.")] = "",
     drives: Drives = "",
     cameras: Cameras = "",
     json_file: JsonFile = None,
@@ -175,24 +187,37 @@ def evaluate(
     """Score a model over a source whose truth is known."""
     from i2p_ros.evaluation import runner
     from i2p_ros.evaluation.gallery import Gallery
+    from i2p_ros.evaluation.protocols import published
     from i2p_ros.evaluation.report import write_report
     from i2p_ros.localizer import load
     from i2p_ros.sources.opening import open_source
 
     _check_targets(json_file, report and report / "report.html")
-    settings = load_settings(files, overrides)
-    pairs = open_source(
-        source, root, settings=settings, seed=seed, n=n, cameras=_listed(cameras), drives=_listed(drives)
-    )
+    settings, written = load_settings(files, overrides), published(protocol)
+    n = n or (written.places if source == "synthetic" else None)
+    sources = {
+        s: open_source(source, root, settings=settings, seed=s, n=n, cameras=_listed(cameras), drives=_listed(drives))
+        for s in _seeds(seed, seeds) or [written.seed]
+    }
     localizer, gallery = load(model, settings), Gallery()
-    with _progress("evaluating", len(pairs)) as step:
-        result = runner.evaluate(
-            localizer, pairs, protocol, seed, progress=lambda done, total: step(done),
-            watch=gallery if report else None, model=model,
-        )  # fmt: skip
+    with _progress("evaluating", sum(map(len, sources.values()))) as step:
+        result = runner.evaluate_seeds(
+            localizer, sources, protocol, lambda done, total: step(done), gallery if report else None, model
+        )
     _show(result.to_json() | {"settings": settings.model_dump()}, json_file)
     if report:
-        write_report(report, result, gallery.overlays)
+        write_report(report, result, gallery.overlays, gallery.failures)
+
+
+def _seeds(seed: int | None, seeds: str) -> list[int]:
+    """The seeds of the two options, which exclude each other; none where neither is given."""
+    listed = _listed(seeds) or []
+    usable = [int(text) for text in listed if text.isdecimal() and int(text) < TRAINING_WORLDS]
+    if len(set(usable)) < len(listed) or (listed and seed is not None):
+        raise InputError(
+            f"--seeds needs different numbers below {TRAINING_WORLDS}, without --seed; got {seeds}", "seeds"
+        )
+    return usable or ([] if seed is None else [seed])
 
 
 @app.command(epilog="Example: i2p calibrate-covariance vp2p-small --seed 11 --n 500")
@@ -249,19 +274,35 @@ def train(
     protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved.")] = "vp2p",
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make examples.")] = 1,
+    overfit: Annotated[bool, typer.Option("--overfit", help="Learn one batch until all of it is localized.")] = False,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Train a network on synthetic places and KITTI folders; resumable, and under torchrun in several processes."""
+    """Train a network on synthetic places and KITTI folders; resumable, and under torchrun in several processes.
+
+    With --overfit: a network that cannot learn one batch by heart has a fault. Exit code 4: it did not.
+    """
     from i2p_ros.networks.vp2p import SIZES, VP2P
     from i2p_ros.sources.kitti import KittiSource
     from i2p_ros.sources.opening import open_source
     from i2p_ros.training.data import CachedSource, TrainingSet
     from i2p_ros.training.loop import train as run
+    from i2p_ros.training.validation import VIEWS, FixedPairs, OneBatch, Validation
 
+    console.quiet = os.environ.get("RANK", "0") != "0"
     _check_targets(out / "manifest.yaml")
-    settings = load_settings(files, overrides)
+    settings = load_settings(files, overrides, load_settings((), OVERFIT) if overfit else None)
+    s, family = settings.training, VP2P(SIZES[size], settings.matching)
     made_up = open_source("synthetic", settings=settings, seed=TRAINING_WORLDS + seed, n=worlds)
+    about: dict[str, Any] = {"command": _command(), "protocol": protocol}
+    if overfit:
+        pairs = max(1, s.batch // VIEWS)
+        fixed = Validation(FixedPairs(made_up, pairs), protocol, seed, pairs)
+        batch = OneBatch(family, fixed, s.samples)
+        with _progress("training", s.samples) as step:
+            done = run(family, batch, out, settings, workers=0, about=about, validation=fixed, until=1.0, progress=step)
+        _tell_overfit(done, pairs)
+        return
     share = 1 - kitti_share if kitti else 1.0
     sources: list[tuple[Source, float]] = [(CachedSource(made_up, out / "cache", str(settings.synthetic)), share)]
     known: tuple[str, ...] = ()
@@ -269,11 +310,44 @@ def train(
         real = KittiSource(kitti, drives=_listed(drives))
         known = real.drives
         sources.append((CachedSource(real, out / "cache", str(kitti.resolve())), kitti_share))
-    family = VP2P(SIZES[size], settings.matching)
-    data = TrainingSet(family, sources, protocol, seed, settings.training.samples)
-    with _progress("training", settings.training.samples) as step:
-        run(family, data, out, settings, start=start, workers=workers, drives=known, progress=step)
+    data = TrainingSet(family, sources, {protocol: 1.0}, seed, s.samples)
+    unseen = open_source("synthetic", settings=settings, seed=VALIDATION_WORLDS, n=s.validate_pairs)
+    kept = CachedSource(unseen, out / "cache", str(settings.synthetic))
+    validation = Validation(kept, protocol, VALIDATION_WORLDS, s.validate_pairs)
+    data_in_words = ", ".join(f"{source.name} ({len(source)} pairs) {share:.0%}" for source, share in sources)
+    about |= {"data": data_in_words, "drives": list(known)}
+    with _progress("training", s.samples) as step:
+        done = run(
+            family, data, out, settings, start=start, workers=workers, about=about, validation=validation, progress=step
+        )
+    console.print(_throughput_table(done.throughput))
     console.print(escape(f"weights: {out / 'model.safetensors'}; try: i2p evaluate {out}"), soft_wrap=True)
+
+
+def _tell_overfit(done: Any, pairs: int) -> None:
+    """Exit code 4 unless all pairs were localized in the end."""
+    console.print(_throughput_table(done.throughput))
+    found = f"{round(done.recall * pairs)} of {pairs} pairs within 2 m and 5 deg"
+    console.print(f"{found} after {done.samples} samples and {done.seconds:.0f} s")
+    if done.recall < 1:
+        raise typer.Exit(NOT_LEARNED)
+
+
+def _command() -> str:
+    """How this process was called, for others to repeat: local folders are left out."""
+    words = [re.sub(r"(^|=)[~/].*/(?=[^/])", r"\1", word) for word in sys.argv[1:]]
+    world = os.environ.get("WORLD_SIZE", "1")
+    program = ["i2p"] if world == "1" else ["torchrun", f"--nproc_per_node={world}", "-m", "i2p_ros"]
+    return shlex.join([*program, *words])
+
+
+def _throughput_table(throughput: dict[str, Any]) -> Table:
+    """Where the time went."""
+    rate = throughput["samples_per_s"]
+    table = Table("stage", "share", "s a sample", title=f"{rate:.3g} samples/s", title_justify="left", box=SIMPLE)
+    for stage, share in throughput["share"].items():
+        table.add_row(stage, f"{share:.0%}", f"{share / rate:.3g}" if rate else "")
+    return table
 
 
 @app.command(epilog="Example: i2p synth ~/street --format kitti --n 100 --seed 3")
@@ -374,8 +448,8 @@ def _show(numbers: dict[str, Any], json_file: Path | None) -> None:
     if json_file == Path("-"):
         return
     table = Table("", "value")
-    for key, value in numbers.items():
-        if isinstance(value, dict) and "median" in value:
+    for key, value in {**numbers, **numbers.get("spread", {})}.items():
+        if isinstance(value, dict) and ("median" in value or "mean" in value):
             parts = (f"{k} {v:.3g}" for k, v in value.items() if v is not None)
             table.add_row(key, ", ".join(parts) or "none")
         elif isinstance(value, int | float | str):

@@ -28,6 +28,8 @@ ROS = ("rclpy", "tf2_ros", "tf2_msgs", "cv_bridge", "sensor_msgs_py", "rcl_inter
 HOMES = {
     **{name: {"ros"} for name in ROS},
     "torch": {"networks", "runtime", "training", "pnp/probabilistic", "sources/synthetic"},
+    "lightning_fabric": {"training"},
+    "tensorboardX": {"training"},
     "tensorrt": {"runtime"},
     "torch_tensorrt": {"runtime"},
     "spconv": {"networks", "runtime"},

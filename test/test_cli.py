@@ -17,6 +17,7 @@ from test_networks_vp2p import TINY
 
 from i2p_ros import cli
 from i2p_ros.core.config import MatchingSettings, Settings, SyntheticSettings
+from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.resources import resource
 from i2p_ros.core.types import PoseEstimate, Status
@@ -97,6 +98,10 @@ BAD = {
     "a name with markup": (["replay", "[/red].mcap"], "[/red].mcap"),
     "result in a folder": (["evaluate", "--n", "1", "--json", "/"], "cannot write /: it is a folder"),
     "report in a file": (["evaluate", "--n", "1", "--report", __file__], "cannot write"),
+    "seeds and a seed": (["evaluate", "--seeds", "1,2", "--seed", "1"], "without --seed"),
+    "the same seed twice": (["evaluate", "--seeds", "1,1"], "different numbers"),
+    "a seed of training": (["evaluate", "--seeds", "1,1000000"], "below 1000000"),
+    "seeds in words": (["evaluate", "--seeds", "1,two"], "got 1,two"),
     "training into a file": (["train", "--out", __file__], "cannot write"),
     "replay into a file": (["replay", "x.mcap", "--out", __file__], "cannot write"),
 }
@@ -190,6 +195,33 @@ def test_evaluate_writes_numbers_with_definitions_and_settings(
         assert key in numbers and numbers["definitions"][key]
 
 
+def test_evaluate_of_several_seeds_tells_their_spread(
+    capsys: pytest.CaptureFixture[str], model: str, tmp_path: Path
+) -> None:
+    target = tmp_path / "out.json"
+    arguments = ("--protocol", "prior", "--seeds", "5, 6", "--n", "1", "--json", str(target), *SMALL)
+    code, _, err = run(capsys, "evaluate", model, *arguments)
+    numbers = json.loads(target.read_text())
+    assert code == 0 and numbers["n"] == 2 and list(numbers["seeds"]) == ["5", "6"] and "min" in err
+    assert [row["draw"]["seed"] for row in numbers["rows"]] == [5, 6] and len(numbers["rows"][0]["draw"]["prior"]) == 12
+    assert set(numbers["spread"]["recall_2m_5deg"]) == {"mean", "min", "max"}
+
+
+def test_evaluate_takes_seed_and_places_of_the_published_protocol_where_none_are_given(
+    capsys: pytest.CaptureFixture[str], model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def stop(localizer, sources, *rest):  # type: ignore[no-untyped-def]
+        asked.append({seed: len(source) for seed, source in sources.items()})
+        raise InputError("enough", "test")
+
+    monkeypatch.setattr("i2p_ros.evaluation.runner.evaluate_seeds", stop)
+    for arguments in ([], ["--seed", "0"], ["--n", "3"], ["--seeds", "7,8,9"]):
+        assert run(capsys, "evaluate", model, *arguments)[0] == 1
+    assert asked == [{7: 500}, {0: 500}, {7: 3}, {7: 500, 8: 500, 9: 500}]
+
+
 def test_sigterm_leaves_nothing_behind(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "i2p_ros", "synth", str(tmp_path / "street"), "--n", "100000", *SMALL]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -249,8 +281,10 @@ def test_a_short_training_run_gives_a_model_that_evaluates(
     monkeypatch.setitem(vp2p.SIZES, "small", TINY)
     out = tmp_path / "run"
     few = ["--set", "training.samples=4", "--set", "training.batch=2", "--workers", "0", "--worlds", "2"]
+    few += ["--set", "training.validate_pairs=2"]
     assert run(capsys, "train", "--out", str(out), *few, *SMALL)[0] == 0
-    assert {"model.safetensors", "manifest.yaml", "settings.yaml", "metrics.csv"} <= {p.name for p in out.iterdir()}
+    files = {"model.safetensors", "manifest.yaml", "settings.yaml", "metrics.csv", "validation.json", "throughput.json"}
+    assert files <= {p.name for p in out.iterdir()}
     assert run(capsys, "evaluate", str(out), "--n", "1", *SMALL)[0] == 0
 
 

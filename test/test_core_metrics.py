@@ -10,10 +10,22 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from i2p_ros.core.camera import Camera
 from i2p_ros.core.consistency import AXES
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.metrics import COVARIANCE, DEFINITIONS, Score, euler_xzy_deg, score, summarise
-from i2p_ros.core.types import PoseEstimate, Status
+from i2p_ros.core.metrics import (
+    COVARIANCE,
+    DEFINITIONS,
+    KINDS,
+    SPREAD,
+    Score,
+    euler_xzy_deg,
+    overlap,
+    score,
+    spread,
+    summarise,
+)  # fmt: skip
+from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Status
 
 
 def test_euler_angles_against_scipy() -> None:
@@ -60,6 +72,7 @@ def test_score_keeps_what_the_estimate_says() -> None:
     )
     got = score(estimate, Pose.identity(), "a/b")
     assert (got.name, got.inliers, got.confidence) == ("a/b", 2, 0.5)
+    assert got.T_estimated == (1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0)
     assert got.latency_ms == pytest.approx(120.0) and got.stages_ms == pytest.approx({"network": 100.0, "pose": 20.0})
 
 
@@ -148,6 +161,58 @@ def test_intervals_draw_whole_drives() -> None:
     one = summarise(over_confident)["intervals"]["anees_ratio"]
     assert low < one[0] < each[1] < one[1]  # blocks of 10 within the drive
     assert set(summarise(over_confident[:10])["intervals"].values()) == {None}  # a single block tells nothing
+
+
+def test_a_pair_of_several_seeds_stays_in_its_block() -> None:
+    rng = np.random.default_rng(0)
+    once = [answered(rng, f"drive/{k}") for k in range(45)]
+    thrice, alone = summarise([*once, *once, *once])["intervals"], summarise(once)["intervals"]
+    assert alone["anees_ratio"][1] > 1.05 * alone["anees_ratio"][0]
+    assert thrice["anees_ratio"] == pytest.approx(alone["anees_ratio"])  # three times the same is no more evidence
+
+
+@pytest.mark.parametrize(
+    ("kind", "metres", "degrees", "status"),
+    [
+        ("right", 1.9, 4.9, Status.OK),
+        ("near_miss", 2.1, 1.0, Status.OK),
+        ("near_miss", 0.1, 6.0, Status.OK),
+        ("elsewhere", 5.1, 1.0, Status.OK),
+        ("elsewhere", 0.1, 149.0, Status.OK),
+        ("flipped", 0.1, 151.0, Status.OK),
+        ("flipped", 9.0, -179.0, Status.OK),
+        ("uncertain", 0.1, 0.1, Status.UNCERTAIN),
+        ("degenerate", None, None, Status.DEGENERATE),
+    ],
+)
+def test_kinds_of_failures(kind: str, metres: float | None, degrees: float | None, status: Status) -> None:
+    pose = None if metres is None else Pose.from_rotvec([0, 0, np.radians(degrees)], [0, metres, 0])
+    estimate = PoseEstimate(status, pose=pose) if status is Status.OK else PoseEstimate(status, withheld=pose)
+    got = score(estimate, Pose.identity())
+    assert got.kind == kind
+    failures = summarise([got, got])["failures"]
+    assert failures == {key: 0 for key in KINDS if key != "right"} | ({} if kind == "right" else {kind: 2})
+    assert got.junk == (kind in ("elsewhere", "flipped")) or got.junk is None
+
+
+def test_overlap_is_the_share_of_the_circle_that_the_image_sees() -> None:
+    angle = np.linspace(0, 2 * np.pi, 7200, endpoint=False)
+    ring = np.column_stack([np.sin(angle), np.zeros(7200), np.cos(angle)]).astype(np.float32)
+    xyz = np.concatenate([ring, np.full((100, 3), np.nan, np.float32)])
+    camera = Camera(100.0, 100.0, 100.0, 10.0, 201, 21)
+    pair = Pair(np.zeros((21, 201, 3), np.uint8), camera, PointCloud(xyz))
+    assert overlap(pair, Pose.identity()) == pytest.approx(math.degrees(2 * math.atan(1.005)) / 360, abs=1e-3)
+    assert overlap(pair, Pose(np.eye(3), np.array([0.0, 0.0, 2.0]))) == 1.0
+    assert overlap(replace(pair, cloud=PointCloud(np.zeros((0, 3), np.float32))), Pose.identity()) == 0.0
+
+
+def test_spread_is_over_the_summaries_that_have_a_figure() -> None:
+    found = [summarise([Score("", Status.OK, e, e, 1.0, 1.0), Score("", Status.NO_CONSENSUS)]) for e in (0.1, 0.4, 3.0)]
+    got = spread([*found, summarise([Score("", Status.NO_CONSENSUS)])])
+    assert list(got) == list(SPREAD)
+    assert got["recall_2m_5deg"] == pytest.approx({"mean": 1 / 4, "min": 0.0, "max": 0.5})
+    assert got["rte_m.mean"] == pytest.approx({"mean": 3.5 / 3, "min": 0.1, "max": 3.0})
+    assert got["anees_ratio"] == {"mean": None, "min": None, "max": None}
 
 
 def test_summary_counts_misses_in_recall_but_not_in_means() -> None:

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop over a source and its files, judged by a made-up source whose answers are known."""
 
+import base64
 import json
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -14,12 +16,13 @@ from scipy.spatial.transform import Rotation
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.metrics import DEFINITIONS, Score
-from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Sample, Status
+from i2p_ros.core.metrics import DEFINITIONS, KINDS, Score
+from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prior, Sample, Status
 from i2p_ros.evaluation import Report, Seen, evaluate
 from i2p_ros.evaluation.files import write_bytes, write_json, write_tum
-from i2p_ros.evaluation.gallery import Gallery, how_bad
-from i2p_ros.evaluation.report import interval, number, rendered, write_report
+from i2p_ros.evaluation.gallery import Gallery, drawn_failure, how_bad
+from i2p_ros.evaluation.report import interval, number, percent, picture, rendered, write_report
+from i2p_ros.evaluation.runner import evaluate_seeds
 
 CAMERA = Camera(60.0, 60.0, 48.0, 16.0, 96, 32)
 T_CAMERA_LIDAR = Pose(np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]]), np.array([0.1, -0.2, 0.3]))
@@ -48,9 +51,11 @@ class Knowing:
 
     def __init__(self) -> None:
         self.clouds: list[np.ndarray] = []
+        self.priors: list[Prior | None] = []
 
-    def localize_pair(self, pair: Pair) -> PoseEstimate:
+    def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
         self.clouds.append(pair.cloud.xyz)
+        self.priors.append(prior)
         if len(self.clouds) % 6 == 3:
             return PoseEstimate(Status.NO_CONSENSUS, "9 of <b>400</b> matches", seconds={"network": 0.1})
         given, known = pair.cloud.xyz.astype(float), XYZ.astype(float)
@@ -68,7 +73,7 @@ def run(**options: object) -> tuple[Report, Knowing]:
 
 
 def test_scores_do_not_depend_on_how_the_cloud_was_moved() -> None:
-    for protocol in ("none", "vp2p", "sixdof"):
+    for protocol in ("none", "vp2p", "sixdof", "prior"):
         report, _ = run(protocol=protocol, seed=3)
         errors = [row.rte_m for row in report.rows]
         assert errors[2] is None and errors[4] == pytest.approx(3.0, abs=1e-3)
@@ -83,6 +88,52 @@ def test_the_seed_decides_how_clouds_are_moved() -> None:
     assert np.abs(first[0] - first[1]).max() > 0.1
 
 
+def pose(numbers: list[float]) -> Pose:
+    return Pose.from_matrix(np.reshape(numbers, (3, 4)))
+
+
+@pytest.mark.parametrize("protocol", ["vp2p", "sixdof", "prior"])
+def test_a_row_holds_what_it_takes_to_redo_the_pair_by_hand(protocol: str) -> None:
+    report, localizer = run(protocol=protocol, seed=3)
+    rows = json.loads(json.dumps(report.to_json()))["rows"]
+    for k, (row, cloud, prior) in enumerate(zip(rows, localizer.clouds, localizer.priors, strict=True)):
+        draw = row["draw"]
+        assert (draw["seed"], draw["index"]) == (3, k)
+        np.testing.assert_allclose(pose(draw["T_given_lidar"]).apply(XYZ), cloud, atol=1e-5)
+        in_camera = T_CAMERA_LIDAR.apply(XYZ)
+        np.testing.assert_allclose(pose(draw["T_camera_lidar"]).apply(cloud), in_camera, atol=1e-4)
+        assert (draw["prior"] is None) == (prior is None) == (protocol != "prior")
+        if prior:
+            np.testing.assert_allclose(pose(draw["prior"]).matrix, prior.pose.matrix)
+        if k != 2:
+            rest = pose(row["T_estimated"]).inverse() @ pose(draw["T_camera_lidar"])
+            assert np.linalg.norm(rest.translation) == pytest.approx(row["rte_m"], abs=1e-9)
+    assert rows[2]["T_estimated"] is None
+    visible = CAMERA.project(T_CAMERA_LIDAR.apply(XYZ))[1].mean()
+    assert [row["overlap"] for row in rows] == pytest.approx([visible] * 6, abs=0.01)
+
+
+def test_several_seeds_are_evaluated_apart_and_told_together() -> None:
+    told: list[tuple[int, int]] = []
+    report = evaluate_seeds(
+        Knowing(), {3: Places(4), 4: Places(6)}, progress=lambda done, total: told.append((done, total))
+    )
+    assert told == [(k + 1, 10) for k in range(10)]
+    got = report.to_json()
+    assert (got["seed"], got["n"], got["source"]) == ("3,4", 10, "made-up places") and list(got["seeds"]) == ["3", "4"]
+    localizer = Knowing()  # errs by the count of its calls
+    apart = [evaluate(localizer, Places(n), seed=seed).summary for seed, n in ((3, 4), (4, 6))]
+    for summary, one in zip(apart, got["seeds"].values(), strict=True):
+        assert one == {key: value for key, value in summary.items() if key in one} and "definitions" not in one
+    recalls = [one["recall_2m_5deg"] for one in apart]
+    expected = {"mean": sum(recalls) / 2, "min": min(recalls), "max": max(recalls)}
+    assert recalls[0] != recalls[1] and got["spread"]["recall_2m_5deg"] == pytest.approx(expected)
+    assert {"seeds", "spread"} <= set(got["definitions"])
+    single = evaluate_seeds(Knowing(), {3: Places()}).to_json()
+    assert single["seed"] == 3 and "seeds" not in single
+    assert [row["name"] for row in single["rows"]] == [row.name for row in evaluate(Knowing(), Places()).rows]
+
+
 def test_json_has_every_key_at_the_top_and_no_nan() -> None:
     report, _ = run(protocol="vp2p", seed=3, model="vp2p-test")
     got = json.loads(json.dumps(report.to_json(), allow_nan=False))
@@ -90,7 +141,9 @@ def test_json_has_every_key_at_the_top_and_no_nan() -> None:
     assert (got["model"], got["source"], got["protocol"], got["seed"]) == ("vp2p-test", "made-up places", "vp2p", 3)
     assert "10 m" in got["definitions"]["protocol"]
     assert (got["n"], got["localized"], got["status"]) == (6, 5, {"no_consensus": 1, "ok": 5})
-    assert got["rows"][2] == {**got["rows"][2], "status": "no_consensus", "rte_m": None, "stamp": 2 * 10**8}
+    third = {"status": "no_consensus", "kind": "no_consensus", "rte_m": None, "stamp": 2 * 10**8}
+    assert got["rows"][2] == {**got["rows"][2], **third}
+    assert got["failures"] == {"flipped": 0, "elsewhere": 0, "near_miss": 1, "no_consensus": 1}
     assert got["latency_ms"]["median"] == pytest.approx(120.0)
     assert got["anees"] > 10 and got["coverage"]["0.99"] == pytest.approx(4 / 5)  # the fifth is 30 deviations off
     assert got["rows"][0]["failed"] is False and got["rows"][4]["failed"] is True and len(got["rows"][4]["z"]) == 6
@@ -153,16 +206,18 @@ class Outline(HTMLParser):
 def test_report_is_one_file_that_explains_itself(tmp_path: Path) -> None:
     gallery = Gallery(first=1, worst=2)
     report, _ = run(watch=gallery, model="<script>alert(1)</script>")
-    path = write_report(tmp_path / "new", report, gallery.overlays)
+    path = write_report(tmp_path / "new", report, gallery.overlays, gallery.failures)
     text = path.read_text()
     outline = Outline(text)
-    assert not outline.open and len(outline.sources) == 3 + 5
+    assert not outline.open and len(outline.sources) == 1 + 2 * 2 + 6
     assert all(source.startswith("data:image/") for source in outline.sources)
     assert "http" not in text and "<script" not in text and "<b>400</b>" not in text
-    for definition in DEFINITIONS.values():
-        assert definition in outline.text or definition.startswith("pairs by how")
+    for key, definition in DEFINITIONS.items():
+        assert definition in outline.text or key in ("status", "failures")
+    assert all(text in outline.text for text in KINDS.values()) and "near_miss: 1 of 6 pairs" in outline.text
     assert "2 of 6 pairs have no pose or one that is off" in outline.text
     assert "coverage_axes about_forward" in outline.text and "Does it know the bad poses?" in outline.text
+    assert "By seed" not in outline.text
     assert "By drive" in outline.text and [p.name for p in path.parent.iterdir()] == ["report.html"]
 
 
@@ -172,25 +227,65 @@ def test_report_is_one_file_that_explains_itself(tmp_path: Path) -> None:
 def test_report_of_little(rows: list[Score]) -> None:
     outline = Outline(rendered(Report(rows, {"dropped": 0, "nested": {"a": 1}})))
     assert not outline.open and "Before and after" not in outline.text and "nested" not in outline.text
+    assert "overlap" not in outline.text and "Failures by kind" not in outline.text
     assert ("None: every pair" in outline.text) == (not rows or rows[0].rte_m is not None)
 
 
-def test_gallery_keeps_the_first_and_the_worst() -> None:
-    gallery = Gallery(first=2, worst=2)
-    run(watch=gallery)
-    assert [o.title.split("/")[1][:6] for o in gallery.overlays] == ["000000", "000001", "000004", "000002"]
-    assert "3.00 m" in gallery.overlays[2].title and gallery.overlays[3].title.endswith("no_consensus")
+def test_report_of_several_seeds_tells_their_spread() -> None:
+    outline = Outline(rendered(evaluate_seeds(Knowing(), {3: Places(), 4: Places()})))
+    assert not outline.open and "By seed" in outline.text and "seed 4" in outline.text
+    assert "drive_0/000004, seed 3" in outline.text
+
+
+def test_gallery_keeps_the_first_and_of_each_kind_the_worst() -> None:
+    gallery = Gallery(first=2, worst=1)
+    run(watch=gallery, seed=3)
+    assert [o.title.split("/")[1][:6] for o in gallery.overlays] == ["000000", "000001"]
+    assert {kind: [f.title for f in found] for kind, found in gallery.failures.items()} == {
+        "no_consensus": ["drive_0/000002, seed 3: no_consensus; 96% of the points in view"],
+        "near_miss": ["drive_0/000004, seed 3: 3.00 m, 0.00 deg; 96% of the points in view"],
+    }
+
+
+def test_of_a_kind_the_worst_are_kept_in_order() -> None:
+    gallery, seen = Gallery(first=0, worst=2), []
+    run(watch=seen.append)
+    for metres in (2.5, 4.0, 3.0, 2.1):
+        gallery(replace(seen[4], score=replace(seen[4].score, rte_m=metres)))
+    assert [f.title.split(":")[1][:5] for f in gallery.failures["near_miss"]] == [" 4.00", " 3.00"]
+
+
+def test_a_failure_shows_the_truth_beside_what_was_found_or_withheld() -> None:
+    seen: list[Seen] = []
+    run(watch=seen.append, protocol="vp2p")
+    truth = seen[0].sample.T_camera_lidar
+    withheld = replace(seen[0], estimate=PoseEstimate(Status.UNCERTAIN, withheld=truth))
+    same, none = drawn_failure(withheld), drawn_failure(seen[2])
+    bar = len(same.true) - CAMERA.height
+    np.testing.assert_array_equal(same.true[bar:], same.found[bar:])
+    assert none.true[bar:].any() and len(np.unique(none.found[bar:])) == 1  # an image of one grey, and no points
+    moved = drawn_failure(seen[4])
+    assert (moved.true[bar:] != moved.found[bar:]).any()
+
+
+def test_pictures_are_shrunk_for_the_page() -> None:
+    uri = picture(np.full((90, 1242, 3), (250, 120, 10), np.uint8))
+    image = cv2.imdecode(np.frombuffer(base64.b64decode(uri.split(",")[1]), np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == (58, 800, 3)
+    np.testing.assert_allclose(image[20, 20, ::-1], (250, 120, 10), atol=3)
 
 
 def test_a_wrong_pose_is_worse_than_none_and_none_worse_than_a_right_one() -> None:
     wrong = Score("", Status.OK, 2.5, 2.5, 1.0, 1.0)
     turned = replace(wrong, rte_m=0.1, rre_deg=170.0)
     right = replace(wrong, rte_m=1.9)
-    assert how_bad(wrong) > how_bad(turned) > how_bad(Score("", Status.DEGENERATE)) > how_bad(right)
+    flipped = replace(turned, rre_geodesic_deg=170.0)
+    assert how_bad(flipped) > how_bad(wrong) > how_bad(turned) > how_bad(Score("", Status.DEGENERATE)) > how_bad(right)
 
 
 def test_numbers_for_reading() -> None:
     assert [number(v) for v in (None, 12, 0.12345, 12345.6, 1500)] == ["-", "12", "0.123", "12346", "1500"]
+    assert (percent(None), percent(0.1234)) == ("-", "12.3 %")
     assert (interval(None), interval([0.12345, 12.0])) == ("", " [0.123, 12]")
 
 

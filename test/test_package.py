@@ -56,7 +56,11 @@ def test_package_xml_and_setup_py_agree(arguments, manifest):
 def test_data_files_exist_and_hold_all_of_their_folders(arguments):
     installed = {file for _, files in arguments["data_files"] for file in files}
     assert all((ROOT / file).is_file() for file in installed)
-    wanted = {str(path.relative_to(ROOT)) for folder in ("launch", "config") for path in (ROOT / folder).glob("*.*")}
+    wanted = {
+        str(path.relative_to(ROOT))
+        for folder in ("launch", "config", "config/protocols")
+        for path in (ROOT / folder).glob("*.*")
+    }
     assert wanted | {"package.xml", "resource/i2p_ros"} <= installed
     weights = {str(path.relative_to(ROOT)) for path in (ROOT / "models").glob("*.safetensors")}
     assert weights <= installed
@@ -89,7 +93,8 @@ def test_pins_of_ros_agree(arguments):
     pins = {line.partition(" ;")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
     assert set(arguments["extras_require"]["ros"]) <= pins
     names = {re.split(r"[=<>]", pin)[0].lower() for pin in pins}
-    for requirement in arguments["install_requires"] + arguments["extras_require"]["dev"]:
+    extras = arguments["extras_require"]
+    for requirement in arguments["install_requires"] + extras["train"] + extras["dev"]:
         assert re.split(r"[=<>]", requirement)[0].lower() in names
 
 

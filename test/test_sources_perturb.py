@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -95,6 +96,28 @@ def test_seed_and_index_fix_the_draw(protocol: Protocol) -> None:
 
     assert drawn(3, 4) == drawn(3, 4)
     assert len({drawn(3, 4), drawn(4, 3), drawn(3, 5), drawn(5, 4)}) == 4
+
+
+def test_a_prior_is_off_by_its_range_and_its_covariance_says_so() -> None:
+    near = replace(made(), T_camera_lidar=Pose.from_rotvec([1, 2, 0.5], [0.1, -0.3, -0.2]))
+    errors, z = [], []
+    for index in range(1500):
+        given, _ = perturbed(near, "prior", 1, index)
+        assert given.prior is not None
+        assert given.T_camera_lidar is not None
+        error = given.prior.pose @ given.T_camera_lidar.inverse()
+        errors.append([*error.translation, *np.degrees(Rotation.from_matrix(error.rotation).as_rotvec())])
+        delta = given.prior.pose.local(given.T_camera_lidar)
+        z.append(delta @ np.linalg.solve(given.prior.covariance, delta))
+    for axis, most in zip(np.array(errors).T, [1.0] * 3 + [10.0] * 3, strict=True):
+        assert stats.kstest(axis, stats.uniform(-most, 2 * most).cdf).pvalue > 0.01
+    assert np.mean(z) == pytest.approx(6.0, rel=0.05)
+
+
+def test_only_the_prior_protocol_gives_one() -> None:
+    assert [perturbed(made(), name, 0, 0)[0].prior is not None for name in ("none", "vp2p", "sixdof", "prior")] == [
+        False, False, False, True,
+    ]  # fmt: skip
 
 
 def test_a_sample_without_truth_stays_without() -> None:

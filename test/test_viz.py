@@ -106,11 +106,18 @@ def scores() -> list[Score]:
         Score(f"d/{k}", Status.OK, 0.1 * k, 0.1, 1.0, 1.0, 9, 0.5, 30.0, {"network": 20.0, "pose": 10.0}, "", k * 10**8)
         for k in range(5)
     ]
-    good = [replace(s, nees=3.0 * k, std_m=0.1, failed=False, junk=False) for k, s in enumerate(good)]
+    good = [replace(s, nees=3.0 * k, std_m=0.1, failed=False, junk=False, overlap=0.1) for k, s in enumerate(good)]
     return [*good, Score("d/5", Status.NO_CONSENSUS, stamp=5 * 10**8)]
 
 
-PLOTS = [plots.error_over_time, plots.recall_curves, plots.latency, plots.calibration, plots.ranking]
+PLOTS = [
+    plots.error_over_time,
+    plots.recall_curves,
+    plots.error_over_overlap,
+    plots.latency,
+    plots.calibration,
+    plots.ranking,
+]
 
 
 @pytest.mark.parametrize("plot", PLOTS)
@@ -127,6 +134,26 @@ def lines(draw, *arguments) -> dict[str, np.ndarray]:  # type: ignore[no-untyped
     axes = Figure().subplots()
     draw(axes, *arguments)
     return {str(line.get_label()): np.array(line.get_data(), float) for line in axes.lines}
+
+
+def test_recall_curves_count_all_pairs_and_meet_at_the_recall_of_the_summary() -> None:
+    metres = np.array([0.1, 0.3, 1.0, 3.0, np.nan])
+    gate = np.array([True, False, True, True, False])  # the last has no pose
+    drawn = lines(plots._recall, metres, gate, "red", "m", 2.0, "gated")
+    x, alone = drawn["alone"]
+    at = [int(np.searchsorted(x, limit)) for limit in (0.05, 0.2, 2.0, 200.0)]
+    np.testing.assert_allclose(alone[at], [0, 1 / 5, 3 / 5, 4 / 5])
+    np.testing.assert_allclose(drawn["gated"][1][at], [0, 1 / 5, 2 / 5, 3 / 5])
+    assert (drawn["2 m"][0] == 2.0).all()
+
+
+def test_shares_by_overlap_are_of_neighbours() -> None:
+    overlap = np.random.default_rng(0).permutation(40) / 40.0
+    axes = Figure().subplots()
+    plots._recall_by(axes, overlap, overlap >= 0.5)
+    x, share = np.array(axes.lines[0].get_data(), float)
+    np.testing.assert_allclose(x, np.arange(40).reshape(4, 10).mean(axis=1) / 40.0)
+    np.testing.assert_allclose(share, [0.0, 0.0, 1.0, 1.0])
 
 
 def test_coverage_of_a_true_covariance_lies_on_the_diagonal() -> None:

@@ -107,8 +107,17 @@ class ReplaySettings(_Group):
 class TrainingSettings(_Group):
     """The training loop."""
 
-    batch: int = Field(8, ge=1)
+    batch: int = Field(8, ge=1, description="samples of a step, of all processes together")
+    micro_batch: int = Field(
+        4, ge=1, description="samples that go through the network at once, and that batch norm averages over"
+    )
     samples: int = Field(20000, ge=1, description="training samples in all; the learning rate follows it")
+    precision: Literal["auto", "float32", "bf16"] = Field(
+        "auto", description="of the network, never of the losses; auto: bf16 on a GPU that has it"
+    )
+    ema: int = Field(
+        8000, ge=1, description="samples that the averaged weights reach back over; at most a tenth of the run so far"
+    )
     learning_rate: float = Field(1.5e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     gamma: float = Field(24.0, gt=0, description="scale of the adaptive-weighted loss")
@@ -119,7 +128,10 @@ class TrainingSettings(_Group):
     score_weight: float = Field(3.0, ge=0)
     dense_weight: float = Field(0.5, ge=0)
     pose_weight: float = Field(0.0, ge=0, description="of the pose loss, through a differentiable PnP; 0: left out")
-    checkpoint_every: int = Field(800, ge=1, description="samples between checkpoints")
+    checkpoint_s: float = Field(60.0, ge=0, description="time between checkpoints, s: what a killed run loses at most")
+    log_every: int = Field(200, ge=1, description="samples between rows of metrics.csv")
+    validate_every: int = Field(5000, ge=0, description="samples between validations, with one at the end; 0: none")
+    validate_pairs: int = Field(50, ge=1, description="made-up pairs that a validation localizes")
 
     @model_validator(mode="after")
     def _at_least_one_batch(self) -> TrainingSettings:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from i2p_ros.core import consistency
 from i2p_ros.core.consistency import AXES, LEVELS
 from i2p_ros.core.geometry import Array, Pose, so3_log
-from i2p_ros.core.types import PoseEstimate, Status
+from i2p_ros.core.types import Pair, PoseEstimate, Status
 
 RECALLS = {"recall_2m_5deg": (2.0, 5.0), "recall_05m_2deg": (0.5, 2.0), "recall_025m_1deg": (0.25, 1.0)}
 ERRORS = {
@@ -30,7 +30,14 @@ ERRORS = {
 RIGHT_DOWN_FORWARD = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
 FAILED = (1.0, 2.0)  # m, deg: a pose further off is a failure that a good confidence foresees
 JUNK = (5.0, 10.0)  # m, deg: a pose further off must not be published
+FLIPPED = 150.0  # deg: a pose turned by more sees the street the other way
 BLOCK = 10  # successive pairs of one drive that count as one observation
+KINDS: dict[str, str] = {
+    "right": "a pose within 2 m and 5 deg of the truth, by rte_m and rre_deg",
+    "near_miss": f"not right, but within {JUNK[0]:g} m and {JUNK[1]:g} deg, by rte_camera_m and rre_geodesic_deg",
+    "elsewhere": f"further off than near_miss, but turned by no more than {FLIPPED:g} deg",
+    "flipped": f"turned by more than {FLIPPED:g} deg (rre_geodesic_deg): the same place seen the other way",
+}
 COVARIANCE: dict[str, str] = {
     "anees": "average normalised estimation error squared, no unit: mean of error^T covariance^-1 error over the "
     "published poses with a covariance; the error is that of the camera in the cloud, along and about camera axes. "
@@ -72,7 +79,32 @@ DEFINITIONS: dict[str, str] = {
     **COVARIANCE,
     "latency_ms": "time from pair to answer, ms; median and 95th percentile over the processed pairs",
     "status": "pairs by how they ended; only ok has a pose",
+    "failures": "pairs that are not right, by kind; without a pose the kind is the status. "
+    + "; ".join(f"{kind}: {text}" for kind, text in KINDS.items()),
 }
+SPREAD = (
+    *(key + suffix for suffix in ("", "_geodesic") for key in RECALLS),
+    *(f"{key}.{statistic}" for key in ERRORS for statistic in ("mean", "median")),
+    *("availability", "junk_rate", "anees_ratio"),
+)  # headline figures whose spread over seeds is told
+
+
+Numbers = tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """How a pair was asked, so that anybody can ask it again: the draw of `seed` for the pair of number `index`.
+
+    Transforms are the 12 numbers of a (3, 4) matrix, row by row. `T_camera_lidar` is the truth for the cloud as it was
+    given, and `prior` what was told of it.
+    """
+
+    seed: int
+    index: int
+    T_given_lidar: Numbers
+    T_camera_lidar: Numbers
+    prior: Numbers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +132,20 @@ class Score:
     z: tuple[float, ...] | None = None  # (6,) errors of the camera in standard deviations, order as AXES
     std_m: float | None = None  # root of the trace of the position block, about the camera
     std_deg: float | None = None
+    overlap: float | None = None  # share of the cloud's points that project into the image under the true pose
+    T_estimated: Numbers | None = None  # (12,) T_camera_lidar of a published pose
+    draw: Draw | None = None
+
+    @property
+    def kind(self) -> str:
+        """One of KINDS where there is a pose, else the status."""
+        if self.rte_m is None or self.rre_geodesic_deg is None:
+            return self.status.value
+        if self.within(*RECALLS["recall_2m_5deg"]):
+            return "right"
+        if self.rre_geodesic_deg > FLIPPED:
+            return "flipped"
+        return "near_miss" if self.within_geodesic(*JUNK) else "elsewhere"
 
     @property
     def drive(self) -> str:
@@ -134,8 +180,21 @@ def score(estimate: PoseEstimate, T_camera_lidar: Pose, name: str = "", stamp: i
         stages_ms=stages,
         reason=estimate.reason,
         stamp=stamp,
+        T_estimated=None if estimate.pose is None else numbers(estimate.pose),
         **_against_truth(estimate, T_camera_lidar),
     )
+
+
+def numbers(pose: Pose) -> Numbers:
+    """(12,) the upper three rows of its matrix, row by row, as KITTI writes poses."""
+    return tuple(pose.matrix[:3].ravel().tolist())
+
+
+def overlap(pair: Pair, T_camera_lidar: Pose) -> float:
+    """Share of the cloud's finite points that project into the image under a pose; 0 of none."""
+    xyz = pair.cloud.finite().xyz
+    _, inside = pair.camera.project(T_camera_lidar.apply(xyz))
+    return float(inside.mean()) if len(xyz) else 0.0
 
 
 def pose_errors(T_estimated: Pose, T_true: Pose) -> dict[str, float]:
@@ -203,8 +262,33 @@ def summarise(scores: Sequence[Score]) -> dict[str, Any]:
         "intervals": _intervals(scores),
         "latency_ms": _latency([s.latency_ms for s in scores if s.processed]),
         "status": dict(sorted(Counter(s.status.value for s in scores).items())),
+        "failures": _failures(scores),
         "definitions": dict(DEFINITIONS),
     }
+
+
+def spread(summaries: Sequence[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """Mean, least and largest of each figure of SPREAD over the summaries that have it; a.b is figure b of entry a."""
+    return {key: _extent([v for summary in summaries if (v := _figure(summary, key)) is not None]) for key in SPREAD}
+
+
+def _figure(summary: dict[str, Any], key: str) -> float | None:
+    entry, _, statistic = key.partition(".")
+    found: float | None = summary[entry][statistic] if statistic else summary[entry]
+    return found
+
+
+def _extent(values: Sequence[float]) -> dict[str, float | None]:
+    if not values:
+        return {"mean": None, "min": None, "max": None}
+    return {"mean": float(np.mean(values)), "min": min(values), "max": max(values)}
+
+
+def _failures(scores: Sequence[Score]) -> dict[str, int]:
+    """How many of each kind but right; the kinds of KINDS always, the worst first, then statuses."""
+    found = Counter(s.kind for s in scores)
+    with_pose = [kind for kind in reversed(KINDS) if kind != "right"]
+    return {kind: found[kind] for kind in (*with_pose, *sorted(found.keys() - KINDS.keys()))}
 
 
 def _covariance_quality(scores: Sequence[Score]) -> dict[str, Any]:
@@ -251,7 +335,8 @@ def _blocks(scores: Sequence[Score]) -> NDArray[np.int64]:
     """(N,) number of the block of each pair: pairs of a block are alike, blocks are taken as independent."""
     drives = [s.drive for s in scores]
     if len(set(drives)) == 1 and drives[0]:
-        return np.arange(len(scores)) // BLOCK
+        order = {name: k for k, name in enumerate(dict.fromkeys(s.name for s in scores))}
+        return np.array([order[s.name] for s in scores]) // BLOCK  # a pair of several seeds stays in its block
     names = [drive or f"/{index}" for index, drive in enumerate(drives)]
     return np.unique(names, return_inverse=True)[1]
 

@@ -85,6 +85,7 @@ class Sample:
     pair: Pair
     T_camera_lidar: Pose | None = None  # none: a recording without calibration
     T_world_lidar: Pose | None = None  # where the vehicle was, if the source knows
+    prior: Prior | None = None  # what the localizer is told of T_camera_lidar, if anything
 
 
 @dataclass(frozen=True, slots=True, eq=False)

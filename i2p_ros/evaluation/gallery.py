@@ -1,15 +1,19 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures for a report: the first pairs and the worst ones, drawn while they pass by."""
+"""Pictures for a report: the first pairs, and of each kind of failure the worst ones, drawn while they pass by."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from i2p_ros.core.metrics import Score
+import numpy as np
+
+from i2p_ros.core.metrics import KINDS, Score
 from i2p_ros.core.types import Image
 from i2p_ros.evaluation.runner import Seen
-from i2p_ros.viz.overlays import before_after
+from i2p_ros.viz.overlays import before_after, captioned, overlay
+
+WITHOUT_POSE = 0.4  # brightness of an image on which no pose can be drawn
 
 
 @dataclass(frozen=True)
@@ -20,37 +24,80 @@ class Overlay:
     image: Image
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A pair that is not right: the cloud in the image at the true pose, and beside it at the pose that came out."""
+
+    title: str
+    true: Image
+    found: Image
+
+
 class Gallery:
-    """Give it to `evaluate` as `watch`: it keeps overlays before and after of a few pairs, and so little memory."""
+    """Give it to `evaluate` as `watch`: it keeps pictures of a few pairs, and so little memory.
 
-    def __init__(self, first: int = 4, worst: int = 4) -> None:
+    `overlays` are the first pairs, before and after; `failures` the worst of each kind of core.metrics, worst first.
+    """
+
+    def __init__(self, first: int = 4, worst: int = 3) -> None:
         self.first, self.worst = first, worst
-        self._first: list[Overlay] = []
-        self._worst: list[tuple[tuple[int, float], Overlay]] = []
-
-    def __call__(self, seen: Seen) -> None:
-        """Draw the pair if it is among the first or, so far, among the worst."""
-        if len(self._first) < self.first:
-            self._first.append(drawn(seen))
-            return
-        bad = how_bad(seen.score)
-        if self.worst and (len(self._worst) < self.worst or bad > self._worst[-1][0]):
-            kept = [*self._worst, (bad, drawn(seen))]
-            self._worst = sorted(kept, key=lambda item: item[0], reverse=True)[: self.worst]
+        self.overlays: list[Overlay] = []
+        self._failures: dict[str, list[tuple[tuple[int, float], Failure]]] = {}
 
     @property
-    def overlays(self) -> list[Overlay]:
-        """The first pairs in their order, then the worst of the others, the worst first."""
-        return [*self._first, *(overlay for _, overlay in self._worst)]
+    def failures(self) -> dict[str, list[Failure]]:
+        """Kind to pictures."""
+        return {kind: [picture for _, picture in kept] for kind, kept in self._failures.items()}
+
+    def __call__(self, seen: Seen) -> None:
+        """Draw the pair if it is among the first or, so far, among the worst of its kind."""
+        if len(self.overlays) < self.first:
+            self.overlays.append(drawn(seen))
+        if self.worst and seen.score.kind != "right":
+            self._add(seen, self._failures.setdefault(seen.score.kind, []))
+
+    def _add(self, seen: Seen, kept: list[tuple[tuple[int, float], Failure]]) -> None:
+        bad = how_bad(seen.score)
+        if len(kept) < self.worst or bad > kept[-1][0]:
+            kept.append((bad, drawn_failure(seen)))
+            kept.sort(key=lambda item: item[0], reverse=True)
+            del kept[self.worst :]
 
 
 def drawn(seen: Seen) -> Overlay:
-    """Before: the given cloud as if nobody had moved it, at the calibrated pose. After: at the estimated pose."""
-    pair, truth = seen.sample.pair, seen.sample.T_camera_lidar
+    """Before: the given cloud as if nobody had moved it, at the calibrated pose. After: at the estimated pose.
+
+    Where there is a prior, before is at the prior.
+    """
+    pair, truth, prior = seen.sample.pair, seen.sample.T_camera_lidar, seen.sample.prior
     assert truth is not None  # evaluate refuses samples without
-    before, estimate = truth @ seen.T_given_lidar, seen.estimate
+    before = prior.pose if prior else truth @ seen.T_given_lidar
+    estimate = seen.estimate
     image = before_after(pair.image, pair.camera, pair.cloud, before, estimate.pose, estimate.status.value)
-    return Overlay(f"{pair.name}: {in_words(seen.score)}", image)
+    return Overlay(f"{called(seen.score)}: {in_words(seen.score)}", image)
+
+
+def drawn_failure(seen: Seen) -> Failure:
+    """A pair without a pose shows the one that was withheld, if any."""
+    pair, truth, estimate = seen.sample.pair, seen.sample.T_camera_lidar, seen.estimate
+    assert truth is not None
+    at_truth = captioned(overlay(pair.image, pair.camera, pair.cloud, truth), "true pose")
+    pose = estimate.pose or estimate.withheld
+    if pose is None:
+        dark = np.asarray(pair.image * WITHOUT_POSE, np.uint8)
+        return Failure(_failure_title(seen), at_truth, captioned(dark, f"no pose: {estimate.status.value}"))
+    words = "estimated pose" if estimate.pose else f"withheld pose: {estimate.status.value}"
+    return Failure(_failure_title(seen), at_truth, captioned(overlay(pair.image, pair.camera, pair.cloud, pose), words))
+
+
+def _failure_title(seen: Seen) -> str:
+    in_view = "" if seen.score.overlap is None else f"; {seen.score.overlap:.0%} of the points in view"
+    return f"{called(seen.score)}: {in_words(seen.score)}{in_view}"
+
+
+def called(score: Score) -> str:
+    """The name of a pair, with the seed of its draw."""
+    return score.name if score.draw is None else f"{score.name}, seed {score.draw.seed}"
 
 
 def in_words(score: Score) -> str:
@@ -61,7 +108,8 @@ def in_words(score: Score) -> str:
 
 
 def how_bad(score: Score) -> tuple[int, float]:
-    """Sorts pairs: right poses, then no pose, then wrong poses, which are the worst; each kind by rte_m."""
+    """Sorts pairs: right poses, then no pose, then wrong poses in the order of KINDS; each kind by rte_m."""
     if score.rte_m is None:
-        return 1, 0.0
-    return (0 if score.within(2.0, 5.0) else 2), score.rte_m
+        return 0, 0.0
+    rank = [*KINDS].index(score.kind)
+    return (-1 if rank == 0 else rank), score.rte_m

@@ -5,33 +5,49 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import cv2
 import jinja2
+import numpy as np
 from markupsafe import Markup
 
-from i2p_ros.core.metrics import COVARIANCE, ERRORS, RECALLS, Score
+from i2p_ros.core.metrics import COVARIANCE, ERRORS, KINDS, RECALLS, Score
+from i2p_ros.core.types import Image
 from i2p_ros.evaluation.files import write_bytes
-from i2p_ros.evaluation.gallery import Overlay, how_bad, in_words
+from i2p_ros.evaluation.gallery import Failure, Overlay, called, how_bad, in_words
 from i2p_ros.evaluation.runner import Report
 from i2p_ros.viz import plots
 
 WORST = 10
+WIDTH = 800  # px, of the largest picture
+Failures = Mapping[str, Sequence[Failure]]
 Plots = tuple[tuple[str, str, Callable[[Sequence[Score]], bytes]], ...]
+RECALL: Plots = (
+    (
+        "Recall",
+        "Share of all pairs whose error is below x, logarithmic; a pair without a pose is never below. Full line: the "
+        "other error is within its limit too; dotted: whatever the other error is.",
+        plots.recall_curves,
+    ),
+)
+OVERLAP: Plots = (
+    (
+        "Error against overlap",
+        "Overlap is the share of the cloud's points that project into the image under the true pose. Left: one dot per "
+        "pair with a pose; dashed: 2 m; red marks at the foot: no pose. Right: share of pairs within 2 m and 5 deg, of "
+        "groups of neighbours.",
+        plots.error_over_overlap,
+    ),
+)
 PLOTS: Plots = (
     (
         "Error over time",
         "One dot per pair with a pose, logarithmic. Dashed: 2 m and 5 deg. Red marks at the foot: no pose.",
         plots.error_over_time,
-    ),
-    (
-        "Recall",
-        "Share of all pairs whose error is below a limit; a pair without a pose is never below.",
-        plots.recall_curves,
     ),
     ("Latency", "Milliseconds of each stage, one on the other, pair by pair.", plots.latency),
 )
@@ -52,35 +68,56 @@ COVARIANCE_PLOTS: Plots = (
 )
 
 
-def write_report(folder: Path, report: Report, overlays: Iterable[Overlay] = ()) -> Path:
-    """folder/report.html with the numbers and their definitions, plots, overlays and the worst failures."""
+def write_report(
+    folder: Path, report: Report, overlays: Iterable[Overlay] = (), failures: Failures | None = None
+) -> Path:
+    """folder/report.html with the numbers and their definitions, plots, overlays, and failures by kind."""
     path = Path(folder) / "report.html"
-    write_bytes(path, rendered(report, overlays).encode())
+    write_bytes(path, rendered(report, overlays, failures).encode())
     return path
 
 
-def rendered(report: Report, overlays: Iterable[Overlay] = ()) -> str:
+def rendered(report: Report, overlays: Iterable[Overlay] = (), failures: Failures | None = None) -> str:
     """The HTML of write_report."""
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"number": number, "interval": interval}
+    environment.filters |= {"number": number, "interval": interval, "percent": percent}
     template = environment.from_string(files("i2p_ros.evaluation").joinpath("report.html.j2").read_text("utf-8"))
-    bad = sorted((row for row in report.rows if not row.within(2.0, 5.0)), key=how_bad, reverse=True)
+    bad = sorted((row for row in report.rows if row.kind != "right"), key=how_bad, reverse=True)
     return template.render(
         title=f"{report.meta.get('model') or 'Localization'} on {report.meta.get('source') or 'recorded pairs'}",
         meta=report.meta,
         summary=report.summary,
         per_drive=report.per_drive,
+        per_seed=report.per_seed,
+        spread=report.spread,
+        ended=_ended(report.summary),
         recalls=RECALLS,
         errors=ERRORS,
         covariance=COVARIANCE,
         covariance_plots=drawn_plots(COVARIANCE_PLOTS, report.rows),
+        first_plots=drawn_plots(RECALL + (OVERLAP if _with_overlap(report) else ()), report.rows),
         plots=drawn_plots(PLOTS, report.rows),
-        overlays=[(overlay.title, data_uri(jpeg(overlay), "jpeg")) for overlay in overlays],
+        overlays=[(overlay.title, picture(overlay.image)) for overlay in overlays],
+        failures={kind: [_pictures(failure) for failure in worst] for kind, worst in (failures or {}).items()},
         n_bad=len(bad),
-        worst=[(row, in_words(row)) for row in bad[:WORST]],
+        worst=[(called(row), row, in_words(row)) for row in bad[:WORST]],
     )
+
+
+def _ended(summary: dict[str, Any]) -> list[tuple[str, int, str]]:
+    """Each kind of KINDS and each status without a pose, with how many pairs there are of it and what it is."""
+    found = {"right": summary["n"] - sum(summary["failures"].values()), **summary["failures"]}
+    return [(kind, count, KINDS.get(kind, "no pose, for this reason")) for kind, count in found.items()]
+
+
+def _pictures(failure: Failure) -> tuple[str, Markup, Markup]:
+    return failure.title, picture(failure.true), picture(failure.found)
+
+
+def _with_overlap(report: Report) -> bool:
+    return any(row.overlap is not None for row in report.rows)
 
 
 def drawn_plots(chosen: Plots, rows: Sequence[Score]) -> list[tuple[str, str, Markup]]:
@@ -100,10 +137,17 @@ def interval(bounds: Sequence[float] | None) -> str:
     return "" if bounds is None else f" [{number(bounds[0])}, {number(bounds[1])}]"
 
 
-def jpeg(overlay: Overlay) -> bytes:
-    """The picture, small enough to stand in a page."""
-    encoded: bytes = cv2.imencode(".jpg", overlay.image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
-    return encoded
+def percent(share: float | None) -> str:
+    """A share with one decimal."""
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def picture(image: Image) -> Markup:
+    """A JPEG, small enough to stand in a page."""
+    height, width = image.shape[:2]
+    if width > WIDTH:
+        image = np.asarray(cv2.resize(image, (WIDTH, round(height * WIDTH / width)), interpolation=cv2.INTER_AREA))
+    return data_uri(cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes(), "jpeg")
 
 
 def data_uri(content: bytes, kind: str) -> Markup:

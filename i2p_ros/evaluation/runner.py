@@ -4,23 +4,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.metrics import Score, score, summarise
-from i2p_ros.core.types import Pair, PoseEstimate, Sample
+from i2p_ros.core.metrics import Draw, Score, numbers, overlap, score, spread, summarise
+from i2p_ros.core.types import Pair, PoseEstimate, Prior, Sample
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.perturb import PROTOCOLS, perturbed
 from i2p_ros.sources.perturb import Protocol as Perturbation
 
+SPREAD_IN_WORDS = (
+    "mean, min and max over the seeds of each headline figure; the figures beside it are over the pairs of all seeds"
+)
+
 
 class Localizes(Protocol):
-    """What can be evaluated. It never sees more than the pair."""
+    """What can be evaluated. It never sees more than the pair and a prior."""
 
-    def localize_pair(self, pair: Pair) -> PoseEstimate:
+    def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
         """T_camera_lidar, or a status that says why not."""
         ...
 
@@ -50,18 +54,38 @@ class Report:
     @property
     def per_drive(self) -> dict[str, dict[str, Any]]:
         """The summary of each recording, by name; empty where pairs belong to none, as in a made-up world."""
-        names = dict.fromkeys(row.drive for row in self.rows if row.drive)
-        drives = {name: summarise([row for row in self.rows if row.drive == name]) for name in names}
-        for summary in drives.values():
+        return self._parts(lambda row: row.drive)
+
+    @property
+    def per_seed(self) -> dict[str, dict[str, Any]]:
+        """The summary of each seed; empty where there are not several."""
+        seeds = self._parts(lambda row: str(row.draw.seed) if row.draw else "")
+        return seeds if len(seeds) > 1 else {}
+
+    @property
+    def spread(self) -> dict[str, dict[str, float | None]]:
+        """Mean, min and max over the seeds of each headline figure; empty where there are not several."""
+        return spread([*seeds.values()]) if (seeds := self.per_seed) else {}
+
+    def _parts(self, name_of: Callable[[Score], str]) -> dict[str, dict[str, Any]]:
+        """The summaries of the pairs of each name but the empty one, without definitions."""
+        names = dict.fromkeys(name for row in self.rows if (name := name_of(row)))
+        parts = {name: summarise([row for row in self.rows if name_of(row) == name]) for name in names}
+        for summary in parts.values():
             del summary["definitions"]
-        return drives
+        return parts
 
     def to_json(self) -> dict[str, Any]:
-        """The whole as plain values, valid JSON: meta, summary, per_drive and one row per pair."""
+        """The whole as plain values, valid JSON: meta, summary, per_drive, one row per pair, and of several seeds the
+        figures of each and their spread."""
         content = {**self.meta, **self.summary, "per_drive": self.per_drive}
         if (protocol := self.meta.get("protocol")) in PROTOCOLS:
             content["definitions"]["protocol"] = f"{protocol}: {PROTOCOLS[protocol]}; drawn from the seed"
-        return {**content, "rows": [{**asdict(row), "status": row.status.value} for row in self.rows]}
+        if seeds := self.per_seed:
+            content |= {"seeds": seeds, "spread": self.spread}
+            content["definitions"] |= {"seeds": "figures of each seed", "spread": SPREAD_IN_WORDS}
+        rows = [{**asdict(row), "status": row.status.value, "kind": row.kind} for row in self.rows]
+        return {**content, "rows": rows}
 
 
 def evaluate(
@@ -92,14 +116,45 @@ def evaluate(
     return Report(rows, {"model": model, "source": source.name, "protocol": protocol, "seed": seed})
 
 
+def evaluate_seeds(
+    localizer: Localizes,
+    sources: Mapping[int, Source],
+    protocol: Perturbation = "vp2p",
+    progress: Callable[[int, int], None] | None = None,
+    watch: Callable[[Seen], None] | None = None,
+    model: str = "",
+) -> Report:
+    """One report over several seeds, each with its source: `evaluate` of each, one after the other."""
+    rows: list[Score] = []
+    total = sum(len(source) for source in sources.values())
+
+    def step(done: int, of: int) -> None:
+        if progress:
+            progress(len(rows) + done, total)
+
+    for seed, source in sources.items():
+        rows += evaluate(localizer, source, protocol, seed, progress=step, watch=watch, model=model).rows
+    names = "; ".join(dict.fromkeys(source.name for source in sources.values()))
+    seeds = seed if len(sources) == 1 else ",".join(map(str, sources))
+    return Report(rows, {"model": model, "source": names, "protocol": protocol, "seed": seeds})
+
+
 def _evaluated(localizer: Localizes, sample: Sample, protocol: Perturbation, seed: int, index: int) -> Seen:
     given, T_given_lidar = perturbed(sample, protocol, seed, index)
     if given.T_camera_lidar is None:
         what = f"{sample.pair.name or 'a pair'} has no true T_camera_lidar"
         raise InputError(f"{what}; evaluation needs a source with calibration", "evaluation.truth")
-    estimate = localizer.localize_pair(given.pair)
+    estimate = localizer.localize_pair(given.pair, given.prior)
     result = score(estimate, given.T_camera_lidar, given.pair.name, given.pair.stamp)
-    return Seen(result, given, estimate, T_given_lidar)
+    seen = overlap(given.pair, given.T_camera_lidar)
+    asked = _draw(given.T_camera_lidar, given.prior, T_given_lidar, seed, index)
+    return Seen(replace(result, overlap=seen, draw=asked), given, estimate, T_given_lidar)
+
+
+def _draw(T_camera_lidar: Pose, prior: Prior | None, T_given_lidar: Pose, seed: int, index: int) -> Draw:
+    """What was drawn for a pair, as plain numbers."""
+    told = None if prior is None else numbers(prior.pose)
+    return Draw(seed, index, numbers(T_given_lidar), numbers(T_camera_lidar), told)
 
 
 def _check(source: Source, protocol: str, total: int) -> None:

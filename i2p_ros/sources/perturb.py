@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Make the question hard: give the cloud in a frame that nobody knows."""
+"""Make the question hard: give the cloud in a frame that nobody knows, or a poor guess of the camera's pose."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Literal
 
 import numpy as np
 
-from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import Sample
+from i2p_ros.core.geometry import Pose, skew
+from i2p_ros.core.types import Prior, Sample
 
-Protocol = Literal["none", "vp2p", "sixdof"]
+Protocol = Literal["none", "vp2p", "sixdof", "prior"]
+PRIOR_M, PRIOR_RAD = 1.0, np.radians(10.0)  # how far off along and about each axis of the camera
 PROTOCOLS: dict[str, str] = {
     "none": "the cloud as the source gives it",
     "vp2p": "cloud turned about its up axis by uniform -180..180 deg and moved by uniform +-10 m in its ground plane",
     "sixdof": "as vp2p, tilted by a rotation vector of uniform +-10 deg in x and in y, and raised by uniform +-1 m",
+    "prior": "the cloud as the source gives it, and a prior: the true pose, turned by a rotation vector of uniform +-10 deg and"
+    " moved by uniform +-1 m along and about each camera axis",
 }
 
 
@@ -25,7 +28,7 @@ def random_transform(protocol: Protocol, rng: np.random.Generator) -> Pose:
     yaw = rng.uniform(-np.pi, np.pi)
     x, y, height = rng.uniform([-10.0, -10.0, -1.0], [10.0, 10.0, 1.0])
     roll, pitch = np.radians(rng.uniform(-10.0, 10.0, 2))
-    if protocol == "none":
+    if protocol in ("none", "prior"):
         return Pose.identity()
     turn = Pose.from_rotvec([0.0, 0.0, yaw])
     if protocol == "vp2p":
@@ -35,10 +38,25 @@ def random_transform(protocol: Protocol, rng: np.random.Generator) -> Pose:
 
 
 def perturbed(sample: Sample, protocol: Protocol, seed: int, index: int) -> tuple[Sample, Pose]:
-    """The sample with its cloud given in a random frame, and T_given_lidar; the same seed and index, the same frame."""
-    T_given_lidar = random_transform(protocol, np.random.default_rng([seed, index]))
+    """The sample with its cloud given in a random frame, and T_given_lidar; the same seed and index, the same frame.
+
+    The protocol `prior` leaves the cloud, and gives the sample a prior.
+    """
+    rng = np.random.default_rng([seed, index])
+    T_given_lidar = random_transform(protocol, rng)
     T_lidar_given = T_given_lidar.inverse()
     pair = replace(sample.pair, cloud=sample.pair.cloud.transformed(T_given_lidar))
     T_camera = None if sample.T_camera_lidar is None else sample.T_camera_lidar @ T_lidar_given
     T_world = None if sample.T_world_lidar is None else sample.T_world_lidar @ T_lidar_given
-    return Sample(pair, T_camera, T_world), T_given_lidar
+    prior = random_prior(T_camera, rng) if protocol == "prior" and T_camera else None
+    return Sample(pair, T_camera, T_world, prior), T_given_lidar
+
+
+def random_prior(T_camera_lidar: Pose, rng: np.random.Generator, scale: float = 1.0) -> Prior:
+    """A poor guess of a pose, off by up to `scale` times what the protocol `prior` says, with its true covariance."""
+    spread = scale * np.repeat([PRIOR_M, PRIOR_RAD], 3)
+    error = rng.uniform(-spread, spread)
+    guess = Pose.from_rotvec(error[3:], error[:3]) @ T_camera_lidar
+    jacobian = np.eye(6)
+    jacobian[:3, 3:] = -skew(guess.translation)  # a turn about the camera moves the origin of the cloud
+    return Prior(guess, jacobian @ np.diag(spread**2 / 3.0) @ jacobian.T)

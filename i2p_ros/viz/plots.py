@@ -13,13 +13,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from i2p_ros.core import consistency
 from i2p_ros.core.geometry import Array
-from i2p_ros.core.metrics import FAILED, Score, column
+from i2p_ros.core.metrics import FAILED, RECALLS, Score, column
 
 INK, BLUE, ORANGE, RED = "#7d8590", "#3b82f6", "#e08a1e", "#e5484d"
 NEES_SHOWN = 30.0  # beyond 99.996 % of a true covariance
+PER_GROUP, MOST_GROUPS = 10, 10  # pairs of which a share is taken at least, and shares at most
 STAGES = (BLUE, ORANGE, "#22a06b", "#a855f7", "#0ea5b7", "#d6409f")
 STYLE: Any = {
     **dict.fromkeys(
@@ -47,13 +49,31 @@ def error_over_time(scores: Sequence[Score]) -> bytes:
 
 
 def recall_curves(scores: Sequence[Score]) -> bytes:
-    """Share of all pairs whose rte_m, or rre_deg, is below a limit, against the limit; missed pairs never count."""
+    """Share of all pairs with an error below x, logarithmic: rte_m with rre_deg below 5 deg, rre_deg with rte_m below
+    2 m, and each alone; a pair without a pose is never below."""
+    metres, degrees = column(scores, "rte_m"), column(scores, "rre_deg")
+    most_m, most_deg = RECALLS["recall_2m_5deg"]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9.0, 2.8), layout="constrained")
+        figure = Figure(figsize=(9.0, 3.2), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
-        _recall(left, column(scores, "rte_m"), 5.0, BLUE, "translation error below (m)")
-        _recall(right, column(scores, "rre_deg"), 10.0, ORANGE, "rotation error below (deg)")
-        left.set_ylabel("share of all pairs")
+        _recall(left, metres, degrees < most_deg, BLUE, "m", most_m, f"and within {most_deg:g} deg")
+        _recall(right, degrees, metres < most_m, ORANGE, "deg", most_deg, f"and within {most_m:g} m")
+        left.set(ylabel="share of all pairs", xlabel="translation error below (m)", xlim=(0.01, 30.0))
+        right.set(xlabel="rotation error below (deg)", xlim=(0.05, 360.0))
+        return _png(figure)
+
+
+def error_over_overlap(scores: Sequence[Score]) -> bytes:
+    """rte_m of each pair, and the share within 2 m and 5 deg of groups of equal size, against the overlap."""
+    known = [s for s in scores if s.overlap is not None]
+    overlap = 100.0 * column(known, "overlap")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.0, 3.2), layout="constrained")
+        left, right = figure.subplots(1, 2, sharex=True)
+        _errors(left, overlap, column(known, "rte_m"), "translation error (m)", RECALLS["recall_2m_5deg"][0])
+        _recall_by(right, overlap, np.array([s.kind == "right" for s in known]))
+        for axes in (left, right):
+            axes.set_xlabel("points in view (%)")
         return _png(figure)
 
 
@@ -163,11 +183,28 @@ def _errors(axes: Axes, when: Array, errors: Array, label: str, limit: float) ->
     axes.plot(missing, np.full(len(missing), 0.03), "|", color=RED, markersize=9, transform=foot)
 
 
-def _recall(axes: Axes, errors: Array, limit: float, colour: str, label: str) -> None:
-    limits = np.linspace(0.0, limit, 200)
-    share = (errors[:, None] < limits).mean(axis=0) if len(errors) else np.zeros(200)
-    axes.plot(limits, share, color=colour, linewidth=2)
-    axes.set(xlabel=label, xlim=(0.0, limit), ylim=(0.0, 1.02))
+def _recall(
+    axes: Axes, errors: Array, gate: NDArray[np.bool_], colour: str, unit: str, limit: float, gated: str
+) -> None:
+    """Both curves and, dashed, the limit that the recall of the tiles has."""
+    limits = np.geomspace(0.01, 360.0, 600)
+    for kept, label, style in ((gate, gated, "-"), (np.isfinite(errors), "alone", ":")):
+        below = (errors[kept, None] < limits).sum(axis=0) / max(len(errors), 1)
+        axes.plot(limits, below, color=colour, linewidth=2, linestyle=style, label=label)
+    axes.axvline(limit, color=INK, linewidth=1, linestyle="--", label=f"{limit:g} {unit}")
+    axes.set(xscale="log", ylim=(0.0, 1.02))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.legend(loc="upper left")
+
+
+def _recall_by(axes: Axes, values: Array, right: NDArray[np.bool_]) -> None:
+    """A dot per group: mean value and share right of some ten pairs or more, in the order of the value."""
+    axes.set(ylabel="share within 2 m, 5 deg", ylim=(0.0, 1.02))
+    if not len(values):
+        return
+    groups = np.array_split(np.argsort(values, kind="stable"), np.clip(len(values) // PER_GROUP, 1, MOST_GROUPS))
+    shares = [right[group].mean() for group in groups]
+    axes.plot([values[group].mean() for group in groups], shares, "o-", color=ORANGE, linewidth=2)
 
 
 def _when(scores: Sequence[Score]) -> tuple[Array, str]:

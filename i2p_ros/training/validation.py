@@ -1,0 +1,91 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pairs that are localized while a network learns: others than it learns from, or the very same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from i2p_ros.core.config import Settings
+from i2p_ros.core.types import Sample
+from i2p_ros.evaluation.runner import evaluate
+from i2p_ros.localizer import Localizer
+from i2p_ros.networks.vp2p import VP2P
+from i2p_ros.runtime.torch_runtime import TorchRuntime
+from i2p_ros.sources.base import Source
+from i2p_ros.sources.perturb import Protocol, perturbed, random_prior
+from i2p_ros.training.data import cropped, example, shrunk
+
+RECALL = "recall_2m_5deg"
+MEDIANS = ("rte_m", "rre_deg", "rre_geodesic_deg")
+VIEWS = 4  # examples of a pair in one batch: what the first pass sees, and what the second may see
+NEAR = 0.3  # of the widest prior: how far off the first pass may be
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The first `pairs` of a source, moved as protocol and seed say: as `i2p evaluate` would take them."""
+
+    source: Source
+    protocol: Protocol
+    seed: int
+    pairs: int
+
+    def describe(self) -> dict[str, Any]:
+        """What makes the same pairs again."""
+        return {
+            "source": self.source.name,
+            "protocol": self.protocol,
+            "seed": self.seed,
+            "indices": list(range(self.pairs)),
+        }
+
+    def score(self, family: VP2P, net: nn.Module, settings: Settings) -> dict[str, float]:
+        """Recalls and median errors of the whole localizer with this network; NaN where no pose came out."""
+        localizer = Localizer(family, TorchRuntime(net, settings.device, settings.threads), settings, "training")
+        found = evaluate(localizer, self.source, self.protocol, self.seed, self.pairs).summary
+        recalls = {key: value for key, value in found.items() if key.startswith("recall_")}
+        medians = {f"{key}_median": found[key]["median"] for key in MEDIANS}
+        return {key: float("nan") if value is None else value for key, value in {**recalls, **medians}.items()}
+
+
+class FixedPairs:
+    """A few samples of a source, kept, with images of one size."""
+
+    def __init__(self, source: Source, pairs: int) -> None:
+        rng = np.random.default_rng(0)
+        self._samples = [cropped(shrunk(source[i]), rng, least=1.0) for i in range(pairs)]
+        self.name = f"{source.name}, the first {pairs}"
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._samples[index]
+
+
+class OneBatch(Dataset[dict[str, Tensor]]):
+    """Examples of a validation's pairs, again and again: each pair as the localizer's first pass is given it, and as
+    its second pass may be, which looks from where the first has found the camera."""
+
+    def __init__(self, family: VP2P, validation: Validation, samples: int) -> None:
+        v = validation
+        self.seed, self.samples, rng = v.seed, samples, np.random.default_rng(v.seed)
+        self._examples = []
+        for i in range(v.pairs):
+            given, _ = perturbed(v.source[i], v.protocol, v.seed, i)
+            assert given.T_camera_lidar is not None
+            near = [random_prior(given.T_camera_lidar, rng, NEAR) for _ in range(VIEWS - 1)]
+            for sample in (given, *(replace(given, prior=prior) for prior in near)):
+                self._examples.append(example(family, sample, np.random.default_rng(0)))
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __getitem__(self, k: int) -> dict[str, Tensor]:
+        return self._examples[k % len(self._examples)]
