@@ -25,7 +25,7 @@ def drive(n: int = 60, **settings: object) -> SyntheticSource:
 
 
 def various(n: int = 24, **settings: object) -> SyntheticSource:
-    return places(n, variety=True, **settings)
+    return places(n, variety=1.0, **settings)
 
 
 def bytes_of(sample: Sample) -> bytes:

@@ -32,9 +32,9 @@ class Rig:
     def random(settings: SyntheticSettings, rng: np.random.Generator) -> Rig:
         """A rig like KITTI's, with another lens and another mounting each time: some cm, up to 1 deg.
 
-        With `variety` any camera and any lidar, up to 1 m and 5 deg apart, 0.5 m to 2.6 m high.
+        A share `variety` of them has any camera and any lidar, up to 1 m and 5 deg apart, 0.5 m to 2.6 m high.
         """
-        if settings.variety:
+        if rng.random() < settings.variety:
             return _any(settings, rng)
         camera = _camera(settings, 0.58 * rng.uniform(0.95, 1.05), 0.03, rng)
         place = np.array([0.27, 0.0, -0.08]) + rng.uniform(-0.04, 0.04, 3)
