@@ -270,8 +270,7 @@ def train(
     kitti: Annotated[Path | None, typer.Option(help="KITTI folder to mix in.")] = None,
     drives: Drives = "",
     kitti_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the KITTI samples.")] = 0.2,
-    start: Annotated[Path | None, typer.Option(help="Weights (.safetensors) that a new run starts from.")] = None,
-    protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved.")] = "vp2p",
+    weights: Annotated[Path | None, typer.Option(help="Weights (.safetensors) that a new run starts from.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make examples.")] = 1,
     overfit: Annotated[bool, typer.Option("--overfit", help="Learn one batch until all of it is localized.")] = False,
@@ -294,7 +293,8 @@ def train(
     settings = load_settings(files, overrides, load_settings((), OVERFIT) if overfit else None)
     s, family = settings.training, VP2P(SIZES[size], settings.matching)
     made_up = open_source("synthetic", settings=settings, seed=TRAINING_WORLDS + seed, n=worlds)
-    about: dict[str, Any] = {"command": _command(), "protocol": protocol}
+    protocol = next(iter(s.protocols))
+    about: dict[str, Any] = {"command": _command(), "protocols": s.protocols}
     if overfit:
         pairs = max(1, s.batch // VIEWS)
         fixed = Validation(FixedPairs(made_up, pairs), protocol, seed, pairs)
@@ -310,7 +310,7 @@ def train(
         real = KittiSource(kitti, drives=_listed(drives))
         known = real.drives
         sources.append((CachedSource(real, out / "cache", str(kitti.resolve())), kitti_share))
-    data = TrainingSet(family, sources, {protocol: 1.0}, seed, s.samples)
+    data = TrainingSet(family, sources, s.protocols, seed, s.samples)
     unseen = open_source("synthetic", settings=settings, seed=VALIDATION_WORLDS, n=s.validate_pairs)
     kept = CachedSource(unseen, out / "cache", str(settings.synthetic))
     validation = Validation(kept, protocol, VALIDATION_WORLDS, s.validate_pairs)
@@ -318,7 +318,15 @@ def train(
     about |= {"data": data_in_words, "drives": list(known)}
     with _progress("training", s.samples) as step:
         done = run(
-            family, data, out, settings, start=start, workers=workers, about=about, validation=validation, progress=step
+            family,
+            data,
+            out,
+            settings,
+            start=weights,
+            workers=workers,
+            about=about,
+            validation=validation,
+            progress=step,
         )
     console.print(_throughput_table(done.throughput))
     console.print(escape(f"weights: {out / 'model.safetensors'}; try: i2p evaluate {out}"), soft_wrap=True)

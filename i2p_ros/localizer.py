@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a pair to a pose: prepare, run, decode, solve. The page to read first."""
+"""From a pair to a pose: prepare, run, decode, solve; then again, near the poses found. The page to read first."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from pydantic import ValidationError
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError, ModelError, one_line
+from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.networks.vp2p import VP2P
-from i2p_ros.pnp import Calibration, locate
+from i2p_ros.pnp import Calibration, Look, NoPoseError, best_of, propose
+from i2p_ros.pnp.covariance import with_origin
 from i2p_ros.runtime.torch_runtime import Runtime, TorchRuntime
 from i2p_ros.runtime.weights import find_model, load_weights
+
+GUESS_STD_M, GUESS_STD_DEG = 1.0, 10.0
 
 
 class Localizer:
@@ -37,25 +41,54 @@ class Localizer:
         """As `localize`. Input that no pose can come from gives a status, never an exception."""
         clock = _Clock()
         try:
-            prediction = self.predict(pair, clock)
+            guesses = [prior.pose] if prior and _is_near(prior) else self._guesses(pair, prior, clock)
+            looks = self._looks(pair, guesses, clock)
+
+            def closer(pose: Pose) -> Look:
+                clock.lap("pose")
+                return Look(self.predict(pair, pose, clock), pose)
+
+            estimate = best_of(looks, pair.camera, self.settings.pnp, self.calibration, prior, closer)
         except InputError as error:
-            return PoseEstimate(Status.BAD_INPUT, str(error), seconds=clock.seconds)
+            estimate = PoseEstimate(Status.BAD_INPUT, str(error))
         except FloatingPointError as error:
-            return PoseEstimate(Status.NONFINITE, str(error), seconds=clock.seconds)
-        estimate = locate(prediction, pair.camera, self.settings.pnp, self.calibration, prior)
+            estimate = PoseEstimate(Status.NONFINITE, str(error))
+        except NoPoseError as none:
+            estimate = PoseEstimate(none.status, str(none))
         clock.lap("pose")
         return replace(estimate, seconds=clock.seconds)
 
-    def predict(self, pair: Pair, clock: _Clock | None = None) -> Prediction:
-        """Matches of a pair. Raises InputError on too few points, FloatingPointError when the network gives NaN."""
+    def _guesses(self, pair: Pair, prior: Prior | None, clock: _Clock) -> list[Pose]:
+        """Poses from the whole cloud."""
+        proposed = propose(self.predict(pair, clock=clock), pair.camera, self.settings.pnp, prior=prior)
+        clock.lap("pose")
+        return proposed
+
+    def _looks(self, pair: Pair, guesses: list[Pose], clock: _Clock) -> list[Look]:
+        """One near each guess that sees some of the cloud; raises InputError when none does."""
+        looks, refused = list[Look](), list[InputError]()
+        for guess in guesses:
+            try:
+                looks.append(Look(self.predict(pair, guess, clock), guess))
+            except InputError as error:
+                refused.append(error)
+        if not looks:
+            raise refused[0]
+        return looks
+
+    def predict(self, pair: Pair, guess: Pose | None = None, clock: _Clock | None = None) -> Prediction:
+        """Matches of a pair, of the points about the view of a guess of T_camera_lidar where there is one.
+
+        Raises InputError on too few points, FloatingPointError when the network gives NaN.
+        """
         clock = clock or _Clock()
-        inputs = self.family.prepare(pair)
+        inputs = self.family.prepare(pair, guess)
         clock.lap("prepare")
         outputs = self.runtime(inputs)
         clock.lap("network")
         if not all(bool(t.isfinite().all()) for t in outputs.values()):
             raise FloatingPointError("the network's answer is not finite")
-        prediction = self.family.decode(inputs, outputs, pair)
+        prediction = self.family.decode(inputs, outputs, pair, guess)
         clock.lap("match")
         return prediction
 
@@ -71,8 +104,15 @@ class Localizer:
         self.localize(image, Camera(300.0, 300.0, 256.0, 80.0, 512, 160), PointCloud(xyz))
 
 
+def _is_near(prior: Prior) -> bool:
+    """Whether a prior is as good as those that networks are trained with: they find the camera near its pose."""
+    at_camera = with_origin(prior.covariance, prior.pose, -prior.pose.inverse().translation)
+    most_m, most_rad = (np.linalg.eigvalsh(block).max() ** 0.5 for block in (at_camera[:3, :3], at_camera[3:, 3:]))
+    return bool(most_m <= GUESS_STD_M and most_rad <= np.radians(GUESS_STD_DEG))
+
+
 class _Clock:
-    """Seconds of each stage."""
+    """Seconds of each stage, of all passes together."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -80,7 +120,7 @@ class _Clock:
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
-        self.seconds[stage] = now - self._last
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
         self._last = now
 
 

@@ -13,7 +13,8 @@ from test_networks_vp2p import TINY, pair, street
 import i2p_ros as i2p
 from i2p_ros.core.config import MatchingSettings, Settings
 from i2p_ros.core.errors import MissingPackageError, ModelError
-from i2p_ros.core.types import PointCloud, Status
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.types import PointCloud, Prior, Status
 from i2p_ros.localizer import Localizer
 from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.runtime.torch_runtime import Arrays, TorchRuntime, choose_device
@@ -103,6 +104,36 @@ def test_clouds_that_no_pose_can_come_from_give_a_status(folder: Path, xyz: np.n
     estimate = i2p.load(str(folder)).localize_pair(pair(cloud=PointCloud(xyz.astype(np.float32))))
     assert estimate.status is Status.BAD_INPUT
     assert "at least" in estimate.reason
+
+
+class Watched(TorchRuntime):
+    """Counts what it is asked, by whether the points come with a guess."""
+
+    def __init__(self) -> None:
+        super().__init__(FAMILY.network(), "cpu")
+        self.guessed: list[bool] = []
+
+    def __call__(self, inputs: Arrays) -> dict[str, torch.Tensor]:
+        self.guessed.append(bool(inputs["features"][0, -1]))
+        return super().__call__(inputs)
+
+
+PRIOR = Pose.from_rotvec([1.2, -1.2, 1.2], [0.4, -0.2, 0.3])  # looks along the cloud's x axis, about
+
+
+@pytest.mark.parametrize(("std_m", "std_rad", "looks"), [(0.5, 0.1, [True]), (5.0, 0.1, [False]), (0.5, 1.0, [False])])
+def test_only_a_good_prior_is_looked_near_at_once(std_m: float, std_rad: float, looks: list[bool]) -> None:
+    runtime = Watched()
+    prior = Prior(PRIOR, np.diag([std_m] * 3 + [std_rad] * 3) ** 2)
+    Localizer(FAMILY, runtime, Settings(), "x").localize_pair(pair(cloud=street(5000)), prior)
+    assert runtime.guessed[:1] == looks
+
+
+def test_a_prior_that_sees_nothing_is_bad_input() -> None:
+    away = Pose(PRIOR.rotation, PRIOR.rotation @ np.array([-500.0, 0.0, 0.0]))
+    prior = Prior(away, np.diag([0.1] * 3 + [1e-4] * 3) ** 2)
+    estimate = Localizer(FAMILY, Watched(), Settings(), "x").localize_pair(pair(), prior)
+    assert estimate.status is Status.BAD_INPUT and "at least" in estimate.reason
 
 
 class Broken:

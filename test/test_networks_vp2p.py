@@ -9,7 +9,9 @@ import torch
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud
+from i2p_ros.networks.blocks.attention import CrossAttention
 from i2p_ros.networks.blocks.image import ImageUNet
 from i2p_ros.networks.blocks.point import PointNet, nearest
 from i2p_ros.networks.matching import coarse, mutual, peaks
@@ -18,9 +20,11 @@ from i2p_ros.networks.vp2p import (
     VP2P,
     VP2PSettings,
     directions,
+    frame_of,
     network_camera,
     network_image,
     point_features,
+    seen_from,
     thinned,
 )  # fmt: skip
 
@@ -188,8 +192,63 @@ def test_nearest_agrees_with_brute_force() -> None:
 
 
 def test_point_branch_runs_with_fewer_points_than_centres() -> None:
-    features, whole = PointNet(5, [64, 16], [8, 16], 12, 10).eval()(torch.randn(1, 20, 3), torch.randn(1, 20, 5))
-    assert features.shape == (1, 20, 10) and whole.shape == (1, 16)
+    net, points, features = PointNet(5, [64, 16], [8, 16], 12, 10).eval(), torch.randn(1, 20, 3), torch.randn(1, 20, 5)
+    levels = net.encode(points, features)
+    assert net.decode(points, features, *levels).shape == (1, 20, 10)
+    assert [tuple(x.shape) for x in levels] == [(1, 20, 8), (1, 16, 16)]
+
+
+def test_attention_at_first_changes_nothing_and_equals_that_of_torch() -> None:
+    torch.manual_seed(0)
+    layer, tokens, others = CrossAttention(8, 12), torch.randn(2, 5, 8), torch.randn(2, 7, 12)
+    assert torch.equal(layer(tokens, others), tokens)
+    judge = torch.nn.MultiheadAttention(8, 4, bias=False, kdim=12, vdim=12, batch_first=True)
+    with torch.no_grad():
+        layer.out.weight.copy_(torch.eye(8))
+        judge.out_proj.weight.copy_(torch.eye(8))
+        for name, linear in (("q", layer.query), ("k", layer.key), ("v", layer.value)):
+            getattr(judge, f"{name}_proj_weight").copy_(linear.weight)
+    asked, told = layer.norm(tokens), layer.other_norm(others)
+    torch.testing.assert_close(layer(tokens, others) - tokens, judge(asked, told, told)[0], atol=1e-5, rtol=1e-4)
+
+
+GUESS = Pose.from_rotvec([1.2, -1.2, 1.2], [0.4, -0.2, 0.3])  # looks along the cloud's x axis, about
+
+
+def test_a_guess_leaves_what_its_camera_may_see_in_axes_along_the_camera() -> None:
+    given = pair(cloud=street(5000))
+    seen = seen_from(given.cloud, GUESS, given.camera)
+    in_camera = GUESS.apply(given.cloud.xyz)
+    _, visible = given.camera.project(in_camera)
+    assert 0 < visible.sum() < len(seen) < 0.6 * len(given.cloud)
+    back = frame_of(GUESS).inverse().apply(seen.xyz)
+    kept = {tuple(p) for p in np.round(back, 3)}
+    assert {tuple(p) for p in np.round(given.cloud.xyz[visible].astype(float), 3)} <= kept
+    features = point_features(seen, guessed=True)
+    x, y, z = GUESS.apply(back).T
+    ahead = z > 2.0
+    np.testing.assert_allclose(features[ahead, 5], np.clip(x / z, -3, 3)[ahead], atol=1e-3)
+    np.testing.assert_allclose(features[ahead, 6], np.clip(y / z, -3, 3)[ahead], atol=1e-3)
+    assert (features[:, 7] == 1).all() and (point_features(seen)[:, 5:] == 0).all()
+
+
+def test_matches_about_a_guess_are_points_of_the_given_cloud() -> None:
+    family, given = VP2P(TINY, MatchingSettings()), pair(cloud=street(5000))
+    inputs = family.prepare(given, GUESS)
+    with torch.inference_mode():
+        out = family.network().eval()(**{k: torch.from_numpy(v)[None] for k, v in inputs.items()})
+    prediction = family.decode(inputs, out, given, GUESS)
+    (matches,) = prediction.candidates
+    cloud = {tuple(p) for p in np.round(given.cloud.xyz.astype(float), 3)}
+    assert len(matches) and {tuple(p) for p in np.round(matches.points, 3)} <= cloud
+    np.testing.assert_allclose(frame_of(GUESS).apply(prediction.agreement.points), inputs["points"], atol=1e-4)
+
+
+def test_a_guess_that_sees_nothing_is_refused() -> None:
+    given = pair()
+    away = Pose(GUESS.rotation, GUESS.rotation @ np.array([-500.0, 0, 0]))
+    with pytest.raises(InputError, match="at least"):
+        VP2P(TINY, MatchingSettings()).prepare(given, away)
 
 
 def test_image_branch_keeps_the_stride_of_its_first_stage() -> None:

@@ -1,27 +1,26 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Examples keep their truth through every variation; losses follow their formulas; a stopped run continues."""
+"""Examples keep their truth through every variation; losses follow their formulas."""
 
-import math
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
+from hypothesis import strategies as st
+from scipy.spatial import cKDTree
 from test_networks_vp2p import TINY
 
 from i2p_ros.core.camera import Camera
-from i2p_ros.core.config import MatchingSettings, Settings, SyntheticSettings, TrainingSettings, load_settings
-from i2p_ros.core.errors import InputError, ModelError
+from i2p_ros.core.config import MatchingSettings, SyntheticSettings, TrainingSettings
+from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud, Sample
 from i2p_ros.networks.vp2p import VP2P
-from i2p_ros.runtime.weights import find_model, load_weights
 from i2p_ros.sources.synthetic import SyntheticSource
-from i2p_ros.training.data import CachedSource, TrainingSet, cropped, example, mirrored, shrunk, varied
-from i2p_ros.training.loop import learning_rate, train
-from i2p_ros.training.objectives import adaptive_weighted, cells, vp2p_losses
-from i2p_ros.training.pose_loss import START_SCALE
+from i2p_ros.training.data import CachedSource, TrainingSet, cropped, example, mirrored, resensed, shrunk, varied
+from i2p_ros.training.objectives import adaptive_weighted, cells, located, vp2p_losses
 
 AXES = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
 FAMILY = VP2P(TINY, MatchingSettings())
@@ -68,7 +67,7 @@ def test_shrinking_moves_projections_with_the_image() -> None:
 
 
 def test_example_k_is_always_the_same_and_others_differ() -> None:
-    data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], "vp2p", 1, 10)
+    data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], {"vp2p": 1.0}, 1, 10)
     first, again, other = data[4], data[4], data[5]
     assert all(torch.equal(first[k], again[k]) for k in first)
     assert not torch.equal(first["image"], other["image"])
@@ -140,96 +139,65 @@ def test_network_pixels_map_to_the_cell_that_covers_them() -> None:
     assert cells(uv, image, pixels).tolist() == [[0, 0, 1, 16 * 32 - 1]]
 
 
+def test_the_dense_loss_is_least_where_the_expected_cell_is_the_place() -> None:
+    width, place = 6, torch.tensor([[2.3, 1.6], [0.0, 3.0], [5.0, 0.25]])
+    logits = torch.zeros(3, 4 * width, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([logits], max_iter=200)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = located(logits, place.double(), width)
+        loss.backward()
+        return loss
+
+    for _ in range(5):
+        optimizer.step(closure)
+    share = logits.detach().softmax(1).view(3, 4, width)
+    x = (share.sum(1) * torch.arange(width)).sum(1)
+    y = (share.sum(2) * torch.arange(4)).sum(1)
+    torch.testing.assert_close(torch.stack([x, y], 1), place.double(), atol=0.02, rtol=0)
+
+
+def test_examples_around_a_prior_see_more_of_the_view_and_keep_the_truth() -> None:
+    data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], {"prior": 1.0}, 1, 10)
+    anywhere = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], {"vp2p": 1.0}, 1, 10)
+    near, far = ([d[k]["visible"].float().mean() for k in range(6)] for d in (data, anywhere))
+    assert np.mean(near) > 1.5 * np.mean(far)
+    for k in range(6):
+        one = data[k]
+        T, (fx, fy, cx, cy) = one["T_camera_lidar"].numpy(), one["camera"].tolist()
+        x, y, z = (one["points"].double().numpy() @ T[:3, :3].T + T[:3, 3])[one["visible"].numpy()].T
+        expected = np.column_stack([fx * x / z + cx, fy * y / z + cy])
+        np.testing.assert_allclose(one["uv"][one["visible"]], expected, atol=1e-2)
+        assert (one["features"][:, -1] == 1).all()
+
+
+def test_protocols_are_drawn_by_their_shares() -> None:
+    data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 2), 1.0)], {"vp2p": 1.0, "prior": 3.0}, 1, 60)
+    guessed = [bool(data[k]["features"][0, -1]) for k in range(60)]
+    assert 0.6 < np.mean(guessed) < 0.9
+
+
+@hypothesis.given(seed=st.integers(0, 10_000))
+@hypothesis.settings(max_examples=40, deadline=None)
+def test_a_poorer_lidar_gives_points_that_were_there(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cloud = PointCloud(rng.normal(0, 20, (4000, 3)).astype(np.float32), rng.random(4000).astype(np.float32))
+    poorer = resensed(cloud, rng)
+    assert 2000 <= len(poorer) <= len(cloud) and np.isfinite(poorer.xyz).all()
+    assert poorer.intensity is not None
+    distance, _ = cKDTree(cloud.xyz).query(poorer.xyz)
+    assert distance.max() < 0.25
+
+
 def test_losses_are_finite_when_nothing_is_in_view() -> None:
-    data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 2), 1.0)], "vp2p", 1, 4)
+    data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 2), 1.0)], {"vp2p": 1.0}, 1, 4)
     batch = torch.utils.data.default_collate([data[0], data[1]])
     batch["visible"] = torch.zeros_like(batch["visible"])
     out = FAMILY.network()(batch["image"], batch["points"], batch["features"])
     losses = vp2p_losses(batch, out, TrainingSettings())
     losses["loss"].backward()
     assert losses["loss"].isfinite() and losses["match"] == 0
-
-
-def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
-    s = TrainingSettings(samples=10000)
-    rates = [learning_rate(k, s) for k in range(0, 10001, 100)]
-    assert rates[0] < 0.01 * s.learning_rate and max(rates) == max(rates[:12]) and rates[-1] < 1e-9
-
-
-def settings(**training: float) -> Settings:
-    return load_settings(overrides=["device=cpu", *(f"training.{k}={v}" for k, v in training.items())])
-
-
-def run(out: Path, samples: int, stop: int | None = None, pose_weight: float = 0.0) -> dict[str, torch.Tensor]:
-    """A run that is killed when `stop` samples are done."""
-
-    def progress(done: int, losses: dict[str, float]) -> None:
-        if stop is not None and done >= stop:
-            raise KeyboardInterrupt
-
-    data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], "vp2p", 1, samples)
-    chosen = settings(samples=samples, batch=2, checkpoint_every=4, pose_weight=pose_weight)
-    train(FAMILY, data, out, chosen, workers=0, progress=progress)
-    return dict(torch.load(out / "checkpoint.pt", weights_only=True)["net"])
-
-
-def test_a_killed_run_continues_where_it_was(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "run", 12, stop=9)
-    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["samples"] == 8
-    weights = run(tmp_path / "run", 12)
-    assert all(v.isfinite().all() for v in weights.values())
-    entry, file = find_model(str(tmp_path / "run"))
-    assert entry.trained["samples"] == 12 and file.exists()
-    assert (tmp_path / "run" / "metrics.csv").read_text().count("\n") >= 4
-
-
-def test_the_scale_of_the_pose_loss_is_kept_beside_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for gate in ("GATE_PX", "HOPELESS"):  # a network that knows nothing yet learns as well
-        monkeypatch.setattr(f"i2p_ros.training.pose_loss.{gate}", math.inf)
-    run(tmp_path, 8, pose_weight=0.05)
-    assert "pose" in (tmp_path / "metrics.csv").read_text().splitlines()[0].split(",")
-    load_weights(FAMILY.network(), tmp_path / "model.safetensors")  # without the scale
-    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert float(saved["pose"]["log_scale"]) != pytest.approx(math.log(START_SCALE), abs=1e-4)
-    saved["pose"]["log_scale"].fill_(-7.0)
-    torch.save(saved, tmp_path / "checkpoint.pt")
-    run(tmp_path, 12, pose_weight=0.05)
-    continued = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert float(continued["pose"]["log_scale"]) == pytest.approx(-7.0, abs=0.1)
-
-
-def test_the_manifest_names_all_drives_that_the_weights_know(tmp_path: Path) -> None:
-    data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], "vp2p", 1, 4)
-    first, second = tmp_path / "first", tmp_path / "second"
-    train(FAMILY, data, first, settings(samples=4, batch=2), workers=0, drives=["a"])
-    train(
-        FAMILY, data, second, settings(samples=4, batch=2), workers=0, drives=["b"], start=first / "model.safetensors"
-    )
-    assert find_model(str(second))[0].trained["drives"] == ["a", "b"]
-    longer = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], "vp2p", 1, 8)
-    train(FAMILY, longer, second, settings(samples=8, batch=2), workers=0, drives=["c"])
-    assert find_model(str(second))[0].trained["drives"] == ["a", "b", "c"]
-
-
-def test_a_run_without_the_pose_loss_does_not_continue_with_it(tmp_path: Path) -> None:
-    run(tmp_path, 4)
-    with pytest.raises(ModelError, match="cannot continue"):
-        run(tmp_path, 8, pose_weight=0.05)
-
-
-def test_training_lowers_the_loss(tmp_path: Path) -> None:
-    seen: list[float] = []
-    data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 1), 1.0)], "none", 1, 120)
-    chosen = settings(samples=120, batch=4)
-    train(FAMILY, data, tmp_path / "run", chosen, workers=0, progress=lambda done, losses: seen.append(losses["loss"]))
-    assert seen[-1] < 0.9 * seen[0]
-
-
-def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
-    with pytest.raises(ModelError, match="cannot continue"):
-        run(tmp_path, 4)
 
 
 @pytest.mark.parametrize("size", [(200, 80), (640, 480), (1242, 375), (1226, 370)])

@@ -196,13 +196,13 @@ def test_bf16_is_of_the_network_alone(tmp_path: Path) -> None:
 def test_the_manifest_says_how_the_weights_came_about(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     run(first, "training.samples=4", about={"command": "i2p one", "drives": ["a"]})
-    about = {"command": "i2p two", "drives": ["b"], "protocol": "vp2p"}
+    about = {"command": "i2p two", "drives": ["b"], "protocols": {"vp2p": 1.0}}
     run(second, "training.samples=4", about=about, start=first / "model.safetensors")
     assert find_model(str(second))[0].trained["drives"] == ["a", "b"]
     run(second, "training.samples=8", about={**about, "command": "i2p three", "drives": ["c"]})
     trained = find_model(str(second))[0].trained
     assert trained["drives"] == ["a", "b", "c"] and trained["command"] == "i2p two && i2p three"
-    assert trained["samples"] == 8 and trained["seed"] == 1 and trained["protocol"] == "vp2p"
+    assert trained["samples"] == 8 and trained["seed"] == 1 and trained["protocols"] == {"vp2p": 1.0}
     assert trained["device"].startswith("CPU") and trained["precision"] == "float32" and trained["hours"] >= 0
 
 
@@ -233,9 +233,9 @@ def test_one_batch_is_learned_by_heart(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_commands_are_told_without_the_folders_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = "i2p train --out /a/b/run --kitti=~/data/raw/ --set training.batch=4 --start x/y.s"
+    given = "i2p train --out /a/b/run --kitti=~/data/raw/ --set training.batch=4 --weights x/y.s"
     monkeypatch.setattr(sys, "argv", given.split())
-    assert cli._command() == "i2p train --out run --kitti=raw/ --set training.batch=4 --start x/y.s"
+    assert cli._command() == "i2p train --out run --kitti=raw/ --set training.batch=4 --weights x/y.s"
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert cli._command().startswith("torchrun --nproc_per_node=2 -m i2p_ros train")
 

@@ -33,7 +33,7 @@ Tensors = dict[str, Tensor]
 
 @pytest.fixture(scope="module")
 def batch() -> Tensors:
-    data = TrainingSet(VP2P(SIZES, MatchingSettings()), [(SyntheticSource(WORLD, 5, 3), 1.0)], "vp2p", 1, 4)
+    data = TrainingSet(VP2P(SIZES, MatchingSettings()), [(SyntheticSource(WORLD, 5, 3), 1.0)], {"vp2p": 1.0}, 1, 4)
     return torch.utils.data.default_collate([data[0], data[1]])
 
 

@@ -112,6 +112,10 @@ class TrainingSettings(_Group):
         4, ge=1, description="samples that go through the network at once, and that batch norm averages over"
     )
     samples: int = Field(20000, ge=1, description="training samples in all; the learning rate follows it")
+    protocols: dict[Literal["none", "vp2p", "sixdof", "prior"], float] = Field(
+        {"vp2p": 0.35, "sixdof": 0.2, "prior": 0.45},
+        description="how clouds are moved or what prior there is, and the share of each; the first is validated with",
+    )
     precision: Literal["auto", "float32", "bf16"] = Field(
         "auto", description="of the network, never of the losses; auto: bf16 on a GPU that has it"
     )
@@ -134,9 +138,11 @@ class TrainingSettings(_Group):
     validate_pairs: int = Field(50, ge=1, description="made-up pairs that a validation localizes")
 
     @model_validator(mode="after")
-    def _at_least_one_batch(self) -> TrainingSettings:
+    def _something_to_learn(self) -> TrainingSettings:
         if self.samples < self.batch:
             raise ValueError(f"samples must be at least one batch of {self.batch}")
+        if min(self.protocols.values(), default=0.0) < 0.0 or sum(self.protocols.values()) <= 0.0:
+            raise ValueError(f"protocols need shares that are not negative, and one that is positive: {self.protocols}")
         return self
 
 

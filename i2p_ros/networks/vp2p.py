@@ -3,8 +3,11 @@
 """VP2P-Match: voxel, point and pixel branches in one descriptor space (Zhou et al., NeurIPS 2023), mended.
 
 What differs from the published network and why: voxels of 0.3 m and more (5 cm voxels have hardly any neighbours), each
-branch's global vector enters the other's bottleneck as well as the score heads, pixels know their viewing direction,
-points their height above the ground, and points out of the top-k are chosen by score, never by raster order.
+branch's global vector enters the other's bottleneck as well as the score heads, and their coarsest tokens ask each
+other; pixels know their viewing direction, points their height above the ground and their place within their voxel.
+
+The same weights take a first pose where there is one: then the cloud is cropped to what may be in view, which leaves
+more of it, is given in axes along the camera's, and each point knows in which direction it would be seen.
 """
 
 from __future__ import annotations
@@ -22,18 +25,26 @@ from torch import Tensor, nn
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Agreement, Correspondences, Pair, PointCloud, Prediction
+from i2p_ros.networks.blocks.attention import Exchange
 from i2p_ros.networks.blocks.image import ImageUNet
 from i2p_ros.networks.blocks.point import PointNet
 from i2p_ros.networks.blocks.sparse import SparseUNet
 from i2p_ros.networks.matching import Grid, coarse, mutual, peaks
 
-POINT_FEATURES = 5  # x, y and height over the ground (scaled), intensity, one
+POINT_FEATURES = (
+    8  # x, y and height over the ground (scaled), intensity, one; where a first pose sees it, and if any does
+)
+GUESS_FEATURES = 3  # the last of them
 IMAGE_CHANNELS = 5  # red, green, blue, and the viewing direction x/z, y/z
 MAX_RANGE = 120.0  # m from the cloud's median; farther points have no voxel
 MIN_POINTS = 64
 VIEW_MARGIN = np.radians(20.0)  # on either side of the image: the camera is not where the cloud's median is
 SECTORS = 36  # about the up axis, of which a view has many
+ASIDE = np.radians(20.0)  # beside the image of a first pose, which may be off by 10 deg and a metre: also in view
+NEAREST, WIDEST = 0.5, 3.0  # m; and tangent: limits of the direction in which a first pose sees a point
+LEVEL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])  # camera axes to forward, left, up
 DRAWN = 12  # points looked at for each that is kept: bounds the time for clouds of millions
 
 
@@ -118,14 +129,36 @@ def thinned(cloud: PointCloud, cell: float, most: int, rng: np.random.Generator)
     return cloud.selected(order[rng.permutation(first)[:most]])
 
 
-def point_features(cloud: PointCloud) -> NDArray[np.float32]:
-    """(N, 5) what the network knows of each point but its neighbours."""
-    centre = np.median(cloud.xyz, axis=0)
-    ground = np.percentile(cloud.xyz[:, 2], 5)  # robust to a few points below the road
+def frame_of(guess: Pose | None) -> Pose:
+    """T_given_lidar: the frame in which the network is given points. Without a guess of T_camera_lidar the cloud's own,
+    otherwise at that camera, with axes forward, left, up."""
+    return Pose(LEVEL, np.zeros(3)) @ guess if guess else Pose.identity()
+
+
+def seen_from(cloud: PointCloud, guess: Pose, camera: Camera) -> PointCloud:
+    """The points that may be in view of a camera near guess (T_camera_lidar), in its frame."""
+    cloud = cloud.transformed(frame_of(guess))
+    corners = [[0.0, 0.0], [camera.width - 1.0, camera.height - 1.0]]
+    (left, top), (right, bottom) = np.arctan(camera.unproject(corners))
+    x, y, z = cloud.xyz.T
+    azimuth, elevation = np.arctan2(-y, x), np.arctan2(-z, np.hypot(x, y))
+    wide = (azimuth > left - ASIDE) & (azimuth < right + ASIDE)
+    high = (elevation > top - ASIDE) & (elevation < bottom + ASIDE)
+    return cloud.selected(wide & high)
+
+
+def point_features(cloud: PointCloud, guessed: bool = False) -> NDArray[np.float32]:
+    """(N, 8) what the network knows of each point but its neighbours; guessed: the cloud is one of `seen_from`."""
+    xyz = cloud.xyz
+    centre = np.zeros(2) if guessed else np.median(xyz[:, :2], axis=0)
+    ground = np.percentile(xyz[:, 2], 5)  # robust to a few points below the road
     intensity = np.zeros(len(cloud), np.float32) if cloud.intensity is None else np.clip(cloud.intensity, 0, 1)
-    flat = (cloud.xyz[:, :2] - centre[:2]) / 20.0
-    height = (cloud.xyz[:, 2:] - ground) / 3.0
-    return np.concatenate([flat, height, intensity[:, None], np.ones((len(cloud), 1))], axis=1).astype(np.float32)
+    guess = np.zeros((len(cloud), GUESS_FEATURES))
+    if guessed:
+        ahead = np.maximum(xyz[:, :1], NEAREST)
+        guess = np.concatenate([np.clip(-xyz[:, 1:] / ahead, -WIDEST, WIDEST), np.ones((len(cloud), 1))], axis=1)
+    place = [(xyz[:, :2] - centre) / 20.0, (xyz[:, 2:] - ground) / 3.0]
+    return np.concatenate([*place, intensity[:, None], np.ones((len(cloud), 1)), guess], axis=1).astype(np.float32)
 
 
 def directions(xyz: NDArray[np.float32], camera: Camera, views: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -155,44 +188,57 @@ class VP2PNetwork(nn.Module):
         self.image = ImageUNet(
             IMAGE_CHANNELS, s.stem, s.image_stages, s.image_blocks, s.image_first_stride, s.image_decoder, cloud_global
         )
-        self.image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster on a CPU
         self.voxel = SparseUNet(POINT_FEATURES, s.voxel_encoder, s.voxel_decoder, image_global)
         self.point = PointNet(POINT_FEATURES, s.centres, s.point_channels, s.neighbours, point_out)
         d = s.descriptor
         self.pixel_descriptor = nn.Sequential(nn.Conv2d(image_out, d, 1), nn.ReLU(), nn.Conv2d(d, d, 1))
-        self.point_descriptor = nn.Sequential(nn.Linear(point_out, d), nn.ReLU(), nn.Linear(d, d))
+        self.exchange = Exchange(image_global, point_global, 2, 3)
+        self.point_descriptor = nn.Sequential(nn.Linear(point_out + 3 + GUESS_FEATURES, d), nn.ReLU(), nn.Linear(d, d))
         self.pixel_score = nn.Sequential(nn.Conv2d(image_out + cloud_global, d, 1), nn.ReLU(), nn.Conv2d(d, 1, 1))
         self.point_score = nn.Sequential(nn.Linear(point_out + image_global, d), nn.ReLU(), nn.Linear(d, 1))
 
     def forward(self, image: Tensor, points: Tensor, features: Tensor) -> dict[str, Tensor]:
-        """From image (B, 5, H, W), points (B, N, 3) in metres and features (B, N, 5).
+        """From image (B, 5, H, W), points (B, N, 3) in metres and features (B, N, 8).
 
         Gives unit descriptors `pixels` (B, D, h, w) and `points` (B, N, D), and score logits `pixel_scores` (B, h, w)
         and `point_scores` (B, N).
         """
         b, n, _ = points.shape
-        maps = self.image.encode(image.contiguous(memory_format=torch.channels_last))
+        maps = self.image.encode(image)
         seen = maps[-1].amax((2, 3))
         origin = points.amin(1, keepdim=True)
-        cells = torch.floor((points - origin) / self.voxel_m).long()
+        place = (points - origin) / self.voxel_m
+        cells = torch.floor(place).long()
         batch = torch.arange(b, device=points.device)[:, None, None].expand(b, n, 1)
         xs, levels, kernel_maps, cell = self.voxel.encode_points(
             torch.cat([batch, cells], 2).flatten(0, 1), features.flatten(0, 1)
         )
-        from_points, point_global = self.point(points, features)
-        cloud = torch.cat([_max_by_batch(xs[-1], levels[-1].coords[:, 0], b), point_global], 1)
+        x1, x2 = self.point.encode(points, features)
+        cloud = torch.cat([_max_by_batch(xs[-1], levels[-1].coords[:, 0], b), x2.amax(1)], 1)
+        maps[-1], x2 = self._exchanged(maps[-1], x2, image[:, -2:], features[:, : x2.shape[1], :3])
+        from_points = self.point.decode(points, features, x1, x2)
         from_voxels = self.voxel.decode_points(xs, levels, kernel_maps, cell, seen).view(b, n, -1)
-        return self._heads(self.image.decode(maps, cloud), from_voxels + from_points, seen, cloud)
+        fine = torch.cat([place - cells - 0.5, features[..., -GUESS_FEATURES:]], 2)
+        return self._heads(self.image.decode(maps, cloud), from_voxels + from_points, fine, seen, cloud)
 
-    def _heads(self, pixels: Tensor, points: Tensor, seen: Tensor, cloud: Tensor) -> dict[str, Tensor]:
+    def _exchanged(self, pixels: Tensor, points: Tensor, directions: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """The coarsest pixels (B, C, h, w) and points (B, M, C') after they have asked each other."""
+        at = F.adaptive_avg_pool2d(directions, (pixels.shape[2], pixels.shape[3]))
+        tokens, points = self.exchange(pixels.flatten(2).mT, points, at.flatten(2).mT, places)
+        return tokens.mT.unflatten(2, pixels.shape[2:]), points
+
+    @torch.autocast("cuda", enabled=False)  # descriptors are compared to a fraction of what half precision tells apart
+    @torch.autocast("cpu", enabled=False)
+    def _heads(self, pixels: Tensor, points: Tensor, fine: Tensor, seen: Tensor, cloud: Tensor) -> dict[str, Tensor]:
+        pixels, points, seen, cloud = pixels.float(), points.float(), seen.float(), cloud.float()
         h, w = pixels.shape[2:]
         with_cloud = torch.cat([pixels, cloud[:, :, None, None].expand(-1, -1, h, w)], 1)
         with_image = torch.cat([points, seen[:, None].expand(-1, points.shape[1], -1)], 2)
         return {
-            "pixels": F.normalize(self.pixel_descriptor(pixels).float(), dim=1),
-            "points": F.normalize(self.point_descriptor(points).float(), dim=2),
-            "pixel_scores": self.pixel_score(with_cloud)[:, 0].float(),
-            "point_scores": self.point_score(with_image)[..., 0].float(),
+            "pixels": F.normalize(self.pixel_descriptor(pixels), dim=1),
+            "points": F.normalize(self.point_descriptor(torch.cat([points, fine], 2)), dim=2),
+            "pixel_scores": self.pixel_score(with_cloud)[:, 0],
+            "point_scores": self.point_score(with_image)[..., 0],
         }
 
 
@@ -213,24 +259,32 @@ class VP2P:
         """A network of these sizes with random weights."""
         return VP2PNetwork(self.settings)
 
-    def prepare(self, pair: Pair, rng: np.random.Generator | None = None) -> dict[str, NDArray[np.float32]]:
-        """`image` (5, H, W), `points` (N, 3) and `features` (N, 5), float32; without rng, the same for the same pair.
+    def prepare(
+        self, pair: Pair, guess: Pose | None = None, rng: np.random.Generator | None = None
+    ) -> dict[str, NDArray[np.float32]]:
+        """`image` (5, H, W), `points` (N, 3) and `features` (N, 8), float32; without rng, the same for the same pair.
 
-        Raises InputError when the cloud has too few points.
+        With a guess of T_camera_lidar the points are those near its view, in its axes: forward, left, up.
+        Raises InputError when there are too few points.
         """
         s = self.settings
-        cloud = thinned(pair.cloud, s.thin_m, s.max_points, rng or np.random.default_rng(0))
+        cloud = seen_from(pair.cloud, guess, pair.camera) if guess else pair.cloud
+        cloud = thinned(cloud, s.thin_m, s.max_points, rng or np.random.default_rng(0))
         image = network_image(pair, s.image_width)
-        return {"image": image, "points": cloud.xyz, "features": point_features(cloud)}
+        return {"image": image, "points": cloud.xyz, "features": point_features(cloud, guess is not None)}
 
-    def decode(self, inputs: dict[str, NDArray[np.float32]], outputs: dict[str, Tensor], pair: Pair) -> Prediction:
+    def decode(
+        self, inputs: dict[str, NDArray[np.float32]], outputs: dict[str, Tensor], pair: Pair, guess: Pose | None = None
+    ) -> Prediction:
         """Matches in original pixels and the pair's lidar frame, one set for each direction that the camera may look
-        in, and how alike points and pixels are, from the network's answer to one pair."""
+        in, and how alike points and pixels are, from the network's answer to one pair, prepared with the same guess."""
         m, pixels, points = self.matching, outputs["pixels"][0], outputs["points"][0][: self.matching.max_points]
         grid = coarse(pixels, m.max_pixels)
         similarity = (points @ grid.cells.flatten(1)).cpu().numpy()
         xyz = inputs["points"][: len(points)]
-        found = mutual(similarity, *directions(xyz, pair.camera, m.views), m.max_matches)
+        found = mutual(similarity, *directions(xyz, pair.camera, 1 if guess else m.views), m.max_matches)
+        if guess:
+            xyz = frame_of(guess).inverse().apply(xyz).astype(np.float32)
         (h, w), (height, width) = pixels.shape[1:], grid.cells.shape[1:]
         covered = pair.camera.undistorted.resized(w, h).cropped(0, 0, width * grid.stride, height * grid.stride)
         return Prediction(

@@ -5,11 +5,16 @@
 Matches propose and agreement disposes. In a street that looks alike both ways a wrong pose may have more inliers than
 the right one, but the descriptors of all that is in view tell them apart; and since they compare everything in view,
 their likelihood has the spread of the pose's true error, which counts of inliers do not.
+
+A network that can look near a pose is first asked where that is (`propose`), then looks near each of the answers, and
+`best_of` these looks says where the camera is: seen from nearby, a wrong pose no longer agrees as well. A closer look,
+near the best of them, has the right pose in the middle and makes it exact.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +40,16 @@ NOWHERE = -1.0  # agreement of a pose that sees nothing: no two descriptors are 
 NEAR_PLANE = 0.5  # m
 WIDENED = 1.3  # of the tangent of the view: what may come into it while samples move about
 ANOTHER_M, ANOTHER_RAD = 3.0, np.radians(10.0)  # poses farther apart are different answers
+SETTLED_M, SETTLED_RAD = 0.1, np.radians(0.5)  # a pose that moves less than this needs no closer look
+MOST_PROPOSED, WORTH_A_LOOK = 3, 0.08  # poses, and how much less their agreement may be than that of the best
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a network says of a pair, of the points near the view of a `guess` of T_camera_lidar or of all of them."""
+
+    prediction: Prediction
+    guess: Pose | None = None
 
 
 @dataclass(frozen=True)
@@ -50,22 +65,105 @@ def locate(
 ) -> PoseEstimate:  # fmt: skip
     """T_camera_lidar that the prediction speaks for, with the covariance of its posterior; or a status that says why
     not. A prior is one more hypothesis, and a factor of the posterior. The same input gives the same answer."""
+    return best_of([Look(prediction)], camera, settings, calibration, prior)
+
+
+def propose(
+    prediction: Prediction, camera: Camera, settings: PnpSettings | None = None,
+    calibration: Calibration | None = None, prior: Prior | None = None,
+) -> list[Pose]:  # fmt: skip
+    """Values of T_camera_lidar near which a second look is worth it, the best first, no two alike.
+
+    Raises NoPoseError when the matches give none.
+    """
+    calibration = calibration or Calibration()
+    ranked = _climbing(Look(prediction), camera, settings or PnpSettings(), calibration, prior)
+    proposed: list[Pose] = []
+    for h in ranked:
+        worth = h.score > ranked[0].score - calibration.sharpness * WORTH_A_LOOK
+        if worth and all(_different(h.pose, other) for other in proposed):
+            proposed.append(h.pose)
+    return proposed[:MOST_PROPOSED]
+
+
+def best_of(
+    looks: Sequence[Look], camera: Camera, settings: PnpSettings | None = None,
+    calibration: Calibration | None = None, prior: Prior | None = None, closer: Callable[[Pose], Look] | None = None,
+) -> PoseEstimate:  # fmt: skip
+    """As `locate`, of several looks: the likeliest of what they say. A guess is one more hypothesis of its look.
+
+    `closer` takes another look, near the pose that was found; it may raise InputError when there is nothing to see.
+    """
     settings, calibration = settings or PnpSettings(), calibration or Calibration()
-    most = max(prediction.candidates, key=len, default=None)
+    tried = [_tried(look, camera, settings, calibration, prior) for look in looks]
+    found = [estimate for estimate in tried if estimate.pose]
+    if not found:
+        return tried[0]
+    best = max(found, key=lambda estimate: _score(estimate, calibration, prior))
+    guess = looks[tried.index(best)].guess
+    if closer and best.pose and not (guess and _within(best.pose, guess, SETTLED_M, SETTLED_RAD)):
+        try:
+            again = _tried(closer(best.pose), camera, settings, calibration, prior)
+        except InputError:
+            again = best
+        best = again if again.pose else best
+    return judged(_against(best, found, calibration, prior), settings, calibration)
+
+
+def _tried(
+    look: Look, camera: Camera, settings: PnpSettings, calibration: Calibration, prior: Prior | None
+) -> PoseEstimate:
+    """What one look says, or a status that says why it says nothing."""
+    most = max(look.prediction.candidates, key=len, default=None)
     try:
-        return judged(_locate(prediction, camera, settings, calibration, prior), settings, calibration)
+        return _located(look, camera, settings, calibration, prior)
     except NoPoseError as none:
         return PoseEstimate(none.status, str(none), correspondences=most)
     except (InputError, np.linalg.LinAlgError) as error:
         return PoseEstimate(Status.NONFINITE, f"the solver broke down: {error}", correspondences=most)
 
 
-def _locate(
-    prediction: Prediction, camera: Camera, settings: PnpSettings, calibration: Calibration, prior: Prior | None
+def _score(estimate: PoseEstimate, calibration: Calibration, prior: Prior | None) -> float:
+    """Log likelihood over the sharpness."""
+    assert estimate.pose is not None
+    assert estimate.evidence is not None
+    return estimate.evidence.agreement + _log_prior(estimate.pose, prior) / calibration.sharpness
+
+
+def _against(
+    best: PoseEstimate, others: list[PoseEstimate], calibration: Calibration, prior: Prior | None
 ) -> PoseEstimate:
-    ranked = _ranked(_hypotheses(prediction, camera, settings, prior), prediction.agreement, calibration, prior)
-    climbed = [_climbed(h, prediction.agreement, calibration, prior) for h in ranked[:CLIMBERS]]
-    ranked = _ranked([*climbed, *ranked], prediction.agreement, calibration, prior)
+    """The best estimate, with evidence against the others that say something else."""
+    assert best.pose is not None
+    assert best.evidence is not None
+    mine = _score(best, calibration, prior)
+    margins = [
+        mine - _score(e, calibration, prior) for e in others if e.pose is not None and _different(e.pose, best.pose)
+    ]
+    if not margins:
+        return best
+    evidence = replace(
+        best.evidence, margin=min(best.evidence.margin, *margins),
+        rival=max(best.evidence.rival, float(np.exp(-calibration.sharpness * max(min(margins), 0.0)))),
+    )  # fmt: skip
+    return replace(best, evidence=evidence, confidence=calibration.confidence(evidence))
+
+
+def _climbing(
+    look: Look, camera: Camera, settings: PnpSettings, calibration: Calibration, prior: Prior | None
+) -> list[_Hypothesis]:
+    """Every hypothesis, and the best ones moved to the best pose near them; the likeliest first."""
+    known = [pose for pose in (prior.pose if prior else None, look.guess) if pose]
+    agreement = look.prediction.agreement
+    ranked = _ranked(_hypotheses(look.prediction, camera, settings, known), agreement, calibration, prior)
+    climbed = [_climbed(h, agreement, calibration, prior) for h in ranked[:CLIMBERS]]
+    return _ranked([*climbed, *ranked], agreement, calibration, prior)
+
+
+def _located(
+    look: Look, camera: Camera, settings: PnpSettings, calibration: Calibration, prior: Prior | None
+) -> PoseEstimate:
+    prediction, ranked = look.prediction, _climbing(look, camera, settings, calibration, prior)
     best = ranked[0]
     found = _posterior(best.pose, prediction.agreement, calibration, prior, enough=MIN_SAMPLES)
     pose = _about_camera(best.pose, found.mean)
@@ -93,10 +191,9 @@ def _locate(
     )
 
 
-def _hypotheses(
-    prediction: Prediction, camera: Camera, settings: PnpSettings, prior: Prior | None
-) -> list[_Hypothesis]:
-    """One of each set of matches that gives one, and the prior's; raises the first reason when there is none."""
+def _hypotheses(prediction: Prediction, camera: Camera, settings: PnpSettings, known: list[Pose]) -> list[_Hypothesis]:
+    """One of each set of matches that gives one, and those known beforehand; raises the first reason when there is
+    none of the former."""
     found, reasons = [], []
     quick = settings.model_copy(update={"iterations": min(settings.iterations, settings.view_iterations)})
     for matches in prediction.candidates:
@@ -108,16 +205,15 @@ def _hypotheses(
             reasons.append(none)
     if not found:
         raise reasons[0] if reasons else NoPoseError(Status.TOO_FEW_MATCHES, "the prediction has no matches")
-    if prior:
-        found.append(
-            _Hypothesis(prior.pose, max((h.matches for h in found), key=lambda m: _support(m, camera, settings, prior)))
-        )
+    sets = [h.matches for h in found]
+    for pose in known:
+        found.append(_Hypothesis(pose, max(sets, key=lambda m: _support(m, camera, settings, pose))))
     return found
 
 
-def _support(matches: Correspondences, camera: Camera, settings: PnpSettings, prior: Prior) -> int:
+def _support(matches: Correspondences, camera: Camera, settings: PnpSettings, pose: Pose) -> int:
     problem = problem_of(matches, camera, settings.threshold_deg)
-    distance, in_front = problem.distances(problem.in_map(prior.pose))
+    distance, in_front = problem.distances(problem.in_map(pose))
     return int(((distance <= problem.gate) & in_front).sum())
 
 
@@ -150,15 +246,23 @@ def _all(agreement: Agreement) -> tuple[Rows, Array]:
 
 
 def _agreement(agreement: Agreement, rows: Rows, points: Array, rotations: Array, translations: Array) -> Array:
-    """(K,) mean similarity of the points in view and the pixels they fall on, under each of K poses of `points`."""
+    """(K,) mean similarity of the points in view and of where they fall, under each of K poses of `points`; bilinear
+    between the middles of cells."""
     c = agreement.camera
     x, y, z = np.moveaxis(points @ rotations.transpose(0, 2, 1) + translations[:, None], -1, 0)
     seen = z > NEAR_PLANE
     depth = np.where(seen, z, 1.0)
-    column, row = np.rint(c.fx * x / depth + c.cx), np.rint(c.fy * y / depth + c.cy)
-    seen &= (column >= 0) & (column < c.width) & (row >= 0) & (row < c.height)
-    cell = np.where(seen, row * c.width + column, 0).astype(np.int64)
-    total = np.where(seen, agreement.similarity[rows, cell], 0.0).sum(axis=1)
+    u, v = c.fx * x / depth + c.cx, c.fy * y / depth + c.cy
+    seen &= (u >= 0) & (u < c.width - 1) & (v >= 0) & (v < c.height - 1)
+    u, v = np.where(seen, u, 0.0), np.where(seen, v, 0.0)
+    column, row = u.astype(np.int64), v.astype(np.int64)
+    cell, right, down = row * c.width + column, u - column, v - row
+    flat, first = agreement.similarity.ravel(), rows * agreement.similarity.shape[1]
+    here, below = first + cell, first + cell + c.width
+    with np.errstate(invalid="ignore"):  # told below
+        upper = flat[here] + right * (flat[here + 1] - flat[here])
+        lower = flat[below] + right * (flat[below + 1] - flat[below])
+        total = np.where(seen, upper + down * (lower - upper), 0.0).sum(axis=1)
     if not np.isfinite(total).all():
         raise NoPoseError(Status.NONFINITE, "the similarity of points and pixels holds NaN or infinity")
     n = seen.sum(axis=1)
@@ -277,5 +381,9 @@ def _agreement_of(pose: Pose, agreement: Agreement) -> float:
 
 
 def _different(a: Pose, b: Pose) -> bool:
+    return not _within(a, b, ANOTHER_M, ANOTHER_RAD)
+
+
+def _within(a: Pose, b: Pose, metres: float, radians: float) -> bool:
     apart = np.linalg.norm(a.inverse().translation - b.inverse().translation)
-    return bool(apart > ANOTHER_M or np.linalg.norm(a.local(b)[3:]) > ANOTHER_RAD)
+    return bool(apart <= metres and np.linalg.norm(a.local(b)[3:]) <= radians)

@@ -34,6 +34,9 @@ class TorchRuntime:
         self._device, self._why = choose_device(device)
         self._threads = threads
         self._network = network.eval().to(self._device)
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):  # a third faster than rows of channels, though learning is slower so
+                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, inputs: Arrays) -> dict[str, Tensor]:
         tensors = {k: torch.from_numpy(v)[None].to(self._device) for k, v in inputs.items()}

@@ -18,8 +18,8 @@ PROTOCOLS: dict[str, str] = {
     "none": "the cloud as the source gives it",
     "vp2p": "cloud turned about its up axis by uniform -180..180 deg and moved by uniform +-10 m in its ground plane",
     "sixdof": "as vp2p, tilted by a rotation vector of uniform +-10 deg in x and in y, and raised by uniform +-1 m",
-    "prior": "the cloud as the source gives it, and a prior: the true pose, turned by a rotation vector of uniform +-10 deg and"
-    " moved by uniform +-1 m along and about each camera axis",
+    "prior": "the cloud as the source gives it, and a prior: the true pose, moved by uniform +-1 m along each camera"
+    " axis and turned by a rotation vector of uniform +-10 deg about each",
 }
 
 

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,14 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Image, Pair, PointCloud, Sample
-from i2p_ros.networks.vp2p import VP2P, network_camera
+from i2p_ros.networks.vp2p import VP2P, frame_of, network_camera
 from i2p_ros.sources.base import Source
-from i2p_ros.sources.perturb import Protocol, perturbed
+from i2p_ros.sources.perturb import Protocol, perturbed, random_prior
 
 ASPECT = 3.2  # width to height of training images: a batch needs equal sizes, whatever the cameras
+BEAM_RAD = np.radians(0.43)  # about the step between the beams of an HDL-64E
+LEAST_POINTS = 2000  # that a poorer lidar leaves
+PRIOR_SCALES = 0.05, 1.0  # of the ranges of the protocol `prior`
 _MIRROR_CAMERA, _MIRROR_LIDAR = np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0])
 
 
@@ -54,7 +58,7 @@ class CachedSource:
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # not made yet, or damaged
             sample = self._source[index]
         self._folder.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{torch.initial_seed()}.tmp.npz")  # two workers may make the same one
+        partial = file.with_suffix(f".{os.getpid()}.tmp.npz")  # two workers may make the same one
         np.savez(partial, allow_pickle=False, **_pack(sample))
         partial.replace(file)
         return sample
@@ -92,7 +96,7 @@ def mirrored(sample: Sample) -> Sample:
     return Sample(replace(pair, image=image, camera=camera, cloud=cloud), T)
 
 
-def cropped(sample: Sample, rng: np.random.Generator, least: float = 0.8) -> Sample:
+def cropped(sample: Sample, rng: np.random.Generator, least: float = 0.55) -> Sample:
     """A window of the image with the aspect of all training images, and of at least `least` of the largest such."""
     pair, camera = sample.pair, sample.pair.camera
     share = rng.uniform(least, 1.0) if rng.random() < 0.5 else 1.0
@@ -118,37 +122,63 @@ def recoloured(image: Image, rng: np.random.Generator) -> Image:
     """The image with another exposure, gamma, white balance, sharpness and noise."""
     x: NDArray[Any] = (image / np.float32(255.0)) ** rng.uniform(0.75, 1.33)
     x = (x - 0.5) * rng.uniform(0.75, 1.2) + 0.5 + rng.uniform(-0.1, 0.1) + rng.uniform(-0.05, 0.05, 3)
+    if rng.random() < 0.1:
+        x = np.repeat(x.mean(axis=2, keepdims=True), 3, axis=2)
     if rng.random() < 0.3:
         x = np.asarray(cv2.GaussianBlur(x, (0, 0), image.shape[1] / 512 * rng.uniform(0.3, 1.5)))
     x = x + rng.standard_normal(image.shape, dtype=np.float32) * rng.uniform(0, 0.04)
-    return np.asarray(np.clip(x * 255.0, 0, 255), np.uint8)
+    new: Image = np.asarray(np.clip(x * 255.0, 0, 255), np.uint8)
+    if rng.random() < 0.2:
+        _, jpeg = cv2.imencode(".jpg", new, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))])
+        new = np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)
+    return new
+
+
+def resensed(cloud: PointCloud, rng: np.random.Generator) -> PointCloud:
+    """The cloud as a poorer lidar would have taken it, in a world where some things are gone."""
+    if cloud.intensity is not None:
+        cloud = PointCloud(cloud.xyz, cloud.intensity * np.float32(rng.uniform(0.6, 1.4)))
+    x, y, z = cloud.xyz.T
+    keep = np.ones(len(cloud), bool)
+    if rng.random() < 0.2:  # a sector that something covers
+        gap = np.abs(np.angle(np.exp(1j * (np.arctan2(y, x) - rng.uniform(-np.pi, np.pi)))))
+        keep &= gap > rng.uniform(0.0, 0.3)
+    if rng.random() < 0.3:  # fewer beams
+        beam = np.floor(np.arctan2(z, np.hypot(x, y)) / BEAM_RAD).astype(np.int64)
+        keep &= (beam + rng.integers(4)) % rng.integers(2, 5) == 0
+    if rng.random() < 0.3:  # what has driven away since
+        for place in cloud.xyz[rng.integers(0, len(cloud), 6), :2]:
+            keep &= np.hypot(*(cloud.xyz[:, :2] - place).T) > rng.uniform(0.5, 2.5)
+    if rng.random() < 0.3:
+        keep &= rng.random(len(cloud)) < rng.uniform(0.3, 1.0)
+    if keep.sum() < LEAST_POINTS:
+        return cloud
+    cloud = cloud.selected(keep)
+    noise = rng.standard_normal(cloud.xyz.shape, dtype=np.float32) * np.float32(rng.choice([0.0, 0.01, 0.03]))
+    return PointCloud(cloud.xyz + noise, cloud.intensity)
 
 
 def varied(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Another sample of the same place: mirrored, cropped, recoloured, other intensities, a missing sector."""
+    """Another sample of the same place: mirrored, cropped, recoloured, with another lidar."""
     sample = shrunk(sample)
     if rng.random() < 0.5:
         sample = mirrored(sample)
     sample = cropped(sample, rng)
-    cloud = sample.pair.cloud
-    if cloud.intensity is not None:
-        cloud = PointCloud(cloud.xyz, cloud.intensity * np.float32(rng.uniform(0.6, 1.4)))
-    if rng.random() < 0.2:
-        azimuth = np.arctan2(cloud.xyz[:, 1], cloud.xyz[:, 0])
-        gap = np.abs(np.angle(np.exp(1j * (azimuth - rng.uniform(-np.pi, np.pi)))))
-        cloud = cloud.selected(gap > rng.uniform(0.0, 0.3))
-    pair = replace(sample.pair, image=recoloured(sample.pair.image, rng), cloud=cloud)
+    pair = replace(sample.pair, image=recoloured(sample.pair.image, rng), cloud=resensed(sample.pair.cloud, rng))
     return replace(sample, pair=pair)
 
 
 class TrainingSet(Dataset[dict[str, torch.Tensor]]):
-    """Example k: a source drawn by its share, an item of it, varied and perturbed, all from the seed and k."""
+    """Example k: a source and a protocol drawn by their shares, an item of the source, varied and perturbed, all from
+    the seed and k. A prior is off by any share of what its protocol says: a second pass has a better one."""
 
     def __init__(
-        self, family: VP2P, sources: Sequence[tuple[Source, float]], protocol: Protocol, seed: int, samples: int
-    ) -> None:
-        self.family, self.sources, self.protocol, self.seed, self.samples = family, sources, protocol, seed, samples
+        self, family: VP2P, sources: Sequence[tuple[Source, float]], protocols: Mapping[Protocol, float], seed: int,
+        samples: int,
+    ) -> None:  # fmt: skip
+        self.family, self.sources, self.protocols, self.seed, self.samples = family, sources, protocols, seed, samples
         self._shares = np.array([share for _, share in sources]) / sum(share for _, share in sources)
+        self._protocol_shares = np.array(list(protocols.values())) / sum(protocols.values())
 
     def __len__(self) -> int:
         return self.samples
@@ -157,26 +187,32 @@ class TrainingSet(Dataset[dict[str, torch.Tensor]]):
         rng = np.random.default_rng([self.seed, k])
         source = self.sources[rng.choice(len(self.sources), p=self._shares)][0]
         sample = varied(source[int(rng.integers(len(source)))], rng)
-        sample, _ = perturbed(sample, self.protocol, self.seed, k)
+        protocol = list(self.protocols)[rng.choice(len(self.protocols), p=self._protocol_shares)]
+        if protocol == "prior" and sample.T_camera_lidar:
+            sample = replace(sample, prior=random_prior(sample.T_camera_lidar, rng, rng.uniform(*PRIOR_SCALES)))
+        else:
+            sample, _ = perturbed(sample, protocol, self.seed, k)
         return example(self.family, sample, rng)
 
 
 def example(family: VP2P, sample: Sample, rng: np.random.Generator) -> dict[str, torch.Tensor]:
     """Inputs, and the labels: `uv` (N, 2) network pixels of the points, `visible` (N,) whether inside the image,
-    `camera` (4,) fx, fy, cx, cy in network pixels, `T_camera_lidar` (4, 4)."""
+    `camera` (4,) fx, fy, cx, cy in network pixels, `T_camera_lidar` (4, 4) of the points as they are given."""
     if sample.T_camera_lidar is None:
         raise InputError(f"{sample.pair.name} has no true pose: it cannot be trained on", "training.truth")
-    inputs = family.prepare(sample.pair, rng)
+    guess = sample.prior.pose if sample.prior else None
+    inputs = family.prepare(sample.pair, guess, rng)
+    T_camera_given = sample.T_camera_lidar @ frame_of(guess).inverse()
     points = family.settings.max_points
     if len(inputs["points"]) < points:  # a batch needs equal numbers
         again = rng.integers(0, len(inputs["points"]), points - len(inputs["points"]))
         for key in ("points", "features"):
             inputs[key] = np.concatenate([inputs[key], inputs[key][again]])
     camera = network_camera(sample.pair.camera, family.settings.image_width)
-    uv, visible = camera.project(sample.T_camera_lidar.apply(inputs["points"]))
+    uv, visible = camera.project(T_camera_given.apply(inputs["points"]))
     labels = {
         "uv": np.nan_to_num(uv, nan=-1e4).astype(np.float32), "visible": visible,
         "camera": np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
-        "T_camera_lidar": sample.T_camera_lidar.matrix,
+        "T_camera_lidar": T_camera_given.matrix,
     }  # fmt: skip
     return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in {**inputs, **labels}.items()}

@@ -33,12 +33,36 @@ def adaptive_weighted(similarity: Tensor, positive: Tensor, negative: Tensor, ga
     return rows + columns
 
 
+def map_coordinates(uv: Tensor, image: Tensor, pixels: Tensor) -> Tensor:
+    """(B, N, 2) x, y on the descriptor map of network pixels uv (B, N, 2), no farther out than its outermost cells."""
+    h, w = pixels.shape[-2:]
+    size = torch.tensor([w, h]).to(uv)
+    scaled = (uv + 0.5) * size / torch.tensor([image.shape[-1], image.shape[-2]]).to(uv) - 0.5
+    return scaled.clamp(min=torch.zeros_like(size), max=size - 1)
+
+
 def cells(uv: Tensor, image: Tensor, pixels: Tensor) -> Tensor:
     """(B, N) flat index of the cell of the descriptor map that each of the network pixels uv (B, N, 2) falls in."""
-    h, w = pixels.shape[-2:]
-    scale = torch.tensor([w / image.shape[-1], h / image.shape[-2]])
-    x, y = ((uv + 0.5) * scale.to(uv) - 0.5).round().long().unbind(-1)
-    return y.clamp(0, h - 1) * w + x.clamp(0, w - 1)
+    x, y = map_coordinates(uv, image, pixels).round().long().unbind(-1)
+    return y * pixels.shape[-1] + x
+
+
+def located(logits: Tensor, place: Tensor, width: int) -> Tensor:
+    """Scalar: cross-entropy of logits (P, h w) over the cells of a map, and places (P, 2) on it.
+
+    A place between cells belongs to the four about it, as in bilinear interpolation, so that the expected cell of the
+    softmax is the place itself: that is what matching reads off to less than a cell.
+    """
+    low = torch.stack([place[:, 0].floor(), place[:, 1].floor()], 1)
+    share = place - low
+    height = logits.shape[1] // width
+    loss = logits.logsumexp(1)
+    for right in (0, 1):
+        for down in (0, 1):
+            x, y = (low[:, 0].long() + right).clamp(max=width - 1), (low[:, 1].long() + down).clamp(max=height - 1)
+            weight = (share[:, 0] if right else 1 - share[:, 0]) * (share[:, 1] if down else 1 - share[:, 1])
+            loss = loss - weight * logits.gather(1, (y * width + x)[:, None])[:, 0]
+    return loss.mean()
 
 
 class Learner(nn.Module):
@@ -62,7 +86,7 @@ class Learner(nn.Module):
 def vp2p_losses(batch: dict[str, Tensor], out: dict[str, Tensor], s: TrainingSettings) -> dict[str, Tensor]:
     """Scalars `match`, `dense` and `score`, and their weighted sum `loss`."""
     uv, visible = batch["uv"], batch["visible"]
-    cell = cells(uv, batch["image"], out["pixels"])
+    on_map, cell = (place(uv, batch["image"], out["pixels"]) for place in (map_coordinates, cells))
     match, dense = [], []
     for b in range(len(uv)):
         seen = visible[b].nonzero()[:, 0]
@@ -73,8 +97,8 @@ def vp2p_losses(batch: dict[str, Tensor], out: dict[str, Tensor], s: TrainingSet
         distance = torch.cdist(uv[b, seen], uv[b, seen])
         near, far = distance <= s.positive_px, distance > s.negative_px
         match.append(adaptive_weighted(pixels[:, cell[b, seen]].T @ points.T, near, far, s.gamma))
-        few = slice(0, DENSE_SAMPLED)
-        dense.append(F.cross_entropy(DENSE_SCALE * points[few] @ pixels, cell[b, seen[few]]))
+        few = seen[:DENSE_SAMPLED]
+        dense.append(located(DENSE_SCALE * out["points"][b, few] @ pixels, on_map[b, few], out["pixels"].shape[-1]))
     nothing = out["pixels"].sum() * 0
     losses = {
         "match": torch.stack(match).mean() if match else nothing,

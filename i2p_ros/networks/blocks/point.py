@@ -88,7 +88,7 @@ class FeaturePropagation(nn.Module):
 
 
 class PointNet(nn.Module):
-    """Two levels down and up over the points; also one vector for the whole cloud."""
+    """Two levels down and up over the points."""
 
     def __init__(self, channels_in: int, centres: list[int], channels: list[int], k: int, channels_out: int) -> None:
         super().__init__()
@@ -100,11 +100,14 @@ class PointNet(nn.Module):
         self.propagate2 = FeaturePropagation(c2, c1, c1)
         self.propagate1 = FeaturePropagation(c1, channels_in, channels_out)
 
-    def forward(self, points: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, N, C) features of points (B, N, 3), and (B, channels[1]) of the cloud."""
+    def encode(self, points: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, centres[0], channels[0]) and (B, centres[1], channels[1]) of the first of points (B, N, 3)."""
         first, second = (points[:, :n] for n in self.centres)
         near = slice(0, 4 * self.centres[0])  # neighbours from an even sample: a quarter of the search
         x1 = self.attend1(first, self.abstract1(first, points[:, near], features[:, near]))
-        x2 = self.attend2(second, self.abstract2(second, first, x1))
-        up = self.propagate2(first, x1, second, x2)
-        return self.propagate1(points, features, first, up), x2.amax(1)
+        return x1, self.attend2(second, self.abstract2(second, first, x1))
+
+    def decode(self, points: Tensor, features: Tensor, x1: Tensor, x2: Tensor) -> Tensor:
+        """(B, N, C) of all points, from those of both levels."""
+        first, second = (points[:, :n] for n in self.centres)
+        return self.propagate1(points, features, first, self.propagate2(first, x1, second, x2))
