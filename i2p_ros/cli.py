@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -282,8 +283,9 @@ def train(
     With --overfit: a network that cannot learn one batch by heart has a fault. Exit code 4: it did not.
     """
     from i2p_ros.networks.vp2p import SIZES, VP2P
+    from i2p_ros.runtime.torch_runtime import choose_device
     from i2p_ros.sources.kitti import KittiSource
-    from i2p_ros.sources.opening import open_source
+    from i2p_ros.sources.synthetic import SyntheticSource
     from i2p_ros.training.data import CachedSource, TrainingSet
     from i2p_ros.training.loop import train as run
     from i2p_ros.training.validation import VIEWS, FixedPairs, OneBatch, Validation
@@ -292,7 +294,7 @@ def train(
     _check_targets(out / "manifest.yaml")
     settings = load_settings(files, overrides, load_settings((), OVERFIT) if overfit else None)
     s, family = settings.training, VP2P(SIZES[size], settings.matching)
-    made_up = open_source("synthetic", settings=settings, seed=TRAINING_WORLDS + seed, n=worlds)
+    made_up = SyntheticSource(settings.synthetic, TRAINING_WORLDS + seed, worlds)
     protocol = next(iter(s.protocols))
     about: dict[str, Any] = {"command": _command(), "protocols": s.protocols}
     if overfit:
@@ -304,14 +306,19 @@ def train(
         _tell_overfit(done, pairs)
         return
     share = 1 - kitti_share if kitti else 1.0
-    sources: list[tuple[Source, float]] = [(CachedSource(made_up, out / "cache", str(settings.synthetic)), share)]
+    worlds_kept = CachedSource(made_up, out / "cache", str(settings.synthetic))
+    if choose_device(settings.device)[0].type == "cuda":  # a CPU renders them as they are needed
+        rank, local_rank = (int(os.environ.get(name, "0")) for name in ("RANK", "LOCAL_RANK"))
+        render = partial(made_up.samples, device=f"cuda:{local_rank}")
+        worlds_kept.fill(render, rank, int(os.environ.get("WORLD_SIZE", "1")))
+    sources: list[tuple[Source, float]] = [(worlds_kept, share)]
     known: tuple[str, ...] = ()
     if kitti:
         real = KittiSource(kitti, drives=_listed(drives))
         known = real.drives
         sources.append((CachedSource(real, out / "cache", str(kitti.resolve())), kitti_share))
     data = TrainingSet(family, sources, s.protocols, seed, s.samples)
-    unseen = open_source("synthetic", settings=settings, seed=VALIDATION_WORLDS, n=s.validate_pairs)
+    unseen = SyntheticSource(settings.synthetic, VALIDATION_WORLDS, s.validate_pairs)
     kept = CachedSource(unseen, out / "cache", str(settings.synthetic))
     validation = Validation(kept, protocol, VALIDATION_WORLDS, s.validate_pairs)
     data_in_words = ", ".join(f"{source.name} ({len(source)} pairs) {share:.0%}" for source, share in sources)

@@ -275,7 +275,7 @@ def test_numbers_by_counting_are_random_enough() -> None:
 def test_streets_of_all_kinds_have_everything_that_belongs_to_a_street() -> None:
     materials, shares = set(), []
     for index in range(16):
-        place = place_of(index)
+        place = place_of(index, variety=1.0)
         scene = build([place], CPU)
         materials |= {Material(int(m)) for m in scene.solids.material.unique()}
         seen = look(scene, *by_camera(scene, place))

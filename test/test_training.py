@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Examples keep their truth through every variation; losses follow their formulas."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import hypothesis
@@ -87,6 +88,21 @@ def test_a_cached_sample_is_the_same_sample(tmp_path: Path) -> None:
     assert made.pair.camera == kept.pair.camera
     assert made.T_camera_lidar is not None and kept.T_camera_lidar is not None
     np.testing.assert_allclose(made.T_camera_lidar.matrix, kept.T_camera_lidar.matrix, atol=1e-12)
+
+
+def test_a_cache_is_filled_with_what_it_lacks(tmp_path: Path) -> None:
+    source, asked = SyntheticSource(WORLD, 5, 5), list[int]()
+    cached = CachedSource(source, tmp_path, str(WORLD))
+
+    def make(indices: Sequence[int]) -> list[Sample]:
+        asked.extend(indices)
+        return source.samples(indices)
+
+    one = cached[2].pair.image
+    assert cached.fill(make, 0, 2) == 2 and asked == [0, 4]
+    assert cached.fill(make) == 2 and asked == [0, 4, 1, 3]
+    assert cached.fill(make) == 0 and (cached[2].pair.image == one).all()
+    assert (cached[3].pair.image == source[3].pair.image).all()
 
 
 def test_the_cache_keeps_sources_apart_and_mends_itself(tmp_path: Path) -> None:

@@ -58,7 +58,11 @@ class SyntheticSettings(_Group):
     points: int = Field(40000, ge=100, description="lidar returns, about")
     drive: bool = Field(False, description="a drive with motion through one world, not scattered places")
     rate_hz: float = Field(10.0, gt=0, description="pairs a second of a drive")
-    variety: float = Field(0.0, ge=0, le=1, description="share of places with any camera and lidar; others are like KITTI's")
+    variety: float = Field(
+        0.0, ge=0, le=1,
+        description="share of places with any street, weather, camera and lidar; others are built-up streets by day"
+        " with a rig like KITTI's",
+    )  # fmt: skip
 
 
 class PairingSettings(_Group):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,16 +52,31 @@ class CachedSource:
         return len(self._source)
 
     def __getitem__(self, index: int) -> Sample:
-        file = self._folder / f"{index:07d}.npz"
         try:
-            return _unpack(self._source, file, index)
+            return _unpack(self._source, self._file(index), index)
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # not made yet, or damaged
             sample = self._source[index]
-        self._folder.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}.tmp.npz")  # two workers may make the same one
-        np.savez(partial, allow_pickle=False, **_pack(sample))
-        partial.replace(file)
+        self._keep(index, sample)
         return sample
+
+    def fill(self, make: Callable[[Sequence[int]], Sequence[Sample]], part: int = 0, parts: int = 1) -> int:
+        """Make this part of the samples that are not kept yet, many at a time, as a GPU does; returns how many."""
+        at_once = 64
+        missing = [index for index in range(part, len(self), parts) if not self._file(index).exists()]
+        for k in range(0, len(missing), at_once):
+            indices = missing[k : k + at_once]
+            for index, sample in zip(indices, make(indices), strict=True):
+                self._keep(index, sample)
+        return len(missing)
+
+    def _file(self, index: int) -> Path:
+        return self._folder / f"{index:07d}.npz"
+
+    def _keep(self, index: int, sample: Sample) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = self._file(index).with_suffix(f".{os.getpid()}.tmp.npz")  # two workers may make the same one
+        np.savez(partial, allow_pickle=False, **_pack(sample))
+        partial.replace(self._file(index))
 
 
 def _pack(sample: Sample) -> dict[str, NDArray[Any]]:

@@ -13,8 +13,7 @@ from i2p_ros.training.pose_loss import PoseLoss
 
 MARGIN = 0.25  # m of the adaptive-weighted loss (VP2P-Match)
 NOTHING = -1e4  # in place of -inf: its exponential is exactly zero in float32, and gradients stay finite
-SAMPLED = 256  # visible points an image that the adaptive-weighted loss compares with each other
-DENSE_SAMPLED = 128  # visible points an image that are compared with every pixel
+SAMPLED = 512  # visible points an image that are compared with each other, and with every pixel
 DENSE_SCALE = 20.0  # of the cross-entropy over pixels; matching's sub-pixel peak uses the same
 
 
@@ -97,8 +96,7 @@ def vp2p_losses(batch: dict[str, Tensor], out: dict[str, Tensor], s: TrainingSet
         distance = torch.cdist(uv[b, seen], uv[b, seen])
         near, far = distance <= s.positive_px, distance > s.negative_px
         match.append(adaptive_weighted(pixels[:, cell[b, seen]].T @ points.T, near, far, s.gamma))
-        few = seen[:DENSE_SAMPLED]
-        dense.append(located(DENSE_SCALE * out["points"][b, few] @ pixels, on_map[b, few], out["pixels"].shape[-1]))
+        dense.append(located(DENSE_SCALE * points @ pixels, on_map[b, seen], out["pixels"].shape[-1]))
     nothing = out["pixels"].sum() * 0
     losses = {
         "match": torch.stack(match).mean() if match else nothing,

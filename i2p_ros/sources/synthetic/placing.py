@@ -24,9 +24,10 @@ WORLD_STREAM, RIG_STREAM, FRAME_STREAM = 1, 3, 4  # of random numbers
 
 def scattered_place(settings: SyntheticSettings, seed: int, index: int) -> Place:
     """Somewhere in a world of its own: along the street mostly, anyhow in three cases of ten."""
-    world = random_world(np.random.default_rng((seed, PLACES, index, WORLD_STREAM)), own_lane=0.7)
     rng = np.random.default_rng((seed, PLACES, index, FRAME_STREAM))
-    rig = Rig.random(settings, rng)
+    anything = bool(rng.random() < settings.variety)
+    world = random_world(np.random.default_rng((seed, PLACES, index, WORLD_STREAM)), 0.7, anything)
+    rig = Rig.random(settings, rng, anything)
     x, lane = rng.uniform(0.0, 500.0), -0.5 * world.road + rng.normal(0.0, 0.4)
     turn = rng.uniform(-math.pi, math.pi) if rng.random() < 0.3 else rng.normal(0.0, 0.12)
     pitch, roll, rise = rng.normal(0.0, [0.006, 0.006, 0.02]).tolist()
@@ -35,9 +36,10 @@ def scattered_place(settings: SyntheticSettings, seed: int, index: int) -> Place
 
 def drive_place(settings: SyntheticSettings, seed: int, index: int) -> Place:
     """Frame `index` of a drive: the vehicle keeps its lane, swaying a little, and nods."""
-    world = random_world(np.random.default_rng((seed, DRIVE, WORLD_STREAM)), own_lane=0.0)
     rng = np.random.default_rng((seed, DRIVE, RIG_STREAM))
-    rig = Rig.random(settings, rng)
+    anything = bool(rng.random() < settings.variety)
+    world = random_world(np.random.default_rng((seed, DRIVE, WORLD_STREAM)), 0.0, anything)
+    rig = Rig.random(settings, rng, anything)
     start, phase = rng.uniform(0.0, 500.0), rng.uniform(0.0, 2.0 * math.pi, 4)
     rig = rig.reseeded(int(np.random.default_rng((seed, DRIVE, FRAME_STREAM, index)).integers(-(2**31), 2**31)))
     t = index / settings.rate_hz

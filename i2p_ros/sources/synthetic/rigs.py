@@ -29,12 +29,11 @@ class Rig:
     height: float
 
     @staticmethod
-    def random(settings: SyntheticSettings, rng: np.random.Generator) -> Rig:
-        """A rig like KITTI's, with another lens and another mounting each time: some cm, up to 1 deg.
-
-        A share `variety` of them has any camera and any lidar, up to 1 m and 5 deg apart, 0.5 m to 2.6 m high.
+    def random(settings: SyntheticSettings, rng: np.random.Generator, anything: bool) -> Rig:
+        """A rig like KITTI's, with another lens and another mounting each time: some cm, up to 1 deg; or any camera and
+        any lidar, up to 1 m and 5 deg apart, 0.5 m to 2.6 m high.
         """
-        if rng.random() < settings.variety:
+        if anything:
             return _any(settings, rng)
         camera = _camera(settings, 0.58 * rng.uniform(0.95, 1.05), 0.03, rng)
         place = np.array([0.27, 0.0, -0.08]) + rng.uniform(-0.04, 0.04, 3)

@@ -64,6 +64,8 @@ KINDS: dict[str, dict[str, Range]] = {
     },
 }  # fmt: skip
 
+EVERYDAY = ("mixed", "old town", "residential")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class World:
@@ -122,9 +124,9 @@ class World:
     markings: Any
 
 
-def random_world(rng: np.random.Generator, own_lane: float) -> World:
-    """A world drawn from rng, its frame at the start of the street."""
-    kind = KINDS[str(rng.choice(list(KINDS)))]
+def random_world(rng: np.random.Generator, own_lane: float, anything: bool = True) -> World:
+    """A world drawn from rng: of any kind and weather, or an everyday one. Its frame starts where the street does."""
+    kind = KINDS[str(rng.choice(list(KINDS if anything else EVERYDAY)))]
     ranges = {**COMMON, **kind}
     low, high = np.array(list(ranges.values())).T
     drawn = dict(zip(ranges, (low + rng.random(len(low)) * (high - low)).tolist(), strict=True))
@@ -144,8 +146,8 @@ def random_world(rng: np.random.Generator, own_lane: float) -> World:
         leaf=tuple(rng.uniform([0.05, 0.12, 0.03], [0.25, 0.33, 0.10]).tolist()),
         wall=tuple((rng.uniform(0.3, 0.7) * rng.uniform(0.8, 1.2, 3)).tolist()),
         sun=(flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation)),
-        light=_weather(rng),
-        haze=float(rng.choice([rng.uniform(60.0, 150.0), rng.uniform(150.0, 800.0)], p=[0.1, 0.9])),
+        light=_weather(rng, anything),
+        haze=float(rng.uniform(60.0, 150.0) if anything and rng.random() < 0.1 else rng.uniform(150.0, 800.0)),
         kerb=kerb,
         sidewalk=kerb + pavement,
         block=float(rng.uniform(35.0, 90.0)),
@@ -160,9 +162,9 @@ def _waves(rng: np.random.Generator, slope: float, lengths: Range) -> tuple[floa
     return (*amplitude.tolist(), *k.tolist(), *rng.uniform(0.0, 2.0 * math.pi, 2).tolist())
 
 
-def _weather(rng: np.random.Generator) -> tuple[float, ...]:
-    """Strength of the sun, of the sky and of lamps: a sunny day, an overcast one, dusk or night."""
-    kind = rng.choice(4, p=[0.55, 0.27, 0.1, 0.08])
+def _weather(rng: np.random.Generator, anything: bool) -> tuple[float, ...]:
+    """Strength of the sun, of the sky and of lamps: a sunny day, an overcast one, or with `anything` dusk or night."""
+    kind = rng.choice(4, p=[0.55, 0.27, 0.1, 0.08] if anything else [0.7, 0.3, 0.0, 0.0])
     sun = (rng.uniform(0.8, 1.6), rng.uniform(0.0, 0.15), rng.uniform(0.0, 0.05), 0.0)[kind]
     sky = (rng.uniform(0.3, 0.7), rng.uniform(0.7, 1.1), rng.uniform(0.15, 0.4), rng.uniform(0.01, 0.06))[kind]
     lamps = (0.0, 0.0, rng.uniform(0.1, 0.5), rng.uniform(0.5, 1.0))[kind]
