@@ -47,6 +47,7 @@ setup(
         shared("launch", "*.launch.py"),
         shared("config", "*.yaml", "*.rviz", "*.xml"),
         shared("config/protocols", "*.yaml"),
+        shared("config/training", "*.yaml"),
         shared("models", "*.yaml", "*.safetensors"),
     ],
     install_requires=[
