@@ -74,7 +74,9 @@ class NodeSettings(_Group):
     lens: Literal["auto", "raw", "rectified"] = Field(
         "auto", description="whether images are undistorted already; auto: if `rect` is in the topic's name"
     )
-    intensity_field: str = Field("intensity", description="field of the cloud that holds the intensity")
+    intensity_field: str = Field(
+        "", description="field of the cloud that holds the intensity; empty: intensity, i, reflectivity or signal"
+    )
     base_frame: str = Field("", description="frame whose pose is published, known to tf; empty: the camera's")
     estimated_suffix: str = Field("_estimated", min_length=1, description="ending of the frame that is sent to tf")
     tf: bool = Field(True, description="send the estimate to tf")

@@ -39,7 +39,7 @@ class RosbagSource:
         topics: BagTopics | None = None,
         *,
         rectified: bool | None = None,
-        intensity_field: str = "intensity",
+        intensity_field: str = "",
     ) -> None:
         """`rectified` images take the camera from P; none: if the topic is named image_rect*, as image_proc does."""
         self.path, self._intensity_field = Path(path), intensity_field
@@ -85,7 +85,8 @@ class RosbagSource:
         image = image_from_message(self._read(self.topics.image, image_entry))
         cloud = cloud_from_message(self._read(self.topics.cloud, cloud_entry), self._intensity_field)
         stamp = image_entry[0]
-        pair = Pair(image, self._camera_at(stamp), cloud, stamp, f"{self.path.stem}/{index:06d}")
+        camera = self._camera_at(stamp).fitted(image.shape[1], image.shape[0])
+        pair = Pair(image, camera, cloud, stamp, f"{self.path.stem}/{index:06d}")
         return Sample(pair, self.T_camera_lidar, self._index.pose_at(cloud_entry[0], self._slop_ns))
 
     def _calibration(self) -> Pose | None:

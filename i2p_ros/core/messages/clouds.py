@@ -10,31 +10,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.messages.headers import stamp_ns
 from i2p_ros.core.messages.reading import attribute, bytes_of, integer
 from i2p_ros.core.types import PointCloud, Points
 
 MAX_POINTS = 1_000_000  # a larger cloud is thinned, at random
+MAX_SWEEP_S = 2.0  # no cloud takes longer to measure
+INTENSITY_FIELDS = ("intensity", "i", "reflectivity", "signal")
+TIME_FIELDS = ("t", "time", "timestamp", "time_stamp", "offset_time")  # Ouster, Velodyne, Hesai, Autoware, Livox
 MAX_COORDINATE = 10_000.0  # m: no lidar sees farther, and float32 is still exact to 1 mm here
 # sensor_msgs/PointField datatype -> NumPy type
 _POINT_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 
 
-def cloud_from_message(message: Any, intensity_field: str = "intensity", max_points: int = MAX_POINTS) -> PointCloud:
-    """Finite points of a PointCloud2 with intensity in 0..1, or none if the field is absent.
+def cloud_from_message(message: Any, intensity_field: str = "", max_points: int = MAX_POINTS) -> PointCloud:
+    """Finite points of a PointCloud2, with intensity in 0..1 and the time of each point where there are such fields.
 
-    Integer intensities are divided by the largest value of their type (u1: 255); floats by 255 if any is above 1.5.
+    Intensity is the named field, or the first of INTENSITY_FIELDS. Integers are divided by the largest value of their
+    type (u1: 255), floats by 255 if any is above 1.5. Time is the first of TIME_FIELDS.
     Points beyond MAX_COORDINATE are left out, and of more than `max_points` a random part is kept (same seed always).
     Raises InputError: `cloud.layout`, `cloud.field_missing`, `cloud.field_type`, `cloud.empty`, `cloud.too_few_unique`.
     """
-    fields = _fields(message, ("x", "y", "z", intensity_field))
-    points = _point_bytes(message)
-    columns = {
-        name: _column(points, *place, bool(attribute(message, "is_bigendian"))) for name, place in fields.items()
-    }
+    intensities = (intensity_field,) if intensity_field else INTENSITY_FIELDS
+    fields = _fields(message, ("x", "y", "z", *intensities, *TIME_FIELDS))
+    points, bigendian = _point_bytes(message), bool(attribute(message, "is_bigendian"))
+
+    def column(*names: str) -> NDArray[Any] | None:
+        place = next((fields[name] for name in names if name in fields), None)
+        return None if place is None else _column(points, *place, bigendian)
+
     with np.errstate(over="ignore"):
-        xyz = np.stack([columns[name] for name in "xyz"], axis=1).astype(np.float32, copy=False)
-    intensity = _unit_intensity(columns[intensity_field]) if intensity_field in columns else None
-    return _usable(PointCloud(xyz, intensity), max_points)
+        xyz = np.stack([_column(points, *fields[name], bigendian) for name in "xyz"], axis=1, dtype=np.float32)
+    intensity, time = column(*intensities), column(*TIME_FIELDS)
+    cloud = PointCloud(
+        xyz,
+        None if intensity is None else _unit_intensity(intensity),
+        None if time is None else _since(stamp_ns(attribute(attribute(message, "header"), "stamp")), time),
+    )
+    return _usable(cloud, max_points)
 
 
 def _fields(message: Any, names: tuple[str, ...]) -> dict[str, tuple[int, str]]:
@@ -42,9 +55,9 @@ def _fields(message: Any, names: tuple[str, ...]) -> dict[str, tuple[int, str]]:
     step = integer(message, "point_step")
     found: dict[str, tuple[int, str]] = {}
     for field in attribute(message, "fields"):
-        name, offset = str(attribute(field, "name")), integer(field, "offset")
+        name, offset, count = str(attribute(field, "name")), integer(field, "offset"), integer(field, "count")
         kind = _POINT_TYPES.get(integer(field, "datatype"))
-        end = offset + max(integer(field, "count"), 1) * np.dtype(kind or "u1").itemsize
+        end = offset + max(count, 1) * np.dtype(kind or "u1").itemsize
         if offset < 0 or end > step:
             raise InputError(f"field {name!r} ends at byte {end} of a point of {step}", "cloud.layout")
         if name not in names:
@@ -53,7 +66,7 @@ def _fields(message: Any, names: tuple[str, ...]) -> dict[str, tuple[int, str]]:
             raise InputError(f"the cloud has two fields {name!r}", "cloud.layout")
         if kind is None:
             raise InputError(f"field {name!r} has an unknown data type {field.datatype}", "cloud.field_type")
-        found[name] = (offset, kind)
+        found[name] = (offset, "u8" if (name in TIME_FIELDS and kind == "u4" and count == 2) else kind)
     missing = [name for name in "xyz" if name not in found]
     if missing:
         raise InputError(f"the cloud has no field {', '.join(missing)}", "cloud.field_missing")
@@ -88,6 +101,26 @@ def _unit_intensity(values: NDArray[Any]) -> Points:
         values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
         scale = 255.0 if values.max(initial=0.0) > 1.5 else 1.0
     return np.clip(values / scale, 0.0, 1.0).astype(np.float32)
+
+
+def _since(stamp: int, values: NDArray[Any]) -> Points:
+    """(N,) seconds since the stamp (ns), of values that count from it or are absolute, whichever is nearer.
+
+    Integers are ns; so are floats that would last longer than MAX_SWEEP_S if they were seconds.
+    """
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return np.full(len(values), np.nan, np.float32)
+    first, last = known.min(), known.max()
+    per_second = 10**9 if values.dtype.kind in "iu" or float(last) - float(first) > MAX_SWEEP_S else 1
+    start = stamp if per_second == 10**9 else stamp / 1e9
+    absolute = abs(float(first) - start) < abs(float(first))
+    if absolute and values.dtype.kind in "iu":
+        values = values.astype(np.int64) - stamp  # exact: float64 knows such numbers to 256 ns
+    elif absolute:
+        values = values.astype(np.float64) - start
+    with np.errstate(over="ignore"):
+        return (values / per_second).astype(np.float32)
 
 
 def _usable(cloud: PointCloud, max_points: int) -> PointCloud:

@@ -37,6 +37,14 @@ def frame_name(frame_id: str) -> str:
     return str(frame_id).lstrip("/")
 
 
+def frame_of(message: Any) -> str:
+    """The frame of a message's header; raises InputError `frame.empty` where it names none."""
+    frame = frame_name(attribute(attribute(message, "header"), "frame_id"))
+    if not frame:
+        raise InputError(f"header.frame_id of a {type(message).__name__} is empty: name the sensor", "frame.empty")
+    return frame
+
+
 def pose_from_transform(message: Any) -> Pose:
     """T_a_b of a geometry_msgs Transform (translation, rotation) or Pose (position, orientation)."""
     t = attribute(message, "translation", "position")

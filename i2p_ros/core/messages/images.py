@@ -145,5 +145,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
                 raise InputError("the JPEG data is truncated", "image.compressed")
             height, width = struct.unpack_from(">HH", data, at + 5)
             return width, height
+        if length < 2 or marker == 0x01 or 0xD0 <= marker <= 0xD9:  # no length here: decoders would read on elsewhere
+            break
         at += 2 + length
     raise InputError("the JPEG data has no frame header", "image.compressed")
