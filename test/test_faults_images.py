@@ -12,6 +12,7 @@ import pytest
 from made_messages import ENCODED, GOOD, INFO, JPEG, PNG, RGB, changed, compressed, image, png_bomb, refused, wide
 
 from i2p_ros.core.changes import FROZEN, FrozenImage
+from i2p_ros.core.errors import InputError
 from i2p_ros.core.messages import camera_from_message, image_from_message
 
 
@@ -57,7 +58,7 @@ def test_row_17_yuv422_against_bt601(encoding):
 
 @pytest.mark.parametrize("encoding", ["rgb12", "16UC1", "32FC1", "nv21", ""])
 def test_row_17_unknown_encodings_are_named(encoding):
-    with pytest.raises(Exception, match=f"encoding '{encoding}' is not supported; known are rgb8"):
+    with pytest.raises(InputError, match=f"encoding '{encoding}' is not supported; known are rgb8"):
         image_from_message(changed(GOOD, encoding=encoding))
     refuses("image.encoding", encoding=encoding)
 
@@ -112,6 +113,14 @@ def test_row_21_16_bits_in_big_endian_order(encoding):
 )
 def test_row_22_files_that_are_damaged_or_cut_off(data):
     refuses_file("image.compressed", data)
+
+
+@pytest.mark.parametrize("length", [2**31 - 1, 2**24, 200, len(PNG)])
+def test_row_22_a_chunk_longer_than_the_file_is_seen_before_memory_is_given_to_it(length):
+    """OpenCV takes such a length at its word: gigabytes, and half a minute."""
+    flipped = PNG[:33] + struct.pack(">I", length) + PNG[37:]
+    with pytest.raises(InputError, match="the PNG data is truncated or damaged"):
+        image_from_message(SimpleNamespace(format="png", data=flipped))
 
 
 def test_row_23_a_bomb_is_not_unpacked():

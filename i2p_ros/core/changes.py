@@ -39,7 +39,7 @@ class FrozenImage:
 
     def update(self, image: Image) -> bool:
         """Whether this image (H, W, 3) and the FROZEN before it are all the same, by their checksums."""
-        checksum = zlib.crc32(np.ascontiguousarray(image))
+        checksum = zlib.crc32(np.ascontiguousarray(image).data)
         self.repeats = self.repeats + 1 if checksum == self._last else 0
         self._last = checksum
         return self.repeats >= FROZEN

@@ -15,6 +15,7 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.messages.reading import attribute, bytes_of, integer
 from i2p_ros.core.types import Image
 
+_PNG_START = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 50_000_000  # a larger image is a decompression bomb or a broken header
 
 # encoding -> (type, channels, OpenCV's conversion to RGB or none). Depth (16UC1, 32FC1) is not an image to look at.
@@ -124,12 +125,25 @@ def _decompressed(message: Any, max_pixels: int) -> Image:
 
 def _compressed_size(data: bytes) -> tuple[int, int]:
     """Width and height of a whole PNG or JPEG file, from its header."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR" and b"IEND" in data[24:][-64:]:
-        width, height = struct.unpack_from(">II", data, 16)
-        return width, height
+    if data.startswith(_PNG_START):
+        return _png_size(data)
     if data.startswith(b"\xff\xd8\xff"):
         return _jpeg_size(data)
     raise InputError(f"{len(data)} bytes are not a whole JPEG or PNG file", "image.compressed")
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    """From the first chunk (PNG specification, 5.3 and 11.2.1). Every chunk must be there up to the last: decoders
+    allocate what a length says before they look whether it is there."""
+    at = len(_PNG_START)
+    if data[at + 4 : at + 8] != b"IHDR":
+        raise InputError("the PNG data has no header", "image.compressed")
+    while data[at + 4 : at + 8] != b"IEND":
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+        if at + 12 > len(data):
+            raise InputError("the PNG data is truncated or damaged", "image.compressed")
+    width, height = struct.unpack_from(">II", data, 16)
+    return width, height
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
