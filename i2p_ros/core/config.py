@@ -65,6 +65,10 @@ class PairingSettings(_Group):
 
     slop_s: float = Field(0.05, gt=0, description="largest gap between an image and its cloud, s")
     time_offset_s: float = Field(0.0, description="added to cloud stamps before pairing, s")
+    image_time_offset_s: float = Field(0.0, description="added to image stamps before pairing, s")
+    use_arrival_time: bool = Field(
+        False, description="pair live messages by when they arrive: for drivers that set no usable stamp"
+    )
 
 
 class NodeSettings(_Group):

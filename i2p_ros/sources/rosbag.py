@@ -10,14 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PairingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import cloud_from_message, image_from_message
-from i2p_ros.core.pairing import pair_stamps
+from i2p_ros.core.pairing import median_gap, pair_stamps
 from i2p_ros.core.types import Pair, Sample
 from i2p_ros.sources.bag_index import BagIndex, Entry
 from i2p_ros.sources.bag_reader import BagTopics, bag_errors, chosen_topics, open_reader, read_header
@@ -44,7 +42,8 @@ class RosbagSource:
         """`rectified` images take the camera from P; none: if the topic is named image_rect*, as image_proc does."""
         self.path, self._intensity_field = Path(path), intensity_field
         settings = settings or PairingSettings()
-        self._slop_ns, self._offset_ns = round(settings.slop_s * 1e9), round(settings.time_offset_s * 1e9)
+        self._slop_ns = round(settings.slop_s * 1e9)
+        self._offsets_ns = round(settings.time_offset_s * 1e9), round(settings.image_time_offset_s * 1e9)
         self._reader = open_reader(self.path)
         self._close = weakref.finalize(self, self._reader.close)  # at the latest when nobody holds the source any more
         try:
@@ -98,10 +97,11 @@ class RosbagSource:
         """Image and cloud of each pair; an error that measures the gap if there is none."""
         images, clouds = self._index.images, self._index.clouds
         stamps = [stamp for stamp, _ in images], [stamp for stamp, _ in clouds]
-        pairs = [(images[i], clouds[c]) for i, c in pair_stamps(*stamps, self._slop_ns, self._offset_ns)]
+        pairs = [(images[i], clouds[c]) for i, c in pair_stamps(*stamps, self._slop_ns, *self._offsets_ns)]
         if pairs:
             return pairs
-        gap = f"; images come {_median_gap(*stamps):+.3f} s after clouds" if images and clouds else ""
+        median = median_gap(*stamps)
+        gap = "" if median is None else f"; images come {median / 1e9:+.3f} s after clouds"
         raise InputError(
             f"{len(images)} images on {self.topics.image} and {len(clouds)} clouds on {self.topics.cloud}, but no two "
             f"within {self._slop_ns / 1e9} s by header stamp{gap}: set pairing.time_offset_s or pairing.slop_s "
@@ -122,12 +122,3 @@ class RosbagSource:
     def _camera_at(self, stamp: int) -> Camera:
         """The latest calibration up to the stamp, else the first."""
         return self._cameras[max(bisect_right(self._cameras, stamp, key=lambda known: known[0]) - 1, 0)][1]
-
-
-def _median_gap(images: list[int], clouds: list[int]) -> float:
-    """Median of image stamp minus nearest cloud stamp, s."""
-    ordered = np.sort(np.array(clouds, np.int64))
-    at = np.searchsorted(ordered, images)
-    before, after = ordered[np.maximum(at - 1, 0)], ordered[np.minimum(at, len(ordered) - 1)]
-    gaps = np.stack([np.array(images) - before, np.array(images) - after])
-    return float(np.median(gaps[np.abs(gaps).argmin(axis=0), np.arange(len(images))])) / 1e9

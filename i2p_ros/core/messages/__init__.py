@@ -8,7 +8,14 @@ Messages are not trusted: every length is checked, and what cannot be read exact
 
 from i2p_ros.core.messages.cameras import camera_from_message
 from i2p_ros.core.messages.clouds import cloud_from_message
-from i2p_ros.core.messages.headers import frame_name, frame_of, pose_from_transform, stamp_ns, transform_from_stamped
+from i2p_ros.core.messages.headers import (
+    frame_name,
+    frame_of,
+    pose_from_transform,
+    stamp_ns,
+    stamp_of,
+    transform_from_stamped,
+)
 from i2p_ros.core.messages.images import image_from_message
 
 __all__ = [
@@ -19,5 +26,6 @@ __all__ = [
     "image_from_message",
     "pose_from_transform",
     "stamp_ns",
+    "stamp_of",
     "transform_from_stamped",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.messages.headers import stamp_ns
+from i2p_ros.core.messages.headers import stamp_of
 from i2p_ros.core.messages.reading import attribute, bytes_of, integer
 from i2p_ros.core.types import PointCloud, Points
 
@@ -45,7 +45,7 @@ def cloud_from_message(message: Any, intensity_field: str = "", max_points: int 
     cloud = PointCloud(
         xyz,
         None if intensity is None else _unit_intensity(intensity),
-        None if time is None else _since(stamp_ns(attribute(attribute(message, "header"), "stamp")), time),
+        None if time is None else _since(_stamp(message), time),
     )
     return _usable(cloud, max_points)
 
@@ -101,6 +101,14 @@ def _unit_intensity(values: NDArray[Any]) -> Points:
         values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
         scale = 255.0 if values.max(initial=0.0) > 1.5 else 1.0
     return np.clip(values / scale, 0.0, 1.0).astype(np.float32)
+
+
+def _stamp(message: Any) -> int:
+    """That of the header, ns, or 0: what makes no stamp is refused where messages are paired by it."""
+    try:
+        return stamp_of(message)
+    except InputError:
+        return 0
 
 
 def _since(stamp: int, values: NDArray[Any]) -> Points:

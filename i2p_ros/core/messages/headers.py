@@ -32,6 +32,13 @@ def stamp_ns(stamp: Any, now_ns: int | None = None, max_ahead_ns: int = 1_000_00
     return total
 
 
+def stamp_of(message: Any, now_ns: int | None = None, use_arrival_time: bool = False) -> int:
+    """The time to pair a message by, ns: `stamp_ns` of its header, or now if that is asked for."""
+    if use_arrival_time and now_ns is not None:
+        return now_ns
+    return stamp_ns(attribute(attribute(message, "header"), "stamp"), now_ns)
+
+
 def frame_name(frame_id: str) -> str:
     """A frame without the leading slash that ROS 1 allowed."""
     return str(frame_id).lstrip("/")
