@@ -185,7 +185,7 @@ def evaluate(
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Score a model over a source whose truth is known. Exit code 3: pairs that could not be read are left out."""
+    """Score a model over a source whose truth is known. Exit code 3: a part could not be read."""
     from i2p_ros.evaluation import runner
     from i2p_ros.evaluation.gallery import Gallery
     from i2p_ros.evaluation.protocols import published
@@ -210,7 +210,7 @@ def evaluate(
         write_report(report, result, gallery.overlays, gallery.failures)
     if lost := result.meta["lost"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in lost.items())
-        console.print(f"{sum(lost.values())} pairs could not be read and are left out: {reasons}", soft_wrap=True)
+        console.print(f"a part of the recording could not be read and is left out: {reasons}", soft_wrap=True)
         raise typer.Exit(LOST)
 
 

@@ -13,7 +13,7 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.metrics import Draw, Score, numbers, overlap, score, spread, summarise
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Sample
-from i2p_ros.sources.base import Source
+from i2p_ros.sources.base import Source, lost_by
 from i2p_ros.sources.perturb import PROTOCOLS, perturbed
 from i2p_ros.sources.perturb import Protocol as Perturbation
 
@@ -102,19 +102,19 @@ def evaluate(
     """Scores of the first n pairs of source (all of them by default), each moved as the protocol and seed say.
 
     `progress` is told (done, total), `watch` gets every pair with its answer and the truth. Pairs that cannot be read
-    are passed over; `lost` in the report's meta counts them by reason. Raises InputError for an empty source, one of
-    which nothing can be read, an unknown protocol, and a recording without calibration: there is no truth to score
-    against.
+    are passed over; `lost` in the report's meta counts them, and what the source has lost, by reason. Raises InputError
+    for an empty source, one of which nothing can be read, an unknown protocol, and a recording without calibration:
+    there is no truth to score against.
     """
     total = len(source) if n is None else min(n, len(source))
     _check(source, protocol, total)
-    rows, lost = list[Score](), Counter[str]()
+    rows, unread = list[Score](), Counter[str]()
     for index in range(total):
         try:
             sample = source[index]
         except InputError as error:
-            lost[error.reason] += 1
-            if lost.total() == total:
+            unread[error.reason] += 1
+            if unread.total() == total:
                 raise
             continue
         seen = _evaluated(localizer, sample, protocol, seed, index)
@@ -123,7 +123,8 @@ def evaluate(
             watch(seen)
         if progress:
             progress(index + 1, total)
-    return Report(rows, {"model": model, "source": source.name, "protocol": protocol, "seed": seed, "lost": dict(lost)})
+    lost = dict(lost_by(source) + unread)
+    return Report(rows, {"model": model, "source": source.name, "protocol": protocol, "seed": seed, "lost": lost})
 
 
 def evaluate_seeds(

@@ -25,7 +25,8 @@ class RosbagSource:
     """Pairs by header stamp. The bag is read through once for its headers; images and clouds when asked for.
 
     `topics` are those in use, `T_camera_lidar` comes from /tf_static (none if that does not join the two frames), and
-    `lost` counts, by reason, the messages whose header, calibration or pose could not be used.
+    `lost` counts, by reason, the messages whose header, calibration or pose could not be used, and as bag.cut_off the
+    files that end too early: `mcap recover` may save more of them.
     Raises InputError `bag.*` for a bag that cannot be read, lacks a topic or a calibration, or gives no pair; and one
     for each sample whose image or cloud cannot be decoded.
     """
@@ -44,7 +45,7 @@ class RosbagSource:
         settings = settings or PairingSettings()
         self._slop_ns = round(settings.slop_s * 1e9)
         self._offsets_ns = round(settings.time_offset_s * 1e9), round(settings.image_time_offset_s * 1e9)
-        self._reader = open_reader(self.path)
+        self._reader, cut_off = open_reader(self.path)
         self._close = weakref.finalize(self, self._reader.close)  # at the latest when nobody holds the source any more
         try:
             wanted = chosen_topics(self._reader, topics or BagTopics())
@@ -59,6 +60,7 @@ class RosbagSource:
             self.close()
             raise
         self.lost = self._index.lost
+        self.lost.update(["bag.cut_off"] * cut_off)
 
     @property
     def name(self) -> str:
