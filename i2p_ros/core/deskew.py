@@ -6,14 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.geometry import Array, Pose, skew
 from i2p_ros.core.messages.clouds import MAX_SWEEP_S
-from i2p_ros.core.types import PointCloud
+from i2p_ros.core.types import PointCloud, Points
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,21 +38,32 @@ class Trajectory:
         """Whether it is known all the time from first to last, s."""
         return bool(self.times[0] <= first and last <= self.times[-1])
 
-    def moved(self, points: ArrayLike, times: ArrayLike) -> Array:
-        """(N, 3) points in the fixed frame, of points (N, 3) of the lidar frame at times (N,)."""
-        p, t = np.asarray(points, np.float64), np.asarray(times, np.float64)
-        segment = np.clip(np.searchsorted(self.times, t, "right") - 1, 0, len(self.poses) - 2)
-        out = np.empty_like(p)
-        for k in np.unique(segment):
-            at, start = segment == k, self.times[k]
-            share = (t[at] - start) / (self.times[k + 1] - start)
-            out[at] = self.poses[k].apply(_along((self.poses[k].inverse() @ self.poses[k + 1]).log(), share, p[at]))
-        return out
-
     def at(self, time: float) -> Pose:
         """T_fixed_lidar at one time."""
-        origin, *axes = self.moved(np.vstack([np.zeros(3), np.eye(3)]), np.full(4, time))
-        return Pose(np.stack(axes, axis=1) - origin[:, None], origin)
+        k = self._segments(np.array([time]))[0]
+        share = (time - self.times[k]) / (self.times[k + 1] - self.times[k])
+        return self.poses[k] @ Pose.exp(share * self._twist(k))
+
+    def seen_at(self, time: float, points: Points, times: Points) -> Points:
+        """(N, 3) points in the lidar frame at one time, of points (N, 3) in the lidar frame at `times` (N,).
+
+        In float32, because the lidar does not go far meanwhile, wherever the fixed frame is.
+        """
+        T_lidar_fixed, segments, out = self.at(time).inverse(), self._segments(times), np.empty_like(points)
+        for k in np.unique(segments):
+            at, start = segments == k, self.times[k]
+            share = ((times[at] - start) / (self.times[k + 1] - start)).astype(np.float32)
+            T_lidar_start, moved = T_lidar_fixed @ self.poses[k], _along(self._twist(k), share, points[at])
+            out[at] = moved @ T_lidar_start.rotation.T.astype(np.float32) + T_lidar_start.translation.astype(np.float32)
+        return out
+
+    def _segments(self, times: NDArray[Any]) -> NDArray[np.intp]:
+        """(N,) index of the pose before each time."""
+        return np.clip(np.searchsorted(self.times, times, "right") - 1, 0, len(self.poses) - 2)
+
+    def _twist(self, k: int) -> Array:
+        """(6,) from pose k to the next."""
+        return (self.poses[k].inverse() @ self.poses[k + 1]).log()
 
 
 def deskewed(cloud: PointCloud, trajectory: Trajectory | None, time: float = 0.0) -> tuple[PointCloud, str]:
@@ -64,8 +76,7 @@ def deskewed(cloud: PointCloud, trajectory: Trajectory | None, time: float = 0.0
     why = _obstacle(cloud, trajectory, time)
     if why or trajectory is None or cloud.time is None:
         return cloud, why
-    xyz = trajectory.at(time).inverse().apply(trajectory.moved(cloud.xyz, cloud.time))
-    return replace(cloud, xyz=xyz.astype(np.float32), time=None), ""
+    return replace(cloud, xyz=trajectory.seen_at(time, cloud.xyz, cloud.time), time=None), ""
 
 
 def _obstacle(cloud: PointCloud, trajectory: Trajectory | None, time: float) -> str:
@@ -81,15 +92,16 @@ def _obstacle(cloud: PointCloud, trajectory: Trajectory | None, time: float) -> 
     return "" if covered else "deskew.no_motion"
 
 
-def _along(twist: Array, share: Array, points: Array) -> Array:
-    """(N, 3): exp(share[n] twist) applied to points[n] (Sola et al. 2018, eq. 134 and 172, with one axis for all)."""
-    rho, theta = twist[:3], twist[3:]
-    angle = float(np.linalg.norm(theta))
+def _along(twist: Array, share: Points, points: Points) -> Points:
+    """(N, 3): exp(share[n] twist) applied to points[n], by Rodrigues' formula with one axis for all (Sola et al. 2018,
+    eq. 134, 172 and 174)."""
+    rho, angle = twist[:3], float(np.linalg.norm(twist[3:]))
     if angle < 1e-9:  # a rotation by less moves no point by a micrometre
-        return points + share[:, None] * rho
-    axis, phi = theta / angle, share[:, None] * angle
-    c, s = np.cos(phi), np.sin(phi)
-    turned = c * points + s * np.cross(axis, points) + (1.0 - c) * (points @ axis)[:, None] * axis
-    straight = axis * (axis @ rho)
-    shifted = (s * (rho - straight) + (1.0 - c) * np.cross(axis, rho)) / angle + share[:, None] * straight
-    return np.asarray(turned + shifted)
+        return points + share[:, None] * rho.astype(np.float32)
+    k = skew(twist[3:] / angle)
+    phi = share[:, None] * np.float32(angle)
+    sin, versin = np.sin(phi), 2.0 * np.sin(0.5 * phi) ** 2
+    k1, k2 = (m.T.astype(np.float32) for m in (k, k @ k))
+    turned = points + sin * (points @ k1) + versin * (points @ k2)
+    along, across, back = (v.astype(np.float32) for v in (rho / angle, k @ rho / angle, k @ k @ rho / angle))
+    return turned + phi * along + versin * across + (phi - sin) * back

@@ -116,6 +116,7 @@ def _since(stamp: int, values: NDArray[Any]) -> Points:
 
     Integers are ns; so are floats that would last longer than MAX_SWEEP_S if they were seconds.
     """
+    values = values.astype(values.dtype.newbyteorder("="))  # contiguous
     known = values[np.isfinite(values)]
     if not len(known):
         return np.full(len(values), np.nan, np.float32)
