@@ -118,9 +118,10 @@ def test_row_22_files_that_are_damaged_or_cut_off(data):
 @pytest.mark.parametrize("length", [2**31 - 1, 2**24, 200, len(PNG)])
 def test_row_22_a_chunk_longer_than_the_file_is_seen_before_memory_is_given_to_it(length):
     """OpenCV takes such a length at its word: gigabytes, and half a minute."""
-    flipped = PNG[:33] + struct.pack(">I", length) + PNG[37:]
-    with pytest.raises(InputError, match="the PNG data is truncated or damaged"):
-        image_from_message(SimpleNamespace(format="png", data=flipped))
+    claimed = struct.pack(">I", length)
+    for damaged in (PNG[:33] + claimed + PNG[37:], PNG[:-12] + claimed + PNG[-8:]):
+        with pytest.raises(InputError, match="the PNG data is truncated or damaged"):
+            image_from_message(SimpleNamespace(format="png", data=damaged))
 
 
 def test_row_23_a_bomb_is_not_unpacked():

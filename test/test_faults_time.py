@@ -66,6 +66,15 @@ def test_row_35_headers_that_jump_back_are_believed_when_enough_do(jump):
     assert len(pairs) == 20 and pairer.dropped["time_reset"] == 1
 
 
+@pytest.mark.parametrize("jump", [-2000 * MS, -HOUR, HOUR])
+def test_row_35_both_sensors_are_believed_at_once(jump):
+    pairer = Pairer(50 * MS)
+    play(pairer, stream(10, 2), stream(10, 2))
+    assert pairer.add_image(START + jump, "a") == []
+    assert pairer.add_cloud(START + jump + MS, "b") == [] and pairer.dropped["time_reset"] == 1
+    assert pairer.add_image(START + jump + 33 * MS, "c") == [("a", "b", -MS)]
+
+
 def test_row_35_one_that_strayed_changes_nothing():
     pairer, drive = Pairer(50 * MS), stream(10, 3)
     for n, stamp in enumerate(drive):

@@ -87,8 +87,8 @@ class Pairer(Generic[ImageT, CloudT]):
     rates say that the next message is farther off, else when a newer one has come. That costs at most one period of the
     slower stream and makes pairs independent of which topic arrives first.
 
-    Time may jump. Messages from long before or long after wait until STRAYS in a row on one topic prove it; then
-    everything begins anew with them, so that a looped recording loses none. Fewer are out of order.
+    Time may jump. Messages from long before or long after wait until STRAYS in a row on one topic, or one on each,
+    prove it; then everything begins anew with them, so that a looped recording loses none. Fewer are out of order.
 
     `dropped` counts messages without a pair by reason: unpaired_image, unpaired_cloud, duplicate, out_of_order,
     overflow; and the jumps, as time_reset.
@@ -133,11 +133,16 @@ class Pairer(Generic[ImageT, CloudT]):
         forward = self._images.jumps_forward(stamp) and self._clouds.jumps_forward(stamp)
         if forward or queue.comes_from_before(stamp):
             queue.strays.append((stamp, item))
-            return self._again() if len(queue.strays) == STRAYS else []
+            return self._again() if self._proven(queue, stamp) else []
         self.dropped.update(["out_of_order"] * len(queue.strays))
         queue.strays.clear()
         queue.put(stamp, item, self.dropped)
         return self._settle()
+
+    def _proven(self, queue: _Queue[Any], stamp: int) -> bool:
+        """Whether time has jumped, and no message strayed: others of this topic, or one of the other, say so too."""
+        other: _Queue[Any] = self._clouds if queue.kind == "image" else self._images
+        return len(queue.strays) == STRAYS or any(abs(stamp - there) <= BACK_NS for there, _ in other.strays)
 
     def _again(self) -> list[tuple[ImageT, CloudT, int]]:
         """Begin anew with the messages that prove a jump."""

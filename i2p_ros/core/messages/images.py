@@ -135,12 +135,13 @@ def _compressed_size(data: bytes) -> tuple[int, int]:
 def _png_size(data: bytes) -> tuple[int, int]:
     """From the first chunk (PNG specification, 5.3 and 11.2.1). Every chunk must be there up to the last: decoders
     allocate what a length says before they look whether it is there."""
-    at = len(_PNG_START)
-    if data[at + 4 : at + 8] != b"IHDR":
+    at, kind = len(_PNG_START), data[12:16]
+    if kind != b"IHDR":
         raise InputError("the PNG data has no header", "image.compressed")
-    while data[at + 4 : at + 8] != b"IEND":
+    while kind != b"IEND":
+        kind = data[at + 4 : at + 8]
         at += 12 + int.from_bytes(data[at : at + 4], "big")
-        if at + 12 > len(data):
+        if at > len(data):
             raise InputError("the PNG data is truncated or damaged", "image.compressed")
     width, height = struct.unpack_from(">II", data, 16)
     return width, height
