@@ -34,7 +34,7 @@ def test_a_cloud_of_another_shape_is_refused(xyz: np.ndarray) -> None:
 
 
 def test_a_cloud_needs_as_many_intensities() -> None:
-    with pytest.raises(InputError, match=r"4 points need as many intensities, got \(3,\)"):
+    with pytest.raises(InputError, match=r"intensity of 4 points cannot be \(3,\)"):
         PointCloud(XYZ, np.zeros(3, np.float32))
 
 

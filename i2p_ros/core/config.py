@@ -65,6 +65,10 @@ class PairingSettings(_Group):
 
     slop_s: float = Field(0.05, gt=0, description="largest gap between an image and its cloud, s")
     time_offset_s: float = Field(0.0, description="added to cloud stamps before pairing, s")
+    image_time_offset_s: float = Field(0.0, description="added to image stamps before pairing, s")
+    use_arrival_time: bool = Field(
+        False, description="pair live messages by when they arrive: for drivers that set no usable stamp"
+    )
 
 
 class NodeSettings(_Group):
@@ -74,7 +78,9 @@ class NodeSettings(_Group):
     lens: Literal["auto", "raw", "rectified"] = Field(
         "auto", description="whether images are undistorted already; auto: if `rect` is in the topic's name"
     )
-    intensity_field: str = Field("intensity", description="field of the cloud that holds the intensity")
+    intensity_field: str = Field(
+        "", description="field of the cloud that holds the intensity; empty: intensity, i, reflectivity or signal"
+    )
     base_frame: str = Field("", description="frame whose pose is published, known to tf; empty: the camera's")
     estimated_suffix: str = Field("_estimated", min_length=1, description="ending of the frame that is sent to tf")
     tf: bool = Field(True, description="send the estimate to tf")
