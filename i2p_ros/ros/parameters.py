@@ -14,11 +14,12 @@ from rclpy.node import Node
 
 from i2p_ros.core.config import Settings, validated
 
+OF_OTHERS = ("training",)  # groups that no node reads
 OF_ROS = ("use_sim_time", "start_type_description_service", "qos_overrides")  # parameters that rclpy handles itself
 
 
 def declared_settings(node: Node) -> Settings:
-    """The settings that a node was started with; every leaf of the tree becomes a read-only parameter of it.
+    """The settings that a node was started with; every leaf but those of training becomes a read-only parameter.
 
     The node must have been made with automatically_declare_parameters_from_overrides=True, or it would not know of
     misspelt names. Raises SettingsError that names unknown or refused parameters.
@@ -37,9 +38,11 @@ def declared_settings(node: Node) -> Settings:
 
 
 def leaves(group: BaseModel, prefix: str = "") -> Iterator[tuple[str, FieldInfo, Any]]:
-    """Dotted name, field and value of every setting below a group."""
+    """Dotted name, field and value of every setting below a group that a node reads."""
     for name, field in type(group).model_fields.items():
         value = getattr(group, name)
+        if prefix + name in OF_OTHERS:
+            continue
         if isinstance(value, BaseModel):
             yield from leaves(value, f"{prefix}{name}.")
         else:

@@ -22,6 +22,7 @@ import yaml
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import I2PError
 from i2p_ros.core.resources import resource
+from i2p_ros.ros.parameters import OF_OTHERS
 
 READY = "ready: "  # the node says so when it has loaded its model
 STOP_S = 5.0
@@ -88,7 +89,8 @@ def node_parameters(settings: Settings) -> dict[str, Any]:
     topics = ("/image", "/image/compressed", "/camera_info", "/points")
     reliable = {topic: {"subscription": {"reliability": "reliable"}} for topic in topics}
     node = settings.node.model_copy(update={"image_transport": settings.replay.image_transport})
-    return settings.model_copy(update={"node": node}).model_dump() | {"use_sim_time": True, "qos_overrides": reliable}
+    tree = settings.model_copy(update={"node": node}).model_dump(exclude=set(OF_OTHERS))
+    return tree | {"use_sim_time": True, "qos_overrides": reliable}
 
 
 def private_network(logs: Path) -> dict[str, str]:
