@@ -67,6 +67,30 @@ class PairingSettings(_Group):
     time_offset_s: float = Field(0.0, description="added to cloud stamps before pairing, s")
 
 
+class TrackingSettings(_Group):
+    """What a pair is expected to say before it is localized. Only for clouds whose frame stays where it is."""
+
+    prior: Literal["none", "constant_velocity", "odometry", "tf"] = Field(
+        "none",
+        description="where the expected pose comes from: the camera's last poses, the last pose moved by odometry (tf "
+        "from node.odom_frame to the camera), or tf from the cloud to the camera; none: each pair is on its own",
+    )
+    gate: float = Field(
+        22.5, gt=0, description="squared Mahalanobis distance off the expected pose beyond which a pose is withheld"
+    )
+    lost_after: int = Field(5, ge=1, description="pairs in a row without a pose, after which nothing is expected")
+    forget_after_s: float = Field(3.0, gt=0, description="time without a pose, after which nothing is expected, s")
+    prior_std_m: float = Field(
+        1.0, gt=0, description="an expectation less sure than this is not handed to the localizer; of tf: its deviation"
+    )
+    prior_std_deg: float = Field(10.0, gt=0, description="the same for its rotation")
+    speed_std: float = Field(10.0, gt=0, description="speed before any is known, m/s")
+    turn_std_deg: float = Field(30.0, gt=0, description="rate of turn before any is known, deg/s")
+    acceleration: float = Field(2.0, gt=0, description="how much speed changes in a second, m/s")
+    turn_acceleration_deg: float = Field(20.0, gt=0, description="how much the rate of turn changes in a second, deg/s")
+    odometry_error: float = Field(0.05, ge=0, lt=1, description="share of its way and turn that odometry is off")
+
+
 class NodeSettings(_Group):
     """The localizer node."""
 
@@ -155,6 +179,7 @@ class Settings(_Group):
     pnp: PnpSettings = PnpSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
     pairing: PairingSettings = PairingSettings()
+    tracking: TrackingSettings = TrackingSettings()
     node: NodeSettings = NodeSettings()
     replay: ReplaySettings = ReplaySettings()
     training: TrainingSettings = TrainingSettings()
