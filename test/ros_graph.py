@@ -22,7 +22,7 @@ from tf2_msgs.msg import TFMessage
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Sample, Status
+from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prior, Sample, Status
 from i2p_ros.ros import messages
 from i2p_ros.ros.localizer_node import LocalizerNode
 
@@ -38,11 +38,13 @@ class KnownLocalizer:
     def __init__(self) -> None:
         self.answer: Callable[[Pair], PoseEstimate] = lambda pair: estimate()
         self.pairs: list[Pair] = []
+        self.priors: list[Prior | None] = []
         self.gate = threading.Event()
         self.gate.set()
 
-    def localize_pair(self, pair: Pair) -> PoseEstimate:
+    def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
         self.pairs.append(pair)
+        self.priors.append(prior)
         self.gate.wait(10.0)
         return self.answer(pair)
 

@@ -8,8 +8,18 @@ from scipy.linalg import expm
 from scipy.stats import chi2
 
 from i2p_ros.core.config import TrackingSettings
+from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, skew
-from i2p_ros.core.tracking import State, Tracker, _from_left, _se3_left_jacobian, _to_left, adjoint
+from i2p_ros.core.tracking import (
+    GIVEN_STD,
+    State,
+    Tracker,
+    _se3_left_jacobian,
+    adjoint,
+    from_camera_axes,
+    of_body,
+    to_camera_axes,
+)
 from i2p_ros.core.types import PoseEstimate, Prior, Status
 
 HZ = 10.0
@@ -38,16 +48,16 @@ def localized(truth, prior, rng):
     found = Pose.exp(rng.multivariate_normal(np.zeros(6), R)) @ truth
     covariance = R
     if prior is not None:
-        known = _to_left(prior.pose, prior.covariance)
+        known = to_camera_axes(prior.pose, prior.covariance)
         gain = known @ np.linalg.inv(known + R)
         found = Pose.exp(gain @ (found @ prior.pose.inverse()).log()) @ prior.pose
         covariance = (np.eye(6) - gain) @ known
-    return PoseEstimate(Status.OK, pose=found, covariance=_from_left(found, covariance))
+    return PoseEstimate(Status.OK, pose=found, covariance=from_camera_axes(found, covariance))
 
 
 def nees(truth, pose, covariance):
     off = (truth @ pose.inverse()).log()
-    return off @ np.linalg.solve(_to_left(pose, covariance), off)
+    return off @ np.linalg.solve(to_camera_axes(pose, covariance), off)
 
 
 def test_the_adjoint_moves_a_twist_past_a_pose():
@@ -74,10 +84,28 @@ def test_covariances_change_coordinates_as_samples_do():
     pose = Pose.from_rotvec(rng.normal(size=3), [3.0, -2.0, 5.0])
     known = np.diag(np.array([0.1, 0.2, 0.3, 0.01, 0.02, 0.03]) ** 2) * 1e-2
     drawn = [(pose.retract(d) @ pose.inverse()).log() for d in rng.multivariate_normal(np.zeros(6), known, 20_000)]
-    sampled, ours = np.cov(np.array(drawn).T), _to_left(pose, known)
+    sampled, ours = np.cov(np.array(drawn).T), to_camera_axes(pose, known)
     scale = np.sqrt(np.outer(np.diag(ours), np.diag(ours)))
     np.testing.assert_allclose(sampled / scale, ours / scale, atol=0.04)
-    np.testing.assert_allclose(_from_left(pose, ours), known, atol=1e-12)
+    np.testing.assert_allclose(from_camera_axes(pose, ours), known, atol=1e-12)
+
+
+def test_the_pose_of_a_body_becomes_that_of_the_camera_as_samples_do():
+    rng = np.random.default_rng(3)
+    T_camera_body, T_frame_body, T_frame_cloud = (
+        Pose.from_rotvec(rng.normal(size=3), rng.normal(size=3) * 3) for _ in range(3)
+    )
+    known = np.diag(np.array([0.1, 0.2, 0.3, 0.01, 0.02, 0.03]) ** 2) * 1e-2
+    given = of_body(T_camera_body, T_frame_body, known, T_frame_cloud)
+    drawn = [
+        given.pose.local(T_camera_body @ T_frame_body.retract(d).inverse() @ T_frame_cloud)
+        for d in rng.multivariate_normal(np.zeros(6), known, 20_000)
+    ]
+    ours = given.covariance - from_camera_axes(given.pose, np.diag(GIVEN_STD**2))
+    scale = np.sqrt(np.outer(np.diag(ours), np.diag(ours)))
+    np.testing.assert_allclose(np.cov(np.array(drawn).T) / scale, ours / scale, atol=0.04)
+    with pytest.raises(InputError):
+        of_body(T_camera_body, T_frame_body, np.full((6, 6), np.nan), T_frame_cloud)
 
 
 @pytest.mark.parametrize("fuses", [True, False], ids=["the localizer takes the prior", "it does not"])
@@ -221,7 +249,7 @@ def test_a_vague_prediction_gates_but_is_not_handed_on():
 def test_a_pose_from_outside_is_where_the_search_begins():
     rng, tracker = np.random.default_rng(12), Tracker(TrackingSettings(prior="constant_velocity", speed_std=1.0))
     (truth,), _ = drive(1, rng)
-    tracker.expect(START, Prior(truth, _from_left(truth, R)))
+    tracker.expect(START, Prior(truth, from_camera_axes(truth, R)))
     prior = tracker.predict(START + STEP)
     assert tracker.state is State.SEARCHING and np.abs(prior.pose.local(truth)).max() < 1e-9
     far = Pose.exp(np.array([50.0, 0, 0, 0, 0, 0])) @ truth

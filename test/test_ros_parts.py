@@ -23,7 +23,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import camera_from_message, cloud_from_message, image_from_message, transform_from_stamped
 from i2p_ros.core.types import PointCloud, PoseEstimate, Status
 from i2p_ros.ros import messages
-from i2p_ros.ros.health import ERROR, OK, WARN, Health
+from i2p_ros.ros.health import ERROR, OK, STALE, WARN, Health
 from i2p_ros.ros.worker import NewestWorker
 
 HEAD = messages.header(1_700_000_000_123_456_789, "here")
@@ -32,15 +32,15 @@ HEAD = messages.header(1_700_000_000_123_456_789, "here")
 def test_the_worker_takes_the_newest_and_gives_back_the_overtaken():
     started, gate, done = threading.Event(), threading.Event(), []
 
-    def work(job):
+    def work(key, job):
         started.set()
         gate.wait(5)
         done.append(job)
 
     worker = NewestWorker(work)
-    assert worker.busy_since is None and worker.put(1) is None
-    assert started.wait(5) and worker.busy_since is not None
-    assert worker.put(2) is None and worker.put(3) == 2
+    assert worker.busy is None and worker.put("a", 1) is None
+    assert started.wait(5) and worker.busy[0] == "a"
+    assert worker.put("a", 2) is None and worker.put("a", 3) == 2
     assert not worker.stop(0.01)
     gate.set()
     assert worker.stop(5) and done == [1]  # what waits when it is stopped is not run
@@ -162,4 +162,4 @@ def test_health_tells_of_drops_rejections_and_a_stuck_pair(clock):
     assert level == WARN and "1 dropped" in text and values["dropped.busy"] == 1
     assert health.report(None)[1] == "no pose: no_consensus, 1 in a row"
     clock[0] = 102.0
-    assert health.report(90.0)[:2] == (ERROR, "one pair has been running for 12 s")
+    assert health.report(90.0)[:2] == (STALE, "one pair has been running for 12 s")

@@ -234,7 +234,7 @@ def starts(monkeypatch, tmp_path):
 
         def start(command, **arguments):
             where = command.index("-m")
-            return popen([command[0], str(script), *command[where + 2 :]], **arguments)
+            return popen([command[0], str(script), *command[where + 3 :]], **arguments)
 
         monkeypatch.setattr("i2p_ros.ros.process.subprocess.Popen", start)
 
@@ -291,12 +291,12 @@ def test_two_interrupts_end_the_node_quickly_with_exit_code_0(ros_network, tmp_p
 @pytest.mark.parametrize(
     ("module", "parameter", "said"),
     [
-        ("localizer_node", "pnp.treshold_deg:=3.0", "pnp.treshold_deg"),
-        ("replay_node", "replay.data:=/no/such/folder", "/no/such/folder does not exist"),
+        ("localizer", "pnp.treshold_deg:=3.0", "pnp.treshold_deg"),
+        ("replay", "replay.data:=/no/such/folder", "/no/such/folder does not exist"),
     ],
 )
 def test_what_cannot_work_ends_with_one_line_and_exit_code_1(ros_network, module, parameter, said):
-    command = [sys.executable, "-m", f"i2p_ros.ros.{module}", "--ros-args", "-p", parameter]
+    command = [sys.executable, "-m", "i2p_ros.ros", module, "--ros-args", "-p", parameter]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line]

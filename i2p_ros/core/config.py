@@ -99,16 +99,35 @@ class NodeSettings(_Group):
         "auto", description="whether images are undistorted already; auto: if `rect` is in the topic's name"
     )
     intensity_field: str = Field("intensity", description="field of the cloud that holds the intensity")
+    autostart: bool = Field(True, description="configure and activate at the start; else somebody's ROS lifecycle call")
+    cameras: str = Field(
+        "", description="names of cameras, with commas: topics <name>/image and <name>/camera_info; empty: one, unnamed"
+    )
+    lidars: str = Field("", description="the same of lidars: topics <name>/points; each camera is paired with each")
     base_frame: str = Field("", description="frame whose pose is published, known to tf; empty: the camera's")
+    tf_mode: Literal["none", "estimate", "map_to_odom"] = Field(
+        "estimate",
+        description="what is sent to tf: <cloud frame> -> <camera frame>_estimated, or <cloud frame> -> odom_frame",
+    )
+    odom_frame: str = Field("odom", min_length=1, description="frame of the odometry, above the camera in tf")
+    tf_timeout_s: float = Field(0.1, ge=0, le=5, description="longest wait for a transform that is not there yet, s")
+    transform_tolerance_s: float = Field(0.1, ge=0, description="how far map_to_odom is dated ahead, s")
     estimated_suffix: str = Field("_estimated", min_length=1, description="ending of the frame that is sent to tf")
-    tf: bool = Field(True, description="send the estimate to tf")
     diagonal_covariance: bool = Field(
         False, description="publish variances alone: nav2 refuses the negative entries that a covariance has"
     )
-    overlay_hz: float = Field(5.0, gt=0, description="most overlay images a second")
+    overlay_hz: float = Field(5.0, gt=0, description="most overlays, aligned clouds and matches a second")
     diagnostics_s: float = Field(1.0, gt=0, description="time between diagnostics, s")
     warn_after_s: float = Field(3.0, gt=0, description="silence of an input that is a warning, s")
     error_after_s: float = Field(10.0, gt=0, description="silence of an input that is an error, s")
+    stale_after_s: float = Field(
+        10.0, gt=0, description="time that one pair takes after which diagnostics say STALE, s"
+    )
+    exit_after_s: float = Field(
+        0.0,
+        ge=0,
+        description="time for one pair after which the node ends itself, with exit code 1, s; 0: never",
+    )
 
 
 class ReplaySettings(_Group):

@@ -19,6 +19,7 @@ from i2p_ros.core.config import TrackingSettings
 from i2p_ros.core.geometry import Array, Pose, skew
 from i2p_ros.core.types import PoseEstimate, Prior, Status
 
+GIVEN_STD = np.array([0.1] * 3 + [np.radians(2.0)] * 3)  # m, rad: nobody clicks better than this
 LEAST_STD = np.repeat([1e-3, 1e-4], 3)  # m, rad: keeps what nobody is sure of to a micrometre invertible
 
 
@@ -56,7 +57,7 @@ class Tracker:
     def expect(self, stamp: int, known: Prior) -> None:
         """Take a pose from outside as the last one; its covariance is its word."""
         self.reset("a pose was given")
-        self._belief = self._at_rest(stamp, known.pose, _to_left(known.pose, known.covariance))
+        self._belief = self._at_rest(stamp, known.pose, to_camera_axes(known.pose, known.covariance))
 
     @property
     def since(self) -> int | None:
@@ -86,15 +87,19 @@ class Tracker:
         self._predicted = None
         if self.state is State.LOST:
             return None
-        self._predicted = self._at_rest(stamp, known.pose, _to_left(known.pose, known.covariance))
+        self._predicted = self._at_rest(stamp, known.pose, to_camera_axes(known.pose, known.covariance))
         return known
+
+    def expect_nothing(self) -> None:
+        """Let `judge` compare with nothing: no prediction could be made for this pair."""
+        self._predicted = None
 
     def judge(self, stamp: int, estimate: PoseEstimate) -> PoseEstimate:
         """The estimate, or what is left of it: a pose too far off the prediction is withheld, as UNCERTAIN."""
         if estimate.pose is None or estimate.covariance is None:
             self._miss(f"no pose: {estimate.status.value}")
             return estimate
-        covariance = _to_left(estimate.pose, estimate.covariance)
+        covariance = to_camera_axes(estimate.pose, estimate.covariance)
         distance2 = 0.0 if self._predicted is None else _mahalanobis2(self._predicted, estimate.pose, covariance)
         if distance2 > self.settings.gate:
             text = f"off the prediction: squared Mahalanobis distance {distance2:.3g} > {self.settings.gate:g}"
@@ -155,7 +160,7 @@ class Tracker:
         std_m, std_rad = (np.linalg.eigvalsh(block).max() ** 0.5 for block in (spread[:3, :3], spread[3:, 3:]))
         if std_m > self.settings.prior_std_m or np.degrees(std_rad) > self.settings.prior_std_deg:
             return None
-        return Prior(predicted.pose, _from_left(predicted.pose, spread))
+        return Prior(predicted.pose, from_camera_axes(predicted.pose, spread))
 
 
 def adjoint(pose: Pose) -> Array:
@@ -166,27 +171,39 @@ def adjoint(pose: Pose) -> Array:
     return out
 
 
-def _se3_left_jacobian(xi: Array) -> Array:
-    """(6, 6) J with Exp(xi + d) = Exp(J d) Exp(xi) to first order, to the third power of xi (Sola et al. 2018, 179)."""
-    ad = np.zeros((6, 6))
-    ad[:3, :3] = ad[3:, 3:] = skew(xi[3:])
-    ad[:3, 3:] = skew(xi[:3])
-    return np.asarray(np.eye(6) + ad / 2 + ad @ ad / 6 + ad @ ad @ ad / 24)
-
-
-def _to_left(pose: Pose, covariance: Array) -> Array:
+def to_camera_axes(pose: Pose, covariance: Array) -> Array:
     """Covariance of xi in Exp(xi) T from that of (dt, theta) of `Pose.retract`: the error as the camera sees it."""
     j = np.eye(6)
     j[:3, 3:] = skew(pose.translation)
     return np.asarray(j @ covariance @ j.T)
 
 
-def _from_left(pose: Pose, covariance: Array) -> Array:
-    """The way back from `_to_left`, symmetric to the last digit."""
+def from_camera_axes(pose: Pose, covariance: Array) -> Array:
+    """The way back from `to_camera_axes`, symmetric to the last digit."""
     j = np.eye(6)
     j[:3, 3:] = -skew(pose.translation)
     back = j @ covariance @ j.T
     return np.asarray(0.5 * (back + back.T))
+
+
+def of_body(T_camera_body: Pose, T_frame_body: Pose, covariance: Array, T_frame_cloud: Pose) -> Prior:
+    """What a pose of a body, as of geometry_msgs/PoseWithCovariance, says of T_camera_cloud.
+
+    Its covariance (6, 6) is along the fixed axes of its frame. GIVEN_STD is added: rviz sends zeros for z, roll and
+    pitch. Raises InputError if it is no covariance.
+    """
+    T_body_frame, j = T_frame_body.inverse(), T_frame_body.inverse_jacobian
+    carried = adjoint(T_camera_body) @ to_camera_axes(T_body_frame, j @ covariance @ j.T) @ adjoint(T_camera_body).T
+    T_camera_cloud = T_camera_body @ T_body_frame @ T_frame_cloud
+    return Prior(T_camera_cloud, from_camera_axes(T_camera_cloud, carried + np.diag(GIVEN_STD**2)))
+
+
+def _se3_left_jacobian(xi: Array) -> Array:
+    """(6, 6) J with Exp(xi + d) = Exp(J d) Exp(xi) to first order, to the third power of xi (Sola et al. 2018, 179)."""
+    ad = np.zeros((6, 6))
+    ad[:3, :3] = ad[3:, 3:] = skew(xi[3:])
+    ad[:3, 3:] = skew(xi[:3])
+    return np.asarray(np.eye(6) + ad / 2 + ad @ ad / 6 + ad @ ad @ ad / 24)
 
 
 def _mahalanobis2(predicted: _Belief, pose: Pose, covariance: Array) -> float:

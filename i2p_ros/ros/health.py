@@ -15,7 +15,7 @@ import numpy as np
 from i2p_ros.core.config import NodeSettings
 from i2p_ros.core.types import PoseEstimate
 
-OK, WARN, ERROR = 0, 1, 2
+OK, WARN, ERROR, STALE = 0, 1, 2, 3
 INPUTS = ("image", "points", "camera_info")
 RECENT = 50  # pairs that latency is averaged over
 
@@ -29,6 +29,7 @@ class Health:
     received: Counter[str] = field(default_factory=Counter)
     seen: dict[str, float] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
+    without_prior: Counter[str] = field(default_factory=Counter)
     processed: int = 0
     localized: int = 0
     rejected_in_a_row: int = 0
@@ -36,6 +37,7 @@ class Health:
     last: dict[str, Any] = field(default_factory=dict)
     last_pose: float | None = None
     _dropped_before: int = 0
+    _without_prior_before: int = 0
     _lock: Lock = field(default_factory=Lock)
 
     def arrived(self, kind: str) -> None:
@@ -48,6 +50,11 @@ class Health:
         """A message or pair that gives no answer."""
         with self._lock:
             self.dropped[reason] += 1
+
+    def missing_prior(self, reason: str) -> None:
+        """A pair that had to do without the prior that is asked for."""
+        with self._lock:
+            self.without_prior[reason] += 1
 
     def answered(self, estimate: PoseEstimate, latency_ms: float, gap_ms: float) -> None:
         """A pair went through."""
@@ -78,11 +85,14 @@ class Health:
             if silent > self.settings.warn_after_s:
                 level = ERROR if silent > self.settings.error_after_s else WARN
                 found.append((level, f"no {kind} for {silent:.0f} s: is the topic right?"))
-        if busy_since is not None and now - busy_since > self.settings.error_after_s:
-            found.append((ERROR, f"one pair has been running for {now - busy_since:.0f} s"))
+        if busy_since is not None and now - busy_since > self.settings.stale_after_s:
+            found.append((STALE, f"one pair has been running for {now - busy_since:.0f} s"))
         dropped, self._dropped_before = self.dropped.total() - self._dropped_before, self.dropped.total()
         if dropped:
             found.append((WARN, f"{dropped} dropped since the last report"))
+        if self.without_prior.total() > self._without_prior_before:
+            self._without_prior_before = self.without_prior.total()
+            found.append((WARN, "no prior for some pairs: is tf complete?"))
         if not self.processed:
             found.append((WARN, "no pair yet"))
         elif self.rejected_in_a_row:
@@ -99,4 +109,5 @@ class Health:
         values |= {f"last_{key}": value for key, value in self.last.items()}
         if self.last_pose is not None:
             values["seconds_since_pose"] = now - self.last_pose
+        values |= {f"without_prior.{reason}": count for reason, count in sorted(self.without_prior.items())}
         return values | {f"dropped.{reason}": count for reason, count in sorted(self.dropped.items())}

@@ -73,7 +73,7 @@ def start_localizer(settings: Settings, timeout_s: float = 180.0) -> Iterator[Lo
     with tempfile.TemporaryDirectory(prefix="i2p_") as folder, _environment(private_network(Path(folder))):
         file = Path(folder) / "localizer.yaml"
         file.write_text(yaml.safe_dump({"/**": {"ros__parameters": node_parameters(settings)}}))
-        command = [sys.executable, "-m", "i2p_ros.ros.localizer_node", "--ros-args", "--params-file", str(file)]
+        command = [sys.executable, "-m", "i2p_ros.ros", "localizer", "--ros-args", "--params-file", str(file)]
         log = Path(folder) / "localizer.log"
         with log.open("wb") as output:
             process = LocalizerProcess(subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT), log)

@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from i2p_ros.ros.player import Player
 from i2p_ros.ros.playing import open_recording, play
 from i2p_ros.ros.rows import Row, summary
-from i2p_ros.ros.running import run
 
 REPORT_S = 3.0
 
@@ -60,12 +58,3 @@ def in_words(rows: list[Row]) -> str:
             others = ", ".join(f"{name} {value[name]:.3g}" for name in ("mean", "p95") if name in value)
             lines.append(f"{key} median {value['median']:.3g}, {others}")
     return "\n".join(lines)
-
-
-def main() -> None:
-    """Entry point of `ros2 run i2p_ros replay`."""
-    sys.exit(run(ReplayNode))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,244 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One camera with one lidar, from their messages to an answer for every pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+
+from i2p_ros.core.config import Settings
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.messages import frame_name, pose_from_transform, stamp_ns
+from i2p_ros.core.pairing import Pairer
+from i2p_ros.core.tracking import Tracker, from_camera_axes, of_body
+from i2p_ros.core.types import Pair, PoseEstimate, Prior, Status
+from i2p_ros.ros.frames import Frames
+from i2p_ros.ros.health import Health
+from i2p_ros.ros.job import Job
+from i2p_ros.ros.outputs import Outputs
+
+BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
+
+
+class PairLocalizer(Protocol):
+    """What the node needs of i2p_ros.Localizer."""
+
+    def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate: ...
+
+    def describe(self) -> str: ...
+
+
+class Channel:
+    """Subscriptions, pairing, the pose that is tracked, and the publishers. `put` gives a job to the node's worker.
+
+    Callbacks run in the node's executor, `process` in its worker; `forget` may be called from either.
+    """
+
+    def __init__(
+        self, node: Node, settings: Settings, camera: str, lidar: str, frames: Frames | None,
+        put: Callable[[Channel, Job], Job | None],
+    ) -> None:  # fmt: skip
+        self.settings, self.name = settings, " ".join(filter(None, (camera, lidar)))
+        self.health = Health(settings.node)
+        self.camera_frame = ""
+        self.wanted = 0  # pairs to take although the node is not enabled
+        self.enabled = True
+        self._node, self._frames, self._put = node, frames, put
+        self._info: CameraInfo | None = None
+        self._given: Any = None  # the last message of /initialpose, until a pair takes it
+        self._forgotten: str | None = None  # why the tracker is to be reset before the next pair
+        self._tracker = Tracker(settings.tracking)
+        self._pairer = self._new_pairer()
+        prefix = "".join(f"{name}/" for name in (camera, lidar) if name)
+        self._outputs = Outputs(node, settings.node, frames, prefix)
+        self._subscriptions: list[Any] = []
+        self._subscribe(f"{camera}/" if camera else "", f"{lidar}/" if lidar else "")
+
+    @property
+    def state(self) -> dict[str, str]:
+        """How it stands with the tracker, for people."""
+        return {"state": self._tracker.state.value, "state_reason": self._tracker.reason}
+
+    def close(self) -> None:
+        """Give everything back."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._outputs.close()
+
+    def forget(self, reason: str) -> None:
+        """Start pairing and tracking anew."""
+        self._pairer = self._new_pairer()
+        self._forgotten = reason
+
+    def apply(self, settings: Settings) -> None:
+        """Take over settings that may change at any time, from the next pair on."""
+        self.settings = settings
+        self.health.settings, self._outputs.settings = settings.node, settings.node
+        self._tracker.settings = settings.tracking
+
+    def localize(self, localizer: PairLocalizer, job: Job) -> None:
+        """The whole way of one pair, in the worker's thread. Nothing is raised: this is the border."""
+        try:
+            pair = job.decoded(self._rectified, self.settings.node.intensity_field)
+            decode_s = job.age_ms / 1e3
+            estimate = self._tracked(localizer, job, pair)
+            self._outputs.pose(job, estimate)
+            self._answer(job, estimate, {"decode": decode_s} | estimate.seconds)
+            self._outputs.pictures(job, pair, estimate)
+        except InputError as error:
+            self._refuse(job, Status.BAD_INPUT, error.reason, str(error))
+        except Exception as error:
+            if self._node.context.ok():  # else the node has just been taken down
+                self._refuse(job, Status.NOT_PROCESSED, "exception", f"{type(error).__name__}: {error}")
+
+    def _subscribe(self, camera: str, lidar: str) -> None:
+        """camera_info comes first, so that of what arrives together it is read first."""
+        node, kind, topic = self.settings.node, Image, self._node.resolve_topic_name(f"{camera}image")
+        self._rectified = node.lens == "rectified" or (node.lens == "auto" and "rect" in topic.rpartition("/")[2])
+        if node.image_transport == "compressed":  # a remap of `image` alone would not reach image/compressed
+            kind, topic = CompressedImage, f"{topic}/compressed"
+        self._listen(CameraInfo, f"{camera}camera_info", self._on_info, BEST_EFFORT)
+        self._listen(kind, topic, lambda message: self._on_input("image", message), BEST_EFFORT)
+        self._listen(PointCloud2, f"{lidar}points", lambda message: self._on_input("points", message), BEST_EFFORT)
+        if self.settings.tracking.prior in ("constant_velocity", "odometry"):
+            self._listen(PoseWithCovarianceStamped, "/initialpose", self._on_pose, RELIABLE)
+
+    def _listen(self, kind: type, topic: str, callback: Any, reliability: ReliabilityPolicy) -> None:
+        """Only the newest counts. A profile of its own: overrides change it."""
+
+        def incompatible(event: Any) -> None:
+            policy = qos_policy_name_from_kind(event.last_policy_kind)
+            self.health.drop("qos.incompatible")
+            self._say(f"{name}: a publisher's {policy} does not fit this node's {qos}; see qos_overrides.{name}")
+
+        name, qos = self._node.resolve_topic_name(topic), reliability.name
+        self._subscriptions.append(
+            self._node.create_subscription(
+                kind, topic, callback, QoSProfile(depth=1, reliability=reliability),
+                event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+        )  # fmt: skip
+
+    def _new_pairer(self) -> Pairer[Any, Any]:
+        pairing = self.settings.pairing
+        return Pairer(int(pairing.slop_s * 1e9), int(pairing.time_offset_s * 1e9))
+
+    def _on_info(self, message: CameraInfo) -> None:
+        self.health.arrived("camera_info")
+        self._info = message
+
+    def _on_pose(self, message: PoseWithCovarianceStamped) -> None:
+        self._given = message
+
+    def _on_input(self, kind: str, message: Any) -> None:
+        """Hand the pairs that the message completes to the worker."""
+        self.health.arrived(kind)
+        before = self._pairer.dropped.copy()
+        try:
+            stamp = stamp_ns(message.header.stamp, self._node.get_clock().now().nanoseconds or None)
+        except InputError as error:
+            self.health.drop(error.reason)
+            self._say(f"{kind} dropped: {error}")
+            return
+        pairs = (self._pairer.add_image if kind == "image" else self._pairer.add_cloud)(stamp, message)
+        dropped = self._pairer.dropped - before
+        for reason in dropped.elements():
+            self.health.drop(reason)
+        if "time_reset" in dropped:
+            self._forgotten = "stamps jumped back"
+        for image, cloud, gap in pairs:
+            self._hand_over(Job(image, cloud, self._info, stamp_ns(image.header.stamp), gap / 1e6))
+
+    def _hand_over(self, job: Job) -> None:
+        if not self.enabled and not self.wanted:
+            self._refuse(job, Status.NOT_PROCESSED, "disabled", "the node is not enabled: see ~/set_enabled")
+            return
+        self.wanted = max(self.wanted - 1, 0)
+        overtaken = self._put(self, job)
+        if overtaken is not None:
+            self._refuse(overtaken, Status.NOT_PROCESSED, "busy", "a newer pair came before this one's turn")
+
+    def _tracked(self, localizer: PairLocalizer, job: Job, pair: Pair) -> PoseEstimate:
+        """The localizer's answer, told what to expect and compared with it."""
+        if self._forgotten is not None:
+            self._tracker.reset(self._forgotten)
+            self._forgotten = None
+        return self._tracker.judge(job.stamp, localizer.localize_pair(pair, self._expectation(job)))
+
+    def _expectation(self, job: Job) -> Prior | None:
+        """The prior of a pair, by tracking.prior. What tf does not know is said, and the pair goes without."""
+        tracking = self.settings.tracking
+        try:
+            if self._given is not None:
+                message, self._given = self._given, None
+                self._tracker.expect(job.stamp, self._given_pose(job, message))
+            if tracking.prior == "tf":
+                stds = np.repeat([tracking.prior_std_m, np.radians(tracking.prior_std_deg)], 3)
+                T_camera_cloud = self._lookup(job.camera_frame, job.cloud_frame, job.stamp)
+                known = Prior(T_camera_cloud, from_camera_axes(T_camera_cloud, np.diag(stds**2)))
+                return self._tracker.expected(job.stamp, known)
+            since = self._tracker.since
+            if tracking.prior == "none" or since is None:
+                return None
+            moved = self._moved(job, since) if tracking.prior == "odometry" else None
+            return self._tracker.predict(job.stamp, moved)
+        except InputError as error:
+            self._tracker.expect_nothing()
+            self.health.missing_prior(error.reason)
+            self._say(f"no prior: {error}")
+            return None
+
+    def _moved(self, job: Job, since: int) -> Pose:
+        """T_now_before of the camera since a stamp, by odometry; raises InputError `tf.*`."""
+        camera, odom = job.camera_frame, self.settings.node.odom_frame
+        return self._lookup(camera, odom, job.stamp) @ self._lookup(camera, odom, since).inverse()
+
+    def _given_pose(self, job: Job, message: Any) -> Prior:
+        """What somebody says on /initialpose, of the camera or of base_frame, as of now; raises InputError."""
+        frame, base = frame_name(message.header.frame_id), self.settings.node.base_frame
+        T_camera_body = self._lookup(job.camera_frame, base, job.stamp) if base else Pose.identity()
+        T_frame_cloud = self._lookup(frame, job.cloud_frame, job.stamp)
+        T_frame_body = pose_from_transform(message.pose.pose)
+        return of_body(T_camera_body, T_frame_body, np.reshape(message.pose.covariance, (6, 6)), T_frame_cloud)
+
+    def _lookup(self, target: str, source: str, stamp: int) -> Pose:
+        assert self._frames is not None
+        return Pose.identity() if target == source else self._frames.lookup(target, source, stamp)
+
+    def _answer(self, job: Job, estimate: PoseEstimate, seconds: dict[str, float]) -> None:
+        """Tell how a pair ended. `decode` is the time from its arrival to the start of the localizer."""
+        self.camera_frame = job.camera_frame
+        self.health.answered(estimate, job.age_ms, job.gap_ms)
+        values = {
+            **self.state,
+            "inliers": estimate.n_inliers,
+            "residual_px": estimate.residual_px,
+            "confidence": estimate.confidence,
+            "gap_ms": job.gap_ms,
+            "latency_ms": job.age_ms,
+            **{f"seconds.{stage}": value for stage, value in seconds.items()},
+        }
+        self._outputs.status(job, estimate.status, estimate.reason, values)
+
+    def _refuse(self, job: Job, status: Status, reason: str, text: str) -> None:
+        """Tell that a pair got no answer; being busy is nothing to warn of each time."""
+        self.health.drop(reason)
+        if reason not in ("busy", "disabled"):
+            self._say(f"pair dropped: {text}")
+        values = {"reason": reason, **self.state, "inliers": 0, "latency_ms": job.age_ms}
+        self._outputs.status(job, status, text, values)
+
+    def _say(self, text: str) -> None:
+        """Warn, at most once a second."""
+        self._node.get_logger().warning(text, throttle_duration_sec=1.0)
