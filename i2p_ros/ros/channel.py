@@ -56,6 +56,7 @@ class Channel:
         self._node, self._frames, self._put = node, frames, put
         self._info: CameraInfo | None = None
         self._given: Any = None  # the last message of /initialpose, until a pair takes it
+        self._frame_names: tuple[str, str] | None = None  # that the tracker's pose belongs to
         self._forgotten: str | None = None  # why the tracker is to be reset before the next pair
         self._tracker = Tracker(settings.tracking)
         self._pairer = self._new_pairer()
@@ -171,6 +172,9 @@ class Channel:
 
     def _tracked(self, localizer: PairLocalizer, job: Job, pair: Pair) -> PoseEstimate:
         """The localizer's answer, told what to expect and compared with it."""
+        frames = job.camera_frame, job.cloud_frame
+        if frames != self._frame_names:
+            self._frame_names, self._forgotten = frames, f"frames are now {' and '.join(frames)}"
         if self._forgotten is not None:
             self._tracker.reset(self._forgotten)
             self._forgotten = None
