@@ -116,6 +116,7 @@ class NodeSettings(_Group):
     diagonal_covariance: bool = Field(
         False, description="publish variances alone: nav2 refuses the negative entries that a covariance has"
     )
+    calibration_dir: str = Field("~/.ros/i2p_ros", min_length=1, description="folder that ~/save_calibration writes to")
     overlay_hz: float = Field(5.0, gt=0, description="most overlays, aligned clouds and matches a second")
     diagnostics_s: float = Field(1.0, gt=0, description="time between diagnostics, s")
     warn_after_s: float = Field(3.0, gt=0, description="silence of an input that is a warning, s")

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,11 +24,13 @@ from i2p_ros.core.messages import frame_name, pose_from_transform, stamp_ns
 from i2p_ros.core.pairing import Pairer
 from i2p_ros.core.tracking import Tracker, from_camera_axes, of_body
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Status
+from i2p_ros.ros.calibration import write_calibration
 from i2p_ros.ros.frames import Frames
 from i2p_ros.ros.health import Health
 from i2p_ros.ros.job import Job
 from i2p_ros.ros.outputs import Outputs
 
+CALIBRATION_POSES = 200  # that a calibration is made of
 BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
 
 
@@ -59,6 +63,7 @@ class Channel:
         self._frame_names: tuple[str, str] | None = None  # that the tracker's pose belongs to
         self._forgotten: str | None = None  # why the tracker is to be reset before the next pair
         self._tracker = Tracker(settings.tracking)
+        self._poses: deque[Pose] = deque(maxlen=CALIBRATION_POSES)  # accepted, T_camera_cloud
         self._pairer = self._new_pairer()
         prefix = "".join(f"{name}/" for name in (camera, lidar) if name)
         self._outputs = Outputs(node, settings.node, frames, prefix)
@@ -86,6 +91,11 @@ class Channel:
         self.settings = settings
         self.health.settings, self._outputs.settings = settings.node, settings.node
         self._tracker.settings = settings.tracking
+
+    def save_calibration(self, folder: Path) -> list[Path]:
+        """Files with where the camera is to the lidar, by the poses of late; raises InputError."""
+        frames = self._frame_names or ("", "")
+        return write_calibration(folder, list(self._poses), lidar=frames[1], camera=frames[0])
 
     def localize(self, localizer: PairLocalizer, job: Job) -> None:
         """The whole way of one pair, in the worker's thread. Nothing is raised: this is the border."""
@@ -177,8 +187,12 @@ class Channel:
             self._frame_names, self._forgotten = frames, f"frames are now {' and '.join(frames)}"
         if self._forgotten is not None:
             self._tracker.reset(self._forgotten)
+            self._poses.clear()
             self._forgotten = None
-        return self._tracker.judge(job.stamp, localizer.localize_pair(pair, self._expectation(job)))
+        estimate = self._tracker.judge(job.stamp, localizer.localize_pair(pair, self._expectation(job)))
+        if estimate.pose is not None:
+            self._poses.append(estimate.pose)
+        return estimate
 
     def _expectation(self, job: Job) -> Prior | None:
         """The prior of a pair, by tracking.prior. What tf does not know is said, and the pair goes without."""

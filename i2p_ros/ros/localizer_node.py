@@ -7,6 +7,7 @@ from __future__ import annotations
 import gc
 import time
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -24,6 +25,7 @@ from i2p_ros.ros.frames import Frames
 from i2p_ros.ros.health import WARN
 from i2p_ros.ros.job import Job
 from i2p_ros.ros.parameters import declared_settings
+from i2p_ros.ros.services import Services
 from i2p_ros.ros.worker import NewestWorker
 
 STOP_S = 1.0  # longest wait for the running pair at the end
@@ -51,6 +53,7 @@ class LocalizerNode(LifecycleNode):
         self._worker: NewestWorker[Channel, Job] | None = None
         self._failure: I2PError | None = None
         self._refuse_wrong_transitions()
+        Services(self, lambda: self._channels, Path(self.settings.node.calibration_dir).expanduser())
         self._report()
         if self.settings.node.autostart:
             self._start()
