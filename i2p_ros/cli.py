@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 TERMINATED = 128 + signal.SIGTERM  # exit code, as a shell would say it
 NO_POSE = 3  # exit code of `i2p localize` when there is no pose
 NOT_LEARNED = 4  # exit code of `i2p train --overfit` when a pair is not localized
+BORNE_BADLY = 5  # exit code of `i2p soak` when the node did what it must not
 TRAINING_WORLDS = 1_000_000  # seeds of training worlds start here: no smaller seed is ever trained on
 VALIDATION_WORLDS = TRAINING_WORLDS - 1
 OVERFIT = ("training.samples=3000", "training.validate_every=160")  # what --overfit has unless told otherwise
@@ -125,6 +126,34 @@ def replay(
     _show(summary, json_file)
     file = "report.html" if "recall_2m_5deg" in summary else "summary.json"  # without truth there is nothing to plot
     console.print(f"pictures and numbers: {escape(str(out / file))}", soft_wrap=True)
+
+
+@app.command(epilog="Example: i2p soak --minutes 10 --seed 1 --json soak.json")
+def soak(
+    minutes: Annotated[float, typer.Option(min=0.05, help="How long.")] = 10.0,
+    seed: Annotated[int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the events.")] = 1,
+    rate: Annotated[
+        float, typer.Option(min=0.1, max=10, help="Most pairs a second; each waits for an answer.")
+    ] = 4.0,
+    share: Annotated[float, typer.Option(min=0, max=0.5, help="Share of faults among the events.")] = 0.3,
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Send the node pairs and faults of all kinds over ROS 2 topics, and report how it bears them. Exit code 5: badly.
+
+    Badly is: a crash, a pose from a fault, a valid pair without an answer, no answer in two pairs after a fault.
+    """
+    from i2p_ros.ros.soak import soak as run
+
+    _check_targets(json_file)
+    settings = load_settings(files, overrides)
+    with _progress("soaking, s", round(60 * minutes)) as step:
+        numbers = run(settings, minutes, seed, rate, share, lambda seconds: step(int(seconds)))
+    _show({key: value for key, value in numbers.items() if key not in ("rss_mb", "threads")}, None)
+    _write_json(numbers, json_file)
+    bad = ("crashes", "junk_poses", "unanswered", "refused_though_valid", "slow_recoveries")
+    raise typer.Exit(BORNE_BADLY if any(numbers[key] for key in bad) else 0)
 
 
 @app.command(epilog="Example: i2p localize --image a.png --cloud a.bin --camera cam.yaml --overlay out.png")

@@ -87,7 +87,7 @@ def start_localizer(settings: Settings, timeout_s: float = 180.0) -> Iterator[Lo
 def node_parameters(settings: Settings) -> dict[str, Any]:
     """The settings as parameters of a node that hears every message of a replay and follows its clock."""
     topics = ("/image", "/image/compressed", "/camera_info", "/points")
-    reliable = {topic: {"subscription": {"reliability": "reliable"}} for topic in topics}
+    reliable = {topic: {"subscription": {"reliability": "reliable", "depth": 10}} for topic in topics}
     node = settings.node.model_copy(update={"image_transport": settings.replay.image_transport})
     tree = settings.model_copy(update={"node": node}).model_dump(exclude=set(OF_OTHERS))
     return tree | {"use_sim_time": True, "qos_overrides": reliable}
