@@ -47,7 +47,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
         shared("launch", "*.launch.py"),
-        shared("config", "*.yaml", "*.rviz", "*.xml"),
+        shared("config", "*.yaml", "*.rviz", "*.xml", "*.json"),
         shared("config/protocols", "*.yaml"),
         shared("models", "*.yaml", "*.safetensors"),
     ],

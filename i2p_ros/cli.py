@@ -25,6 +25,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from i2p_ros.core import parameters
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.errors import I2PError, InputError
 
@@ -132,9 +133,7 @@ def replay(
 def soak(
     minutes: Annotated[float, typer.Option(min=0.05, help="How long.")] = 10.0,
     seed: Annotated[int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the events.")] = 1,
-    rate: Annotated[
-        float, typer.Option(min=0.1, max=10, help="Most pairs a second; each waits for an answer.")
-    ] = 4.0,
+    rate: Annotated[float, typer.Option(min=0.1, max=10, help="Most pairs a second; each waits for an answer.")] = 4.0,
     share: Annotated[float, typer.Option(min=0, max=0.5, help="Share of faults among the events.")] = 0.3,
     json_file: JsonFile = None,
     files: Files = NONE,
@@ -433,8 +432,15 @@ def models(json_file: JsonFile = None) -> None:
 
 
 @app.command(epilog="Example: i2p config --set pnp.iterations=2000 > mine.yaml")
-def config(files: Files = NONE, overrides: Overrides = NONE) -> None:
+def config(
+    table: Annotated[bool, typer.Option("--table", help="Instead: the nodes' parameters as a Markdown table.")] = False,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
     """Print every setting as YAML, as it would be used."""
+    if table:
+        typer.echo(parameters.table(), nl=False)
+        return
     typer.echo(yaml.safe_dump(load_settings(files, overrides).model_dump(), sort_keys=False).rstrip())
 
 

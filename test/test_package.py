@@ -3,6 +3,7 @@
 """The package says the same to pip, to colcon, to ROS and to its own nodes."""
 
 import ast
+import json
 import re
 import runpy
 import sys
@@ -139,11 +140,29 @@ def test_launch_descriptions_are_built(file):
     assert {argument.name for argument in description.get_launch_arguments()} >= {"model", "rviz", "params_file"}
 
 
+SHOWN = {
+    "/points", "/localizer/pose", "/replay/truth", "/localizer/overlay/compressed", "/localizer/points_aligned",
+    "/localizer/matches",
+}  # fmt: skip
+
+
 def test_the_view_shows_topics_that_there_are():
     view = yaml.safe_load((ROOT / "config" / "i2p_ros.rviz").read_text())["Visualization Manager"]
     topics = {display["Topic"]["Value"] for display in view["Displays"] if "Topic" in display}
-    assert topics == {"/points", "/localizer/pose", "/replay/truth", "/localizer/overlay/compressed"}
+    assert topics == SHOWN
     assert view["Global Options"]["Fixed Frame"] == "lidar"
+
+
+def _panels(part):
+    """The names in a layout's tree."""
+    return {part} if isinstance(part, str) else _panels(part["first"]) | _panels(part["second"])
+
+
+def test_the_layout_of_foxglove_has_its_panels_and_topics_that_there_are():
+    content = json.loads((ROOT / "config" / "foxglove.json").read_text())
+    assert _panels(content["layout"]) == content["configById"].keys()
+    shown = set(re.findall(r'"(/(?:localizer|points|replay|diagnostics)[a-z_/]*)', json.dumps(content)))
+    assert shown <= SHOWN | {"/diagnostics"} and "/localizer/pose" in shown
 
 
 def test_the_middleware_profile_holds_an_image_and_a_cloud():

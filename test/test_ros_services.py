@@ -5,6 +5,7 @@
 import re
 import shlex
 from itertools import pairwise
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,6 +17,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
 pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.py)")
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.parameter import Parameter
 from ros_graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer, estimate, sample
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
@@ -23,6 +25,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import cloud_from_message
+from i2p_ros.core.resources import resource
 from i2p_ros.core.types import Correspondences
 from i2p_ros.ros import messages
 from i2p_ros.ros.calibration import centre_of, roll_pitch_yaw
@@ -141,6 +144,51 @@ def test_pictures_are_made_only_while_somebody_listens(make):
     assert aligned.header == messages.header(START + 10**8, "camera")
     assert [len(marker.points) for marker in lines.markers] == [40, 10]
     assert all(marker.type == Marker.LINE_LIST and marker.header.frame_id == "lidar" for marker in lines.markers)
+
+
+def test_a_gate_may_be_opened_while_the_node_runs(make):
+    graph = make(tracking__prior="constant_velocity", tracking__speed_std=0.1)
+    for k in range(3):
+        graph.play(graph.messages(k))
+    graph.localizer.answer = lambda pair: estimate(Pose.exp([0, 0, 60, 0, 1, 0]) @ T_CAMERA_LIDAR)
+    assert graph.play(graph.messages(3))["status"] == "uncertain"
+    graph.node.set_parameters([Parameter("tracking.gate", value=1e9)])
+    assert graph.play(graph.messages(4))["status"] == "ok"
+
+
+def test_the_security_policy_allows_what_the_node_does_and_no_more(make):
+    graph = make(use_sim_time=True, tracking__prior="odometry")
+    profile = ElementTree.parse(resource("config/sros2_policy.xml")).find(".//profile")
+
+    def allowed(kind, action):
+        (group,) = (g for g in profile.findall(kind) if g.get(action) == "ALLOW")
+        return {entry.text.replace("~", "/localizer") if "~" in entry.text else f"/{entry.text}" for entry in group}
+
+    def found(names):
+        return {name for name, _ in names("localizer", "/")}
+
+    tester = graph.tester
+    assert graph.until(lambda: "/clock" in found(tester.get_subscriber_names_and_types_by_node))
+    heard = found(tester.get_subscriber_names_and_types_by_node)
+    assert heard == allowed("topics", "subscribe") - {"/image/compressed", "/parameter_events"}
+    said = found(tester.get_publisher_names_and_types_by_node)
+    assert said == allowed("topics", "publish")
+    assert found(tester.get_service_names_and_types_by_node) <= allowed("services", "reply")
+
+
+def test_diagnostics_have_the_keys_that_are_written_down(make):
+    graph = make(node__diagnostics_s=0.1)
+    graph.play(graph.messages(0))
+    broken = graph.messages(1)
+    broken["points"].point_step = 0
+    graph.play(broken)
+    reports = graph.heard["/diagnostics"]
+    assert graph.until(lambda: any("cloud.layout" in v.key for v in reports[-1].status[0].values))
+    keys = {re.sub(r"(dropped|without_prior)\..*", r"\1.<reason>", v.key) for v in reports[-1].status[0].values}
+    text = (Path(__file__).parents[1] / "docs" / "diagnostics.md").read_text()
+    written = set(re.findall(r"`([a-z_.<>]+)`", text[text.index("| key |") :])) - {"searching", "tracking", "lost"}
+    examples = {"device", "without_prior.<reason>"} | {key for key in written if re.match(r"dropped\.[a-z]", key)}
+    assert keys <= written and written - examples <= keys
 
 
 class Rig(Graph):

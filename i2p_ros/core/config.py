@@ -119,8 +119,8 @@ class NodeSettings(_Group):
     calibration_dir: str = Field("~/.ros/i2p_ros", min_length=1, description="folder that ~/save_calibration writes to")
     overlay_hz: float = Field(5.0, gt=0, description="most overlays, aligned clouds and matches a second")
     diagnostics_s: float = Field(1.0, gt=0, description="time between diagnostics, s")
-    warn_after_s: float = Field(3.0, gt=0, description="silence of an input that is a warning, s")
-    error_after_s: float = Field(10.0, gt=0, description="silence of an input that is an error, s")
+    warn_after_s: float = Field(1.0, gt=0, description="silence of image or points that is a warning, s")
+    error_after_s: float = Field(5.0, gt=0, description="silence of image or points that is an error, s")
     stale_after_s: float = Field(
         10.0, gt=0, description="time that one pair takes after which diagnostics say STALE, s"
     )
@@ -193,7 +193,7 @@ class Settings(_Group):
     """The whole tree."""
 
     model: str = Field("vp2p-small", description="name of an entry in models/manifest.yaml, or a folder with one")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="what the network runs on; auto: CUDA if usable")
     threads: int = Field(1, ge=1, le=256, description="threads inside one operator")
     matching: MatchingSettings = MatchingSettings()
     pnp: PnpSettings = PnpSettings()

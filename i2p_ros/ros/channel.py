@@ -71,6 +71,11 @@ class Channel:
         self._subscribe(f"{camera}/" if camera else "", f"{lidar}/" if lidar else "")
 
     @property
+    def calibration(self) -> str:
+        """Where the camera's matrix comes from."""
+        return f"{self._info_topic}, {'P of a rectified image' if self._rectified else 'K and D'}"
+
+    @property
     def state(self) -> dict[str, str]:
         """How it stands with the tracker, for people."""
         return {"state": self._tracker.state.value, "state_reason": self._tracker.reason}
@@ -118,6 +123,7 @@ class Channel:
         self._rectified = node.lens == "rectified" or (node.lens == "auto" and "rect" in topic.rpartition("/")[2])
         if node.image_transport == "compressed":  # a remap of `image` alone would not reach image/compressed
             kind, topic = CompressedImage, f"{topic}/compressed"
+        self._info_topic = self._node.resolve_topic_name(f"{camera}camera_info")
         self._listen(CameraInfo, f"{camera}camera_info", self._on_info, BEST_EFFORT)
         self._listen(kind, topic, lambda message: self._on_input("image", message), BEST_EFFORT)
         self._listen(PointCloud2, f"{lidar}points", lambda message: self._on_input("points", message), BEST_EFFORT)

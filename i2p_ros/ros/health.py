@@ -17,6 +17,7 @@ from i2p_ros.core.types import PoseEstimate
 
 OK, WARN, ERROR, STALE = 0, 1, 2, 3
 INPUTS = ("image", "points", "camera_info")
+INFO_S = (3.0, 10.0)  # time without any camera_info that is a warning, and an error
 RECENT = 50  # pairs that latency is averaged over
 
 
@@ -62,11 +63,16 @@ class Health:
             self.processed += 1
             self.latencies_ms.append(latency_ms)
             self.last = {"status": estimate.status.value, "inliers": estimate.n_inliers, "gap_ms": gap_ms}
+            if estimate.inliers is not None and len(estimate.inliers):
+                self.last["inlier_ratio"] = float(np.mean(estimate.inliers))
             if estimate.pose is None:
                 self.rejected_in_a_row += 1
                 return
             self.localized, self.rejected_in_a_row, self.last_pose = self.localized + 1, 0, time.monotonic()
             self.last["residual_px"] = estimate.residual_px
+            if estimate.covariance is not None:
+                std = np.sqrt(np.maximum(np.diag(estimate.covariance), 0.0))
+                self.last["position_std_m"], self.last["rotation_std_deg"] = std[:3].max(), np.degrees(std[3:].max())
 
     def report(self, busy_since: float | None) -> tuple[int, str, dict[str, Any]]:
         """Level, one line and values; `busy_since` is when the running pair began."""
@@ -82,8 +88,11 @@ class Health:
         found = []
         for kind in INPUTS:
             silent = now - self.seen.get(kind, self.started)
-            if silent > self.settings.warn_after_s:
-                level = ERROR if silent > self.settings.error_after_s else WARN
+            warn_s, error_s = self.settings.warn_after_s, self.settings.error_after_s
+            if kind == "camera_info":  # one is enough, but without any there is never a pose
+                warn_s, error_s = (float("inf"), float("inf")) if kind in self.seen else INFO_S
+            if silent > warn_s:
+                level = ERROR if silent > error_s else WARN
                 found.append((level, f"no {kind} for {silent:.0f} s: is the topic right?"))
         if busy_since is not None and now - busy_since > self.settings.stale_after_s:
             found.append((STALE, f"one pair has been running for {now - busy_since:.0f} s"))

@@ -24,7 +24,7 @@ from i2p_ros.ros.channel import Channel, PairLocalizer
 from i2p_ros.ros.frames import Frames
 from i2p_ros.ros.health import WARN
 from i2p_ros.ros.job import Job
-from i2p_ros.ros.parameters import declared_settings
+from i2p_ros.ros.parameters import declared_settings, follow_changes
 from i2p_ros.ros.services import Services
 from i2p_ros.ros.worker import NewestWorker
 
@@ -52,6 +52,7 @@ class LocalizerNode(LifecycleNode):
         self._frames: Frames | None = None
         self._worker: NewestWorker[Channel, Job] | None = None
         self._failure: I2PError | None = None
+        follow_changes(self, lambda: self.settings, self._apply)
         self._refuse_wrong_transitions()
         Services(self, lambda: self._channels, Path(self.settings.node.calibration_dir).expanduser())
         self._report()
@@ -131,6 +132,11 @@ class LocalizerNode(LifecycleNode):
         if self.trigger_activate() != SUCCESS:
             raise I2PError("cannot activate the node")
 
+    def _apply(self, settings: Settings) -> None:
+        self.settings = settings
+        for channel in self._channels:
+            channel.apply(settings)
+
     def _take_down(self) -> None:
         if self._worker is not None:
             self._worker.stop(STOP_S)
@@ -184,7 +190,8 @@ class LocalizerNode(LifecycleNode):
     def _entry(self, name: str, channel: Channel) -> Any:
         level, text, values = channel.health.report(self._busy_since(channel))
         model = self._localizer.describe() if self._localizer else ""
-        values = {"lifecycle": "active", "model": model, **channel.state, **values}
+        known = {"lifecycle": "active", "model": model, "device": self.settings.device}
+        values = {**known, "calibration": channel.calibration, **channel.state, **values}
         return messages.diagnostic(LEVELS[level], name, text, values, channel.camera_frame)
 
     def _busy_since(self, channel: Channel | None = None) -> float | None:

@@ -21,8 +21,8 @@ import yaml
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import I2PError
+from i2p_ros.core.parameters import OF_OTHERS
 from i2p_ros.core.resources import resource
-from i2p_ros.ros.parameters import OF_OTHERS
 
 READY = "ready: "  # the node says so when it has loaded its model
 STOP_S = 5.0
