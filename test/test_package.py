@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 import i2p_ros
+from i2p_ros.core import parameters
 from i2p_ros.core.config import ReplaySettings, Settings, validated
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.resources import resource
@@ -130,6 +131,10 @@ def test_launch_arguments_are_described_and_have_the_defaults_of_the_settings(fi
     for name, kind in content.get("OF_REPLAY", {}).items():
         value = getattr(ReplaySettings(), name)
         assert isinstance(value, kind) and defaults[name] == str(value).lower()
+    leaves = {name: value for name, _, value in parameters.leaves(Settings())}
+    for name, (given, kind) in content.get("PARAMETERS", {}).items():
+        value = leaves.get(given, False)  # use_sim_time is ROS's own
+        assert isinstance(value, kind) and defaults[name] == (str(value).lower() if kind is bool else value)
     assert content["generate_launch_description"]() is not None
 
 
