@@ -102,6 +102,16 @@ def test_row_35_stamps_jump_back_without_a_clock(make):
     assert graph.until(lambda: dropped(graph).get("time_reset", 0) >= 1)
 
 
+def test_row_35_transforms_of_the_time_before_do_not_keep_new_ones_out(make):
+    graph = make(node__base_frame="base_link")
+    publisher = tf_publisher(graph)
+    tf_publisher(graph, static=True).publish(transforms(("mast", "camera", T_BASE_CAMERA, 0)))
+    for index in (1000, 1001, 0, 1):
+        publisher.publish(transforms(("base_link", "mast", T_BASE_CAMERA, START + index * STEP)))
+        graph.until(lambda: False, 0.15)
+        assert graph.play(graph.messages(index))["status"] == "ok"
+
+
 def test_row_36_time_jumps_forward_by_hours(make):
     graph = make(tracking__prior="constant_velocity")
     graph.play(graph.messages(0))

@@ -169,11 +169,8 @@ class Channel:
             self._say(f"{kind} dropped: {error}")
             return
         pairs = (self._pairer.add_image if kind == "image" else self._pairer.add_cloud)(stamp, message)
-        dropped = self._pairer.dropped - before
-        for reason in dropped.elements():
+        for reason in (self._pairer.dropped - before).elements():
             self.health.drop(reason)
-        if "time_reset" in dropped:
-            self._forgotten = "stamps jumped back"
         for image, cloud, gap in pairs:
             self._hand_over(Job(image, cloud, self._info, stamp_ns(image.header.stamp), gap / 1e6))
 

@@ -20,6 +20,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import transform_from_stamped
 
 LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+BACK_NS = 10 * 10**9  # what tf2 keeps: a stamp older than that means that time has jumped back
 PARENT_S = 2.0  # a parent that nobody has named for so long, on /tf, is a former one
 STATIC = float("inf")
 
@@ -31,7 +32,8 @@ class Frames:
         self._node, self._timeout_s = node, timeout_s
         self._buffer = Buffer()
         self._parents: dict[str, dict[str, float]] = defaultdict(dict)  # child -> parent -> when it was last named
-        self._news = threading.Condition()
+        self._newest = 0  # stamp of a moving transform, ns
+        self._news = threading.Condition(threading.RLock())
         self._subscriptions = [
             node.create_subscription(TFMessage, "/tf", lambda message: self._add(message, static=False), 100),
             node.create_subscription(TFMessage, "/tf_static", lambda message: self._add(message, static=True), LATCHED),
@@ -40,6 +42,7 @@ class Frames:
     def clear(self) -> None:
         """Forget what moves, after a jump in time. What is static is sent only once, and kept."""
         with self._news:
+            self._newest = 0
             statics = {child: parents for child, parents in self._parents.items() if STATIC in parents.values()}
             kept = [self._buffer.lookup_transform(p, c, Time()) for c, parents in statics.items() for p in parents]
             self._buffer.clear()
@@ -80,6 +83,10 @@ class Frames:
 
     def _add(self, message: Any, static: bool) -> None:
         with self._news:
+            newest = max((_stamp(transform) for transform in message.transforms), default=0)
+            if not static and newest < self._newest - BACK_NS:
+                self.clear()  # or tf2 throws the new ones away as too old
+            self._newest = self._newest if static else max(newest, self._newest)
             self._add_all(message.transforms, static)
             self._news.notify_all()
 
@@ -115,6 +122,12 @@ class Frames:
         for frame in set(up) ^ set(down):
             if len(parents := self._parents_of(frame)) > 1:
                 raise InputError(f"{frame!r} has two parents in tf: {' and '.join(sorted(parents))}", "tf.two_parents")
+
+
+def _stamp(transform: Any) -> int:
+    """Of a TransformStamped, ns."""
+    stamp = transform.header.stamp
+    return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 
 def _kind(error: TransformException) -> str:
