@@ -70,6 +70,7 @@ class Tally:
             "unanswered": sum(reason == "none" for reason in reasons.values()),
             "faults": dict(sorted(Counter(kind for kind in self.kinds.values() if kind).items())),
             "dropped": dict(sorted(self.dropped.items())),
+            "poses": len(self.posed),
             "junk_poses": sum(bool(self.kinds.get(stamp, "unknown stamp")) for stamp in self.posed),
             "recoveries": sum(recovered),
             "slow_recoveries": len(recovered) - sum(recovered),
