@@ -177,6 +177,16 @@ def node_process(tmp_path, busy=0.0):
         return subprocess.Popen([sys.executable, str(script)], stdout=output, stderr=subprocess.STDOUT), log
 
 
+@pytest.fixture(autouse=True)
+def _none_left(monkeypatch):
+    """A node that a failed test leaves running would answer in the tests after it."""
+    popen, started = subprocess.Popen, []
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: (started.append(popen(*a, **k)), started[-1])[1])
+    yield
+    for process in started:
+        process.kill()
+
+
 def said(log, text, seconds=30.0):
     end = time.monotonic() + seconds
     while text not in log.read_bytes() and time.monotonic() < end:
@@ -194,7 +204,7 @@ def test_row_61_two_signals_at_any_moment_end_the_process_within_two_seconds(ros
     else:
         assert said(log, b"ready")
         if moment_s == "busy":
-            replay(Samples(1), ReplaySettings(rate=0.0, timeout_s=2.0))
+            replay(Samples(1), ReplaySettings(rate=0.0, timeout_s=4.0))
     started = time.monotonic()
     process.send_signal(number)
     time.sleep(0.1)

@@ -4,7 +4,6 @@
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -267,25 +266,6 @@ def test_a_node_that_never_gets_ready_is_given_up(starts):
     starts("import time; time.sleep(60)")
     with pytest.raises(I2PError, match="not ready after 1 s"), start_localizer(Settings(), timeout_s=1.0):
         pass
-
-
-@pytest.mark.parametrize("busy_s", [0.0, 30.0])
-def test_two_interrupts_end_the_node_quickly_with_exit_code_0(ros_network, tmp_path, busy_s):
-    script, log = tmp_path / "node.py", tmp_path / "log"
-    script.write_text(node_script(busy_s))
-    with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, str(script)], stdout=output, stderr=subprocess.STDOUT)
-    end = time.monotonic() + 20
-    while b"ready" not in log.read_bytes() and time.monotonic() < end:
-        time.sleep(0.05)
-    if busy_s:
-        replay(Samples(1), options(timeout_s=2.0))
-    started = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 0
-    assert time.monotonic() - started < 4 and b"Traceback" not in log.read_bytes()
 
 
 @pytest.mark.parametrize(
