@@ -69,7 +69,7 @@ setup(
         "ros": [f"ros-jazzy-{name}=={version}" for name, version in ROS.items()],
         "gpu": ["torch-tensorrt", "spconv-cu118"],
         "train": ["lightning-fabric", "tensorboardX"],
-        "dev": ["hypothesis", "mypy", "pytest", "pytest-cov", "ruff", "scipy"],
+        "dev": ["atheris", "hypothesis", "mypy", "pytest", "pytest-cov", "ruff", "scipy"],
     },
     entry_points={"console_scripts": ["i2p = i2p_ros.cli:main", *(f"{name} = {main}" for name, main in NODES.items())]},
     zip_safe=False,

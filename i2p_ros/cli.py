@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 TERMINATED = 128 + signal.SIGTERM  # exit code, as a shell would say it
 NO_POSE = 3  # exit code of `i2p localize` when there is no pose
+LOST = 3  # exit code of `i2p evaluate` when a part of the recording could not be read
 NOT_LEARNED = 4  # exit code of `i2p train --overfit` when a pair is not localized
 BORNE_BADLY = 5  # exit code of `i2p soak` when the node did what it must not
 TRAINING_WORLDS = 1_000_000  # seeds of training worlds start here: no smaller seed is ever trained on
@@ -212,7 +213,7 @@ def evaluate(
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Score a model over a source whose truth is known."""
+    """Score a model over a source whose truth is known. Exit code 3: a part could not be read."""
     from i2p_ros.evaluation import runner
     from i2p_ros.evaluation.gallery import Gallery
     from i2p_ros.evaluation.protocols import published
@@ -235,6 +236,10 @@ def evaluate(
     _show(result.to_json() | {"settings": settings.model_dump()}, json_file)
     if report:
         write_report(report, result, gallery.overlays, gallery.failures)
+    if lost := result.meta["lost"]:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in lost.items())
+        console.print(f"a part of the recording could not be read and is left out: {reasons}", soft_wrap=True)
+        raise typer.Exit(LOST)
 
 
 def _seeds(seed: int | None, seeds: str) -> list[int]:

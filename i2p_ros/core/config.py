@@ -65,6 +65,10 @@ class PairingSettings(_Group):
 
     slop_s: float = Field(0.05, gt=0, description="largest gap between an image and its cloud, s")
     time_offset_s: float = Field(0.0, description="added to cloud stamps before pairing, s")
+    image_time_offset_s: float = Field(0.0, description="added to image stamps before pairing, s")
+    use_arrival_time: bool = Field(
+        False, description="pair live messages by when they arrive: for drivers that set no usable stamp"
+    )
 
 
 class TrackingSettings(_Group):
@@ -98,7 +102,9 @@ class NodeSettings(_Group):
     lens: Literal["auto", "raw", "rectified"] = Field(
         "auto", description="whether images are undistorted already; auto: if `rect` is in the topic's name"
     )
-    intensity_field: str = Field("intensity", description="field of the cloud that holds the intensity")
+    intensity_field: str = Field(
+        "", description="field of the cloud that holds the intensity; empty: intensity, i, reflectivity or signal"
+    )
     autostart: bool = Field(True, description="configure and activate at the start; else somebody's ROS lifecycle call")
     cameras: str = Field(
         "", description="names of cameras, with commas: topics <name>/image and <name>/camera_info; empty: one, unnamed"
