@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 TERMINATED = 128 + signal.SIGTERM  # exit code, as a shell would say it
 NO_POSE = 3  # exit code of `i2p localize` when there is no pose
-LOST = 3  # exit code of `i2p evaluate` when a part of the recording could not be read
+LOST = 3  # exit code of `i2p evaluate` and `i2p replay` when a part of the recording could not be read
 NOT_LEARNED = 4  # exit code of `i2p train --overfit` when a pair is not localized
 BORNE_BADLY = 5  # exit code of `i2p soak` when the node did what it must not
 TRAINING_WORLDS = 1_000_000  # seeds of training worlds start here: no smaller seed is ever trained on
@@ -116,7 +116,10 @@ def replay(
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Play a recording over ROS 2 topics into the node, as `ros2 launch` would, and report what comes back."""
+    """Play a recording over ROS 2 topics into the node, as `ros2 launch` would, and report what comes back.
+
+    Exit code 3: a part could not be read.
+    """
     from i2p_ros.ros.demo import replay_and_report
 
     _check_targets(json_file, out / "summary.json")
@@ -128,6 +131,7 @@ def replay(
     _show(summary, json_file)
     file = "report.html" if "recall_2m_5deg" in summary else "summary.json"  # without truth there is nothing to plot
     console.print(f"pictures and numbers: {escape(str(out / file))}", soft_wrap=True)
+    _tell_lost(summary["lost"])
 
 
 @app.command(epilog="Example: i2p soak --minutes 10 --seed 1 --json soak.json")
@@ -236,7 +240,12 @@ def evaluate(
     _show(result.to_json() | {"settings": settings.model_dump()}, json_file)
     if report:
         write_report(report, result, gallery.overlays, gallery.failures)
-    if lost := result.meta["lost"]:
+    _tell_lost(result.meta["lost"])
+
+
+def _tell_lost(lost: dict[str, int]) -> None:
+    """Exit code 3 if a part of the recording could not be read."""
+    if lost:
         reasons = ", ".join(f"{count} {reason}" for reason, count in lost.items())
         console.print(f"a part of the recording could not be read and is left out: {reasons}", soft_wrap=True)
         raise typer.Exit(LOST)

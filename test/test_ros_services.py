@@ -183,7 +183,9 @@ def test_diagnostics_have_the_keys_that_are_written_down(make):
     keys = {re.sub(r"(dropped|without_prior)\..*", r"\1.<reason>", v.key) for v in reports[-1].status[0].values}
     text = (Path(__file__).parents[1] / "docs" / "diagnostics.md").read_text()
     written = set(re.findall(r"`([a-z_.<>]+)`", text[text.index("| key |") :])) - {"searching", "tracking", "lost"}
-    examples = {"device", "without_prior.<reason>"} | {key for key in written if re.match(r"dropped\.[a-z]", key)}
+    examples = {"device", "covariance_ratio", "without_prior.<reason>"} | {
+        key for key in written if re.match(r"dropped\.[a-z]", key)
+    }
     assert keys <= written and written - examples <= keys
 
 

@@ -117,6 +117,9 @@ class NodeSettings(_Group):
     )
     odom_frame: str = Field("odom", min_length=1, description="frame of the odometry, above the camera in tf")
     tf_timeout_s: float = Field(0.1, ge=0, le=5, description="longest wait for a transform that is not there yet, s")
+    motion_compensation: bool = Field(
+        True, description="undo the motion within a cloud, where its points have times and tf has the way in odom_frame"
+    )
     transform_tolerance_s: float = Field(0.1, ge=0, description="how far map_to_odom is dated ahead, s")
     estimated_suffix: str = Field("_estimated", min_length=1, description="ending of the frame that is sent to tf")
     diagonal_covariance: bool = Field(

@@ -82,6 +82,14 @@ class Tracker:
             self._predicted = self._moved(before, stamp, seconds, T_now_before)
         return self._handed_on(self._predicted)
 
+    @property
+    def prediction(self) -> Prior | None:
+        """What `judge` will compare with, if there is anything."""
+        predicted = self._predicted
+        if predicted is None:
+            return None
+        return Prior(predicted.pose, from_camera_axes(predicted.pose, predicted.covariance[:6, :6]))
+
     def expected(self, stamp: int, known: Prior) -> Prior | None:
         """As `predict`, of a pose that somebody else knows for this stamp; none while lost: they may be wrong."""
         self._predicted = None
@@ -160,7 +168,7 @@ class Tracker:
         std_m, std_rad = (np.linalg.eigvalsh(block).max() ** 0.5 for block in (spread[:3, :3], spread[3:, 3:]))
         if std_m > self.settings.prior_std_m or np.degrees(std_rad) > self.settings.prior_std_deg:
             return None
-        return Prior(predicted.pose, from_camera_axes(predicted.pose, spread))
+        return self.prediction
 
 
 def adjoint(pose: Pose) -> Array:

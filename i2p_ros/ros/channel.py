@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,20 +19,25 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from i2p_ros.core.config import Settings
-from i2p_ros.core.errors import InputError
+from i2p_ros.core.deskew import deskewed
+from i2p_ros.core.errors import DeviceError, InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.messages import frame_name, pose_from_transform, stamp_ns
+from i2p_ros.core.messages import frame_name, pose_from_transform, stamp_of
 from i2p_ros.core.pairing import Pairer
 from i2p_ros.core.tracking import Tracker, from_camera_axes, of_body
-from i2p_ros.core.types import Pair, PoseEstimate, Prior, Status
+from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prior, Status
 from i2p_ros.ros.calibration import write_calibration
 from i2p_ros.ros.frames import Frames
 from i2p_ros.ros.health import Health
 from i2p_ros.ros.job import Job
 from i2p_ros.ros.outputs import Outputs
+from i2p_ros.ros.watching import Watch
 
 CALIBRATION_POSES = 200  # that a calibration is made of
 BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
+
+
+Stamped = tuple[int, Any]  # a message, and the time to pair it by, ns
 
 
 class PairLocalizer(Protocol):
@@ -45,7 +51,7 @@ class PairLocalizer(Protocol):
 class Channel:
     """Subscriptions, pairing, the pose that is tracked, and the publishers. `put` gives a job to the node's worker.
 
-    Callbacks run in the node's executor, `process` in its worker; `forget` may be called from either.
+    Callbacks run in the node's executor, `localize` in its worker; all else is called by the executor.
     """
 
     def __init__(
@@ -64,16 +70,22 @@ class Channel:
         self._forgotten: str | None = None  # why the tracker is to be reset before the next pair
         self._tracker = Tracker(settings.tracking)
         self._poses: deque[Pose] = deque(maxlen=CALIBRATION_POSES)  # accepted, T_camera_cloud
-        self._pairer = self._new_pairer()
+        self._watch = Watch(self.health, node.get_logger().warning)
+        pairing = settings.pairing
+        offsets = int(pairing.time_offset_s * 1e9), int(pairing.image_time_offset_s * 1e9)
+        self._pairer: Pairer[Stamped, Stamped] = Pairer(int(pairing.slop_s * 1e9), *offsets)
         prefix = "".join(f"{name}/" for name in (camera, lidar) if name)
         self._outputs = Outputs(node, settings.node, frames, prefix)
         self._subscriptions: list[Any] = []
         self._subscribe(f"{camera}/" if camera else "", f"{lidar}/" if lidar else "")
 
     @property
-    def calibration(self) -> str:
-        """Where the camera's matrix comes from."""
-        return f"{self._info_topic}, {'P of a rectified image' if self._rectified else 'K and D'}"
+    def known(self) -> dict[str, Any]:
+        """What diagnostics say of calibration, tracker, gap between the sensors, and what `Watch` has noticed."""
+        gap = self._pairer.median_gap_ns()
+        source = f"{self._info_topic}, {'P of a rectified image' if self._rectified else 'K and D'}"
+        values = {"calibration": source, **self.state, **self._watch.values}
+        return values if gap is None else {**values, "median_gap_ms": gap / 1e6}
 
     @property
     def state(self) -> dict[str, str]:
@@ -87,9 +99,12 @@ class Channel:
         self._outputs.close()
 
     def forget(self, reason: str) -> None:
-        """Start pairing and tracking anew."""
-        self._pairer = self._new_pairer()
+        """Start tracking anew."""
         self._forgotten = reason
+
+    def jumped_back(self) -> None:
+        """Start anew, for /clock has jumped. What waits for a partner is paired before, or counted."""
+        self._collect(self._pairer.reset)
 
     def apply(self, settings: Settings) -> None:
         """Take over settings that may change at any time, from the next pair on."""
@@ -103,9 +118,9 @@ class Channel:
         return write_calibration(folder, list(self._poses), lidar=frames[1], camera=frames[0])
 
     def localize(self, localizer: PairLocalizer, job: Job) -> None:
-        """The whole way of one pair, in the worker's thread. Nothing is raised: this is the border."""
+        """The whole way of one pair, in the worker's thread. This is the border: DeviceError alone is raised."""
         try:
-            pair = job.decoded(self._rectified, self.settings.node.intensity_field)
+            pair = self._decoded(job)
             decode_s = job.age_ms / 1e3
             estimate = self._tracked(localizer, job, pair)
             self._outputs.pose(job, estimate)
@@ -113,6 +128,9 @@ class Channel:
             self._outputs.pictures(job, pair, estimate)
         except InputError as error:
             self._refuse(job, Status.BAD_INPUT, error.reason, str(error))
+        except DeviceError as error:
+            self._refuse(job, Status.NOT_PROCESSED, "device_lost", str(error))
+            raise
         except Exception as error:
             if self._node.context.ok():  # else the node has just been taken down
                 self._refuse(job, Status.NOT_PROCESSED, "exception", f"{type(error).__name__}: {error}")
@@ -147,10 +165,6 @@ class Channel:
             )
         )  # fmt: skip
 
-    def _new_pairer(self) -> Pairer[Any, Any]:
-        pairing = self.settings.pairing
-        return Pairer(int(pairing.slop_s * 1e9), int(pairing.time_offset_s * 1e9))
-
     def _on_info(self, message: CameraInfo) -> None:
         self.health.arrived("camera_info")
         self._info = message
@@ -159,20 +173,31 @@ class Channel:
         self._given = message
 
     def _on_input(self, kind: str, message: Any) -> None:
-        """Hand the pairs that the message completes to the worker."""
+        """Pair the message by its stamp."""
         self.health.arrived(kind)
-        before = self._pairer.dropped.copy()
+        now = self._node.get_clock().now().nanoseconds or None
         try:
-            stamp = stamp_ns(message.header.stamp, self._node.get_clock().now().nanoseconds or None)
+            stamp = stamp_of(message, now, self.settings.pairing.use_arrival_time)
         except InputError as error:
             self.health.drop(error.reason)
             self._say(f"{kind} dropped: {error}")
             return
-        pairs = (self._pairer.add_image if kind == "image" else self._pairer.add_cloud)(stamp, message)
-        for reason in (self._pairer.dropped - before).elements():
+        add = self._pairer.add_image if kind == "image" else self._pairer.add_cloud
+        if self._collect(lambda: add(stamp, (stamp, message))) and self._frames is not None:
+            self._frames.clear_if_ahead(stamp)
+
+    def _collect(self, pairing: Callable[[], list[tuple[Stamped, Stamped, int]]]) -> bool:
+        """Hand over the pairs that the pairer gives, and count what it drops; whether it says that time has jumped."""
+        before = self._pairer.dropped.copy()
+        pairs = pairing()
+        dropped = self._pairer.dropped - before
+        for reason in dropped.elements():
             self.health.drop(reason)
-        for image, cloud, gap in pairs:
-            self._hand_over(Job(image, cloud, self._info, stamp_ns(image.header.stamp), gap / 1e6))
+        if dropped["time_reset"]:
+            self.forget("time has jumped")
+        for (stamp, image), (_, cloud), gap in pairs:
+            self._hand_over(Job(image, cloud, self._info, stamp, gap / 1e6))
+        return bool(dropped["time_reset"])
 
     def _hand_over(self, job: Job) -> None:
         if not self.enabled and not self.wanted:
@@ -183,6 +208,28 @@ class Channel:
         if overtaken is not None:
             self._refuse(overtaken, Status.NOT_PROCESSED, "busy", "a newer pair came before this one's turn")
 
+    def _decoded(self, job: Job) -> Pair:
+        """The pair, looked at by `Watch`, its cloud as at the time of the image; raises InputError."""
+        pair = job.decoded(self._rectified, self.settings.node.intensity_field)
+        if changed := self._watch.pair(pair):
+            self._forgotten = changed
+        return replace(pair, cloud=self._compensated(job, pair.cloud))
+
+    def _compensated(self, job: Job, cloud: PointCloud) -> PointCloud:
+        """The cloud as it would have been seen at the time of the image, where tf knows how the lidar moved."""
+        if not self.settings.node.motion_compensation or self._frames is None:
+            return cloud
+        time = job.gap_ms / 1e3
+        cloud, why = deskewed(cloud, None, time)
+        if why == "deskew.no_motion" and cloud.time is not None:
+            first, last = min(float(cloud.time.min()), time), max(float(cloud.time.max()), time)
+            odom = self.settings.node.odom_frame
+            trajectory = self._frames.trajectory(odom, job.cloud_frame, job.cloud_stamp, first, last)
+            cloud, why = deskewed(cloud, trajectory, time)
+        if why:
+            self._watch.once(why, f"clouds are taken as they come, without motion compensation: {why}")
+        return cloud
+
     def _tracked(self, localizer: PairLocalizer, job: Job, pair: Pair) -> PoseEstimate:
         """The localizer's answer, told what to expect and compared with it."""
         frames = job.camera_frame, job.cloud_frame
@@ -192,7 +239,10 @@ class Channel:
             self._tracker.reset(self._forgotten)
             self._poses.clear()
             self._forgotten = None
-        estimate = self._tracker.judge(job.stamp, localizer.localize_pair(pair, self._expectation(job)))
+        found = localizer.localize_pair(pair, self._expectation(job))
+        if self.settings.tracking.prior in ("odometry", "tf"):
+            self._watch.compare(found, self._tracker.prediction)
+        estimate = self._tracker.judge(job.stamp, found)
         if estimate.pose is not None:
             self._poses.append(estimate.pose)
         return estimate
@@ -212,7 +262,8 @@ class Channel:
             since = self._tracker.since
             if tracking.prior == "none" or since is None:
                 return None
-            moved = self._moved(job, since) if tracking.prior == "odometry" else None
+            by_odometry = tracking.prior == "odometry" and since <= job.stamp
+            moved = self._moved(job, since) if by_odometry else None
             return self._tracker.predict(job.stamp, moved)
         except InputError as error:
             self._tracker.expect_nothing()

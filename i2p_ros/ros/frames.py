@@ -9,18 +9,22 @@ import time
 from collections import defaultdict
 from typing import Any
 
+import numpy as np
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer, ConnectivityException, LookupException, TransformException
 
+from i2p_ros.core.deskew import Trajectory
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import transform_from_stamped
 
 LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 BACK_NS = 10 * 10**9  # what tf2 keeps: a stamp older than that means that time has jumped back
+AHEAD_NS = 10**9  # so far transforms may be dated ahead
+STEP_S = 0.02  # between poses of a trajectory, which keeps its twist meanwhile
 PARENT_S = 2.0  # a parent that nobody has named for so long, on /tf, is a former one
 STATIC = float("inf")
 
@@ -71,6 +75,24 @@ class Frames:
                     if not self._news.wait(max(end - time.monotonic(), 0.0)) and time.monotonic() >= end:
                         text = f"tf has no {target!r} <- {source!r} after {self._timeout_s:g} s: {error}"
                         raise InputError(text, f"tf.{_kind(error)}") from error
+
+    def trajectory(self, fixed: str, moving: str, stamp: int, first: float, last: float) -> Trajectory | None:
+        """T_fixed_moving from first to last, s after a stamp (ns); none where tf does not know all of it in time."""
+        times = np.linspace(first, last, 2 + int((last - first) / STEP_S))
+        try:
+            with self._news:
+                if not set(self._way_up(fixed)) & set(self._way_up(moving)):
+                    return None  # at once: a robot without odometry waits for nothing
+            latest_first = [self.lookup(fixed, moving, stamp + round(t * 1e9)) for t in times[::-1]]
+        except InputError:
+            return None
+        return Trajectory(times, latest_first[::-1])
+
+    def clear_if_ahead(self, stamp: int) -> None:
+        """Forget what moves if it comes from after a stamp (ns) that time has jumped back to."""
+        with self._news:
+            if self._newest > stamp + AHEAD_NS:
+                self.clear()
 
     def refuse_second_parent(self, child: str, parent: str) -> None:
         """Raises InputError if parent -> child would not be the only way up from child, or would close a loop."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from i2p_ros.core.config import NodeSettings
-from i2p_ros.core.types import PoseEstimate
+from i2p_ros.core.types import PoseEstimate, Status
 
 OK, WARN, ERROR, STALE = 0, 1, 2, 3
 INPUTS = ("image", "points", "camera_info")
@@ -31,6 +31,7 @@ class Health:
     seen: dict[str, float] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
     without_prior: Counter[str] = field(default_factory=Counter)
+    concerns: dict[str, str] = field(default_factory=dict)
     processed: int = 0
     localized: int = 0
     rejected_in_a_row: int = 0
@@ -56,6 +57,11 @@ class Health:
         """A pair that had to do without the prior that is asked for."""
         with self._lock:
             self.without_prior[reason] += 1
+
+    def concern(self, name: str, text: str) -> None:
+        """Something that is not as it should be, until its text is empty."""
+        with self._lock:
+            self.concerns[name] = text
 
     def answered(self, estimate: PoseEstimate, latency_ms: float, gap_ms: float) -> None:
         """A pair went through."""
@@ -96,6 +102,7 @@ class Health:
                 found.append((level, f"no {kind} for {silent:.0f} s: is the topic right?"))
         if busy_since is not None and now - busy_since > self.settings.stale_after_s:
             found.append((STALE, f"one pair has been running for {now - busy_since:.0f} s"))
+        found += [(WARN, text) for text in self.concerns.values() if text]
         dropped, self._dropped_before = self.dropped.total() - self._dropped_before, self.dropped.total()
         if dropped:
             found.append((WARN, f"{dropped} dropped since the last report"))
@@ -105,7 +112,9 @@ class Health:
         if not self.processed:
             found.append((WARN, "no pair yet"))
         elif self.rejected_in_a_row:
-            found.append((WARN, f"no pose: {self.last['status']}, {self.rejected_in_a_row} in a row"))
+            failed = self.last["status"] == Status.NOT_PROCESSED.value  # it is not the pair that is to blame
+            text = f"no pose: {self.last['status']}, {self.rejected_in_a_row} in a row"
+            found.append((ERROR if failed else WARN, text))
         return found
 
     def _values(self, now: float) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 from i2p_ros.core.config import Settings
-from i2p_ros.core.errors import I2PError
+from i2p_ros.core.errors import DeviceError, I2PError
 from i2p_ros.ros import messages
 from i2p_ros.ros.channel import Channel, PairLocalizer
 from i2p_ros.ros.frames import Frames
@@ -52,6 +52,7 @@ class LocalizerNode(LifecycleNode):
         self._frames: Frames | None = None
         self._worker: NewestWorker[Channel, Job] | None = None
         self._failure: I2PError | None = None
+        self._lost: DeviceError | None = None
         follow_changes(self, lambda: self.settings, self._apply)
         self._refuse_wrong_transitions()
         Services(self, lambda: self._channels, Path(self.settings.node.calibration_dir).expanduser())
@@ -67,7 +68,7 @@ class LocalizerNode(LifecycleNode):
             try:
                 executor.spin()
                 return
-            except (KeyboardInterrupt, ExternalShutdownException, ROSInterruptException, StuckError):
+            except (KeyboardInterrupt, ExternalShutdownException, ROSInterruptException, StuckError, DeviceError):
                 raise
             except Exception as error:
                 if not self.context.ok():
@@ -85,6 +86,7 @@ class LocalizerNode(LifecycleNode):
             self._localizer = self._given or _loaded(self.settings)
         except Exception as error:
             self._failure = error if isinstance(error, I2PError) else I2PError(f"{type(error).__name__}: {error}")
+            self._lost = error if isinstance(error, DeviceError) else None
             self.get_logger().error(f"cannot configure: {self._failure}")
             return FAILURE
         return SUCCESS
@@ -93,9 +95,10 @@ class LocalizerNode(LifecycleNode):
         """Subscribe."""
         node, localizer = self.settings.node, self._localizer
         assert localizer is not None
-        if self.settings.tracking.prior != "none" or node.base_frame or node.tf_mode == "map_to_odom":
+        asked = self.settings.tracking.prior != "none" or node.base_frame or node.tf_mode == "map_to_odom"
+        if asked or node.motion_compensation:
             self._frames = Frames(self, node.tf_timeout_s)
-        self._worker = NewestWorker(lambda channel, job: channel.localize(localizer, job))
+        self._worker = NewestWorker(lambda channel, job: self._localize(localizer, channel, job))
         put = self._worker.put
         self._channels = [
             Channel(self, self.settings, camera, lidar, self._frames, put)
@@ -137,6 +140,13 @@ class LocalizerNode(LifecycleNode):
         for channel in self._channels:
             channel.apply(settings)
 
+    def _localize(self, localizer: PairLocalizer, channel: Channel, job: Job) -> None:
+        """In the worker's thread, which must not raise."""
+        try:
+            channel.localize(localizer, job)
+        except DeviceError as error:
+            self._lost = error
+
     def _take_down(self) -> None:
         if self._worker is not None:
             self._worker.stop(STOP_S)
@@ -170,9 +180,9 @@ class LocalizerNode(LifecycleNode):
         self._jumps = self.get_clock().create_jump_callback(back, post_callback=self._on_jump)
 
     def _on_jump(self, jump: Any) -> None:
+        """Jumps forward are seen by stamps: the first /clock is one too."""
         for channel in self._channels:
-            channel.health.drop("time_reset")
-            channel.forget("the clock jumped back")
+            channel.jumped_back()
         if self._frames is not None:
             self._frames.clear()
 
@@ -185,13 +195,13 @@ class LocalizerNode(LifecycleNode):
             entries = [messages.diagnostic(LEVELS[WARN], name, f"{label}: not active", {"lifecycle": label}, "")]
         head = messages.header(self.get_clock().now().nanoseconds, "")
         self._diagnostics.publish(DiagnosticArray(header=head, status=entries))
-        self._end_if_stuck()
+        self._end_if_hopeless()
 
     def _entry(self, name: str, channel: Channel) -> Any:
         level, text, values = channel.health.report(self._busy_since(channel))
         model = self._localizer.describe() if self._localizer else ""
         known = {"lifecycle": "active", "model": model, "device": self.settings.device}
-        values = {**known, "calibration": channel.calibration, **channel.state, **values}
+        values = {**known, **channel.known, **values}
         return messages.diagnostic(LEVELS[level], name, text, values, channel.camera_frame)
 
     def _busy_since(self, channel: Channel | None = None) -> float | None:
@@ -199,7 +209,9 @@ class LocalizerNode(LifecycleNode):
         busy = self._worker.busy if self._worker else None
         return busy[1] if busy and channel in (None, busy[0]) else None
 
-    def _end_if_stuck(self) -> None:
+    def _end_if_hopeless(self) -> None:
+        if self._lost is not None:
+            raise self._lost
         limit, since = self.settings.node.exit_after_s, self._busy_since()
         if limit and since is not None and time.monotonic() - since > limit:
             raise StuckError(f"one pair has been running for more than {limit:g} s: the node ends itself")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 
+from i2p_ros.core.errors import InputError
 from i2p_ros.ros.player import Player
 from i2p_ros.ros.playing import open_recording, play
 from i2p_ros.ros.rows import Row, summary
@@ -22,10 +23,13 @@ class ReplayNode(Player):
         source = open_recording(self.settings)
         self.get_logger().info(f"playing {len(source)} pairs of {source.name}")
         try:
-            play(self, source, self._report)
+            play(self, source, self._report, on_lost=self._say_lost)
         finally:
             if self.rows:
                 print(in_words(self.rows), flush=True)
+
+    def _say_lost(self, error: InputError) -> None:
+        self.get_logger().warning(f"left out: {error}")
 
     def _report(self, row: Row) -> None:
         """How the latest pair went, every few seconds."""
