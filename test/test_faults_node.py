@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults that only a running node meets, each with its number in the list of faults: over real topics."""
 
+import array
 import contextlib
 import threading
 import time
@@ -13,18 +14,20 @@ pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
 pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.py)")
 
 from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
+from made_messages import cloud, xyz
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from ros_graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer, estimate, values
+from ros_graph import CAMERA, START, T_CAMERA_LIDAR, Graph, KnownLocalizer, estimate, values
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CompressedImage, PointCloud2
+from sensor_msgs.msg import CompressedImage, PointCloud2, PointField
 from tf2_msgs.msg import TFMessage
 
-from i2p_ros.core.errors import I2PError
+from i2p_ros.core.changes import FROZEN
+from i2p_ros.core.errors import DeviceError, I2PError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.messages import pose_from_transform, transform_from_stamped
+from i2p_ros.core.messages import cloud_from_message, pose_from_transform, stamp_ns, transform_from_stamped
 from i2p_ros.core.types import PoseEstimate, Status
 from i2p_ros.ros import messages
 from i2p_ros.ros.localizer_node import StuckError
@@ -78,6 +81,185 @@ def tf_publisher(graph, static=False):
 def elsewhere(pair):
     """A pose that no gate lets pass."""
     return estimate(Pose.exp([0, 0, 60, 0, 1, 0]) @ T_CAMERA_LIDAR)
+
+
+def warned(capfd, text):
+    """How often the log has said it since the last look."""
+    return capfd.readouterr().err.count(text)
+
+
+def last(graph, key):
+    return values(graph.heard["/diagnostics"][-1]).get(key) if graph.heard["/diagnostics"] else None
+
+
+def swept(graph, index, T_odom_lidar, sweep_s):
+    """A pair whose cloud was measured on the way: points of odom, each seen from where the lidar was then."""
+    parts = graph.messages(index)
+    in_odom = np.random.default_rng(index).uniform(-30, 30, (500, 3))
+    times = np.linspace(0, sweep_s, 500).astype(np.float32)
+    seen = np.array([T_odom_lidar(t).inverse().apply(p[None])[0] for t, p in zip(times, in_odom, strict=True)])
+    made = cloud({**xyz(points=seen), "intensity": np.ones(500, "f4"), "t": times})
+    layout = {name: getattr(made, name) for name in ("height", "width", "point_step", "row_step", "is_dense")}
+    parts["points"] = PointCloud2(
+        header=parts["points"].header,
+        fields=[PointField(**vars(field)) for field in made.fields],
+        data=array.array("B", made.data),
+        **layout,
+    )
+    return parts, in_odom
+
+
+def driving(t):
+    """T_odom_lidar of a vehicle at 20 m/s that turns."""
+    return Pose.from_rotvec([0, 0, 0.3], [5, 5, 0]) @ Pose.exp(t * np.array([20.0, 0, 0, 0, 0, 0.5]))
+
+
+def test_row_9_a_cloud_without_intensity_is_localized_and_told_once(make, capfd):
+    graph = make()
+    for index in range(3):
+        parts = graph.messages(index)
+        parts["points"].fields[3].name = "ring"
+        assert graph.play(parts)["status"] == "ok"
+    assert [pair.cloud.intensity for pair in graph.localizer.pairs] == [None] * 3
+    assert warned(capfd, "no intensity") == 1
+
+
+def test_row_16_motion_within_a_cloud_is_undone_where_tf_knows_it(make):
+    graph = make()
+    publisher = tf_publisher(graph)
+    stamps = range(-STEP, 3 * STEP, STEP // 5)
+    publisher.publish(transforms(*(("odom", "lidar", driving(s / 1e9), START + s) for s in stamps)))
+    graph.until(lambda: False, 0.2)
+    parts, in_odom = swept(graph, 0, driving, 0.1)
+    parts["image"].header.stamp = messages.time_message(START + 30_000_000)  # in the midst of the sweep
+    graph.send(parts)
+    later = graph.messages(1)  # so that no nearer partner can come
+    graph.send(later)
+    assert graph.until(lambda: graph.localizer.pairs)
+    seen = graph.localizer.pairs[0]
+    np.testing.assert_allclose(seen.cloud.xyz, driving(0.03).inverse().apply(in_odom), atol=5e-3)
+    assert np.abs(seen.cloud.xyz - cloud_from_message(parts["points"]).xyz).max() > 0.5
+
+
+def test_row_16_without_times_or_odometry_clouds_are_taken_as_they_come_and_that_is_told_once(make, capfd):
+    graph = make()
+    for index in range(2):
+        parts, _ = swept(graph, 2 * index, driving, 0.1)
+        assert graph.play(parts)["status"] == "ok"
+        taken = graph.localizer.pairs[-1].cloud.xyz
+        np.testing.assert_array_equal(taken, cloud_from_message(parts["points"]).xyz)
+        assert graph.play(graph.messages(2 * index + 1))["status"] == "ok"
+    said = capfd.readouterr().err
+    assert said.count("deskew.no_motion") == 1 and said.count("deskew.no_times") == 1
+
+
+def test_row_25_an_image_that_is_binned_without_saying_so_has_a_binned_camera(make):
+    graph = make()
+    parts = graph.messages()
+    whole = CAMERA.resized(2 * CAMERA.width, 2 * CAMERA.height)
+    parts["info"] = messages.camera_info(whole, parts["info"].header)
+    assert graph.play(parts)["status"] == "ok"
+    (seen,) = graph.localizer.pairs
+    assert (seen.camera.width, seen.camera.height) == (CAMERA.width, CAMERA.height)
+    np.testing.assert_allclose(seen.camera.matrix, CAMERA.matrix, atol=1e-9)
+
+
+def test_row_26_a_frozen_camera_is_told_until_it_moves_again(make):
+    graph = make(node__diagnostics_s=0.1)
+    image = graph.messages(0)["image"].data
+    reports = graph.heard["/diagnostics"]
+    for index in range(FROZEN + 1):
+        parts = graph.messages(index)
+        parts["image"].data = image
+        assert graph.play(parts)["status"] == "ok"
+    assert graph.until(lambda: "the camera is frozen" in reports[-1].status[0].message, 2.0)
+    assert reports[-1].status[0].level == messages.WARN
+    graph.play(graph.messages(FROZEN + 2))
+    assert graph.until(lambda: "frozen" not in reports[-1].status[0].message, 2.0)
+
+
+def test_row_29_another_calibration_is_adopted_told_and_tracked_anew(make, capfd):
+    graph = make(tracking__prior="constant_velocity", tracking__speed_std=0.1, node__diagnostics_s=0.1)
+    for index in range(3):
+        assert graph.play(graph.messages(index))["status"] == "ok"
+    assert graph.localizer.priors[2] is not None and graph.until(lambda: last(graph, "calib_epoch") == "1")
+    parts = graph.messages(3)
+    parts["info"].k[0] = 91.0
+    graph.localizer.answer = elsewhere
+    assert graph.play(parts)["status"] == "ok" and graph.localizer.priors[3] is None
+    assert graph.localizer.pairs[3].camera.fx == 91.0 and graph.until(lambda: last(graph, "calib_epoch") == "2")
+    said = capfd.readouterr().err
+    assert said.count("the calibration has changed") == 1 and "fx=90.0" in said and "fx=91.0" in said
+
+
+def test_row_39_messages_without_usable_stamps_are_paired_by_arrival_if_asked_to(make):
+    graph = make(pairing__use_arrival_time=True, pairing__slop_s=0.5)
+    before = time.time_ns()
+    graph.send(shifted(graph, 0, 0))
+    graph.until(lambda: False, 0.7)
+    graph.send(shifted(graph, 1, 0))
+    assert graph.until(lambda: graph.heard["/localizer/pose"])
+    assert before <= stamp_ns(graph.heard["/localizer/pose"][0].header.stamp) <= time.time_ns()
+
+
+def test_row_41_offsets_of_both_sensors_are_taken_off_and_the_gap_that_is_left_is_told(make):
+    graph = make(pairing__image_time_offset_s=-0.12, pairing__time_offset_s=0.1, node__diagnostics_s=0.1)
+    for index in range(4):
+        parts = shifted(graph, index, START + 2 * index * STEP)
+        parts["image"].header.stamp = messages.time_message(START + 2 * index * STEP + 230_000_000)
+        graph.send(parts)
+        graph.until(lambda: False, 0.1)
+    assert graph.until(lambda: graph.localizer.pairs)
+    assert graph.localizer.pairs[0].stamp % (2 * STEP) == (START + 230_000_000) % (2 * STEP)  # the image's own
+    graph.until(lambda: False, 0.2)
+    assert float(last(graph, "last_gap_ms")) == pytest.approx(10.0)
+    assert graph.until(lambda: float(last(graph, "median_gap_ms") or 0) == pytest.approx(10.0))
+
+
+def test_row_45_a_localizer_without_room_is_an_error(make):
+    graph = make(node__diagnostics_s=0.1)
+    graph.localizer.answer = lambda pair: PoseEstimate(Status.NOT_PROCESSED, "the device has no room")
+    assert graph.play(graph.messages())["status"] == "not_processed" and not graph.heard["/localizer/pose"]
+    reports = graph.heard["/diagnostics"]
+    assert graph.until(lambda: "not_processed" in reports[-1].status[0].message)
+    assert reports[-1].status[0].level == messages.ERROR
+
+
+def test_row_46_a_lost_device_ends_the_node(make):
+    graph = make(node__diagnostics_s=0.1)
+
+    def lost(pair):
+        raise DeviceError("the device is lost, start again")
+
+    graph.localizer.answer = lost
+    graph.send(graph.messages())
+    with pytest.raises(DeviceError):
+        graph.until(lambda: False, 3.0)
+    answers = graph.heard["/localizer/status"]
+    with contextlib.suppress(DeviceError):
+        graph.until(lambda: answers, 0.05)
+    assert values(answers[-1])["reason"] == "device_lost"
+
+
+@pytest.mark.parametrize("off_m", [0.0, 2.0])
+def test_row_59_covariances_that_are_too_small_are_told(make, off_m):
+    graph = make(
+        tracking__prior="tf",
+        tracking__prior_std_m=0.1,
+        tracking__prior_std_deg=1.0,
+        tracking__gate=1e9,
+        node__diagnostics_s=0.1,
+    )
+    tf_publisher(graph, static=True).publish(transforms(("lidar", "camera", T_CAMERA_LIDAR.inverse(), 0)))
+    graph.until(lambda: False, 0.2)
+    answers = iter(np.random.default_rng(0).choice([-off_m, off_m], 21))
+    graph.localizer.answer = lambda pair: estimate(Pose.exp([next(answers), 0, 0, 0, 0, 0]) @ T_CAMERA_LIDAR)
+    for index in range(21):
+        graph.play(graph.messages(index))
+    assert graph.until(lambda: last(graph, "covariance_ratio") is not None)
+    assert (float(last(graph, "covariance_ratio")) > 2) == (off_m > 0)
+    told = "covariances are too small" in graph.heard["/diagnostics"][-1].status[0].message
+    assert told == (off_m > 0)
 
 
 def test_row_34_the_clock_jumps_back_and_the_next_pair_is_answered(make):

@@ -228,6 +228,22 @@ def test_row_61_a_model_that_loads_for_ever_does_not_keep_the_process(ros_networ
     assert process.wait(10) == 0 and time.monotonic() - started < 2.5 and b"Traceback" not in log.read_bytes()
 
 
+def test_row_46_a_lost_device_ends_the_process_with_exit_code_1(ros_network, tmp_path):
+    script, log = tmp_path / "node.py", tmp_path / "log"
+    script.write_text(
+        NODE.format(test=str(Path(__file__).parent), busy=0.0)
+        .replace("lambda pair: (", "lambda pair: (lose(), ")
+        .replace("def make():", "def lose():\n    raise DeviceError('the device is lost')\n\ndef make():")
+        .replace("import sys, time", "import sys, time\nfrom i2p_ros.core.errors import DeviceError")
+        .replace("estimate())[1]", "estimate())[2]")
+    )
+    with log.open("wb") as output:
+        process = subprocess.Popen([sys.executable, str(script)], stdout=output, stderr=subprocess.STDOUT)
+    assert said(log, b"ready")
+    replay(Samples(1), ReplaySettings(rate=0.0, timeout_s=3.0))
+    assert process.wait(10) == 1 and said(log, b"error: the device is lost")
+
+
 def test_a_stuck_node_ends_itself_with_exit_code_1(ros_network, tmp_path):
     script, log = tmp_path / "node.py", tmp_path / "log"
     script.write_text(

@@ -79,6 +79,23 @@ def test_every_pair_is_answered_in_order_and_compared_with_the_truth(localizer):
     assert "off by 0.00 m" in of_row(rows[0])
 
 
+class Damaged(Samples):
+    """A source of which some cannot be read."""
+
+    def __getitem__(self, index):
+        if index in (0, 3):
+            raise InputError(f"pair {index} is damaged", "image.length")
+        return super().__getitem__(index)
+
+
+def test_what_cannot_be_read_is_passed_over_and_told(localizer):
+    lost = []
+    rows = replay(Damaged(5), options(), on_lost=lost.append)
+    assert [row.index for row in rows] == [1, 2, 4] and all(row.processed for row in rows)
+    assert [error.reason for error in lost] == ["image.length"] * 2
+    assert replay(Damaged(1), options(), on_lost=lost.append) == [] and len(lost) == 3
+
+
 def test_perturbed_clouds_have_a_truth_and_a_frame_of_their_own(localizer):
     rows = replay(Samples(2), options(perturb="vp2p", seed=4))
     for index, row in enumerate(rows):

@@ -57,9 +57,9 @@ def replay_and_report(settings: Settings, out: Path, progress: Progress) -> dict
         rows = replay(
             source,
             options,
-            lambda row: progress(row.index + 1),
-            process.check,
-            lambda error: lost.update([error.reason]),
+            on_row=lambda row: progress(row.index + 1),
+            check=process.check,
+            on_lost=lambda error: lost.update([error.reason]),
         )
     if not rows:
         raise InputError(f"{source.name}: nothing was played; lost: {dict(lost + lost_by(source))}", "replay.empty")
