@@ -133,8 +133,8 @@ def test_row_16_motion_within_a_cloud_is_undone_where_tf_knows_it(make):
     parts, in_odom = swept(graph, 0, driving, 0.1)
     parts["image"].header.stamp = messages.time_message(START + 30_000_000)  # in the midst of the sweep
     graph.send(parts)
-    later = graph.messages(1)  # so that no nearer partner can come
-    graph.send(later)
+    graph.until(lambda: False, 0.2)
+    graph.send({"points": graph.messages(1)["points"]})  # after which no nearer one can come
     assert graph.until(lambda: graph.localizer.pairs)
     seen = graph.localizer.pairs[0]
     np.testing.assert_allclose(seen.cloud.xyz, driving(0.03).inverse().apply(in_odom), atol=5e-3)
