@@ -275,6 +275,21 @@ def test_row_34_the_clock_jumps_back_and_the_next_pair_is_answered(make):
     assert graph.until(lambda: dropped(graph).get("time_reset") == 1)
 
 
+def test_row_34_what_waits_when_the_clock_jumps_is_counted(make):
+    graph = make(use_sim_time=True, node__diagnostics_s=0.1)
+    clock = graph.tester.create_publisher(Clock, "/clock", 1)
+    assert graph.until(clock.get_subscription_count)
+    clock.publish(Clock(clock=messages.time_message(START + 40 * STEP)))
+    graph.until(lambda: False, 0.1)
+    graph.send({"image": graph.messages(40)["image"]})
+    graph.until(lambda: False, 0.2)
+    clock.publish(Clock(clock=messages.time_message(START)))
+    assert graph.until(lambda: dropped(graph) == {"time_reset": 1, "unpaired_image": 1})
+    graph.send({"points": graph.messages(40)["points"]})  # late, or stamped ahead: it has no partner any more
+    graph.until(lambda: False, 0.2)
+    assert not graph.localizer.pairs and graph.play(graph.messages(0))["status"] == "ok"
+
+
 def test_row_35_stamps_jump_back_without_a_clock(make):
     graph = make(tracking__prior="constant_velocity", node__diagnostics_s=0.1)
     for index in (100, 101, 102, 0, 1, 2):
@@ -292,6 +307,22 @@ def test_row_35_transforms_of_the_time_before_do_not_keep_new_ones_out(make):
         publisher.publish(transforms(("base_link", "mast", T_BASE_CAMERA, START + index * STEP)))
         graph.until(lambda: False, 0.15)
         assert graph.play(graph.messages(index))["status"] == "ok"
+
+
+def test_row_35_transforms_of_the_round_before_are_not_used(make):
+    graph = make(node__base_frame="base_link")
+    publisher, other = tf_publisher(graph), Pose.from_rotvec([0, 0, 1], [9, 9, 9])
+    for index in range(50):
+        publisher.publish(transforms(("base_link", "camera", other, START + index * STEP)))
+    graph.until(lambda: False, 0.3)
+    assert [graph.play(graph.messages(index))["status"] for index in (45, 46, 47)] == ["ok"] * 3
+    assert graph.play(graph.messages(2))["reason"].startswith("tf.")
+    publisher.publish(transforms(("base_link", "camera", T_BASE_CAMERA, START + 3 * STEP)))
+    graph.until(lambda: False, 0.2)
+    assert graph.play(graph.messages(3))["status"] == "ok"
+    expected = (T_BASE_CAMERA @ T_CAMERA_LIDAR).inverse()
+    found = pose_from_transform(graph.heard["/localizer/pose"][-1].pose.pose)
+    np.testing.assert_allclose(found.matrix, expected.matrix, atol=1e-9)
 
 
 def test_row_36_time_jumps_forward_by_hours(make):

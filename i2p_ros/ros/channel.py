@@ -104,7 +104,7 @@ class Channel:
 
     def jumped_back(self) -> None:
         """Start anew, for /clock has jumped. What waits for a partner is paired before, or counted."""
-        self._collect(self._pairer.reset)
+        self._collect(self._pairer.reset, self._node.get_clock().now().nanoseconds)
 
     def apply(self, settings: Settings) -> None:
         """Take over settings that may change at any time, from the next pair on."""
@@ -183,11 +183,10 @@ class Channel:
             self._say(f"{kind} dropped: {error}")
             return
         add = self._pairer.add_image if kind == "image" else self._pairer.add_cloud
-        if self._collect(lambda: add(stamp, (stamp, message))) and self._frames is not None:
-            self._frames.clear_if_ahead(stamp)
+        self._collect(lambda: add(stamp, (stamp, message)), stamp)
 
-    def _collect(self, pairing: Callable[[], list[tuple[Stamped, Stamped, int]]]) -> bool:
-        """Hand over the pairs that the pairer gives, and count what it drops; whether it says that time has jumped."""
+    def _collect(self, pairing: Callable[[], list[tuple[Stamped, Stamped, int]]], now: int) -> None:
+        """Hand over the pairs that the pairer gives, and count what it drops; start anew if time has jumped."""
         before = self._pairer.dropped.copy()
         pairs = pairing()
         dropped = self._pairer.dropped - before
@@ -195,9 +194,10 @@ class Channel:
             self.health.drop(reason)
         if dropped["time_reset"]:
             self.forget("time has jumped")
+            if self._frames is not None:
+                self._frames.clear_if_ahead(now)
         for (stamp, image), (_, cloud), gap in pairs:
             self._hand_over(Job(image, cloud, self._info, stamp, gap / 1e6))
-        return bool(dropped["time_reset"])
 
     def _hand_over(self, job: Job) -> None:
         if not self.enabled and not self.wanted:

@@ -183,8 +183,6 @@ class LocalizerNode(LifecycleNode):
         """Jumps forward are seen by stamps: the first /clock is one too."""
         for channel in self._channels:
             channel.jumped_back()
-        if self._frames is not None:
-            self._frames.clear()
 
     def _diagnose(self) -> None:
         """One entry a channel; one that says so while there is none."""
