@@ -150,7 +150,8 @@ def test_a_hundred_cycles_give_everything_back(make, monkeypatch):
             (len(list(graph.node.publishers)), len(list(graph.node.subscriptions)), len(list(graph.node.timers)))
         )
     assert all(left == entities[0] for left in entities)
-    assert np.mean(used[-10:]) - np.mean(used[20:30]) < 5.0, used[::10]
+    # medians: the executor may hold a subscription, and so a model, until it spins again
+    assert np.median(used[-10:]) - np.median(used[20:30]) < 5.0, used[::10]
 
 
 NODE = """
