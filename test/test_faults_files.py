@@ -119,3 +119,22 @@ def test_row_62_the_exit_code_says_that_a_part_is_lost(
     told = "".join(capsys.readouterr())
     assert "a part of the recording could not be read and is left out: 1 image.step, 1 cloud.empty" in told
     assert json.loads(out.read_text())["lost"] == {"image.step": 1, "cloud.empty": 1}
+
+
+def test_row_62_a_replay_passes_over_what_is_lost_and_its_exit_code_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tf2_msgs", reason="needs ROS: install the extra ros, and python pip_ros/install.py")
+    torch.manual_seed(0)
+    model, out = tmp_path / "model", tmp_path / "out"
+    model.mkdir()
+    save_model(model, TINY, FAMILY.network(), Settings(), {"samples": 0})
+    bag = written(tmp_path, filling=partly(1))
+    monkeypatch.setattr(
+        "sys.argv", ["i2p", "replay", str(bag), "--rate", "0", "--out", str(out), "--set", f"model={model}"]
+    )
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    numbers = json.loads((out / "summary.json").read_text())
+    assert numbers["lost"] == {"image.step": 1, "cloud.empty": 1} and numbers["pairs"] == numbers["processed"] > 0
+    assert ended.value.code == cli.LOST and "could not be read" in "".join(capsys.readouterr())
