@@ -131,8 +131,8 @@ class Graph:
     def listen(self, kind: type, topic: str) -> None:
         self.tester.create_subscription(kind, topic, self.heard[topic].append, 20)
 
-    def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> bool:
-        """Whether the condition came true in time: what DDS loses on a busy machine it sends again after seconds."""
+    def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> bool:
+        """Whether the condition came true in time."""
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
@@ -167,6 +167,7 @@ class Graph:
 
     def close(self) -> None:
         self.localizer.gate.set()
+        self.executor.shutdown()  # it holds what it waits for, also once that is destroyed
         self.node.destroy_node()
         self.tester.destroy_node()
 
