@@ -22,6 +22,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 
 from i2p_ros.core.camera import Camera
+from i2p_ros.core.config import Settings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prior, Sample, Status
 from i2p_ros.ros import messages
@@ -37,6 +38,7 @@ class KnownLocalizer:
     """Answers every pair with `answer` after `gate` is open, and keeps the pairs that it saw."""
 
     def __init__(self) -> None:
+        self.settings = Settings()
         self.answer: Callable[[Pair], PoseEstimate] = lambda pair: estimate()
         self.pairs: list[Pair] = []
         self.priors: list[Prior | None] = []

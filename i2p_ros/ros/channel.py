@@ -41,7 +41,9 @@ Stamped = tuple[int, Any]  # a message, and the time to pair it by, ns
 
 
 class PairLocalizer(Protocol):
-    """What the node needs of i2p_ros.Localizer."""
+    """What the node needs of i2p_ros.Localizer. `settings` may change between pairs."""
+
+    settings: Settings
 
     def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate: ...
 
