@@ -76,6 +76,7 @@ def main() -> None:
     try:
         app()
     except I2PError as error:
+        console.quiet = False  # as the other processes of a training are
         console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
