@@ -34,6 +34,7 @@ from i2p_ros.ros.priors import Priors
 from i2p_ros.ros.watching import Watch
 
 CALIBRATION_POSES = 200  # that a calibration is made of
+QUEUE = 5  # messages, as many as rmw_qos_profile_sensor_data has
 BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
 
 
@@ -151,7 +152,7 @@ class Channel:
             self._listen(PoseWithCovarianceStamped, "/initialpose", self._priors.give, RELIABLE)
 
     def _listen(self, kind: type, topic: str, callback: Any, reliability: ReliabilityPolicy) -> None:
-        """Only the newest counts. A profile of its own: overrides change it."""
+        """A few are kept while the node is held up, or an image would miss its cloud. Overrides change the profile."""
 
         def incompatible(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
@@ -161,7 +162,7 @@ class Channel:
         name, qos = self._node.resolve_topic_name(topic), reliability.name
         self._subscriptions.append(
             self._node.create_subscription(
-                kind, topic, callback, QoSProfile(depth=1, reliability=reliability),
+                kind, topic, callback, QoSProfile(depth=QUEUE, reliability=reliability),
                 event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
