@@ -3,6 +3,7 @@
 """The package says the same to pip, to colcon, to ROS and to its own nodes."""
 
 import ast
+import json
 import re
 import runpy
 import sys
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 import i2p_ros
+from i2p_ros.core import parameters
 from i2p_ros.core.config import ReplaySettings, Settings, load_settings, validated
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.resources import resource
@@ -130,11 +132,14 @@ def test_launch_arguments_are_described_and_have_the_defaults_of_the_settings(fi
     _stub(monkeypatch, STUBBED + STUBBED_ROS)
     content = runpy.run_path(str(file))
     assert all(text for _, text in content["ARGUMENTS"].values())
-    defaults = {name: default for name, (default, _) in content["ARGUMENTS"].items()}
-    assert (defaults["model"], defaults["device"]) == (Settings().model, Settings().device)
-    for name, kind in content.get("OF_REPLAY", {}).items():
-        value = getattr(ReplaySettings(), name)
-        assert isinstance(value, kind) and defaults[name] == str(value).lower()
+    leaves = {name: value for name, _, value in parameters.leaves(Settings())} | {"use_sim_time": False}
+    leaves |= {f"replay.{name}": value for name, value in ReplaySettings().model_dump().items()}
+    for table in ("PARAMETERS", "OF_LOCALIZER", "OF_REPLAY"):
+        for name, kind, text in content.get(table, {}).values():
+            value, said = leaves[name], text.partition("default: ")[2]
+            assert isinstance(value, kind) and said
+            if value or kind is not str:  # an empty text is described by what it means
+                assert said.split(",")[0] == (str(value).lower() if kind is bool else str(value))
     assert content["generate_launch_description"]() is not None
 
 
@@ -145,11 +150,29 @@ def test_launch_descriptions_are_built(file):
     assert {argument.name for argument in description.get_launch_arguments()} >= {"model", "rviz", "params_file"}
 
 
+SHOWN = {
+    "/points", "/localizer/pose", "/replay/truth", "/localizer/overlay/compressed", "/localizer/points_aligned",
+    "/localizer/matches",
+}  # fmt: skip
+
+
 def test_the_view_shows_topics_that_there_are():
     view = yaml.safe_load((ROOT / "config" / "i2p_ros.rviz").read_text())["Visualization Manager"]
     topics = {display["Topic"]["Value"] for display in view["Displays"] if "Topic" in display}
-    assert topics == {"/points", "/localizer/pose", "/replay/truth", "/localizer/overlay/compressed"}
+    assert topics == SHOWN
     assert view["Global Options"]["Fixed Frame"] == "lidar"
+
+
+def _panels(part):
+    """The names in a layout's tree."""
+    return {part} if isinstance(part, str) else _panels(part["first"]) | _panels(part["second"])
+
+
+def test_the_layout_of_foxglove_has_its_panels_and_topics_that_there_are():
+    content = json.loads((ROOT / "config" / "foxglove.json").read_text())
+    assert _panels(content["layout"]) == content["configById"].keys()
+    shown = set(re.findall(r'"(/(?:localizer|points|replay|diagnostics)[a-z_/]*)', json.dumps(content)))
+    assert shown <= SHOWN | {"/diagnostics"} and "/localizer/pose" in shown
 
 
 def test_the_middleware_profile_holds_an_image_and_a_cloud():
