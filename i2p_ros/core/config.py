@@ -103,6 +103,21 @@ class ReplaySettings(_Group):
     timeout_s: float = Field(60.0, gt=0, description="longest wait for the localizer, s")
 
 
+class RefinementSettings(_Group):
+    """The refinement of a drift around the nominal calibration."""
+
+    width: int = Field(640, ge=64, description="wider images are made smaller, px")
+    columns: int = Field(16, ge=2, le=256, description="cells across the image, in each of which points are compared")
+    min_points: int = Field(24, ge=8, description="cells with fewer points are left out")
+    max_points: int = Field(4000, ge=100, description="most points of a frame")
+    border: float = Field(
+        0.02, ge=0, lt=0.2, description="so near the image's border no points are taken, of its width"
+    )
+    max_m: float = Field(0.3, gt=0, description="deviation of a drift that is expected before any is seen, m")
+    max_deg: float = Field(3.0, gt=0, description="the same of its rotation, deg")
+    iterations: int = Field(12, ge=1, description="most steps on one level of the images")
+
+
 class TrainingSettings(_Group):
     """The training loop."""
 
@@ -158,6 +173,7 @@ class Settings(_Group):
     node: NodeSettings = NodeSettings()
     replay: ReplaySettings = ReplaySettings()
     training: TrainingSettings = TrainingSettings()
+    refinement: RefinementSettings = RefinementSettings()
 
 
 def load_settings(files: Iterable[Path] = (), overrides: Iterable[str] = (), base: Settings | None = None) -> Settings:

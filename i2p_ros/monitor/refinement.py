@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One drift for all frames of a window: the one at which images and intensities say most of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from i2p_ros.core.config import RefinementSettings
+from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.monitor.signal import LEVELS, Frame, Terms, compared
+
+DAMPING, EASIER, HARDER, STUCK = 1e-2, 0.2, 8.0, 1e4  # of Levenberg and Marquardt
+FALL = 40.0  # nats by which information falls where its curvature is looked at
+LEAST = 0.05  # of the promised curvature, that an axis is believed to have at least
+ENOUGH = 0.1  # nats: a smaller gain ends a level
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drift:
+    """`delta` (6,): nominal.retract(delta) is the calibration that the frames speak for; m and rad, camera axes.
+
+    `covariance` (6, 6) of it, `information` (nats) of all frames at delta and `gain` what they have more there than at
+    the nominal calibration. `stamp` (ns) is that of the last frame.
+    """
+
+    stamp: int
+    delta: Array
+    covariance: Array
+    information: float = float("nan")
+    gain: float = float("nan")
+    frames: int = 1
+
+
+def refine(frames: Sequence[Frame], nominal: Pose, settings: RefinementSettings, stamp: int = 0) -> Drift:
+    """The drift of a window of frames, which were `observed` from this nominal calibration."""
+    prior = np.diag(1.0 / np.repeat([settings.max_m, np.radians(settings.max_deg)], 3) ** 2)
+    delta = np.zeros(6)
+    for level in reversed(range(LEVELS)):
+        at = partial(_terms, frames, nominal, level=level)
+        delta = _climbed(at, delta, prior, settings.iterations)
+    at = partial(_terms, frames, nominal, level=0)
+    here, there = [t.information.sum() for t in (at(delta), at(np.zeros(6)))]
+    return Drift(stamp, delta, covariance(at, delta, prior), float(here), float(here - there), len(frames))
+
+
+def _terms(frames: Sequence[Frame], nominal: Pose, delta: Array, level: int) -> Terms:
+    return Terms.joined([compared(frame, nominal.translation, delta, level) for frame in frames])
+
+
+def _climbed(at: Callable[[Array], Terms], delta: Array, prior: Array, iterations: int) -> Array:
+    """The drift with most information near delta, by Levenberg and Marquardt."""
+    now, damping = at(delta), DAMPING
+    for _ in range(iterations):
+        curvature = now.curvature + prior
+        step = np.linalg.solve(
+            curvature + damping * np.diag(np.diag(curvature)), now.gradient.sum(axis=0) - prior @ delta
+        )
+        new = at(delta + step)
+        gain = _worth(new, delta + step, prior) - _worth(now, delta, prior)
+        if gain > 0:
+            delta, now, damping = delta + step, new, damping * EASIER
+        else:
+            damping *= HARDER
+        if 0 < gain < ENOUGH or damping > STUCK:
+            break
+    return delta
+
+
+def _worth(terms: Terms, delta: Array, prior: Array) -> float:
+    return float(terms.information.sum() - 0.5 * delta @ prior @ delta)
+
+
+def covariance(at: Callable[[Array], Terms], delta: Array, prior: Array) -> Array:
+    """(6, 6) inv(H) B inv(H) of an estimate without a likelihood (Huber 1967): H is the curvature at delta and B the
+    sum of the outer products of the patches' gradients, which tells how many independent residuals there are.
+
+    The curvature of Gauss and Newton promises too much where intensities explain an image badly. So it only gives the
+    directions, along each of which the information is seen to fall: by differences of its gradient.
+    """
+    now = at(delta)
+    spread = now.gradient.T @ now.gradient + prior
+    values, vectors = np.linalg.eigh(now.curvature + prior)
+    steps = vectors * np.sqrt(2.0 * FALL / values)  # columns, each of which costs FALL nats
+    slopes = [at(delta - step).gradient.sum(axis=0) - at(delta + step).gradient.sum(axis=0) for step in steps.T]
+    seen = steps.T @ (0.5 * np.transpose(slopes) + prior @ steps) / (2.0 * FALL)  # 1 where it is as promised
+    share, turn = np.linalg.eigh(0.5 * (seen + seen.T))
+    root = steps @ turn * np.sqrt(1.0 / (2.0 * FALL))
+    inverse = (root / np.clip(share, LEAST, 1.0)) @ root.T
+    return np.asarray(inverse @ spread @ inverse)
