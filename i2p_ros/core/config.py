@@ -118,6 +118,26 @@ class RefinementSettings(_Group):
     iterations: int = Field(12, ge=1, description="most steps on one level of the images")
 
 
+class WatchSettings(_Group):
+    """The sequential test of drift estimates. `_m` and `_deg` are of each axis."""
+
+    false_alarms_per_day: float = Field(0.1, gt=0, description="of a calibration that has not moved, at most")
+    tolerance_m: float = Field(0.015, ge=0, description="a smaller drift is a warning, not an alarm, m")
+    tolerance_deg: float = Field(0.1, ge=0, description="the same of rotation, deg")
+    inflation: float = Field(1.5, ge=1, description="factor on the variance of estimates")
+    correlation: float = Field(0.0, ge=0, lt=1, description="of successive estimates, as expected before any are seen")
+    memory: int = Field(64, ge=4, description="estimates that are averaged at most")
+    unseen_m: float = Field(0.05, gt=0, description="an axis whose detectable drift is larger is not observed, m")
+    unseen_deg: float = Field(0.3, gt=0, description="the same of rotation, deg")
+    min_nats: float = Field(20.0, ge=0, description="estimates of less information a frame are of a poor scene")
+    max_speed: float = Field(40.0, gt=0, description="faster estimates are left out, m/s")
+    max_turn_deg_s: float = Field(20.0, gt=0, description="estimates of faster turns are left out, deg/s")
+    baseline_m: float = Field(0.005, ge=0, description="largest slow variation that is learned as normal, m")
+    baseline_deg: float = Field(0.02, ge=0, description="the same of rotation, deg")
+    baseline_days: float = Field(1.0, gt=0, description="time that the slow variation is averaged over, days")
+    stale_s: float = Field(120.0, gt=0, description="time without an estimate after which nothing is sure, s")
+
+
 class TrainingSettings(_Group):
     """The training loop."""
 
@@ -174,6 +194,7 @@ class Settings(_Group):
     replay: ReplaySettings = ReplaySettings()
     training: TrainingSettings = TrainingSettings()
     refinement: RefinementSettings = RefinementSettings()
+    watch: WatchSettings = WatchSettings()
 
 
 def load_settings(files: Iterable[Path] = (), overrides: Iterable[str] = (), base: Settings | None = None) -> Settings:
