@@ -3,6 +3,7 @@
 #
 # make demo    a drive is played over ROS 2 topics into the localizer; results in results/demo
 # make test    all tests, with the coverage of core, pnp and sources
+# make fuzz    the decoders of messages, a minute in all; FUZZ="--inputs 60000" for longer
 # make lint    style and types
 # make setup   only the virtual environment .venv, which the others make when it is missing or out of date
 #
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: setup demo test lint
+.PHONY: setup demo test fuzz lint
 
 setup: $(READY)
 
@@ -35,6 +36,11 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest --cov=i2p_ros --cov-report=
 	$(foreach part,core pnp sources,$(BIN)/coverage report --include='i2p_ros/$(part)/*' --fail-under=90 &&) true
+
+FUZZ ?= --seconds 15
+
+fuzz: $(READY)
+	$(BIN)/python -m fuzz $(FUZZ)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -18,8 +18,10 @@ ROS = {
     "rosgraph-msgs": "2.0.3",
     "sensor-msgs": "5.3.6",
     "std-msgs": "5.3.6",
+    "std-srvs": "5.3.6",
+    "visualization-msgs": "5.3.6",
 }
-NODES = {"localizer": "i2p_ros.ros.localizer_node:main", "replay": "i2p_ros.ros.replay_node:main"}
+NODES = {name: f"i2p_ros.ros.__main__:{name}" for name in ("localizer", "replay")}
 
 
 def shared(folder: str, *patterns: str) -> tuple[str, list[str]]:
@@ -45,7 +47,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
         shared("launch", "*.launch.py"),
-        shared("config", "*.yaml", "*.rviz", "*.xml"),
+        shared("config", "*.yaml", "*.rviz", "*.xml", "*.json"),
         shared("config/protocols", "*.yaml"),
         shared("models", "*.yaml", "*.safetensors"),
     ],
@@ -67,7 +69,7 @@ setup(
         "ros": [f"ros-jazzy-{name}=={version}" for name, version in ROS.items()],
         "gpu": ["torch-tensorrt", "spconv-cu118"],
         "train": ["lightning-fabric", "tensorboardX"],
-        "dev": ["hypothesis", "mypy", "pytest", "pytest-cov", "ruff", "scipy"],
+        "dev": ["atheris", "hypothesis", "mypy", "pytest", "pytest-cov", "ruff", "scipy"],
     },
     entry_points={"console_scripts": ["i2p = i2p_ros.cli:main", *(f"{name} = {main}" for name, main in NODES.items())]},
     zip_safe=False,

@@ -25,6 +25,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from i2p_ros.core import parameters
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.errors import I2PError, InputError
 
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 
 TERMINATED = 128 + signal.SIGTERM  # exit code, as a shell would say it
 NO_POSE = 3  # exit code of `i2p localize` when there is no pose
+LOST = 3  # exit code of `i2p evaluate` and `i2p replay` when a part of the recording could not be read
 NOT_LEARNED = 4  # exit code of `i2p train --overfit` when a pair is not localized
+BORNE_BADLY = 5  # exit code of `i2p soak` when the node did what it must not
 TRAINING_WORLDS = 1_000_000  # seeds of training worlds start here: no smaller seed is ever trained on
 VALIDATION_WORLDS = TRAINING_WORLDS - 1
 OVERFIT = ("training.samples=3000", "training.validate_every=160")  # what --overfit has unless told otherwise
@@ -113,7 +116,10 @@ def replay(
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Play a recording over ROS 2 topics into the node, as `ros2 launch` would, and report what comes back."""
+    """Play a recording over ROS 2 topics into the node, as `ros2 launch` would, and report what comes back.
+
+    Exit code 3: a part could not be read.
+    """
     from i2p_ros.ros.demo import replay_and_report
 
     _check_targets(json_file, out / "summary.json")
@@ -125,6 +131,33 @@ def replay(
     _show(summary, json_file)
     file = "report.html" if "recall_2m_5deg" in summary else "summary.json"  # without truth there is nothing to plot
     console.print(f"pictures and numbers: {escape(str(out / file))}", soft_wrap=True)
+    _tell_lost(summary["lost"])
+
+
+@app.command(epilog="Example: i2p soak --minutes 10 --seed 1 --json soak.json")
+def soak(
+    minutes: Annotated[float, typer.Option(min=0.05, help="How long.")] = 10.0,
+    seed: Annotated[int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the events.")] = 1,
+    rate: Annotated[float, typer.Option(min=0.1, max=10, help="Most pairs a second; each waits for an answer.")] = 4.0,
+    share: Annotated[float, typer.Option(min=0, max=0.5, help="Share of faults among the events.")] = 0.3,
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Send the node pairs and faults of all kinds over ROS 2 topics, and report how it bears them. Exit code 5: badly.
+
+    Badly is: a crash, a pose from a fault, a valid pair without an answer, no answer in two pairs after a fault.
+    """
+    from i2p_ros.ros.soak import soak as run
+
+    _check_targets(json_file)
+    settings = load_settings(files, overrides)
+    with _progress("soaking, s", round(60 * minutes)) as step:
+        numbers = run(settings, minutes, seed, rate, share, lambda seconds: step(int(seconds)))
+    _show({key: value for key, value in numbers.items() if key not in ("rss_mb", "threads")}, None)
+    _write_json(numbers, json_file)
+    bad = ("crashes", "junk_poses", "unanswered", "refused_though_valid", "slow_recoveries")
+    raise typer.Exit(BORNE_BADLY if any(numbers[key] for key in bad) else 0)
 
 
 @app.command(epilog="Example: i2p localize --image a.png --cloud a.bin --camera cam.yaml --overlay out.png")
@@ -184,7 +217,7 @@ def evaluate(
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Score a model over a source whose truth is known."""
+    """Score a model over a source whose truth is known. Exit code 3: a part could not be read."""
     from i2p_ros.evaluation import runner
     from i2p_ros.evaluation.gallery import Gallery
     from i2p_ros.evaluation.protocols import published
@@ -207,6 +240,15 @@ def evaluate(
     _show(result.to_json() | {"settings": settings.model_dump()}, json_file)
     if report:
         write_report(report, result, gallery.overlays, gallery.failures)
+    _tell_lost(result.meta["lost"])
+
+
+def _tell_lost(lost: dict[str, int]) -> None:
+    """Exit code 3 if a part of the recording could not be read."""
+    if lost:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in lost.items())
+        console.print(f"a part of the recording could not be read and is left out: {reasons}", soft_wrap=True)
+        raise typer.Exit(LOST)
 
 
 def _seeds(seed: int | None, seeds: str) -> list[int]:
@@ -404,8 +446,15 @@ def models(json_file: JsonFile = None) -> None:
 
 
 @app.command(epilog="Example: i2p config --set pnp.iterations=2000 > mine.yaml")
-def config(files: Files = NONE, overrides: Overrides = NONE) -> None:
+def config(
+    table: Annotated[bool, typer.Option("--table", help="Instead: the nodes' parameters as a Markdown table.")] = False,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
     """Print every setting as YAML, as it would be used."""
+    if table:
+        typer.echo(parameters.table(), nl=False)
+        return
     typer.echo(yaml.safe_dump(load_settings(files, overrides).model_dump(), sort_keys=False).rstrip())
 
 

@@ -12,13 +12,13 @@ from pydantic import ValidationError
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
-from i2p_ros.core.errors import InputError, ModelError, one_line
+from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, one_line
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.pnp import Calibration, Look, NoPoseError, best_of, propose
 from i2p_ros.pnp.covariance import with_origin
-from i2p_ros.runtime.torch_runtime import Runtime, TorchRuntime
+from i2p_ros.runtime.torch_runtime import Arrays, Runtime, TorchRuntime, device_errors
 from i2p_ros.runtime.weights import find_model, load_weights
 
 GUESS_STD_M, GUESS_STD_DEG = 1.0, 10.0
@@ -38,7 +38,10 @@ class Localizer:
         return self.localize_pair(Pair(image, camera, cloud), prior)
 
     def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
-        """As `localize`. Input that no pose can come from gives a status, never an exception."""
+        """As `localize`. Input that no pose can come from gives a status, never an exception.
+
+        Raises DeviceError when the device is lost.
+        """
         clock = _Clock()
         try:
             guesses = [prior.pose] if prior and _is_near(prior) else self._guesses(pair, prior, clock)
@@ -55,6 +58,8 @@ class Localizer:
             estimate = PoseEstimate(Status.NONFINITE, str(error))
         except NoPoseError as none:
             estimate = PoseEstimate(none.status, str(none))
+        except DeviceMemoryError as error:
+            estimate = PoseEstimate(Status.NOT_PROCESSED, str(error))
         clock.lap("pose")
         return replace(estimate, seconds=clock.seconds)
 
@@ -79,17 +84,26 @@ class Localizer:
     def predict(self, pair: Pair, guess: Pose | None = None, clock: _Clock | None = None) -> Prediction:
         """Matches of a pair, of the points about the view of a guess of T_camera_lidar where there is one.
 
-        Raises InputError on too few points, FloatingPointError when the network gives NaN.
+        Raises InputError on too few points, FloatingPointError when the network gives NaN, DeviceMemoryError when the
+        device has no room for half of the points either.
         """
         clock = clock or _Clock()
         inputs = self.family.prepare(pair, guess)
         clock.lap("prepare")
-        outputs = self.runtime(inputs)
-        clock.lap("network")
-        if not all(bool(t.isfinite().all()) for t in outputs.values()):
-            raise FloatingPointError("the network's answer is not finite")
-        prediction = self.family.decode(inputs, outputs, pair, guess)
-        clock.lap("match")
+        try:
+            return self._predicted(inputs, pair, guess, clock)
+        except DeviceMemoryError:  # points come in random order: half of them are the same cloud, thinner
+            fewer = {name: inputs[name][: len(inputs[name]) // 2] for name in ("points", "features")}
+            return self._predicted({**inputs, **fewer}, pair, guess, clock)
+
+    def _predicted(self, inputs: Arrays, pair: Pair, guess: Pose | None, clock: _Clock) -> Prediction:
+        with device_errors():
+            outputs = self.runtime(inputs)
+            clock.lap("network")
+            if not all(bool(t.isfinite().all()) for t in outputs.values()):
+                raise FloatingPointError("the network's answer is not finite")
+            prediction = self.family.decode(inputs, outputs, pair, guess)
+            clock.lap("match")
         return prediction
 
     def describe(self) -> str:

@@ -22,15 +22,33 @@ ARGUMENTS = {
     "image_transport": ("raw", "raw or compressed"),
     "model": ("vp2p-small", "name of a model, or a folder that `i2p train` wrote"),
     "device": ("auto", "auto, cpu or cuda"),
+    "autostart": ("true", "configure and activate at once; false: somebody manages the node's lifecycle"),
+    "prior": ("none", "what pairs are expected to say: none, constant_velocity, odometry or tf"),
+    "tf_mode": ("estimate", "what goes to tf: none, estimate (<camera frame>_estimated) or map_to_odom"),
+    "base_frame": ("", "frame whose pose is published, known to tf; empty: the camera's"),
+    "odom_frame": ("odom", "frame of the odometry"),
     "use_sim_time": ("false", "follow /clock"),
     "rviz": ("false", "show the shipped view"),
     "log_level": ("info", "debug, info, warn or error"),
 }
 
 
-def text(name: str) -> ParameterValue:
-    """A launch argument as a string parameter, also when it looks like a number."""
-    return ParameterValue(LaunchConfiguration(name), value_type=str)
+PARAMETERS = {  # launch argument: name and type of the node's parameter
+    "model": ("model", str),
+    "device": ("device", str),
+    "image_transport": ("node.image_transport", str),
+    "autostart": ("node.autostart", bool),
+    "prior": ("tracking.prior", str),
+    "tf_mode": ("node.tf_mode", str),
+    "base_frame": ("node.base_frame", str),
+    "odom_frame": ("node.odom_frame", str),
+    "use_sim_time": ("use_sim_time", bool),
+}
+
+
+def parameter(name: str, kind: type) -> ParameterValue:
+    """A launch argument as a parameter of a type, also when it looks like another."""
+    return ParameterValue(LaunchConfiguration(name), value_type=kind)
 
 
 def rviz(context: LaunchContext) -> list:
@@ -52,12 +70,7 @@ def generate_launch_description() -> LaunchDescription:
         output="screen",
         parameters=[
             LaunchConfiguration("params_file"),
-            {
-                "model": text("model"),
-                "device": text("device"),
-                "node.image_transport": text("image_transport"),
-                "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool),
-            },
+            {given: parameter(name, kind) for name, (given, kind) in PARAMETERS.items()},
         ],
         remappings=[(topic, LaunchConfiguration(topic)) for topic in ("image", "camera_info", "points")],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],

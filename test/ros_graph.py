@@ -17,12 +17,13 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Sample, Status
+from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prior, Sample, Status
 from i2p_ros.ros import messages
 from i2p_ros.ros.localizer_node import LocalizerNode
 
@@ -38,11 +39,13 @@ class KnownLocalizer:
     def __init__(self) -> None:
         self.answer: Callable[[Pair], PoseEstimate] = lambda pair: estimate()
         self.pairs: list[Pair] = []
+        self.priors: list[Prior | None] = []
         self.gate = threading.Event()
         self.gate.set()
 
-    def localize_pair(self, pair: Pair) -> PoseEstimate:
+    def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
         self.pairs.append(pair)
+        self.priors.append(prior)
         self.gate.wait(10.0)
         return self.answer(pair)
 
@@ -91,7 +94,14 @@ class Samples:
 class Graph:
     """The node under test, and everything that it publishes, by topic, in `heard`."""
 
-    def __init__(self, context: Any, localizer: KnownLocalizer, compressed: bool = False, **parameters: Any) -> None:
+    def __init__(
+        self,
+        context: Any,
+        localizer: KnownLocalizer,
+        compressed: bool = False,
+        best_effort: bool = False,
+        **parameters: Any,
+    ) -> None:
         self.localizer = localizer
         overrides = [Parameter(name.replace("__", "."), value=value) for name, value in parameters.items()]
         self.node = LocalizerNode(localizer, context=context, use_global_arguments=False, parameter_overrides=overrides)
@@ -99,9 +109,10 @@ class Graph:
         self.heard: dict[str, list[Any]] = defaultdict(list)
         kind, topic = (CompressedImage, "image/compressed") if compressed else (Image, "image")
         self.compressed = compressed
+        reliability = ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE
         self.image = self.tester.create_publisher(kind, topic, 5)
         self.info = self.tester.create_publisher(CameraInfo, "camera_info", 5)
-        self.points = self.tester.create_publisher(PointCloud2, "points", 5)
+        self.points = self.tester.create_publisher(PointCloud2, "points", QoSProfile(depth=5, reliability=reliability))
         self.listen(PoseWithCovarianceStamped, "/localizer/pose")
         self.listen(DiagnosticArray, "/localizer/status")
         self.listen(DiagnosticArray, "/diagnostics")

@@ -23,7 +23,10 @@ LAYERS = [
     {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-MESSAGES = ("sensor_msgs", "geometry_msgs", "diagnostic_msgs", "rosgraph_msgs", "std_msgs", "builtin_interfaces")
+MESSAGES = (
+    "sensor_msgs", "geometry_msgs", "diagnostic_msgs", "rosgraph_msgs", "std_msgs", "std_srvs", "visualization_msgs",
+    "lifecycle_msgs", "builtin_interfaces",
+)  # fmt: skip
 ROS = ("rclpy", "tf2_ros", "tf2_msgs", "cv_bridge", "sensor_msgs_py", "rcl_interfaces", *MESSAGES)
 HOMES = {
     **{name: {"ros"} for name in ROS},

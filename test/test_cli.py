@@ -71,7 +71,8 @@ def localize(files: dict[str, Path], **changed: Path) -> list[str]:
 def test_every_verb_helps_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     verbs = [c.callback.__name__.replace("_", "-") for c in cli.app.registered_commands if c.callback]
     assert set(verbs) == {
-        "demo", "localize", "replay", "evaluate", "calibrate-covariance", "train", "synth", "models", "config", "doctor"
+        "demo", "localize", "replay", "evaluate", "calibrate-covariance", "soak", "train", "synth",
+        "models", "config", "doctor"
     }  # fmt: skip
     for verb in verbs:
         code, out, _ = run(capsys, verb, "--help")
@@ -246,7 +247,7 @@ def test_replay_names_a_file_that_it_wrote(
     file: str,
 ) -> None:
     demo = pytest.importorskip("i2p_ros.ros.demo", reason="needs ROS: install the extra ros")
-    monkeypatch.setattr(demo, "replay_and_report", lambda settings, out, progress: numbers)
+    monkeypatch.setattr(demo, "replay_and_report", lambda settings, out, progress: {**numbers, "lost": {}})
     code, _, err = run(capsys, "replay", "a.mcap", "--out", str(tmp_path))
     assert code == 0 and err.endswith(f"pictures and numbers: {tmp_path / file}\n")
 

@@ -34,7 +34,7 @@ def test_a_cloud_of_another_shape_is_refused(xyz: np.ndarray) -> None:
 
 
 def test_a_cloud_needs_as_many_intensities() -> None:
-    with pytest.raises(InputError, match=r"4 points need as many intensities, got \(3,\)"):
+    with pytest.raises(InputError, match=r"intensity of 4 points cannot be \(3,\)"):
         PointCloud(XYZ, np.zeros(3, np.float32))
 
 
@@ -73,7 +73,7 @@ def test_a_pair_checks_image_against_camera() -> None:
 def test_a_pair_never_holds_the_truth() -> None:
     names = {field.name for field in dataclasses.fields(Pair)}
     assert not {"T_camera_lidar", "T_world_lidar"} & names
-    assert {field.name for field in dataclasses.fields(Sample)} == {"pair", "T_camera_lidar", "T_world_lidar"}
+    assert {field.name for field in dataclasses.fields(Sample)} == {"pair", "T_camera_lidar", "T_world_lidar", "prior"}
 
 
 @pytest.mark.parametrize(

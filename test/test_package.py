@@ -3,6 +3,7 @@
 """The package says the same to pip, to colcon, to ROS and to its own nodes."""
 
 import ast
+import json
 import re
 import runpy
 import sys
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 import i2p_ros
+from i2p_ros.core import parameters
 from i2p_ros.core.config import ReplaySettings, Settings, validated
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.resources import resource
@@ -129,6 +131,10 @@ def test_launch_arguments_are_described_and_have_the_defaults_of_the_settings(fi
     for name, kind in content.get("OF_REPLAY", {}).items():
         value = getattr(ReplaySettings(), name)
         assert isinstance(value, kind) and defaults[name] == str(value).lower()
+    leaves = {name: value for name, _, value in parameters.leaves(Settings())}
+    for name, (given, kind) in content.get("PARAMETERS", {}).items():
+        value = leaves.get(given, False)  # use_sim_time is ROS's own
+        assert isinstance(value, kind) and defaults[name] == (str(value).lower() if kind is bool else value)
     assert content["generate_launch_description"]() is not None
 
 
@@ -139,11 +145,29 @@ def test_launch_descriptions_are_built(file):
     assert {argument.name for argument in description.get_launch_arguments()} >= {"model", "rviz", "params_file"}
 
 
+SHOWN = {
+    "/points", "/localizer/pose", "/replay/truth", "/localizer/overlay/compressed", "/localizer/points_aligned",
+    "/localizer/matches",
+}  # fmt: skip
+
+
 def test_the_view_shows_topics_that_there_are():
     view = yaml.safe_load((ROOT / "config" / "i2p_ros.rviz").read_text())["Visualization Manager"]
     topics = {display["Topic"]["Value"] for display in view["Displays"] if "Topic" in display}
-    assert topics == {"/points", "/localizer/pose", "/replay/truth", "/localizer/overlay/compressed"}
+    assert topics == SHOWN
     assert view["Global Options"]["Fixed Frame"] == "lidar"
+
+
+def _panels(part):
+    """The names in a layout's tree."""
+    return {part} if isinstance(part, str) else _panels(part["first"]) | _panels(part["second"])
+
+
+def test_the_layout_of_foxglove_has_its_panels_and_topics_that_there_are():
+    content = json.loads((ROOT / "config" / "foxglove.json").read_text())
+    assert _panels(content["layout"]) == content["configById"].keys()
+    shown = set(re.findall(r'"(/(?:localizer|points|replay|diagnostics)[a-z_/]*)', json.dumps(content)))
+    assert shown <= SHOWN | {"/diagnostics"} and "/localizer/pose" in shown
 
 
 def test_the_middleware_profile_holds_an_image_and_a_cloud():

@@ -118,14 +118,14 @@ def test_all_points_alike_give_no_consensus() -> None:
     assert estimate.status is Status.NO_CONSENSUS and estimate.pose is None
 
 
-def test_copies_of_a_few_matches_prove_nothing() -> None:
+def test_row_55_copies_of_a_few_matches_prove_nothing() -> None:
     matches, _ = made(0)
     estimate = solve(matches.selected(np.repeat(np.arange(5), 100)), CAMERA)
     assert estimate.status is Status.NO_CONSENSUS and "5 distinct points of 500" in estimate.reason
 
 
 @pytest.mark.parametrize("kept", [0, 3, 11])
-def test_too_few_matches(kept: int) -> None:
+def test_row_55_too_few_matches(kept: int) -> None:
     matches, _ = made(0)
     estimate = solve(matches.selected(np.arange(kept)), CAMERA)
     assert estimate.status is Status.TOO_FEW_MATCHES and f"{kept} usable matches" in estimate.reason
@@ -142,7 +142,7 @@ def test_matches_without_weight_do_not_count() -> None:
 
 @pytest.mark.parametrize("name", ["pixels", "points", "weights"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_not_finite(name: str, value: float) -> None:
+def test_row_53_matches_that_are_not_finite(name: str, value: float) -> None:
     matches, _ = made(0)
     arrays = {key: getattr(matches, key).copy() for key in ("pixels", "points", "weights")}
     arrays[name].flat[7] = value
@@ -151,7 +151,7 @@ def test_not_finite(name: str, value: float) -> None:
 
 
 @pytest.mark.parametrize("broken", [np.linalg.LinAlgError("Singular matrix"), InputError("a pose must be finite")])
-def test_a_solver_that_breaks_down_is_a_status(monkeypatch: pytest.MonkeyPatch, broken: Exception) -> None:
+def test_row_53_a_solver_that_breaks_down_is_a_status(monkeypatch: pytest.MonkeyPatch, broken: Exception) -> None:
     def refine(*_: object) -> None:
         raise broken
 
@@ -165,7 +165,7 @@ def test_not_converged() -> None:
     assert estimate.status is Status.NOT_CONVERGED and "1 step" in estimate.reason
 
 
-def test_behind_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_56_behind_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wall seen square on has a mirror pose: turned by half a turn about the axis, and as far behind."""
     matches, _ = made(0)
     rays = CAMERA.unproject(matches.pixels)

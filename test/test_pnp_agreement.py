@@ -129,7 +129,7 @@ def test_a_prior_narrows_the_covariance_and_keeps_it_true(std: float) -> None:
 
 
 @pytest.mark.parametrize("off", [[5.0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0.4, 0], [0.6, 0, 0, 0, 0, 0]])
-def test_descriptors_that_contradict_the_prior_leave_the_pose_uncertain(off: list[float]) -> None:
+def test_row_57_descriptors_that_contradict_the_prior_leave_the_pose_uncertain(off: list[float]) -> None:
     world = planted(0)
     prior = Prior(world.truth.retract(off), np.diag([0.04] * 3 + [0.01] * 3) ** 2)
     estimate = locate(world.prediction, CAMERA, prior=prior)
@@ -200,7 +200,7 @@ def test_too_few_matches() -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_similarity_that_is_not_finite(value: float) -> None:
+def test_row_53_similarity_that_is_not_finite(value: float) -> None:
     world = planted(0)
     broken = world.prediction.agreement.similarity.copy()
     broken[:, ::7] = value
@@ -209,7 +209,7 @@ def test_similarity_that_is_not_finite(value: float) -> None:
     assert estimate.status is Status.NONFINITE and "similarity" in estimate.reason
 
 
-def test_a_view_that_is_empty_or_behind_the_camera() -> None:
+def test_row_56_a_view_that_is_empty_or_behind_the_camera() -> None:
     world = planted(0)
     agreement, T = world.prediction.agreement, world.truth
     behind = T.inverse().apply(-np.abs(T.apply(agreement.points)) - [0.0, 0.0, 1.0]).astype(np.float32)
@@ -219,7 +219,7 @@ def test_a_view_that_is_empty_or_behind_the_camera() -> None:
         assert estimate.status is Status.NO_CONSENSUS and "in view" in estimate.reason
 
 
-def test_descriptors_that_tell_nothing_give_no_confident_pose() -> None:
+def test_row_55_descriptors_that_tell_nothing_give_no_confident_pose() -> None:
     for seed in range(4):
         world = planted(seed)
         noise = np.random.default_rng(seed).normal(0.0, 0.2, world.prediction.agreement.similarity.shape)

@@ -53,7 +53,7 @@ def test_the_scale_of_each_axis_is_found(fitted: Calibration) -> None:
     assert fitted.fitted_on == "made up"
 
 
-def test_scaled_covariances_hold_as_many_errors_as_they_say(fitted: Calibration) -> None:
+def test_row_59_scaled_covariances_hold_as_many_errors_as_they_say(fitted: Calibration) -> None:
     for tails, calibration in ((False, fitted), (True, fit(observed(2000, 2, tails=True), ""))):
         kept = [o for o in observed(2000, 3 if not tails else 2, tails) if o.right]
         inside = [o.error @ np.linalg.solve(calibration.scaled(o.covariance), o.error) < 12.59 for o in kept]

@@ -116,7 +116,7 @@ def test_covariance_of_an_estimate_against_sampling(with_prior: bool) -> None:
     np.testing.assert_array_equal(stated, stated.T)
 
 
-def test_published_covariance_is_floored_and_capped_and_otherwise_untouched() -> None:
+def test_row_58_published_covariance_is_floored_and_capped_and_otherwise_untouched() -> None:
     fair = given() + np.diag(covariance.FLOOR_STD**2)
     np.testing.assert_allclose(covariance.published(fair), fair, rtol=1e-9)
     floored = covariance.published(np.zeros((6, 6)))
@@ -130,7 +130,7 @@ def test_published_covariance_is_floored_and_capped_and_otherwise_untouched() ->
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-4, 1.0, 1e4, 1e300])
-def test_a_diagonal_covariance_has_the_same_variances_and_nothing_else(scale: float) -> None:
+def test_row_58_a_diagonal_covariance_has_the_same_variances_and_nothing_else(scale: float) -> None:
     full, diagonal = covariance.published(scale * given()), covariance.published(scale * given(), diagonal=True)
     np.testing.assert_array_equal(diagonal, np.diag(np.diag(full)))
     std = np.sqrt(np.diag(diagonal))
@@ -140,7 +140,7 @@ def test_a_diagonal_covariance_has_the_same_variances_and_nothing_else(scale: fl
         assert (np.diag(diagonal) >= scale * np.diag(given())).all()  # no axis is stated better than it is known
 
 
-def test_open_axes_are_named() -> None:
+def test_row_54_open_axes_are_named() -> None:
     matches, truth = made(0, n=50)
     j = jacobian(truth, matches.points, np.array([360.0, 360.0]))
     assert covariance.unobservable(j, np.ones(50)) == []
@@ -154,7 +154,7 @@ def test_open_axes_are_named() -> None:
 
 @pytest.mark.parametrize("bad", [np.full((6, 6), np.nan), np.full((6, 6), np.inf), np.eye(3)])
 @pytest.mark.parametrize("diagonal", [False, True])
-def test_what_is_not_finite_is_not_published(bad: np.ndarray, diagonal: bool) -> None:
+def test_row_58_what_is_not_finite_is_not_published(bad: np.ndarray, diagonal: bool) -> None:
     with pytest.raises(InputError, match="publish no pose"):
         covariance.published(bad, diagonal)
 

@@ -97,7 +97,7 @@ CASES: dict[str, tuple[Callable[[Rng], Scene], set[Status], tuple[int, ...]]] = 
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_degenerate_scene_gives_a_named_status_or_a_covariance_that_holds_the_truth(name: str) -> None:
+def test_row_54_a_degenerate_scene_gives_a_named_status_or_a_covariance_that_holds_the_truth(name: str) -> None:
     scene, statuses, weak = CASES[name]
     values = []
     for seed in range(6):
@@ -127,7 +127,7 @@ def test_a_minority_lowers_confidence_but_not_the_pose() -> None:
     assert estimate.evidence is not None and estimate.evidence.rival == pytest.approx(2 / 3, abs=0.05)
 
 
-def test_weak_axes_are_named() -> None:
+def test_row_54_weak_axes_are_named() -> None:
     estimate = solve(far(np.random.default_rng(0), 1e4)[0], CAMERA)
     assert "x (right)" in estimate.reason and "y (down)" in estimate.reason and "rotation" not in estimate.reason
     exact = solve(line(np.random.default_rng(0), 0.0)[0], CAMERA)

@@ -85,7 +85,7 @@ def test_a_prior_chooses_between_two_equal_poses():
 
 
 @pytest.mark.parametrize("off", [[5.0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0.4, 0], [0.3, 0, 0, 0, 0, 0]])
-def test_matches_that_contradict_the_prior_leave_the_pose_uncertain(off):
+def test_row_57_matches_that_contradict_the_prior_leave_the_pose_uncertain(off):
     matches, truth = made(0, 1.0, 0.3)
     covariance = np.diag([0.04**2] * 3 + [0.01**2] * 3)
     wrong = Prior(truth.retract(off), covariance)

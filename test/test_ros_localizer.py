@@ -188,7 +188,7 @@ def test_only_the_newest_pair_waits(make):
 
 
 def test_pose_of_a_base_frame_through_tf(make):
-    graph = make(node__base_frame="base_link", node__tf=False)
+    graph = make(node__base_frame="base_link", node__tf_mode="none")
     assert graph.play(graph.messages())["reason"] == "tf.missing"
     assert not graph.heard["/localizer/pose"]
     T_base_camera = Pose.from_rotvec([0.3, -0.1, 0.8], [1.5, 0.0, 1.2])

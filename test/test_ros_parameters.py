@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The settings tree as ROS parameters."""
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
@@ -11,7 +13,8 @@ from rclpy.parameter import Parameter
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import SettingsError
-from i2p_ros.ros.parameters import declared_settings, leaves
+from i2p_ros.core.parameters import LIVE, is_live, leaves, table
+from i2p_ros.ros.parameters import declared_settings, follow_changes
 
 
 @pytest.fixture
@@ -43,7 +46,7 @@ def test_without_overrides_every_leaf_is_declared_with_its_default(make):
     for name, field, value in leaves(Settings()):
         assert node.get_parameter(name).value == value
         described = node.describe_parameter(name)
-        assert described.description == (field.description or "") and described.read_only
+        assert described.description == (field.description or "") and described.read_only != is_live(name)
 
 
 def test_overrides_arrive_and_numbers_may_be_written_without_a_point(make):
@@ -73,14 +76,40 @@ def test_bounds_and_choices_are_described(make):
     declared_settings(node)
     (bounds,) = node.describe_parameter("pnp.min_confidence").floating_point_range
     assert (bounds.from_value, bounds.to_value) == (-1.0, 1.0)
-    assert node.describe_parameter("pnp.threshold_deg").additional_constraints == "gt 0, lt 90"
+    assert node.describe_parameter("pnp.threshold_deg").additional_constraints == "> 0, < 90"
     (bounds,) = node.describe_parameter("threads").integer_range
     assert (bounds.from_value, bounds.to_value) == (1, 256)
     assert node.describe_parameter("device").additional_constraints == "auto, cpu, cuda"
 
 
-def test_parameters_do_not_change_while_the_node_runs(make):
+def test_most_parameters_do_not_change_while_the_node_runs(make):
     node = make()
     declared_settings(node)
     (result,) = node.set_parameters([Parameter("pnp.threshold_deg", value=5.0)])
     assert not result.successful and "read-only" in result.reason
+
+
+def test_live_parameters_change_the_settings_or_are_refused(make):
+    node = make()
+    held = [declared_settings(node)]
+    follow_changes(node, lambda: held[-1], held.append)
+    (done,) = node.set_parameters([Parameter("tracking.gate", value=9.0)])
+    assert done.successful and held[-1].tracking.gate == 9.0 and node.get_parameter("tracking.gate").value == 9.0
+    for name, value in (("tracking.gate", -1.0), ("node.overlay_hz", 0.0), ("tracking.lost_after", 0)):
+        (done,) = node.set_parameters([Parameter(name, value=value)])
+        assert not done.successful and name in done.reason and node.get_parameter(name).value != value
+    assert held[-1].tracking.gate == 9.0
+
+
+def test_live_names_are_settings():
+    names = {name for name, _, _ in leaves(Settings())}
+    assert {f"{group}.{last}" for group, lasts in LIVE.items() for last in lasts} <= names
+
+
+def test_every_parameter_has_a_description():
+    assert not [name for name, field, _ in leaves(Settings()) if not field.description]
+
+
+def test_the_table_of_parameters_is_that_of_the_code():
+    written = (Path(__file__).parents[1] / "docs" / "parameters.md").read_text()
+    assert written == table(), "write it anew: i2p config --table > docs/parameters.md"

@@ -23,7 +23,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import camera_from_message, cloud_from_message, image_from_message, transform_from_stamped
 from i2p_ros.core.types import PointCloud, PoseEstimate, Status
 from i2p_ros.ros import messages
-from i2p_ros.ros.health import ERROR, OK, WARN, Health
+from i2p_ros.ros.health import ERROR, OK, STALE, WARN, Health
 from i2p_ros.ros.worker import NewestWorker
 
 HEAD = messages.header(1_700_000_000_123_456_789, "here")
@@ -32,15 +32,15 @@ HEAD = messages.header(1_700_000_000_123_456_789, "here")
 def test_the_worker_takes_the_newest_and_gives_back_the_overtaken():
     started, gate, done = threading.Event(), threading.Event(), []
 
-    def work(job):
+    def work(key, job):
         started.set()
         gate.wait(5)
         done.append(job)
 
     worker = NewestWorker(work)
-    assert worker.busy_since is None and worker.put(1) is None
-    assert started.wait(5) and worker.busy_since is not None
-    assert worker.put(2) is None and worker.put(3) == 2
+    assert worker.busy is None and worker.put("a", 1) is None
+    assert started.wait(5) and worker.busy[0] == "a"
+    assert worker.put("a", 2) is None and worker.put("a", 3) == 2
     assert not worker.stop(0.01)
     gate.set()
     assert worker.stop(5) and done == [1]  # what waits when it is stopped is not run
@@ -138,12 +138,12 @@ def _all_arrive(health):
 
 def test_health_grows_from_warning_to_error_with_silence(clock):
     health = Health(NodeSettings(), started=100.0)
-    clock[0] = 102.0
+    clock[0] = 100.9
     assert health.report(None)[:2] == (WARN, "no pair yet")
-    clock[0] = 104.0
+    clock[0] = 102.0
     level, text, _ = health.report(None)
-    assert level == WARN and "no image for 4 s" in text
-    clock[0] = 111.0
+    assert level == WARN and "no image for 2 s" in text
+    clock[0] = 106.0
     assert health.report(None)[0] == ERROR
     _all_arrive(health)
     health.answered(PoseEstimate(Status.OK, pose=Pose.identity()), 20.0, 1.5)
@@ -151,6 +151,16 @@ def test_health_grows_from_warning_to_error_with_silence(clock):
     assert (level, text) == (OK, "localizing")
     assert values["pairs"] == values["localized"] == 1 and values["latency_ms_max"] == 20.0
     assert values["last_gap_ms"] == 1.5 and values["seconds_since_pose"] == 0.0
+
+
+def test_row_27_a_camera_info_that_never_comes_is_a_warning_and_then_an_error(clock):
+    health = Health(NodeSettings(warn_after_s=1e3, error_after_s=1e3), started=100.0)
+    for now, level in ((102.9, WARN), (103.1, WARN), (110.1, ERROR)):
+        clock[0] = now
+        assert health.report(None)[0] == level and ("no camera_info" in health.report(None)[1]) == (now > 103.0)
+    health.arrived("camera_info")
+    clock[0] = 500.0  # one is enough
+    assert health.report(None)[:2] == (WARN, "no pair yet")
 
 
 def test_health_tells_of_drops_rejections_and_a_stuck_pair(clock):
@@ -162,4 +172,4 @@ def test_health_tells_of_drops_rejections_and_a_stuck_pair(clock):
     assert level == WARN and "1 dropped" in text and values["dropped.busy"] == 1
     assert health.report(None)[1] == "no pose: no_consensus, 1 in a row"
     clock[0] = 102.0
-    assert health.report(90.0)[:2] == (ERROR, "one pair has been running for 12 s")
+    assert health.report(90.0)[:2] == (STALE, "one pair has been running for 12 s")

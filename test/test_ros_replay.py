@@ -4,7 +4,6 @@
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -78,6 +77,23 @@ def test_every_pair_is_answered_in_order_and_compared_with_the_truth(localizer):
     assert numbers["recall_025m_1deg"] == 1.0 and numbers["latency_ms"]["median"] > 0
     assert "processed 5" in in_words(rows) and "recall_2m_5deg 1.000" in in_words(rows)
     assert "off by 0.00 m" in of_row(rows[0])
+
+
+class Damaged(Samples):
+    """A source of which some cannot be read."""
+
+    def __getitem__(self, index):
+        if index in (0, 3):
+            raise InputError(f"pair {index} is damaged", "image.length")
+        return super().__getitem__(index)
+
+
+def test_what_cannot_be_read_is_passed_over_and_told(localizer):
+    lost = []
+    rows = replay(Damaged(5), options(), on_lost=lost.append)
+    assert [row.index for row in rows] == [1, 2, 4] and all(row.processed for row in rows)
+    assert [error.reason for error in lost] == ["image.length"] * 2
+    assert replay(Damaged(1), options(), on_lost=lost.append) == [] and len(lost) == 3
 
 
 def test_perturbed_clouds_have_a_truth_and_a_frame_of_their_own(localizer):
@@ -234,7 +250,7 @@ def starts(monkeypatch, tmp_path):
 
         def start(command, **arguments):
             where = command.index("-m")
-            return popen([command[0], str(script), *command[where + 2 :]], **arguments)
+            return popen([command[0], str(script), *command[where + 3 :]], **arguments)
 
         monkeypatch.setattr("i2p_ros.ros.process.subprocess.Popen", start)
 
@@ -269,34 +285,15 @@ def test_a_node_that_never_gets_ready_is_given_up(starts):
         pass
 
 
-@pytest.mark.parametrize("busy_s", [0.0, 30.0])
-def test_two_interrupts_end_the_node_quickly_with_exit_code_0(ros_network, tmp_path, busy_s):
-    script, log = tmp_path / "node.py", tmp_path / "log"
-    script.write_text(node_script(busy_s))
-    with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, str(script)], stdout=output, stderr=subprocess.STDOUT)
-    end = time.monotonic() + 20
-    while b"ready" not in log.read_bytes() and time.monotonic() < end:
-        time.sleep(0.05)
-    if busy_s:
-        replay(Samples(1), options(timeout_s=2.0))
-    started = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 0
-    assert time.monotonic() - started < 4 and b"Traceback" not in log.read_bytes()
-
-
 @pytest.mark.parametrize(
     ("module", "parameter", "said"),
     [
-        ("localizer_node", "pnp.treshold_deg:=3.0", "pnp.treshold_deg"),
-        ("replay_node", "replay.data:=/no/such/folder", "/no/such/folder does not exist"),
+        ("localizer", "pnp.treshold_deg:=3.0", "pnp.treshold_deg"),
+        ("replay", "replay.data:=/no/such/folder", "/no/such/folder does not exist"),
     ],
 )
 def test_what_cannot_work_ends_with_one_line_and_exit_code_1(ros_network, module, parameter, said):
-    command = [sys.executable, "-m", f"i2p_ros.ros.{module}", "--ros-args", "-p", parameter]
+    command = [sys.executable, "-m", "i2p_ros.ros", module, "--ros-args", "-p", parameter]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line]

@@ -168,7 +168,7 @@ def check(source):
 
 
 @pytest.mark.parametrize("kind", ["mcap", "sqlite3", "ros1"])
-def test_every_format_is_read_back_exactly(tmp_path, kind):
+def test_row_62_every_format_is_read_back_exactly(tmp_path, kind):
     path = written(tmp_path, kind)
     with RosbagSource(path) as source:
         check(source)
@@ -178,7 +178,7 @@ def test_every_format_is_read_back_exactly(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["mcap", "sqlite3"])
 @pytest.mark.parametrize("mode", [CompressionMode.MESSAGE, CompressionMode.FILE, CompressionMode.STORAGE])
-def test_compressed_bags(tmp_path, kind, mode):
+def test_row_62_compressed_bags(tmp_path, kind, mode):
     if kind == "sqlite3" and mode is CompressionMode.STORAGE:
         pytest.skip("sqlite3 has no storage compression")
     options = {"mode": mode, "fmt": CompressionFormat.ZSTD} if mode is not CompressionMode.STORAGE else {}
@@ -187,7 +187,7 @@ def test_compressed_bags(tmp_path, kind, mode):
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("mcap", "mcap"), ("sqlite3", "db3")])
-def test_a_lone_file_and_a_folder_without_metadata(tmp_path, kind, suffix):
+def test_row_62_a_lone_file_and_a_folder_without_metadata(tmp_path, kind, suffix):
     path = written(tmp_path, kind)
     (path / "metadata.yaml").unlink()
     (file,) = path.glob(f"*.{suffix}")
@@ -294,7 +294,7 @@ def test_a_rectified_image_takes_its_camera_from_p(tmp_path):
         assert (source[0].pair.camera.fx, source[0].pair.camera.distortion) == (50.0, tuple(D))
 
 
-def test_messages_that_cannot_be_used_are_counted_or_refused(tmp_path):
+def test_row_62_messages_that_cannot_be_used_are_counted_or_refused(tmp_path):
     def filling(bag):
         bag.image(0, IMAGES[0], received=START)
         bag.info(START, model="unheard_of")
@@ -330,7 +330,7 @@ def without(*absent):
 
 
 @pytest.mark.parametrize("topic", [IMAGE, CLOUD, INFO])
-def test_a_missing_topic_is_named_with_what_there_is(tmp_path, topic):
+def test_row_62_a_missing_topic_is_named_with_what_there_is(tmp_path, topic):
     path = written(tmp_path, "mcap", without(topic))
     with pytest.raises(InputError, match=r"type sensor_msgs/msg/.*; it has .*/tf_static \(tf2_msgs") as caught:
         RosbagSource(path)
@@ -349,7 +349,7 @@ def test_no_usable_calibration_says_why(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["mcap", "sqlite3", "ros1"])
-def test_an_empty_bag(tmp_path, kind):
+def test_row_62_an_empty_bag(tmp_path, kind):
     path = written(tmp_path, kind, lambda bag: None)
     with pytest.raises(InputError, match=r"it has no messages|cannot read bag"):
         RosbagSource(path)
@@ -359,7 +359,7 @@ def test_an_empty_bag(tmp_path, kind):
     ("kind", "advice"), [("mcap", "mcap recover"), ("sqlite3", "sqlite3 FILE .recover"), ("ros1", "rosbag reindex")]
 )
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.97])
-def test_a_truncated_bag_says_how_to_repair_it(tmp_path, kind, advice, share):
+def test_row_62_a_truncated_bag_says_how_to_repair_it(tmp_path, kind, advice, share):
     path = written(tmp_path, kind)
     file = path if kind == "ros1" else next(f for f in path.iterdir() if f.suffix != ".yaml")
     file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])

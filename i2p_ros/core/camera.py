@@ -94,6 +94,20 @@ class Camera:
         """The camera of image[top:top + height, left:left + width]."""
         return replace(self, cx=self.cx - left, cy=self.cy - top, width=width, height=height)
 
+    def fitted(self, width: int, height: int) -> Camera:
+        """The camera of an image of this size: this one, or this one binned by a whole number, the same both ways.
+
+        Raises InputError `image.size` for any other size: a cut or stretched image needs a calibration of its own.
+        """
+        n = self.width // width if width > 0 else 0
+        if n < 1 or (n * width, n * height) != (self.width, self.height):
+            raise InputError(
+                f"the image is {width}x{height} but its camera_info {self.width}x{self.height}: give the calibration "
+                "of this image size",
+                "image.size",
+            )
+        return self if n == 1 else self.resized(width, height)
+
     def project(self, points: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
         """Pixels (N, 2) of points (N, 3) in the optical frame, and (N,) whether each lies inside the image.
 

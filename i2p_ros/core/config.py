@@ -65,6 +65,34 @@ class PairingSettings(_Group):
 
     slop_s: float = Field(0.05, gt=0, description="largest gap between an image and its cloud, s")
     time_offset_s: float = Field(0.0, description="added to cloud stamps before pairing, s")
+    image_time_offset_s: float = Field(0.0, description="added to image stamps before pairing, s")
+    use_arrival_time: bool = Field(
+        False, description="pair live messages by when they arrive: for drivers that set no usable stamp"
+    )
+
+
+class TrackingSettings(_Group):
+    """What a pair is expected to say before it is localized. Only for clouds whose frame stays where it is."""
+
+    prior: Literal["none", "constant_velocity", "odometry", "tf"] = Field(
+        "none",
+        description="where the expected pose comes from: the camera's last poses, the last pose moved by odometry (tf "
+        "from node.odom_frame to the camera), or tf from the cloud to the camera; none: each pair is on its own",
+    )
+    gate: float = Field(
+        22.5, gt=0, description="squared Mahalanobis distance off the expected pose beyond which a pose is withheld"
+    )
+    lost_after: int = Field(5, ge=1, description="pairs in a row without a pose, after which nothing is expected")
+    forget_after_s: float = Field(3.0, gt=0, description="time without a pose, after which nothing is expected, s")
+    prior_std_m: float = Field(
+        1.0, gt=0, description="an expectation less sure than this is not handed to the localizer; of tf: its deviation"
+    )
+    prior_std_deg: float = Field(10.0, gt=0, description="the same for its rotation")
+    speed_std: float = Field(10.0, gt=0, description="speed before any is known, m/s")
+    turn_std_deg: float = Field(30.0, gt=0, description="rate of turn before any is known, deg/s")
+    acceleration: float = Field(2.0, gt=0, description="how much speed changes in a second, m/s")
+    turn_acceleration_deg: float = Field(20.0, gt=0, description="how much the rate of turn changes in a second, deg/s")
+    odometry_error: float = Field(0.05, ge=0, lt=1, description="share of its way and turn that odometry is off")
 
 
 class NodeSettings(_Group):
@@ -74,17 +102,42 @@ class NodeSettings(_Group):
     lens: Literal["auto", "raw", "rectified"] = Field(
         "auto", description="whether images are undistorted already; auto: if `rect` is in the topic's name"
     )
-    intensity_field: str = Field("intensity", description="field of the cloud that holds the intensity")
+    intensity_field: str = Field(
+        "", description="field of the cloud that holds the intensity; empty: intensity, i, reflectivity or signal"
+    )
+    autostart: bool = Field(True, description="configure and activate at the start; else somebody's ROS lifecycle call")
+    cameras: str = Field(
+        "", description="names of cameras, with commas: topics <name>/image and <name>/camera_info; empty: one, unnamed"
+    )
+    lidars: str = Field("", description="the same of lidars: topics <name>/points; each camera is paired with each")
     base_frame: str = Field("", description="frame whose pose is published, known to tf; empty: the camera's")
+    tf_mode: Literal["none", "estimate", "map_to_odom"] = Field(
+        "estimate",
+        description="what is sent to tf: <cloud frame> -> <camera frame>_estimated, or <cloud frame> -> odom_frame",
+    )
+    odom_frame: str = Field("odom", min_length=1, description="frame of the odometry, above the camera in tf")
+    tf_timeout_s: float = Field(0.1, ge=0, le=5, description="longest wait for a transform that is not there yet, s")
+    motion_compensation: bool = Field(
+        True, description="undo the motion within a cloud, where its points have times and tf has the way in odom_frame"
+    )
+    transform_tolerance_s: float = Field(0.1, ge=0, description="how far map_to_odom is dated ahead, s")
     estimated_suffix: str = Field("_estimated", min_length=1, description="ending of the frame that is sent to tf")
-    tf: bool = Field(True, description="send the estimate to tf")
     diagonal_covariance: bool = Field(
         False, description="publish variances alone: nav2 refuses the negative entries that a covariance has"
     )
-    overlay_hz: float = Field(5.0, gt=0, description="most overlay images a second")
+    calibration_dir: str = Field("~/.ros/i2p_ros", min_length=1, description="folder that ~/save_calibration writes to")
+    overlay_hz: float = Field(5.0, gt=0, description="most overlays, aligned clouds and matches a second")
     diagnostics_s: float = Field(1.0, gt=0, description="time between diagnostics, s")
-    warn_after_s: float = Field(3.0, gt=0, description="silence of an input that is a warning, s")
-    error_after_s: float = Field(10.0, gt=0, description="silence of an input that is an error, s")
+    warn_after_s: float = Field(1.0, gt=0, description="silence of image or points that is a warning, s")
+    error_after_s: float = Field(5.0, gt=0, description="silence of image or points that is an error, s")
+    stale_after_s: float = Field(
+        10.0, gt=0, description="time that one pair takes after which diagnostics say STALE, s"
+    )
+    exit_after_s: float = Field(
+        0.0,
+        ge=0,
+        description="time for one pair after which the node ends itself, with exit code 1, s; 0: never",
+    )
 
 
 class ReplaySettings(_Group):
@@ -184,12 +237,13 @@ class Settings(_Group):
     """The whole tree."""
 
     model: str = Field("vp2p-small", description="name of an entry in models/manifest.yaml, or a folder with one")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="what the network runs on; auto: CUDA if usable")
     threads: int = Field(1, ge=1, le=256, description="threads inside one operator")
     matching: MatchingSettings = MatchingSettings()
     pnp: PnpSettings = PnpSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
     pairing: PairingSettings = PairingSettings()
+    tracking: TrackingSettings = TrackingSettings()
     node: NodeSettings = NodeSettings()
     replay: ReplaySettings = ReplaySettings()
     training: TrainingSettings = TrainingSettings()

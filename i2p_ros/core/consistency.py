@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from statistics import NormalDist
 
 import numpy as np
@@ -15,6 +16,8 @@ AXES = ("right", "down", "forward", "about_right", "about_down", "about_forward"
 LEVELS = (0.5, 0.9, 0.95, 0.99)
 CALIBRATION_LEVELS = np.arange(1, 20) / 20  # 0.05 to 0.95
 DRAWS = 1000  # of a bootstrap
+CHI2_MEDIAN = 5.348  # of 6 degrees of freedom
+OVERCONFIDENT = 2.0  # ratio of variances that is worth a warning
 
 
 def camera_error(T_estimated: Pose, covariance: Array, T_true: Pose) -> tuple[Array, Array]:
@@ -138,3 +141,30 @@ def _interval(means: Array) -> Array:
         return np.full(2, np.nan)
     bounds: Array = np.percentile(means, [2.5, 97.5])
     return bounds
+
+
+class LiveConsistency:
+    """Whether stated covariances are as large as the errors seen on the robot: against a static extrinsic, or against
+    odometry from pose to pose. Counts the last `window` of them."""
+
+    def __init__(self, window: int = 100, at_least: int = 20) -> None:
+        self._nees: deque[float] = deque(maxlen=window)
+        self._at_least = at_least
+
+    def add(self, T_estimated: Pose, covariance: Array, T_known: Pose) -> None:
+        """One more pose, its covariance (both as `PoseEstimate`), and where the camera was known to be."""
+        found = normalised(*camera_error(T_estimated, covariance, T_known))
+        self._nees.append(np.inf if found is None else found[0])
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times the errors are larger than stated, as variances, or none while there are too few.
+
+        The median NEES over that of chi-square: a single wrong pose does not move it.
+        """
+        return float(np.median(self._nees)) / CHI2_MEDIAN if len(self._nees) >= self._at_least else None
+
+    @property
+    def overconfident(self) -> bool:
+        """Whether errors are larger than OVERCONFIDENT times what is stated, as variances."""
+        return self.ratio is not None and self.ratio > OVERCONFIDENT

@@ -26,6 +26,14 @@ class ModelError(I2PError):
     """Weights that are missing, damaged, or of another network."""
 
 
+class DeviceMemoryError(I2PError):
+    """The device has no room for this pair; the next one may fit."""
+
+
+class DeviceError(I2PError):
+    """The device is lost until the process starts anew: nothing will run on it any more."""
+
+
 class MissingPackageError(I2PError):
     """An optional package that this call needs is not installed."""
 

@@ -6,10 +6,14 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+import numpy as np
 
 QUEUE = 64  # messages that wait on each side: one second of a 60 Hz camera
-RESET_NS = 1_000_000_000  # a stamp this much older than the newest of its kind: time has jumped back
+BACK_NS = 1_000_000_000  # a stamp this much older than the newest of its kind comes from before
+FORWARD_NS = 60_000_000_000  # and one this much newer than everything from long after
+STRAYS = 3  # so many such in a row: it was time that jumped, and no message that strayed
 ImageT = TypeVar("ImageT")  # what stands for an image
 CloudT = TypeVar("CloudT")
 T = TypeVar("T")
@@ -20,14 +24,31 @@ class _Queue(Generic[T]):
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
+        self.newest: int | None = None
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything, as at the start."""
+        """Forget everything, as at the start, but where time was."""
         self.items: dict[int, T] = {}
-        self.newest: int | None = None
+        self.left, self.newest = self.newest, None
         self.last_paired: int | None = None
+        self.recent: deque[int] = deque(maxlen=QUEUE)  # stamps, in the order of arrival
+        self.strays: list[tuple[int, T]] = []
         self._intervals: deque[int] = deque(maxlen=8)
+
+    def belongs_to_what_was_left(self, stamp: int) -> bool:
+        """Whether the first messages after a jump are late ones from before it."""
+        if self.left is None or abs(stamp - self.left) > BACK_NS:
+            self.left = None
+        return self.left is not None
+
+    def comes_from_before(self, stamp: int) -> bool:
+        """Whether the stamp is too old to be merely late."""
+        return self.newest is not None and stamp < self.newest - BACK_NS
+
+    def jumps_forward(self, stamp: int) -> bool:
+        """Whether the stamp is far newer than anything of this kind."""
+        return self.newest is not None and stamp > self.newest + FORWARD_NS
 
     def put(self, stamp: int, item: T, dropped: Counter[str]) -> None:
         """Keep the item, unless it comes twice or too late; a full queue loses its oldest."""
@@ -38,6 +59,7 @@ class _Queue(Generic[T]):
             dropped["out_of_order"] += 1
             return
         self.items[stamp] = item
+        self.recent.append(stamp)
         if self.newest is not None and stamp > self.newest:
             self._intervals.append(stamp - self.newest)
         self.newest = stamp if self.newest is None else max(stamp, self.newest)
@@ -63,35 +85,73 @@ class Pairer(Generic[ImageT, CloudT]):
 
     A pair is given out as soon as no message in order can make a nearer one: at once if the stamps are equal or the
     rates say that the next message is farther off, else when a newer one has come. That costs at most one period of the
-    slower stream and makes pairs independent of which topic arrives first. `dropped` counts messages without a pair by
-    reason: unpaired_image, unpaired_cloud, duplicate, out_of_order, overflow; and the jumps back, as time_reset.
+    slower stream and makes pairs independent of which topic arrives first.
+
+    Time may jump. Messages from long before or long after wait until STRAYS in a row on one topic, or one on each,
+    prove it; then everything begins anew with them, so that a looped recording loses none. Fewer are out of order.
+
+    `dropped` counts messages without a pair by reason: unpaired_image, unpaired_cloud, duplicate, out_of_order,
+    overflow; and the jumps, as time_reset.
     """
 
-    def __init__(self, slop_ns: int, time_offset_ns: int = 0) -> None:
-        self.slop_ns, self.time_offset_ns = slop_ns, time_offset_ns
+    def __init__(self, slop_ns: int, time_offset_ns: int = 0, image_offset_ns: int = 0) -> None:
+        """The offsets are added to the stamps of clouds and of images before they are compared."""
+        self.slop_ns, self.time_offset_ns, self.image_offset_ns = slop_ns, time_offset_ns, image_offset_ns
         self.dropped: Counter[str] = Counter()
         self._images: _Queue[ImageT] = _Queue("image")
         self._clouds: _Queue[CloudT] = _Queue("cloud")
 
     def add_image(self, stamp: int, item: ImageT) -> list[tuple[ImageT, CloudT, int]]:
-        """Pairs (image, cloud, gap) that are now sure; gap = image stamp - (cloud stamp + offset), ns."""
-        return self._add(self._images, stamp, item)
+        """Pairs (image, cloud, gap) that are now sure; gap = image stamp - cloud stamp, each with its offset, ns."""
+        return self._add(self._images, stamp + self.image_offset_ns, item)
 
     def add_cloud(self, stamp: int, item: CloudT) -> list[tuple[ImageT, CloudT, int]]:
-        """As add_image; the offset is added to the stamp."""
+        """As add_image."""
         return self._add(self._clouds, stamp + self.time_offset_ns, item)
 
     def flush(self) -> list[tuple[ImageT, CloudT, int]]:
         """The pairs among what still waits, when nothing more will come."""
         return self._settle(at_end=True)
 
+    def reset(self) -> list[tuple[ImageT, CloudT, int]]:
+        """Begin anew, for time has jumped; the pairs among what still waits."""
+        pairs = self.flush()
+        self.dropped["time_reset"] += 1
+        for queue in (self._images, self._clouds):
+            self.dropped.update([f"unpaired_{queue.kind}"] * len(queue.items))
+            queue.clear()
+        return pairs
+
+    def median_gap_ns(self) -> int | None:
+        """`median_gap` of what came last, whether it made pairs or not; none before both topics have come."""
+        return median_gap(self._images.recent, self._clouds.recent)
+
     def _add(self, queue: _Queue[T], stamp: int, item: T) -> list[tuple[ImageT, CloudT, int]]:
-        if queue.newest is not None and stamp < queue.newest - RESET_NS:
-            self.dropped["time_reset"] += 1
-            self._images.clear()
-            self._clouds.clear()
+        if queue.belongs_to_what_was_left(stamp):
+            self.dropped["out_of_order"] += 1
+            return []
+        forward = self._images.jumps_forward(stamp) and self._clouds.jumps_forward(stamp)
+        if forward or queue.comes_from_before(stamp):
+            queue.strays.append((stamp, item))
+            return self._again() if self._proven(queue, stamp) else []
+        self.dropped.update(["out_of_order"] * len(queue.strays))
+        queue.strays.clear()
         queue.put(stamp, item, self.dropped)
         return self._settle()
+
+    def _proven(self, queue: _Queue[Any], stamp: int) -> bool:
+        """Whether time has jumped, and no message strayed: others of this topic, or one of the other, say so too."""
+        other: _Queue[Any] = self._clouds if queue.kind == "image" else self._images
+        return len(queue.strays) == STRAYS or any(abs(stamp - there) <= BACK_NS for there, _ in other.strays)
+
+    def _again(self) -> list[tuple[ImageT, CloudT, int]]:
+        """Begin anew with the messages that prove a jump."""
+        queues: tuple[_Queue[Any], ...] = (self._images, self._clouds)
+        strays = [(stamp, queue, item) for queue in queues for stamp, item in queue.strays]
+        pairs = self.reset()
+        for stamp, queue, item in sorted(strays, key=lambda stray: stray[0]):
+            pairs += self._add(queue, stamp, item)
+        return pairs
 
     def _settle(self, at_end: bool = False) -> list[tuple[ImageT, CloudT, int]]:
         """Match the nearest first. A match that is not sure yet holds back those that share a message or cross it."""
@@ -112,14 +172,37 @@ class Pairer(Generic[ImageT, CloudT]):
         return found
 
 
+def median_gap(images: Sequence[int], clouds: Sequence[int]) -> int | None:
+    """Median of image stamp minus cloud stamp, ns, between each message of the slower stream and the nearest other.
+
+    None where a stream is empty. What is more than half a period of the faster stream cannot be told from the rest.
+    """
+    if not images or not clouds:
+        return None
+    i, c = np.sort(np.asarray(images, np.int64)), np.sort(np.asarray(clouds, np.int64))
+    slow, fast = (c, i) if np.ptp(i) * len(c) < np.ptp(c) * len(i) else (i, c)
+    inside = slow[(slow >= fast[0]) & (slow <= fast[-1])]
+    slow = inside if len(inside) else slow
+    after = np.searchsorted(fast, slow).clip(1, max(len(fast) - 1, 1))
+    around = np.stack([fast[after - 1], fast[np.minimum(after, len(fast) - 1)]])
+    gaps = slow - around
+    nearest = gaps[np.abs(gaps).argmin(axis=0), np.arange(len(slow))]
+    return int(np.median(nearest)) * (1 if fast is c else -1)
+
+
 def pair_stamps(
-    image_stamps: Sequence[int], cloud_stamps: Sequence[int], slop_ns: int, offset_ns: int = 0
+    image_stamps: Sequence[int],
+    cloud_stamps: Sequence[int],
+    slop_ns: int,
+    offset_ns: int = 0,
+    image_offset_ns: int = 0,
 ) -> list[tuple[int, int]]:
-    """Indices (image, cloud) of the pairs of a recording, by time; offset_ns is added to the stamps of clouds."""
-    pairer: Pairer[int, int] = Pairer(slop_ns, offset_ns)
-    arrivals = [(stamp, True, index) for index, stamp in enumerate(image_stamps)]
+    """Indices (image, cloud) of the pairs of a recording, by time; offsets are added as by `Pairer`."""
+    pairer: Pairer[int, int] = Pairer(slop_ns, offset_ns, image_offset_ns)
+    arrivals = [(stamp + image_offset_ns, True, index) for index, stamp in enumerate(image_stamps)]
     arrivals += [(stamp + offset_ns, False, index) for index, stamp in enumerate(cloud_stamps)]
     pairs: list[tuple[int, int, int]] = []
-    for stamp, is_image, index in sorted(arrivals):
-        pairs += pairer.add_image(stamp, index) if is_image else pairer.add_cloud(cloud_stamps[index], index)
+    for _, is_image, index in sorted(arrivals):
+        add, stamps = (pairer.add_image, image_stamps) if is_image else (pairer.add_cloud, cloud_stamps)
+        pairs += add(stamps[index], index)
     return [(image, cloud) for image, cloud, _ in pairs + pairer.flush()]

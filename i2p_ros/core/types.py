@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -21,38 +21,45 @@ Points = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PointCloud:
-    """Points `xyz` (N, 3) float32 in metres, x forward, y left, z up; `intensity` (N,) float32 in 0..1 or none."""
+    """Points `xyz` (N, 3) float32 in metres, x forward, y left, z up; `intensity` (N,) float32 in 0..1 or none.
+
+    `time` (N,) float32 is when each point was measured, in seconds since the stamp of the cloud, or none.
+    """
 
     xyz: Points
     intensity: Points | None = None
+    time: Points | None = None
 
     def __post_init__(self) -> None:
         xyz = np.asarray(self.xyz, np.float32)
         if xyz.ndim != 2 or xyz.shape[1] != 3:
             raise InputError(f"a cloud is (N, 3), got {xyz.shape}", "cloud.shape")
         object.__setattr__(self, "xyz", xyz)
-        if self.intensity is not None:
-            intensity = np.asarray(self.intensity, np.float32)
-            if intensity.shape != (len(xyz),):
-                raise InputError(f"{len(xyz)} points need as many intensities, got {intensity.shape}", "cloud.shape")
-            object.__setattr__(self, "intensity", intensity)
+        for name in ("intensity", "time"):
+            if getattr(self, name) is None:
+                continue
+            values = np.asarray(getattr(self, name), np.float32)
+            if values.shape != (len(xyz),):
+                raise InputError(f"{name} of {len(xyz)} points cannot be {values.shape}", "cloud.shape")
+            object.__setattr__(self, name, values)
 
     def __len__(self) -> int:
         return len(self.xyz)
 
     def transformed(self, T_new_old: Pose) -> PointCloud:
         """The same points in another frame."""
-        return PointCloud(T_new_old.apply(self.xyz).astype(np.float32), self.intensity)
+        return replace(self, xyz=T_new_old.apply(self.xyz).astype(np.float32))
 
     def selected(self, index: NDArray[Any]) -> PointCloud:
         """The points of an index or mask."""
-        return PointCloud(self.xyz[index], None if self.intensity is None else self.intensity[index])
+        of_points = (None if values is None else values[index] for values in (self.intensity, self.time))
+        return PointCloud(self.xyz[index], *of_points)
 
     def finite(self) -> PointCloud:
         """The points without NaN and infinity; an intensity that is not finite becomes 0."""
         keep = np.asarray(np.isfinite(self.xyz).all(axis=1))
         i = None if self.intensity is None else np.nan_to_num(self.intensity, nan=0.0, posinf=0.0, neginf=0.0)
-        cloud = PointCloud(self.xyz, i)
+        cloud = replace(self, intensity=i)
         return cloud if keep.all() else cloud.selected(keep)
 
 

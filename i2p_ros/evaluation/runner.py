@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.metrics import Draw, Score, numbers, overlap, score, spread, summarise
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Sample
-from i2p_ros.sources.base import Source
+from i2p_ros.sources.base import Source, lost_by
 from i2p_ros.sources.perturb import PROTOCOLS, perturbed
 from i2p_ros.sources.perturb import Protocol as Perturbation
 
@@ -100,20 +101,30 @@ def evaluate(
 ) -> Report:
     """Scores of the first n pairs of source (all of them by default), each moved as the protocol and seed say.
 
-    `progress` is told (done, total), `watch` gets every pair with its answer and the truth. Raises InputError for an
-    empty source, an unknown protocol, and a recording without calibration: there is no truth to score against.
+    `progress` is told (done, total), `watch` gets every pair with its answer and the truth. Pairs that cannot be read
+    are passed over; `lost` in the report's meta counts them, and what the source has lost, by reason. Raises InputError
+    for an empty source, one of which nothing can be read, an unknown protocol, and a recording without calibration:
+    there is no truth to score against.
     """
     total = len(source) if n is None else min(n, len(source))
     _check(source, protocol, total)
-    rows = []
+    rows, unread = list[Score](), Counter[str]()
     for index in range(total):
-        seen = _evaluated(localizer, source[index], protocol, seed, index)
+        try:
+            sample = source[index]
+        except InputError as error:
+            unread[error.reason] += 1
+            if unread.total() == total:
+                raise
+            continue
+        seen = _evaluated(localizer, sample, protocol, seed, index)
         rows.append(seen.score)
         if watch:
             watch(seen)
         if progress:
             progress(index + 1, total)
-    return Report(rows, {"model": model, "source": source.name, "protocol": protocol, "seed": seed})
+    lost = dict(lost_by(source) + unread)
+    return Report(rows, {"model": model, "source": source.name, "protocol": protocol, "seed": seed, "lost": lost})
 
 
 def evaluate_seeds(
@@ -125,7 +136,7 @@ def evaluate_seeds(
     model: str = "",
 ) -> Report:
     """One report over several seeds, each with its source: `evaluate` of each, one after the other."""
-    rows: list[Score] = []
+    rows, lost = list[Score](), Counter[str]()
     total = sum(len(source) for source in sources.values())
 
     def step(done: int, of: int) -> None:
@@ -133,10 +144,12 @@ def evaluate_seeds(
             progress(len(rows) + done, total)
 
     for seed, source in sources.items():
-        rows += evaluate(localizer, source, protocol, seed, progress=step, watch=watch, model=model).rows
+        report = evaluate(localizer, source, protocol, seed, progress=step, watch=watch, model=model)
+        rows += report.rows
+        lost.update(report.meta["lost"])
     names = "; ".join(dict.fromkeys(source.name for source in sources.values()))
     seeds = seed if len(sources) == 1 else ",".join(map(str, sources))
-    return Report(rows, {"model": model, "source": names, "protocol": protocol, "seed": seeds})
+    return Report(rows, {"model": model, "source": names, "protocol": protocol, "seed": seeds, "lost": dict(lost)})
 
 
 def _evaluated(localizer: Localizes, sample: Sample, protocol: Perturbation, seed: int, index: int) -> Seen:

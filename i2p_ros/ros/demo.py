@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from i2p_ros.evaluation.gallery import Overlay, drawn
 from i2p_ros.evaluation.report import write_report
 from i2p_ros.evaluation.runner import Report, Seen
 from i2p_ros.ros.playing import Row, open_recording, replay, start_localizer, summary
-from i2p_ros.sources.base import Source
+from i2p_ros.sources.base import Source, lost_by
 from i2p_ros.sources.opening import open_source
 from i2p_ros.sources.perturb import perturbed
 from i2p_ros.sources.writers import write_bag
@@ -47,17 +48,24 @@ def write_drive(settings: Settings, out: Path, pairs: int, seed: int, progress: 
 def replay_and_report(settings: Settings, out: Path, progress: Progress) -> dict[str, Any]:
     """Play what settings.replay names; writes summary.json, report.html, overlays and trajectories.
 
-    Gives the content of summary.json. Raises InputError for a recording that cannot be read, and I2PError with the
-    node's last words when it dies.
+    Gives the content of summary.json, where `lost` counts what could not be read, by reason. Raises InputError for a
+    recording of which nothing can be read, and I2PError with the node's last words when it dies.
     """
     options = settings.replay
-    source = open_recording(settings)
+    source, lost = open_recording(settings), Counter[str]()
     with start_localizer(settings) as process:
-        rows = replay(source, options, on_row=lambda row: progress(row.index + 1), check=process.check)
+        rows = replay(
+            source,
+            options,
+            on_row=lambda row: progress(row.index + 1),
+            check=process.check,
+            on_lost=lambda error: lost.update([error.reason]),
+        )
     if not rows:
-        raise InputError(f"{source.name}: nothing was played", "replay.empty")
+        raise InputError(f"{source.name}: nothing was played; lost: {dict(lost + lost_by(source))}", "replay.empty")
     meta = {"model": settings.model, "source": source.name, "protocol": options.perturb, "seed": options.seed}
-    numbers = {**meta, **summary(rows), "settings": settings.model_dump()}
+    lost += lost_by(source)
+    numbers = {**meta, **summary(rows), "lost": dict(lost), "settings": settings.model_dump()}
     _remove_earlier(out)
     write_json(out / "summary.json", numbers)
     _write_trajectories(out, rows)

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from i2p_ros.core.config import NodeSettings
-from i2p_ros.core.types import PoseEstimate
+from i2p_ros.core.types import PoseEstimate, Status
 
-OK, WARN, ERROR = 0, 1, 2
+OK, WARN, ERROR, STALE = 0, 1, 2, 3
 INPUTS = ("image", "points", "camera_info")
+INFO_S = (3.0, 10.0)  # time without any camera_info that is a warning, and an error
 RECENT = 50  # pairs that latency is averaged over
 
 
@@ -29,6 +30,8 @@ class Health:
     received: Counter[str] = field(default_factory=Counter)
     seen: dict[str, float] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
+    without_prior: Counter[str] = field(default_factory=Counter)
+    concerns: dict[str, str] = field(default_factory=dict)
     processed: int = 0
     localized: int = 0
     rejected_in_a_row: int = 0
@@ -36,6 +39,7 @@ class Health:
     last: dict[str, Any] = field(default_factory=dict)
     last_pose: float | None = None
     _dropped_before: int = 0
+    _without_prior_before: int = 0
     _lock: Lock = field(default_factory=Lock)
 
     def arrived(self, kind: str) -> None:
@@ -49,17 +53,32 @@ class Health:
         with self._lock:
             self.dropped[reason] += 1
 
+    def missing_prior(self, reason: str) -> None:
+        """A pair that had to do without the prior that is asked for."""
+        with self._lock:
+            self.without_prior[reason] += 1
+
+    def concern(self, name: str, text: str) -> None:
+        """Something that is not as it should be, until its text is empty."""
+        with self._lock:
+            self.concerns[name] = text
+
     def answered(self, estimate: PoseEstimate, latency_ms: float, gap_ms: float) -> None:
         """A pair went through."""
         with self._lock:
             self.processed += 1
             self.latencies_ms.append(latency_ms)
             self.last = {"status": estimate.status.value, "inliers": estimate.n_inliers, "gap_ms": gap_ms}
+            if estimate.inliers is not None and len(estimate.inliers):
+                self.last["inlier_ratio"] = float(np.mean(estimate.inliers))
             if estimate.pose is None:
                 self.rejected_in_a_row += 1
                 return
             self.localized, self.rejected_in_a_row, self.last_pose = self.localized + 1, 0, time.monotonic()
             self.last["residual_px"] = estimate.residual_px
+            if estimate.covariance is not None:
+                std = np.sqrt(np.maximum(np.diag(estimate.covariance), 0.0))
+                self.last["position_std_m"], self.last["rotation_std_deg"] = std[:3].max(), np.degrees(std[3:].max())
 
     def report(self, busy_since: float | None) -> tuple[int, str, dict[str, Any]]:
         """Level, one line and values; `busy_since` is when the running pair began."""
@@ -75,18 +94,27 @@ class Health:
         found = []
         for kind in INPUTS:
             silent = now - self.seen.get(kind, self.started)
-            if silent > self.settings.warn_after_s:
-                level = ERROR if silent > self.settings.error_after_s else WARN
+            warn_s, error_s = self.settings.warn_after_s, self.settings.error_after_s
+            if kind == "camera_info":  # one is enough, but without any there is never a pose
+                warn_s, error_s = (float("inf"), float("inf")) if kind in self.seen else INFO_S
+            if silent > warn_s:
+                level = ERROR if silent > error_s else WARN
                 found.append((level, f"no {kind} for {silent:.0f} s: is the topic right?"))
-        if busy_since is not None and now - busy_since > self.settings.error_after_s:
-            found.append((ERROR, f"one pair has been running for {now - busy_since:.0f} s"))
+        if busy_since is not None and now - busy_since > self.settings.stale_after_s:
+            found.append((STALE, f"one pair has been running for {now - busy_since:.0f} s"))
+        found += [(WARN, text) for text in self.concerns.values() if text]
         dropped, self._dropped_before = self.dropped.total() - self._dropped_before, self.dropped.total()
         if dropped:
             found.append((WARN, f"{dropped} dropped since the last report"))
+        if self.without_prior.total() > self._without_prior_before:
+            self._without_prior_before = self.without_prior.total()
+            found.append((WARN, "no prior for some pairs: is tf complete?"))
         if not self.processed:
             found.append((WARN, "no pair yet"))
         elif self.rejected_in_a_row:
-            found.append((WARN, f"no pose: {self.last['status']}, {self.rejected_in_a_row} in a row"))
+            failed = self.last["status"] == Status.NOT_PROCESSED.value  # it is not the pair that is to blame
+            text = f"no pose: {self.last['status']}, {self.rejected_in_a_row} in a row"
+            found.append((ERROR if failed else WARN, text))
         return found
 
     def _values(self, now: float) -> dict[str, Any]:
@@ -99,4 +127,5 @@ class Health:
         values |= {f"last_{key}": value for key, value in self.last.items()}
         if self.last_pose is not None:
             values["seconds_since_pose"] = now - self.last_pose
+        values |= {f"without_prior.{reason}": count for reason, count in sorted(self.without_prior.items())}
         return values | {f"dropped.{reason}": count for reason, count in sorted(self.dropped.items())}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.messages import camera_from_message, cloud_from_message, frame_name, image_from_message
+from i2p_ros.core.messages import camera_from_message, cloud_from_message, frame_name, frame_of, image_from_message
 from i2p_ros.core.types import Pair
 
 
@@ -21,7 +21,7 @@ class Job:
     cloud: Any
     info: Any
     stamp: int  # ns, of the image
-    gap_ms: float  # image minus cloud
+    gap_ms: float  # image minus cloud, each with its offset
     arrived: float = field(default_factory=time.perf_counter)
 
     @property
@@ -39,13 +39,18 @@ class Job:
         """Time since the messages were complete."""
         return 1e3 * (time.perf_counter() - self.arrived)
 
+    @property
+    def cloud_stamp(self) -> int:
+        """When the cloud was taken, ns, by the clock of the images."""
+        return self.stamp - round(self.gap_ms * 1e6)
+
     def decoded(self, rectified: bool, intensity_field: str) -> Pair:
         """The messages as a Pair; raises InputError for anything that cannot be trusted."""
-        if not (self.camera_frame and self.cloud_frame):
-            frames = f"image {self.camera_frame!r}, cloud {self.cloud_frame!r}"
-            raise InputError(f"header.frame_id must name a frame: {frames}", "frame.empty")
+        for message in (self.image, self.cloud):
+            frame_of(message)
         if self.info is None:
             raise InputError("no camera_info yet: is the topic right?", "camera_info.missing")
-        camera = camera_from_message(self.info, rectified)
+        camera, image = camera_from_message(self.info, rectified), image_from_message(self.image)
+        height, width = image.shape[:2]
         cloud = cloud_from_message(self.cloud, intensity_field)
-        return Pair(image_from_message(self.image), camera, cloud, self.stamp)
+        return Pair(image, camera.fitted(width, height), cloud, self.stamp)

@@ -4,85 +4,172 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any, Protocol
+import gc
+import time
+from itertools import product
+from pathlib import Path
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from rclpy.exceptions import ROSInterruptException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 from i2p_ros.core.config import Settings
-from i2p_ros.core.errors import InputError
-from i2p_ros.core.messages import stamp_ns
-from i2p_ros.core.pairing import Pairer
-from i2p_ros.core.types import Pair, PoseEstimate, Status
+from i2p_ros.core.errors import DeviceError, I2PError
 from i2p_ros.ros import messages
-from i2p_ros.ros.health import Health
+from i2p_ros.ros.channel import Channel, PairLocalizer
+from i2p_ros.ros.frames import Frames
+from i2p_ros.ros.health import WARN
 from i2p_ros.ros.job import Job
-from i2p_ros.ros.outputs import Outputs
-from i2p_ros.ros.parameters import declared_settings
-from i2p_ros.ros.running import run
+from i2p_ros.ros.parameters import declared_settings, follow_changes
+from i2p_ros.ros.services import Services
 from i2p_ros.ros.worker import NewestWorker
 
-NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)  # sensor data of which only the newest counts
-STOP_S = 2.0  # longest wait for the running pair at the end
-LEVELS = (messages.OK, messages.WARN, messages.ERROR)
+STOP_S = 1.0  # longest wait for the running pair at the end
+LEVELS = (messages.OK, messages.WARN, messages.ERROR, messages.STALE)
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class PairLocalizer(Protocol):
-    """What the node needs of i2p_ros.Localizer."""
-
-    def localize_pair(self, pair: Pair) -> PoseEstimate: ...
-
-    def describe(self) -> str: ...
+class StuckError(I2PError):
+    """One pair has taken longer than node.exit_after_s."""
 
 
-class LocalizerNode(Node):
-    """Pairs what arrives, and answers every pair on ~/status: with a pose, or with the reason why there is none."""
+class LocalizerNode(LifecycleNode):
+    """Pairs what arrives, and answers every pair on ~/status: with a pose, or with the reason why there is none.
+
+    Configured, it has the model; active, it has channels, each a camera with a lidar, that share the model. With
+    node.autostart it is active when it is made, and raises I2PError if that does not work.
+    """
 
     def __init__(self, localizer: PairLocalizer | None = None, **node_arguments: Any) -> None:
         super().__init__("localizer", automatically_declare_parameters_from_overrides=True, **node_arguments)
         self.settings = declared_settings(self)
-        self._localizer = localizer or _loaded(self.settings)
-        self._health = Health(self.settings.node)
-        self._info: CameraInfo | None = None
-        self._camera_frame = ""
-        self._forget()
-        self._outputs = Outputs(self, self.settings.node)
-        self._worker = NewestWorker(self._process)
-        self._subscribe()
+        self._given, self._localizer = localizer, localizer
+        self._channels: list[Channel] = []
+        self._frames: Frames | None = None
+        self._worker: NewestWorker[Channel, Job] | None = None
+        self._failure: I2PError | None = None
+        self._lost: DeviceError | None = None
+        follow_changes(self, lambda: self.settings, self._apply)
+        self._refuse_wrong_transitions()
+        Services(self, lambda: self._channels, Path(self.settings.node.calibration_dir).expanduser())
         self._report()
-        self.get_logger().info(f"ready: {self._localizer.describe()}")
+        if self.settings.node.autostart:
+            self._start()
 
     def run(self) -> None:
-        """Spin until somebody ends it."""
+        """Spin until somebody ends it. An error in one callback does not end it."""
         executor = SingleThreadedExecutor(context=self.context)
         executor.add_node(self)
-        executor.spin()
+        while True:
+            try:
+                executor.spin()
+                return
+            except (KeyboardInterrupt, ExternalShutdownException, ROSInterruptException, StuckError, DeviceError):
+                raise
+            except Exception as error:
+                if not self.context.ok():
+                    return
+                self.get_logger().error(f"in a callback: {type(error).__name__}: {error}", throttle_duration_sec=1.0)
 
     def destroy_node(self) -> None:
         """Let the running pair end, then take the node down."""
-        self._worker.stop(STOP_S)
+        self._take_down()
         super().destroy_node()
 
-    def _subscribe(self) -> None:
-        """camera_info comes first, so that of what arrives together it is read first."""
-        node, kind, topic = self.settings.node, Image, self.resolve_topic_name("image")
-        self._rectified = node.lens == "rectified" or (node.lens == "auto" and "rect" in topic.rpartition("/")[2])
-        if node.image_transport == "compressed":  # a remap of `image` alone would not reach image/compressed
-            kind, topic = CompressedImage, f"{topic}/compressed"
-        self._listen(CameraInfo, "camera_info", self._on_info)
-        self._listen(kind, topic, lambda message: self._on_input("image", message))
-        self._listen(PointCloud2, "points", lambda message: self._on_input("points", message))
+    def on_configure(self, state: Any) -> TransitionCallbackReturn:
+        """Load and warm the model."""
+        try:
+            self._localizer = self._given or _loaded(self.settings)
+        except Exception as error:
+            self._failure = error if isinstance(error, I2PError) else I2PError(f"{type(error).__name__}: {error}")
+            self._lost = error if isinstance(error, DeviceError) else None
+            self.get_logger().error(f"cannot configure: {self._failure}")
+            return FAILURE
+        return SUCCESS
 
-    def _listen(self, kind: type, topic: str, callback: Any) -> None:
-        options = QoSOverridingOptions.with_default_policies()
-        self.create_subscription(kind, topic, callback, NEWEST, qos_overriding_options=options)
+    def on_activate(self, state: Any) -> TransitionCallbackReturn:
+        """Subscribe."""
+        node, localizer = self.settings.node, self._localizer
+        assert localizer is not None
+        asked = self.settings.tracking.prior != "none" or node.base_frame or node.tf_mode == "map_to_odom"
+        if asked or node.motion_compensation:
+            self._frames = Frames(self, node.tf_timeout_s)
+        self._worker = NewestWorker(lambda channel, job: self._localize(localizer, channel, job))
+        put = self._worker.put
+        self._channels = [
+            Channel(self, self.settings, camera, lidar, self._frames, put)
+            for camera, lidar in product(_names(node.cameras), _names(node.lidars))
+        ]
+        self.get_logger().info(f"ready: {localizer.describe()}")
+        return SUCCESS
+
+    def on_deactivate(self, state: Any) -> TransitionCallbackReturn:
+        """Give back all that is there for pairs."""
+        self._take_down()
+        return SUCCESS
+
+    def on_cleanup(self, state: Any) -> TransitionCallbackReturn:
+        """Give the model back."""
+        self._localizer = None
+        gc.collect()
+        return SUCCESS
+
+    def on_shutdown(self, state: Any) -> TransitionCallbackReturn:
+        """As both."""
+        self._take_down()
+        return self.on_cleanup(state)
+
+    def on_error(self, state: Any) -> TransitionCallbackReturn:
+        """Back to the start, from where it may be configured again."""
+        self.get_logger().error("a transition failed: back to unconfigured")
+        return self.on_shutdown(state)
+
+    def _start(self) -> None:
+        done = self.trigger_configure()
+        if done != SUCCESS:
+            raise self._failure or I2PError("cannot configure the node")
+        if self.trigger_activate() != SUCCESS:
+            raise I2PError("cannot activate the node")
+
+    def _apply(self, settings: Settings) -> None:
+        self.settings = settings
+        for channel in self._channels:
+            channel.apply(settings)
+
+    def _localize(self, localizer: PairLocalizer, channel: Channel, job: Job) -> None:
+        """In the worker's thread, which must not raise."""
+        try:
+            channel.localize(localizer, job)
+        except DeviceError as error:
+            self._lost = error
+
+    def _take_down(self) -> None:
+        if self._worker is not None:
+            self._worker.stop(STOP_S)
+        for channel in self._channels:
+            channel.close()
+        if self._frames is not None:
+            self._frames.close()
+        self._channels, self._frames, self._worker = [], None, None
+
+    def _refuse_wrong_transitions(self) -> None:
+        """A transition that its state does not have raises out of rclpy's service, and ends the node (rclpy #1209)."""
+        service = self._service_change_state
+        change = service.callback
+
+        def guarded(request: Any, response: Any) -> Any:
+            try:
+                return change(request, response)
+            except Exception as error:
+                self.get_logger().error(f"transition {request.transition.id} refused: {error}")
+                response.success = False
+                return response
+
+        service.callback = guarded
 
     def _report(self) -> None:
         """Diagnostics, by a clock that goes on when /clock does not; and a look at /clock's jumps."""
@@ -92,86 +179,45 @@ class LocalizerNode(Node):
         back = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1))
         self._jumps = self.get_clock().create_jump_callback(back, post_callback=self._on_jump)
 
-    def _forget(self) -> None:
-        """Start pairing anew."""
-        pairing = self.settings.pairing
-        self._pairer: Pairer[Any, Any] = Pairer(int(pairing.slop_s * 1e9), int(pairing.time_offset_s * 1e9))
-
     def _on_jump(self, jump: Any) -> None:
-        self._health.drop("time_reset")
-        self._outputs.transforms.clear()
-        self._forget()
-
-    def _on_info(self, message: CameraInfo) -> None:
-        self._health.arrived("camera_info")
-        self._info = message
-
-    def _on_input(self, kind: str, message: Any) -> None:
-        """Hand the pairs that the message completes to the worker."""
-        self._health.arrived(kind)
-        before = self._pairer.dropped.copy()
-        try:
-            stamp = stamp_ns(message.header.stamp, self.get_clock().now().nanoseconds or None)
-        except InputError as error:
-            self._health.drop(error.reason)
-            self._say(f"{kind} dropped: {error}")
-            return
-        pairs = (self._pairer.add_image if kind == "image" else self._pairer.add_cloud)(stamp, message)
-        for reason in (self._pairer.dropped - before).elements():
-            self._health.drop(reason)
-        for image, cloud, gap in pairs:
-            job = Job(image, cloud, self._info, stamp_ns(image.header.stamp), gap / 1e6)
-            overtaken = self._worker.put(job)
-            if overtaken is not None:
-                self._refuse(overtaken, Status.NOT_PROCESSED, "busy", "a newer pair came before this one's turn")
-
-    def _process(self, job: Job) -> None:
-        """The whole way of one pair, in the worker's thread. Nothing is raised: this is the border."""
-        try:
-            pair = job.decoded(self._rectified, self.settings.node.intensity_field)
-            decode_s = job.age_ms / 1e3
-            estimate = self._localizer.localize_pair(pair)
-            self._outputs.pose(job, estimate)
-            self._answer(job, estimate, {"decode": decode_s} | estimate.seconds)
-            self._outputs.overlay(job, pair, estimate)
-        except InputError as error:
-            self._refuse(job, Status.BAD_INPUT, error.reason, str(error))
-        except Exception as error:
-            if self.context.ok():  # else the node has just been taken down
-                self._refuse(job, Status.NOT_PROCESSED, "exception", f"{type(error).__name__}: {error}")
-
-    def _answer(self, job: Job, estimate: PoseEstimate, seconds: dict[str, float]) -> None:
-        """Tell how a pair ended. `decode` is the time from its arrival to the start of the localizer."""
-        self._camera_frame = job.camera_frame
-        self._health.answered(estimate, job.age_ms, job.gap_ms)
-        values = {
-            "inliers": estimate.n_inliers,
-            "residual_px": estimate.residual_px,
-            "confidence": estimate.confidence,
-            "gap_ms": job.gap_ms,
-            "latency_ms": job.age_ms,
-            **{f"seconds.{stage}": value for stage, value in seconds.items()},
-        }
-        self._outputs.status(job, estimate.status, estimate.reason, values)
-
-    def _refuse(self, job: Job, status: Status, reason: str, text: str) -> None:
-        """Tell that a pair got no answer; being busy is nothing to warn of each time."""
-        self._health.drop(reason)
-        if reason != "busy":
-            self._say(f"pair dropped: {text}")
-        self._outputs.status(job, status, text, {"reason": reason, "inliers": 0, "latency_ms": job.age_ms})
+        """Jumps forward are seen by stamps: the first /clock is one too."""
+        for channel in self._channels:
+            channel.jumped_back()
 
     def _diagnose(self) -> None:
-        level, text, values = self._health.report(self._worker.busy_since)
+        """One entry a channel; one that says so while there is none."""
         name = f"{self.get_fully_qualified_name()}: localization"
-        values = {"model": self._localizer.describe(), **values}
-        entry = messages.diagnostic(LEVELS[level], name, text, values, self._camera_frame)
+        entries = [self._entry(f"{name} {channel.name}".strip(), channel) for channel in self._channels]
+        if not entries:
+            label = self._state_machine.current_state[1]
+            entries = [messages.diagnostic(LEVELS[WARN], name, f"{label}: not active", {"lifecycle": label}, "")]
         head = messages.header(self.get_clock().now().nanoseconds, "")
-        self._diagnostics.publish(DiagnosticArray(header=head, status=[entry]))
+        self._diagnostics.publish(DiagnosticArray(header=head, status=entries))
+        self._end_if_hopeless()
 
-    def _say(self, text: str) -> None:
-        """Warn, at most once a second."""
-        self.get_logger().warning(text, throttle_duration_sec=1.0)
+    def _entry(self, name: str, channel: Channel) -> Any:
+        level, text, values = channel.health.report(self._busy_since(channel))
+        model = self._localizer.describe() if self._localizer else ""
+        known = {"lifecycle": "active", "model": model, "device": self.settings.device}
+        values = {**known, **channel.known, **values}
+        return messages.diagnostic(LEVELS[level], name, text, values, channel.camera_frame)
+
+    def _busy_since(self, channel: Channel | None = None) -> float | None:
+        """When the running pair began, if there is one (of that channel)."""
+        busy = self._worker.busy if self._worker else None
+        return busy[1] if busy and channel in (None, busy[0]) else None
+
+    def _end_if_hopeless(self) -> None:
+        if self._lost is not None:
+            raise self._lost
+        limit, since = self.settings.node.exit_after_s, self._busy_since()
+        if limit and since is not None and time.monotonic() - since > limit:
+            raise StuckError(f"one pair has been running for more than {limit:g} s: the node ends itself")
+
+
+def _names(listed: str) -> list[str]:
+    """Names between commas; one without a name if there are none."""
+    return [name.strip() for name in listed.split(",") if name.strip()] or [""]
 
 
 def _loaded(settings: Settings) -> PairLocalizer:
@@ -181,12 +227,3 @@ def _loaded(settings: Settings) -> PairLocalizer:
     localizer = load(settings.model, settings)
     localizer.warm_up()
     return localizer
-
-
-def main() -> None:
-    """Entry point of `ros2 run i2p_ros localizer`."""
-    sys.exit(run(LocalizerNode))
-
-
-if __name__ == "__main__":
-    main()

@@ -14,16 +14,18 @@ from cv_bridge import CvBridge
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, PoseStamped, PoseWithCovarianceStamped, Quaternion, TransformStamped, Vector3
 from geometry_msgs.msg import Pose as PoseMessage
+from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2, PointField
 from sensor_msgs.msg import Image as ImageMessage
 from sensor_msgs_py.point_cloud2 import create_cloud
-from std_msgs.msg import Header
+from std_msgs.msg import ColorRGBA, Header
+from visualization_msgs.msg import Marker, MarkerArray
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Image, PointCloud
 
-OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
 
 
 def time_message(stamp: int) -> Time:
@@ -106,6 +108,20 @@ def diagnostic(level: bytes, name: str, message: str, values: Mapping[str, Any],
     shown = {key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in values.items()}
     pairs = [KeyValue(key=key, value=value) for key, value in shown.items()]
     return DiagnosticStatus(level=level, name=name, message=message, hardware_id=hardware, values=pairs)
+
+
+def line_markers(start: Array, ends: Array, good: NDArray[np.bool_], head: Header) -> MarkerArray:
+    """Lines from one point (3,) to others (N, 3): a green marker of the good ones (N,), a red one of the rest."""
+    colours = ((True, ColorRGBA(r=0.1, g=0.8, b=0.2, a=0.6)), (False, ColorRGBA(r=0.9, g=0.1, b=0.1, a=0.3)))
+    markers = []
+    for number, (wanted, colour) in enumerate(colours):
+        marker = Marker(header=head, ns="matches", id=number, type=Marker.LINE_LIST, color=colour)
+        marker.scale.x = 0.01
+        pairs = [(start, end) for end in ends[good == wanted]]
+        marker.points = [Point(x=float(x), y=float(y), z=float(z)) for pair in pairs for x, y, z in pair]
+        marker.action = Marker.ADD if pairs else Marker.DELETE
+        markers.append(marker)
+    return MarkerArray(markers=markers)
 
 
 def _quaternion(pose: Pose) -> Quaternion:

@@ -1,72 +1,89 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the localizer node publishes of a pair: pose, tf, overlay and status."""
+"""What the localizer node publishes of a pair: pose, tf, status, and pictures for those who look."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.node import Node
-from rclpy.time import Time
-from sensor_msgs.msg import CompressedImage
-from tf2_ros import Buffer, TransformBroadcaster, TransformException, TransformListener
+from sensor_msgs.msg import CompressedImage, PointCloud2
+from tf2_msgs.msg import TFMessage
+from visualization_msgs.msg import MarkerArray
 
 from i2p_ros.core.config import NodeSettings
-from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.messages import transform_from_stamped
 from i2p_ros.core.types import Pair, PoseEstimate, Status
 from i2p_ros.pnp.covariance import base_in_map, camera_in_lidar, published
 from i2p_ros.ros import messages
+from i2p_ros.ros.frames import Frames
 from i2p_ros.ros.job import Job
 from i2p_ros.viz.overlays import overlay
 
+SHOWN_MATCHES = 300  # lines of a marker
+
 
 class Outputs:
-    """The publishers of a node, used by its worker."""
+    """The publishers of one channel, used by the node's worker. `prefix` goes before their names."""
 
-    def __init__(self, node: Node, settings: NodeSettings) -> None:
-        self._settings = settings
-        self._name = f"{node.get_fully_qualified_name()}: pair"
-        self._pose = node.create_publisher(PoseWithCovarianceStamped, "~/pose", 10)
-        self._status = node.create_publisher(DiagnosticArray, "~/status", 10)
-        self._overlay = node.create_publisher(CompressedImage, "~/overlay/compressed", 1)
-        self._overlay_due = 0.0  # time.monotonic(), s
-        self._tf = TransformBroadcaster(node)
-        self.transforms = Buffer()
-        self._listener = TransformListener(self.transforms, node) if settings.base_frame else None
+    def __init__(self, node: Node, settings: NodeSettings, frames: Frames | None, prefix: str = "") -> None:
+        self.settings = settings
+        self._node, self._frames = node, frames
+        self._name = f"{node.get_fully_qualified_name()}: pair {prefix}".strip(" /")
+
+        def publisher(kind: type, name: str, depth: int) -> Any:
+            return node.create_publisher(kind, f"~/{prefix}{name}", depth)
+
+        self._pose = publisher(PoseWithCovarianceStamped, "pose", 10)
+        self._status = publisher(DiagnosticArray, "status", 10)
+        self._overlay = publisher(CompressedImage, "overlay/compressed", 1)
+        self._aligned = publisher(PointCloud2, "points_aligned", 1)
+        self._matches = publisher(MarkerArray, "matches", 1)
+        self._pictures_due = 0.0  # time.monotonic(), s
+        self._tf = node.create_publisher(TFMessage, "/tf", 100)
+
+    def close(self) -> None:
+        """Give the publishers back."""
+        for one in (self._pose, self._status, self._overlay, self._aligned, self._matches, self._tf):
+            self._node.destroy_publisher(one)
 
     def pose(self, job: Job, estimate: PoseEstimate) -> None:
-        """The pose of the camera, or of base_frame, in the cloud, if there is one.
+        """The pose of the camera, or of base_frame, in the cloud, if there is one; and tf by tf_mode.
 
-        Raises InputError, and publishes nothing, if tf does not know base_frame or the covariance is not finite.
+        Raises InputError, and publishes nothing, if tf lacks a frame or the covariance is not finite.
         """
         if estimate.pose is None or estimate.covariance is None:
             return
         T_cloud_camera = T_cloud_body = estimate.pose.inverse()
         covariance = camera_in_lidar(estimate.pose, estimate.covariance)
-        if self._settings.base_frame:
-            T_camera_base = self._base_in_camera(job)
+        if self.settings.base_frame:
+            T_camera_base = self._looked_up(job, self.settings.base_frame)
             covariance = base_in_map(T_cloud_camera, covariance, T_camera_base)
             T_cloud_body = T_cloud_camera @ T_camera_base
-        covariance = published(covariance, self._settings.diagonal_covariance)
-        head = messages.header(job.stamp, job.cloud_frame)
+        covariance = published(covariance, self.settings.diagonal_covariance)
+        head, transforms = messages.header(job.stamp, job.cloud_frame), self._transforms(job, T_cloud_camera)
         self._pose.publish(messages.pose_with_covariance(T_cloud_body, covariance, head))
-        if self._settings.tf:
-            child = job.camera_frame + self._settings.estimated_suffix
-            self._tf.sendTransform(messages.transform_stamped(T_cloud_camera, head, child))
+        if transforms:
+            self._tf.publish(TFMessage(transforms=transforms))
 
-    def overlay(self, job: Job, pair: Pair, estimate: PoseEstimate) -> None:
-        """The cloud over the image, while somebody looks."""
+    def pictures(self, job: Job, pair: Pair, estimate: PoseEstimate) -> None:
+        """Overlay, aligned cloud and matches, each while somebody listens."""
         now = time.monotonic()
-        if estimate.pose is None or now < self._overlay_due or not self._overlay.get_subscription_count():
+        if estimate.pose is None or now < self._pictures_due:
             return
-        self._overlay_due = now + 1.0 / self._settings.overlay_hz
-        image = overlay(pair.image, pair.camera, pair.cloud, estimate.pose)
-        self._overlay.publish(messages.compressed_message(image, messages.header(job.stamp, job.camera_frame)))
+        self._pictures_due = now + 1.0 / self.settings.overlay_hz
+        of_camera = messages.header(job.stamp, job.camera_frame)
+        if self._overlay.get_subscription_count():
+            image = overlay(pair.image, pair.camera, pair.cloud, estimate.pose)
+            self._overlay.publish(messages.compressed_message(image, of_camera))
+        if self._aligned.get_subscription_count():
+            self._aligned.publish(messages.cloud_message(pair.cloud.transformed(estimate.pose), of_camera))
+        if self._matches.get_subscription_count() and estimate.correspondences is not None:
+            self._matches.publish(self._lines(job, estimate))
 
     def status(self, job: Job, status: Status, text: str, values: dict[str, Any]) -> None:
         """How a pair ended: the status by name, in words, and with numbers."""
@@ -75,11 +92,32 @@ class Outputs:
         head = messages.header(job.stamp, job.cloud_frame)
         self._status.publish(DiagnosticArray(header=head, status=[entry]))
 
-    def _base_in_camera(self, job: Job) -> Pose:
-        """T_camera_base at the time of the image, from tf."""
-        base = self._settings.base_frame
-        try:
-            found = self.transforms.lookup_transform(job.camera_frame, base, Time(nanoseconds=job.stamp))
-        except TransformException as error:
-            raise InputError(f"tf has no {job.camera_frame!r} <- {base!r}: {error}", "tf.missing") from error
-        return transform_from_stamped(found)[2]
+    def _transforms(self, job: Job, T_cloud_camera: Pose) -> list[Any]:
+        """What goes to tf."""
+        if self.settings.tf_mode == "estimate":
+            child = job.camera_frame + self.settings.estimated_suffix
+            head = messages.header(job.stamp, job.cloud_frame)
+            return [messages.transform_stamped(T_cloud_camera, head, child)]
+        if self.settings.tf_mode == "map_to_odom":
+            assert self._frames is not None
+            odom = self.settings.odom_frame
+            self._frames.refuse_second_parent(odom, job.cloud_frame)
+            T_cloud_odom = T_cloud_camera @ self._looked_up(job, odom)
+            # post-dated, so that others can look "now" up until the next one comes (as amcl does)
+            later = job.stamp + round(self.settings.transform_tolerance_s * 1e9)
+            return [messages.transform_stamped(T_cloud_odom, messages.header(later, job.cloud_frame), odom)]
+        return []
+
+    def _looked_up(self, job: Job, source: str) -> Pose:
+        """T_camera_source at the time of the image."""
+        assert self._frames is not None
+        return self._frames.lookup(job.camera_frame, source, job.stamp)
+
+    def _lines(self, job: Job, estimate: PoseEstimate) -> MarkerArray:
+        """Lines from the camera to the points of matches: green where they agree with the pose, red where not."""
+        found, pose = estimate.correspondences, estimate.pose
+        assert found is not None and pose is not None
+        agree = np.zeros(len(found), bool) if estimate.inliers is None else estimate.inliers
+        few = slice(None, None, -(-len(found) // SHOWN_MATCHES) or 1)
+        head = messages.header(job.stamp, job.cloud_frame)
+        return messages.line_markers(pose.inverse().translation, found.points[few], agree[few], head)

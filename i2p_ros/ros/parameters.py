@@ -4,21 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
 
 from i2p_ros.core.config import Settings, validated
+from i2p_ros.core.errors import SettingsError
+from i2p_ros.core.parameters import bounds, changed, is_live, leaves, limits, plant
 
 OF_ROS = ("use_sim_time", "start_type_description_service", "qos_overrides")  # parameters that rclpy handles itself
 
 
 def declared_settings(node: Node) -> Settings:
-    """The settings that a node was started with; every leaf of the tree becomes a read-only parameter of it.
+    """The settings that a node was started with; every leaf becomes a parameter, read-only unless it is live.
 
     The node must have been made with automatically_declare_parameters_from_overrides=True, or it would not know of
     misspelt names. Raises SettingsError that names unknown or refused parameters.
@@ -27,47 +28,38 @@ def declared_settings(node: Node) -> Settings:
     given = {name: parameter.value for name, parameter in node.get_parameters_by_prefix("").items()}
     for name, value in given.items():
         if name.split(".")[0] not in OF_ROS:
-            _plant(tree, name, value)
+            plant(tree, name, value)
     settings = validated(tree)
     for name, field, value in leaves(settings):
         if node.has_parameter(name):
             node.undeclare_parameter(name)
-        node.declare_parameter(name, value, _descriptor(field, value), ignore_override=True)
+        node.declare_parameter(name, value, _descriptor(name, field, value), ignore_override=True)
     return settings
 
 
-def leaves(group: BaseModel, prefix: str = "") -> Iterator[tuple[str, FieldInfo, Any]]:
-    """Dotted name, field and value of every setting below a group."""
-    for name, field in type(group).model_fields.items():
-        value = getattr(group, name)
-        if isinstance(value, BaseModel):
-            yield from leaves(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, field, value
+def follow_changes(node: Node, current: Callable[[], Settings], apply: Callable[[Settings], None]) -> None:
+    """Let live parameters change the settings; what the tree refuses is refused, with the reason."""
+
+    def on_set(given: list[Any]) -> SetParametersResult:
+        values = {parameter.name: parameter.value for parameter in given if is_live(parameter.name)}
+        try:
+            apply(changed(current(), values))
+        except SettingsError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(on_set)
 
 
-def _plant(tree: dict[str, Any], name: str, value: Any) -> None:
-    """Put a value into a nested tree by its dotted name."""
-    *groups, last = name.split(".")
-    for group in groups:
-        tree = tree.setdefault(group, {})
-    tree[last] = value
-
-
-def _descriptor(field: FieldInfo, value: Any) -> ParameterDescriptor:
+def _descriptor(name: str, field: FieldInfo, value: Any) -> ParameterDescriptor:
     """Description and bounds of a field; one-sided and open bounds can only be told in words."""
-    bounds = {
-        name: getattr(rule, name) for rule in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(rule, name)
-    }
-    words = ", ".join(f"{name} {bound}" for name, bound in bounds.items())
-    choices = ", ".join(map(str, getattr(field.annotation, "__args__", ())))
+    between = bounds(field)
     descriptor = ParameterDescriptor(
-        description=field.description or "", additional_constraints=words or choices, read_only=True
+        description=field.description or "", additional_constraints=limits(field), read_only=not is_live(name)
     )
-    if bounds.keys() == {"ge", "le"} and isinstance(value, float):
-        descriptor.floating_point_range = [
-            FloatingPointRange(from_value=float(bounds["ge"]), to_value=float(bounds["le"]))
-        ]
-    if bounds.keys() == {"ge", "le"} and isinstance(value, int):
-        descriptor.integer_range = [IntegerRange(from_value=bounds["ge"], to_value=bounds["le"])]
+    if between.keys() == {"ge", "le"} and isinstance(value, float):
+        ends = {"from_value": float(between["ge"]), "to_value": float(between["le"])}
+        descriptor.floating_point_range = [FloatingPointRange(**ends)]
+    if between.keys() == {"ge", "le"} and isinstance(value, int):
+        descriptor.integer_range = [IntegerRange(from_value=between["ge"], to_value=between["le"])]
     return descriptor

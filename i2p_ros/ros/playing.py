@@ -19,6 +19,7 @@ from typing import Any
 from rclpy.context import Context
 
 from i2p_ros.core.config import ReplaySettings, Settings
+from i2p_ros.core.errors import InputError
 from i2p_ros.ros.player import Player, Prepared, not_found, prepare
 from i2p_ros.ros.process import start_localizer
 from i2p_ros.ros.rows import Row, summary
@@ -56,24 +57,30 @@ def replay(
     options: ReplaySettings,
     on_row: Callable[[Row], None] = lambda row: None,
     check: Callable[[], None] = lambda: None,
+    on_lost: Callable[[InputError], None] = lambda error: None,
 ) -> list[Row]:
     """One row per pair, in the order of the source, from a localizer that runs in another process or thread.
 
     `on_row` is called with each row as soon as its answer is there or is given up; `check` a few times a second, and
-    may raise. Raises InputError if no localizer is found within options.timeout_s, or for a sample that is broken.
+    may raise. Samples that cannot be read are passed over, and told to `on_lost`. Raises InputError if no localizer is
+    found within options.timeout_s.
     """
     context = Context()
     context.init()
     player = Player(options, context=context)
     try:
-        return play(player, source, on_row, check)
+        return play(player, source, on_row, check, on_lost)
     finally:
         player.destroy_node()
         context.try_shutdown()
 
 
 def play(
-    player: Player, source: Source, on_row: Callable[[Row], None], check: Callable[[], None] = lambda: None
+    player: Player,
+    source: Source,
+    on_row: Callable[[Row], None],
+    check: Callable[[], None] = lambda: None,
+    on_lost: Callable[[InputError], None] = lambda error: None,
 ) -> list[Row]:
     """As `replay`, with a node that exists."""
     options, player.on_row = player.options, on_row
@@ -81,14 +88,20 @@ def play(
         raise not_found(player)
     with ThreadPoolExecutor(1) as reader:
         for _ in count() if options.loop else range(1):
-            _play_once(player, source, reader, check)
+            _play_once(player, source, reader, check, on_lost)
             _wait(player, lambda: not player.waiting, options.timeout_s, check)
             player.spin(LATE_S)
             player.give_up()
     return player.rows
 
 
-def _play_once(player: Player, source: Source, reader: ThreadPoolExecutor, check: Callable[[], None]) -> None:
+def _play_once(
+    player: Player,
+    source: Source,
+    reader: ThreadPoolExecutor,
+    check: Callable[[], None],
+    on_lost: Callable[[InputError], None],
+) -> None:
     """Every sample when its time has come, or with rate 0 when the one before is answered."""
     options, pace = player.options, Pace(player.options.rate)
     size = min(len(source), options.limit or len(source))
@@ -101,9 +114,14 @@ def _play_once(player: Player, source: Source, reader: ThreadPoolExecutor, check
         check()
         while not ahead.done():
             player.spin(0.005)
-        prepared = ahead.result()
+        done = ahead
         if index + 1 < size:
             ahead = reader.submit(read, index + 1)
+        try:
+            prepared = done.result()
+        except InputError as error:
+            on_lost(error)
+            continue
         stamp = pace.stamp(prepared.stamp)
         while (early := pace.seconds_until(stamp)) > 0:
             player.tick(stamp - round(early * options.rate * 1e9))

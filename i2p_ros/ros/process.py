@@ -21,6 +21,7 @@ import yaml
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import I2PError
+from i2p_ros.core.parameters import OF_OTHERS
 from i2p_ros.core.resources import resource
 
 READY = "ready: "  # the node says so when it has loaded its model
@@ -72,7 +73,7 @@ def start_localizer(settings: Settings, timeout_s: float = 180.0) -> Iterator[Lo
     with tempfile.TemporaryDirectory(prefix="i2p_") as folder, _environment(private_network(Path(folder))):
         file = Path(folder) / "localizer.yaml"
         file.write_text(yaml.safe_dump({"/**": {"ros__parameters": node_parameters(settings)}}))
-        command = [sys.executable, "-m", "i2p_ros.ros.localizer_node", "--ros-args", "--params-file", str(file)]
+        command = [sys.executable, "-m", "i2p_ros.ros", "localizer", "--ros-args", "--params-file", str(file)]
         log = Path(folder) / "localizer.log"
         with log.open("wb") as output:
             process = LocalizerProcess(subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT), log)
@@ -86,9 +87,10 @@ def start_localizer(settings: Settings, timeout_s: float = 180.0) -> Iterator[Lo
 def node_parameters(settings: Settings) -> dict[str, Any]:
     """The settings as parameters of a node that hears every message of a replay and follows its clock."""
     topics = ("/image", "/image/compressed", "/camera_info", "/points")
-    reliable = {topic: {"subscription": {"reliability": "reliable"}} for topic in topics}
+    reliable = {topic: {"subscription": {"reliability": "reliable", "depth": 10}} for topic in topics}
     node = settings.node.model_copy(update={"image_transport": settings.replay.image_transport})
-    return settings.model_copy(update={"node": node}).model_dump() | {"use_sim_time": True, "qos_overrides": reliable}
+    tree = settings.model_copy(update={"node": node}).model_dump(exclude=set(OF_OTHERS))
+    return tree | {"use_sim_time": True, "qos_overrides": reliable}
 
 
 def private_network(logs: Path) -> dict[str, str]:

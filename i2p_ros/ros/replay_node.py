@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
+from i2p_ros.core.errors import InputError
 from i2p_ros.ros.player import Player
 from i2p_ros.ros.playing import open_recording, play
 from i2p_ros.ros.rows import Row, summary
-from i2p_ros.ros.running import run
 
 REPORT_S = 3.0
 
@@ -24,10 +23,13 @@ class ReplayNode(Player):
         source = open_recording(self.settings)
         self.get_logger().info(f"playing {len(source)} pairs of {source.name}")
         try:
-            play(self, source, self._report)
+            play(self, source, self._report, on_lost=self._say_lost)
         finally:
             if self.rows:
                 print(in_words(self.rows), flush=True)
+
+    def _say_lost(self, error: InputError) -> None:
+        self.get_logger().warning(f"left out: {error}")
 
     def _report(self, row: Row) -> None:
         """How the latest pair went, every few seconds."""
@@ -60,12 +62,3 @@ def in_words(rows: list[Row]) -> str:
             others = ", ".join(f"{name} {value[name]:.3g}" for name in ("mean", "p95") if name in value)
             lines.append(f"{key} median {value['median']:.3g}, {others}")
     return "\n".join(lines)
-
-
-def main() -> None:
-    """Entry point of `ros2 run i2p_ros replay`."""
-    sys.exit(run(ReplayNode))
-
-
-if __name__ == "__main__":
-    main()

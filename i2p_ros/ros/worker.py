@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One thread that takes the newest job."""
+"""One thread that takes the newest job of each kind in turn."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
-class NewestWorker(Generic[T]):
-    """Runs `work` on the newest job in a thread of its own. A job that is overtaken while it waits is not run.
+class NewestWorker(Generic[K, T]):
+    """Runs `work` on the newest job of each key, in a thread of its own; the key that has waited longest comes first.
 
-    `work` must not raise. `busy_since` is time.monotonic() of the start of the running job, or none.
+    A job that is overtaken while it waits is not run. `work` must not raise. `busy` is the key of the running job and
+    time.monotonic() of its start, or none.
     """
 
-    def __init__(self, work: Callable[[T], None]) -> None:
-        self.busy_since: float | None = None
+    def __init__(self, work: Callable[[K, T], None]) -> None:
+        self.busy: tuple[K, float] | None = None
         self._work = work
-        self._waiting: T | None = None
+        self._waiting: dict[K, T] = {}  # in the order of turns
         self._stopping = False
         self._change = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
         self._thread.start()
 
-    def put(self, job: T) -> T | None:
-        """Make this the next job; the older job that it overtakes comes back."""
+    def put(self, key: K, job: T) -> T | None:
+        """Make this the next job of its key; the older job that it overtakes comes back."""
         with self._change:
-            overtaken, self._waiting = self._waiting, job
+            overtaken = self._waiting.get(key)
+            self._waiting[key] = job
             self._change.notify()
         return overtaken
 
@@ -43,13 +46,16 @@ class NewestWorker(Generic[T]):
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (job := self._next()) is not None:
-            self.busy_since = time.monotonic()
-            self._work(job)
-            self.busy_since = None
+        while (turn := self._next()) is not None:
+            self.busy = turn[0], time.monotonic()
+            self._work(*turn)
+            self.busy = None
+            del turn  # a cloud must not live on until the next one comes
 
-    def _next(self) -> T | None:
+    def _next(self) -> tuple[K, T] | None:
         with self._change:
-            self._change.wait_for(lambda: self._stopping or self._waiting is not None)
-            job, self._waiting = self._waiting, None
-            return None if self._stopping else job
+            self._change.wait_for(lambda: self._stopping or bool(self._waiting))
+            if self._stopping:
+                return None
+            key = next(iter(self._waiting))
+            return key, self._waiting.pop(key)

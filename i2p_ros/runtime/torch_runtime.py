@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from i2p_ros.core.errors import MissingPackageError
+from i2p_ros.core.errors import DeviceError, DeviceMemoryError, MissingPackageError, one_line
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -48,6 +50,20 @@ class TorchRuntime:
         """One line: what runs where, and why."""
         threads = f", {self._threads} thread(s)" if self._device.type == "cpu" else ""
         return f"torch {torch.__version__} on {self._device}{threads} ({self._why})"
+
+
+@contextmanager
+def device_errors() -> Iterator[None]:
+    """Turn PyTorch's errors of the device into ours; of memory after its cache has been given back."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        torch.cuda.empty_cache()
+        raise DeviceMemoryError(f"the device is out of memory: {one_line(error)}") from error
+    except RuntimeError as error:
+        if "CUDA error" not in str(error):
+            raise
+        raise DeviceError(f"the device is lost, start again: {one_line(error)}") from error
 
 
 def choose_device(wanted: str) -> tuple[torch.device, str]:

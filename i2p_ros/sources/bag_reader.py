@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import struct
+import weakref
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 from rosbags.highlevel import AnyReader
@@ -16,6 +18,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from i2p_ros.core.errors import I2PError, InputError
 from i2p_ros.core.messages import frame_name, stamp_ns
+from i2p_ros.sources.mcap_repair import is_cut_off, write_repaired
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 CLOUD_TYPES = ("sensor_msgs/msg/PointCloud2",)
@@ -38,14 +41,25 @@ class BagTopics:
     pose: str = "/ground_truth/pose"
 
 
-def open_reader(path: Path) -> AnyReader:
-    """An open reader of a ROS 1 bag, a ROS 2 bag folder (metadata.yaml may be missing), or a lone .mcap or .db3."""
+def open_reader(path: Path) -> tuple[AnyReader, int]:
+    """An open reader of a ROS 1 bag, a ROS 2 bag folder (metadata.yaml may be missing), or a lone .mcap or .db3; and
+    how many .mcap files are cut off. These are read as far as they go, from a copy that lives as long as the reader.
+    """
     files = _files(path)
-    # bags of Humble and older hold no message definitions
+    folder = files[0] if files[0].is_dir() else None
     with bag_errors(path, "bag.unreadable"):
+        parts = sorted(folder.glob("*.mcap")) if folder else [file for file in files if file.suffix == ".mcap"]
+        cut = [part for part in parts if is_cut_off(part)]
+        copies = TemporaryDirectory(prefix="i2p_bag_")
+        for part in cut:
+            write_repaired(part, Path(copies.name) / part.name)
+        if cut:
+            files = [Path(copies.name) / part.name if part in cut else part for part in parts]
+        # bags of Humble and older hold no message definitions
         reader = AnyReader(files, default_typestore=get_typestore(Stores.ROS2_JAZZY))
         reader.open()
-        return reader
+        weakref.finalize(reader, copies.cleanup)
+        return reader, len(cut)
 
 
 def _files(path: Path) -> list[Path]:

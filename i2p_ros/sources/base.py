@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Protocol
 
 from i2p_ros.core.types import Sample
@@ -20,3 +21,8 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Sample: ...
+
+
+def lost_by(source: Source) -> Counter[str]:
+    """What a recording has lost on the way to its samples, by reason; nothing of sources that lose nothing."""
+    return Counter(getattr(source, "lost", {}))

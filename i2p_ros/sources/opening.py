@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.types import Sample
-from i2p_ros.sources.base import Source
+from i2p_ros.sources.base import Source, lost_by
 
 BAG_SUFFIXES = (".mcap", ".db3", ".bag")
 SYNTHETIC_SAMPLES = 200
@@ -46,6 +47,11 @@ class First:
     def name(self) -> str:
         """The name of the whole."""
         return f"{self.source.name} (first {self.n} of {len(self.source)})"
+
+    @property
+    def lost(self) -> Counter[str]:
+        """What the whole has lost."""
+        return lost_by(self.source)
 
     def __len__(self) -> int:
         return self.n

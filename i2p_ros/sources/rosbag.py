@@ -10,14 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PairingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import cloud_from_message, image_from_message
-from i2p_ros.core.pairing import pair_stamps
+from i2p_ros.core.pairing import median_gap, pair_stamps
 from i2p_ros.core.types import Pair, Sample
 from i2p_ros.sources.bag_index import BagIndex, Entry
 from i2p_ros.sources.bag_reader import BagTopics, bag_errors, chosen_topics, open_reader, read_header
@@ -27,7 +25,8 @@ class RosbagSource:
     """Pairs by header stamp. The bag is read through once for its headers; images and clouds when asked for.
 
     `topics` are those in use, `T_camera_lidar` comes from /tf_static (none if that does not join the two frames), and
-    `lost` counts, by reason, the messages whose header, calibration or pose could not be used.
+    `lost` counts, by reason, the messages whose header, calibration or pose could not be used, and as bag.cut_off the
+    files that end too early: `mcap recover` may save more of them.
     Raises InputError `bag.*` for a bag that cannot be read, lacks a topic or a calibration, or gives no pair; and one
     for each sample whose image or cloud cannot be decoded.
     """
@@ -39,13 +38,14 @@ class RosbagSource:
         topics: BagTopics | None = None,
         *,
         rectified: bool | None = None,
-        intensity_field: str = "intensity",
+        intensity_field: str = "",
     ) -> None:
         """`rectified` images take the camera from P; none: if the topic is named image_rect*, as image_proc does."""
         self.path, self._intensity_field = Path(path), intensity_field
         settings = settings or PairingSettings()
-        self._slop_ns, self._offset_ns = round(settings.slop_s * 1e9), round(settings.time_offset_s * 1e9)
-        self._reader = open_reader(self.path)
+        self._slop_ns = round(settings.slop_s * 1e9)
+        self._offsets_ns = round(settings.time_offset_s * 1e9), round(settings.image_time_offset_s * 1e9)
+        self._reader, cut_off = open_reader(self.path)
         self._close = weakref.finalize(self, self._reader.close)  # at the latest when nobody holds the source any more
         try:
             wanted = chosen_topics(self._reader, topics or BagTopics())
@@ -60,6 +60,7 @@ class RosbagSource:
             self.close()
             raise
         self.lost = self._index.lost
+        self.lost.update(["bag.cut_off"] * cut_off)
 
     @property
     def name(self) -> str:
@@ -85,7 +86,8 @@ class RosbagSource:
         image = image_from_message(self._read(self.topics.image, image_entry))
         cloud = cloud_from_message(self._read(self.topics.cloud, cloud_entry), self._intensity_field)
         stamp = image_entry[0]
-        pair = Pair(image, self._camera_at(stamp), cloud, stamp, f"{self.path.stem}/{index:06d}")
+        camera = self._camera_at(stamp).fitted(image.shape[1], image.shape[0])
+        pair = Pair(image, camera, cloud, stamp, f"{self.path.stem}/{index:06d}")
         return Sample(pair, self.T_camera_lidar, self._index.pose_at(cloud_entry[0], self._slop_ns))
 
     def _calibration(self) -> Pose | None:
@@ -97,10 +99,11 @@ class RosbagSource:
         """Image and cloud of each pair; an error that measures the gap if there is none."""
         images, clouds = self._index.images, self._index.clouds
         stamps = [stamp for stamp, _ in images], [stamp for stamp, _ in clouds]
-        pairs = [(images[i], clouds[c]) for i, c in pair_stamps(*stamps, self._slop_ns, self._offset_ns)]
+        pairs = [(images[i], clouds[c]) for i, c in pair_stamps(*stamps, self._slop_ns, *self._offsets_ns)]
         if pairs:
             return pairs
-        gap = f"; images come {_median_gap(*stamps):+.3f} s after clouds" if images and clouds else ""
+        median = median_gap(*stamps)
+        gap = "" if median is None else f"; images come {median / 1e9:+.3f} s after clouds"
         raise InputError(
             f"{len(images)} images on {self.topics.image} and {len(clouds)} clouds on {self.topics.cloud}, but no two "
             f"within {self._slop_ns / 1e9} s by header stamp{gap}: set pairing.time_offset_s or pairing.slop_s "
@@ -121,12 +124,3 @@ class RosbagSource:
     def _camera_at(self, stamp: int) -> Camera:
         """The latest calibration up to the stamp, else the first."""
         return self._cameras[max(bisect_right(self._cameras, stamp, key=lambda known: known[0]) - 1, 0)][1]
-
-
-def _median_gap(images: list[int], clouds: list[int]) -> float:
-    """Median of image stamp minus nearest cloud stamp, s."""
-    ordered = np.sort(np.array(clouds, np.int64))
-    at = np.searchsorted(ordered, images)
-    before, after = ordered[np.maximum(at - 1, 0)], ordered[np.minimum(at, len(ordered) - 1)]
-    gaps = np.stack([np.array(images) - before, np.array(images) - after])
-    return float(np.median(gaps[np.abs(gaps).argmin(axis=0), np.arange(len(images))])) / 1e9

@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Fuzz the four decoders one after the other, and print what they have been through as JSON.
+
+`python -m fuzz --inputs 50000` or `--seconds 15`, both of each decoder. What is found stays in a folder that is named,
+and the exit code is 1. The corpus holds sound messages of each kind, and the smallest input found of each way to be
+refused, under its name.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from fuzz.target import DECODERS
+
+CORPUS = Path(__file__).parent / "corpus"
+MAX_BYTES = 4096  # of an input
+
+
+def fuzzed(name: str, inputs: int, seconds: int, seed: int) -> dict[str, Any]:
+    """Figures of one decoder."""
+    work = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
+    figures, corpus = work / "figures.json", work / "corpus"
+    corpus.mkdir()
+    limits = [f"-runs={inputs}", f"-max_total_time={seconds}", f"-seed={seed}", f"-max_len={MAX_BYTES}"]
+    places = [f"-artifact_prefix={work}/", "-print_final_stats=1", "-detect_leaks=0", str(corpus), str(CORPUS / name)]
+    command = [sys.executable, "-m", "fuzz.loop", name, str(figures), *limits, *places]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    found = {} if not figures.exists() else json.loads(figures.read_text())
+    peak = re.search(r"peak_rss_mb:\s+(\d+)", done.stderr)
+    found |= {"rss_mb": int(peak[1]) if peak else None, "escaped": done.returncode != 0}
+    if done.returncode:
+        print(f"{done.stderr[-3000:]}\nthe input is in {work}", file=sys.stderr)
+    return found
+
+
+def main() -> None:
+    """Parse, fuzz, print."""
+    parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
+    parser.add_argument("--inputs", type=int, default=-1, help="of each decoder; -1: until the time is over")
+    parser.add_argument("--seconds", type=int, default=0, help="of each decoder; 0: until the inputs are through")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    if given.inputs < 0 and given.seconds <= 0:
+        parser.error("give --inputs or --seconds: this would never end")
+    found = {name: fuzzed(name, given.inputs, given.seconds, given.seed) for name in DECODERS}
+    print(json.dumps(found, indent=2))
+    sys.exit(any(figures["escaped"] for figures in found.values()))
+
+
+if __name__ == "__main__":
+    main()

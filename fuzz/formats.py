@@ -1,0 +1,93 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes to messages and back, so that a fuzzer can start from sound messages and break them byte by byte.
+
+Every message is a fixed head of numbers, then its data. Texts are chosen from a list by one byte.
+"""
+
+import struct
+from types import SimpleNamespace
+from typing import Any
+
+ENCODINGS = (
+    "rgb8", "bgr8", "rgba8", "bgra8", "mono8", "8UC1", "8UC3", "8UC4", "rgb16", "bgr16", "rgba16", "bgra16", "mono16",
+    "bayer_rggb8", "bayer_bggr8", "bayer_gbrg16", "bayer_grbg16", "yuv422", "yuv422_yuy2", "16UC1", "",
+)  # fmt: skip
+FORMATS = ("rgb8; png compressed bgr8", "jpeg", "bayer_rggb8; png compressed ", "16UC1; compressedDepth png", "")
+NAMES = ("x", "y", "z", "intensity", "i", "reflectivity", "t", "time", "timestamp", "ring", "")
+LENSES = ("plumb_bob", "rational_polynomial", "equidistant", "fisheye", "", "omni")
+STAMP = SimpleNamespace(sec=1_700_000_000, nanosec=123_456_789)
+IMAGE, CLOUD, FIELD, CAMERA = (struct.Struct(f) for f in ("<BBiii", "<BBiiii", "<BiBi", "<BBBiiiiiiiii"))
+
+
+def _head(layout: struct.Struct, data: bytes) -> tuple[tuple[int, ...], bytes]:
+    """The numbers in front, missing ones 0, and the rest."""
+    return layout.unpack(data[: layout.size].ljust(layout.size, b"\0")), data[layout.size :]
+
+
+def image(data: bytes) -> Any:
+    """A sensor_msgs/Image."""
+    (encoding, bigendian, height, width, step), rest = _head(IMAGE, data)
+    name = ENCODINGS[encoding % len(ENCODINGS)]
+    return SimpleNamespace(
+        encoding=name, is_bigendian=bigendian & 1, height=height, width=width, step=step, data=rest
+    )  # fmt: skip
+
+
+def image_bytes(message: Any) -> bytes:
+    """The bytes that `image` makes this message of."""
+    numbers = (message.is_bigendian, message.height, message.width, message.step)
+    return IMAGE.pack(ENCODINGS.index(message.encoding), *numbers) + message.data
+
+
+def compressed(data: bytes) -> Any:
+    """A sensor_msgs/CompressedImage."""
+    return SimpleNamespace(format=FORMATS[data[0] % len(FORMATS)] if data else "", data=data[1:])
+
+
+def compressed_bytes(message: Any) -> bytes:
+    """The bytes that `compressed` makes this message of."""
+    return bytes([FORMATS.index(message.format)]) + bytes(message.data)
+
+
+def cloud(data: bytes) -> Any:
+    """A sensor_msgs/PointCloud2."""
+    (count, bigendian, height, width, point_step, row_step), rest = _head(CLOUD, data)
+    fields = []
+    for _ in range(count % 16):
+        (name, offset, datatype, values), rest = _head(FIELD, rest)
+        text = NAMES[name % len(NAMES)]
+        fields.append(SimpleNamespace(name=text, offset=offset, datatype=datatype, count=values))
+    return SimpleNamespace(
+        header=SimpleNamespace(stamp=STAMP, frame_id="lidar"), fields=fields, is_bigendian=bool(bigendian & 1),
+        height=height, width=width, point_step=point_step, row_step=row_step, data=rest, is_dense=True,
+    )  # fmt: skip
+
+
+def cloud_bytes(message: Any) -> bytes:
+    """The bytes that `cloud` makes this message of."""
+    numbers = (message.is_bigendian, message.height, message.width, message.point_step, message.row_step)
+    fields = [FIELD.pack(NAMES.index(f.name), f.offset, f.datatype, f.count) for f in message.fields]
+    return CLOUD.pack(len(fields), *numbers) + b"".join(fields) + bytes(message.data)
+
+
+def camera(data: bytes) -> Any:
+    """A sensor_msgs/CameraInfo, and whether it is to be read as that of a rectified image."""
+    (lens, count, rectified, width, height, bx, by, x, y, w, h, _), rest = _head(CAMERA, data)
+    numbers = [v for (v,) in struct.iter_unpack("<d", rest[: len(rest) // 8 * 8])]
+    roi = SimpleNamespace(x_offset=x, y_offset=y, width=w, height=h, do_rectify=False)
+    return SimpleNamespace(
+        width=width, height=height, binning_x=bx, binning_y=by, roi=roi, distortion_model=LENSES[lens % len(LENSES)],
+        k=numbers[:9], p=numbers[9:21], d=numbers[21 : 21 + count % 16], rectified=bool(rectified & 1),
+    )  # fmt: skip
+
+
+def camera_bytes(message: Any) -> bytes:
+    """The bytes that `camera` makes this message of."""
+    numbers = [*message.k, *message.p, *message.d]
+    roi = message.roi
+    return CAMERA.pack(
+        LENSES.index(message.distortion_model), len(message.d), getattr(message, "rectified", False),
+        message.width, message.height, message.binning_x, message.binning_y,
+        roi.x_offset, roi.y_offset, roi.width, roi.height, 0,
+    ) + struct.pack(f"<{len(numbers)}d", *numbers)  # fmt: skip

@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""libFuzzer's loop around one decoder: `python -m fuzz.loop image|compressed|cloud|camera FIGURES [its arguments]`.
+
+`python -m fuzz` starts one for each, because libFuzzer ends its process.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["i2p_ros.core"]):
+    from fuzz.target import Target
+
+_, name, figures, *arguments = sys.argv
+target = Target(name)
+
+
+def one(data: bytes) -> None:
+    """Try one input; figures are written as it goes on."""
+    target.check(target.build(data), len(data))
+    if target.seen.total() % 500 == 0:
+        Path(figures).write_text(json.dumps(target.figures()))
+
+
+atheris.Setup([sys.argv[0], *arguments], one)
+atheris.Fuzz()

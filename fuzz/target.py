@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One decoder under test: what must hold for any message."""
+
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fuzz import formats
+from i2p_ros.core.errors import I2PError, InputError
+from i2p_ros.core.messages import camera_from_message, cloud_from_message, image_from_message
+
+MAX_PIXELS = 1_000_000  # of images here, so that their bound is one that a fuzzer can break
+BASE = 1_000_000  # bytes that a decoder may need whatever comes
+PER_BYTE = 40  # and for each byte of the message: a cloud of three i1 becomes float32, then float64 for its covariance
+PER_PIXEL = 8  # and for each pixel that a compressed image may have
+TAILS = (b"\x00" * 64, b"\xff" * 64)  # what lies behind the data must not matter
+
+
+def _image(message: Any) -> Any:
+    return image_from_message(message, MAX_PIXELS)
+
+
+def _cloud(message: Any) -> Any:
+    found = cloud_from_message(message, max_points=1000)
+    assert np.isfinite(found.xyz).all() and 4 <= len(found) <= message.width * message.height
+    assert found.intensity is None or (found.intensity.min() >= 0 and found.intensity.max() <= 1)
+    return found.xyz
+
+
+def _camera(message: Any) -> Any:
+    found = camera_from_message(message, message.rectified)
+    assert found.fx > 0 and found.fy > 0 and found.width > 0 and found.height > 0
+    return found.matrix
+
+
+DECODERS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], Any]]] = {
+    "image": (formats.image, _image),
+    "compressed": (formats.compressed, _image),
+    "cloud": (formats.cloud, _cloud),
+    "camera": (formats.camera, _camera),
+}
+
+
+class Target:
+    """Decodes what it is given, and raises AssertionError, or what the decoder lets out, where that must not be."""
+
+    def __init__(self, name: str) -> None:
+        self.build, self.decode = DECODERS[name]
+        self.bound = BASE + (PER_PIXEL * MAX_PIXELS if name == "compressed" else 0)
+        self.seen: Counter[str] = Counter()
+        self.peak = 0  # bytes, of any input
+
+    def check(self, message: Any, size: int) -> Any:
+        """Decode a message of so many bytes; what it gives, or none if it was refused."""
+        tracemalloc.start()  # anew for each message: all else would be slower with it
+        try:
+            outcome, decoded = self._outcome(message)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak <= self.bound + PER_BYTE * size, f"{peak} bytes for a message of {size}"
+        self.peak, self.seen[outcome] = max(self.peak, peak), self.seen[outcome] + 1
+        if decoded is not None and hasattr(message, "data"):
+            self._check_tail(message, decoded)
+        return decoded
+
+    def _outcome(self, message: Any) -> tuple[str, Any]:
+        try:
+            return "decoded", self.decode(message)
+        except InputError as error:
+            assert error.reason and str(error)
+            return error.reason, None
+        except I2PError as error:
+            return type(error).__name__, None
+
+    def _check_tail(self, message: Any, decoded: Any) -> None:
+        """A decoder that read past the end would see what lies there."""
+        content = bytes(message.data)
+        for tail in TAILS:
+            message.data = memoryview(content + tail)[: len(content)]
+            np.testing.assert_array_equal(self.decode(message), decoded)
+
+    def figures(self) -> dict[str, Any]:
+        """What it has been through."""
+        return {"inputs": self.seen.total(), "peak_bytes": self.peak, "outcomes": dict(self.seen.most_common())}

@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""PointCloud2 to PointCloud."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.messages.headers import stamp_of
+from i2p_ros.core.messages.reading import attribute, bytes_of, integer
+from i2p_ros.core.types import PointCloud, Points
+
+MAX_POINTS = 1_000_000  # a larger cloud is thinned, at random
+MAX_SWEEP_S = 2.0  # no cloud takes longer to measure
+INTENSITY_FIELDS = ("intensity", "i", "reflectivity", "signal")
+TIME_FIELDS = ("t", "time", "timestamp", "time_stamp", "offset_time")  # Ouster, Velodyne, Hesai, Autoware, Livox
+MAX_COORDINATE = 10_000.0  # m: no lidar sees farther, and float32 is still exact to 1 mm here
+# sensor_msgs/PointField datatype -> NumPy type
+_POINT_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
+
+
+def cloud_from_message(message: Any, intensity_field: str = "", max_points: int = MAX_POINTS) -> PointCloud:
+    """Finite points of a PointCloud2, with intensity in 0..1 and the time of each point where there are such fields.
+
+    Intensity is the named field, or the first of INTENSITY_FIELDS. Integers are divided by the largest value of their
+    type (u1: 255), floats by 255 if any is above 1.5. Time is the first of TIME_FIELDS.
+    Points beyond MAX_COORDINATE are left out, and of more than `max_points` a random part is kept (same seed always).
+    Raises InputError: `cloud.layout`, `cloud.field_missing`, `cloud.field_type`, `cloud.empty`, `cloud.too_few_unique`.
+    """
+    intensities = (intensity_field,) if intensity_field else INTENSITY_FIELDS
+    fields = _fields(message, ("x", "y", "z", *intensities, *TIME_FIELDS))
+    points, bigendian = _point_bytes(message), bool(attribute(message, "is_bigendian"))
+
+    def column(*names: str) -> NDArray[Any] | None:
+        place = next((fields[name] for name in names if name in fields), None)
+        return None if place is None else _column(points, *place, bigendian)
+
+    with np.errstate(over="ignore"):
+        xyz = np.stack([_column(points, *fields[name], bigendian) for name in "xyz"], axis=1, dtype=np.float32)
+    intensity, time = column(*intensities), column(*TIME_FIELDS)
+    cloud = PointCloud(
+        xyz,
+        None if intensity is None else _unit_intensity(intensity),
+        None if time is None else _since(_stamp(message), time),
+    )
+    return _usable(cloud, max_points)
+
+
+def _fields(message: Any, names: tuple[str, ...]) -> dict[str, tuple[int, str]]:
+    """Name -> (offset, NumPy type) of the wanted fields; refuses a layout that does not fit into a point."""
+    step = integer(message, "point_step")
+    found: dict[str, tuple[int, str]] = {}
+    for field in attribute(message, "fields"):
+        name, offset, count = str(attribute(field, "name")), integer(field, "offset"), integer(field, "count")
+        kind = _POINT_TYPES.get(integer(field, "datatype"))
+        end = offset + max(count, 1) * np.dtype(kind or "u1").itemsize
+        if offset < 0 or end > step:
+            raise InputError(f"field {name!r} ends at byte {end} of a point of {step}", "cloud.layout")
+        if name not in names:
+            continue
+        if name in found:
+            raise InputError(f"the cloud has two fields {name!r}", "cloud.layout")
+        if kind is None:
+            raise InputError(f"field {name!r} has an unknown data type {field.datatype}", "cloud.field_type")
+        found[name] = (offset, "u8" if (name in TIME_FIELDS and kind == "u4" and count == 2) else kind)
+    missing = [name for name in "xyz" if name not in found]
+    if missing:
+        raise InputError(f"the cloud has no field {', '.join(missing)}", "cloud.field_missing")
+    return found
+
+
+def _point_bytes(message: Any) -> NDArray[np.uint8]:
+    """(N, point_step) bytes, padding at the end of rows taken off."""
+    height, width = integer(message, "height"), integer(message, "width")
+    point_step, row_step, data = integer(message, "point_step"), integer(message, "row_step"), bytes_of(message)
+    if width == 0 or height == 0:
+        raise InputError("the cloud has no points", "cloud.empty")
+    if min(width, height) < 0 or row_step < width * point_step:
+        raise InputError(f"{width} points of {point_step} bytes do not fit a row of {row_step}", "cloud.layout")
+    if len(data) < height * row_step:
+        raise InputError(f"{height} rows of {row_step} bytes need more than {len(data)} bytes", "cloud.layout")
+    rows = data[: height * row_step].reshape(height, row_step)[:, : width * point_step]
+    return np.ascontiguousarray(rows).reshape(-1, point_step)
+
+
+def _column(points: NDArray[np.uint8], offset: int, kind: str, bigendian: bool) -> NDArray[Any]:
+    """(N,) values of a field in its own type; of a field that is an array, the first."""
+    dtype = np.dtype(kind).newbyteorder(">" if bigendian else "<")
+    return np.ndarray(len(points), dtype, points, offset, (points.shape[1],))
+
+
+def _unit_intensity(values: NDArray[Any]) -> Points:
+    """(N,) in 0..1; see cloud_from_message."""
+    if values.dtype.kind in "iu":
+        scale = float(np.iinfo(values.dtype).max)
+    else:
+        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+        scale = 255.0 if values.max(initial=0.0) > 1.5 else 1.0
+    return np.clip(values / scale, 0.0, 1.0).astype(np.float32)
+
+
+def _stamp(message: Any) -> int:
+    """That of the header, ns, or 0: what makes no stamp is refused where messages are paired by it."""
+    try:
+        return stamp_of(message)
+    except InputError:
+        return 0
+
+
+def _since(stamp: int, values: NDArray[Any]) -> Points:
+    """(N,) seconds since the stamp (ns), of values that count from it or are absolute, whichever is nearer.
+
+    Integers are ns; so are floats that would last longer than MAX_SWEEP_S if they were seconds.
+    """
+    values = values.astype(values.dtype.newbyteorder("="))  # contiguous
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return np.full(len(values), np.nan, np.float32)
+    first, last = known.min(), known.max()
+    per_second = 10**9 if values.dtype.kind in "iu" or float(last) - float(first) > MAX_SWEEP_S else 1
+    start = stamp if per_second == 10**9 else stamp / 1e9
+    absolute = abs(float(first) - start) < abs(float(first))
+    if absolute and values.dtype.kind in "iu":
+        values = values.astype(np.int64) - stamp  # exact: float64 knows such numbers to 256 ns
+    elif absolute:
+        values = values.astype(np.float64) - start
+    with np.errstate(over="ignore"):
+        return (values / per_second).astype(np.float32)
+
+
+def _usable(cloud: PointCloud, max_points: int) -> PointCloud:
+    """The cloud without points that are not finite or out of range, thinned, and refused if it fixes no geometry."""
+    with np.errstate(invalid="ignore"):
+        x, y, z = (np.abs(cloud.xyz[:, axis]) < MAX_COORDINATE for axis in range(3))  # false for NaN too
+    keep = x & y & z
+    if not keep.any():
+        raise InputError(f"none of {len(keep)} points is finite and within {MAX_COORDINATE:.0f} m", "cloud.empty")
+    if not keep.all():
+        cloud = cloud.selected(keep)
+    if len(cloud) > max_points:
+        cloud = cloud.selected(np.sort(np.random.default_rng(0).choice(len(cloud), max_points, replace=False)))
+    if len(cloud) < 4 or _on_a_line(cloud.xyz):
+        raise InputError(f"{len(cloud)} points all lie on one line", "cloud.too_few_unique")
+    return cloud
+
+
+def _on_a_line(xyz: Points) -> bool:
+    """Whether the points deviate from one line by a millimetre at most; a thousand of them nearly always tell."""
+    parts = (xyz[:: len(xyz) // 1000 + 1], xyz)
+    return all(np.linalg.eigvalsh(np.cov(part.T, bias=True))[1] <= 1e-6 for part in parts)

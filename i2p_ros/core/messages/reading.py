@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Attributes of messages that nobody has checked."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Array
+
+
+def attribute(message: Any, *names: str) -> Any:
+    """The first attribute that there is: ROS 1 and ROS 2 differ in some names."""
+    for name in names:
+        if hasattr(message, name):
+            return getattr(message, name)
+    raise InputError(f"a {type(message).__name__} has no {names[0]!r}: it is another type of message", "message.type")
+
+
+def integer(message: Any, *names: str) -> int:
+    value = attribute(message, *names)
+    try:
+        return operator.index(value)
+    except TypeError as error:
+        raise InputError(f"{names[0]} must be an integer, got {value!r}", "message.type") from error
+
+
+def numbers(values: Any, count: int | None, reason: str) -> Array:
+    """(count,) float64 of a list or array."""
+    try:
+        numbers = np.asarray(values, np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"expected numbers, got {values!r}", reason) from error
+    if count is not None and numbers.size != count:
+        raise InputError(f"expected {count} numbers, got {numbers.size}", reason)
+    return numbers
+
+
+def bytes_of(message: Any) -> NDArray[np.uint8]:
+    """(N,) uint8 view of a message's data: bytes, array.array or NumPy array."""
+    data = attribute(message, "data")
+    try:
+        return np.frombuffer(data, np.uint8)
+    except (TypeError, ValueError, BufferError) as error:
+        raise InputError(f"the data of a message must be bytes, got a {type(data).__name__}", "message.type") from error

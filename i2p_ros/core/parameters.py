@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The settings that a node reads, one by one: dotted names, bounds, which may change while it runs, and their table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from i2p_ros.core.config import Settings, validated
+
+OF_OTHERS = ("training",)  # groups that no node reads
+BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+LIVE = {  # take effect with the next pair; everything else is read when the node is made
+    "tracking": {
+        "gate", "lost_after", "forget_after_s", "prior_std_m", "prior_std_deg", "speed_std", "turn_std_deg",
+        "acceleration", "turn_acceleration_deg", "odometry_error",
+    },
+    "node": {
+        "intensity_field", "diagonal_covariance", "transform_tolerance_s", "overlay_hz", "warn_after_s",
+        "error_after_s", "stale_after_s", "exit_after_s",
+    },
+}  # fmt: skip
+
+
+def leaves(group: BaseModel, prefix: str = "") -> Iterator[tuple[str, FieldInfo, Any]]:
+    """Dotted name, field and value of every setting below a group that a node reads."""
+    for name, field in type(group).model_fields.items():
+        value = getattr(group, name)
+        if prefix + name in OF_OTHERS:
+            continue
+        if isinstance(value, BaseModel):
+            yield from leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field, value
+
+
+def is_live(name: str) -> bool:
+    """Whether a running node takes a new value."""
+    group, _, last = name.rpartition(".")
+    return last in LIVE.get(group, ())
+
+
+def bounds(field: FieldInfo) -> dict[str, Any]:
+    """By ge, gt, le and lt."""
+    return {name: getattr(rule, name) for rule in field.metadata for name in BOUNDS if hasattr(rule, name)}
+
+
+def limits(field: FieldInfo) -> str:
+    """Bounds or choices in words."""
+    choices = ", ".join(map(str, get_args(field.annotation)))
+    return ", ".join(f"{BOUNDS[name]} {bound}" for name, bound in bounds(field).items()) or choices
+
+
+def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """The settings with new values by dotted names; raises SettingsError for unknown and refused ones."""
+    tree = settings.model_dump()
+    for name, value in values.items():
+        plant(tree, name, value)
+    return validated(tree)
+
+
+def plant(tree: dict[str, Any], name: str, value: Any) -> None:
+    """Put a value into a nested tree by its dotted name."""
+    *groups, last = name.split(".")
+    for group in groups:
+        tree = tree.setdefault(group, {})
+    tree[last] = value
+
+
+def table() -> str:
+    """Every parameter in Markdown; docs/parameters.md is this text."""
+    head = (
+        "# Parameters of the nodes\n\n"
+        "Written by `i2p config --table`. *live*: a running node takes a new value, from its next pair on; the others\n"
+        "are read when the node is made. Besides, each subscription has `qos_overrides.<topic>.subscription.*`.\n\n"
+        "| parameter | default | limits | live | |\n|---|---|---|---|---|\n"
+    )
+    rows = (
+        f"| `{name}` | `{value!r}` | {limits(field)} | {'live' if is_live(name) else ''} | {field.description or ''} |"
+        for name, field, value in leaves(Settings())
+    )
+    return head + "\n".join(rows) + "\n"

@@ -1,0 +1,37 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`ros2 run i2p_ros NAME`, and without an installation `python -m i2p_ros.ros NAME`. Nodes are imported when run."""
+
+import sys
+
+from i2p_ros.ros.running import Runnable, run
+
+
+def localizer() -> None:
+    """The node of i2p_ros.ros.localizer_node."""
+
+    def make() -> Runnable:
+        from i2p_ros.ros.localizer_node import LocalizerNode
+
+        return LocalizerNode()
+
+    run(make)
+
+
+def replay() -> None:
+    """The node of i2p_ros.ros.replay_node."""
+
+    def make() -> Runnable:
+        from i2p_ros.ros.replay_node import ReplayNode
+
+        return ReplayNode()
+
+    run(make)
+
+
+NODES = {"localizer": localizer, "replay": replay}
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in NODES:
+        sys.exit(f"usage: python -m i2p_ros.ros {'|'.join(NODES)} [--ros-args ...]")
+    NODES[sys.argv[1]]()
