@@ -12,12 +12,12 @@ import numpy as np
 
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Array, Pose
-from i2p_ros.monitor.signal import LEVELS, Frame, Terms, compared
+from i2p_ros.monitor.signal import LEVELS, Frame, Ints, Terms, compared
 
 DAMPING, EASIER, HARDER, STUCK = 1e-2, 0.2, 8.0, 1e4  # of Levenberg and Marquardt
 FALL = 40.0  # nats by which information falls where its curvature is looked at
 LEAST = 0.05  # of the promised curvature, that an axis is believed to have at least
-ENOUGH = 0.1  # nats: a smaller gain ends a level
+ENOUGH = 0.5  # nats: a smaller gain ends a level
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +41,7 @@ def refine(frames: Sequence[Frame], nominal: Pose, settings: RefinementSettings,
     prior = np.diag(1.0 / np.repeat([settings.max_m, np.radians(settings.max_deg)], 3) ** 2)
     delta = np.zeros(6)
     for level in reversed(range(LEVELS)):
-        at = partial(_terms, frames, nominal, level=level)
+        at = partial(_terms, frames[:: 2 if level else 1], nominal, level=level)
         delta = _climbed(at, delta, prior, settings.iterations)
     at = partial(_terms, frames, nominal, level=0)
     here, there = [t.information.sum() for t in (at(delta), at(np.zeros(6)))]
@@ -83,7 +83,8 @@ def covariance(at: Callable[[Array], Terms], delta: Array, prior: Array) -> Arra
     directions, along each of which the information is seen to fall: by differences of its gradient.
     """
     now = at(delta)
-    spread = now.gradient.T @ now.gradient + prior
+    of_cells = _summed(now.gradient, now.cells)
+    spread = of_cells.T @ of_cells + prior
     values, vectors = np.linalg.eigh(now.curvature + prior)
     steps = vectors * np.sqrt(2.0 * FALL / values)  # columns, each of which costs FALL nats
     slopes = [at(delta - step).gradient.sum(axis=0) - at(delta + step).gradient.sum(axis=0) for step in steps.T]
@@ -92,3 +93,11 @@ def covariance(at: Callable[[Array], Terms], delta: Array, prior: Array) -> Arra
     root = steps @ turn * np.sqrt(1.0 / (2.0 * FALL))
     inverse = (root / np.clip(share, LEAST, 1.0)) @ root.T
     return np.asarray(inverse @ spread @ inverse)
+
+
+def _summed(gradient: Array, cells: Ints) -> Array:
+    """(C, 6) sums over the patches of one cell."""
+    _, cell = np.unique(cells, return_inverse=True)
+    sums = np.zeros((int(cell.max(initial=-1)) + 1, 6))
+    np.add.at(sums, cell, gradient)
+    return sums
