@@ -171,17 +171,39 @@ class RefinementSettings(_Group):
     iterations: int = Field(12, ge=1, description="most steps on one level of the images")
 
 
+class MonitorSettings(_Group):
+    """From pairs to windows, and where what was found is kept."""
+
+    rate_hz: float = Field(2.0, gt=0, description="pairs a second that are looked at")
+    window: int = Field(10, ge=1, le=200, description="pairs of a window, which gives one estimate")
+    min_change: float = Field(
+        6.0, ge=0, description="a pair whose image differs less from that of the pair before is left out, grey levels"
+    )
+    vehicle: str = Field("vehicle", min_length=1, description="name of the vehicle in the history")
+    history: str = Field("", description="SQLite file that estimates and verdicts are kept in; empty: none")
+    retention_days: float = Field(365.0, gt=0, description="older records are removed, days")
+    nominal: str = Field(
+        "tf", min_length=1, description="nominal calibration: tf, or a file: URDF, or YAML as ~/save writes it"
+    )
+
+
 class WatchSettings(_Group):
     """The sequential test of drift estimates. `_m` and `_deg` are of each axis."""
 
     false_alarms_per_day: float = Field(0.1, gt=0, description="of a calibration that has not moved, at most")
     tolerance_m: float = Field(0.015, ge=0, description="a smaller drift is a warning, not an alarm, m")
     tolerance_deg: float = Field(0.1, ge=0, description="the same of rotation, deg")
+    systematic_m: float = Field(
+        0.03, ge=0, description="how far all estimates may be off alike at a true calibration, before one is accepted, m"
+    )
+    systematic_deg: float = Field(0.2, ge=0, description="the same of rotation, deg")
+    accepted_m: float = Field(0.02, ge=0, description="the same of differences to a state that was accepted, m")
+    accepted_deg: float = Field(0.1, ge=0, description="the same of rotation, deg")
     inflation: float = Field(1.5, ge=1, description="factor on the variance of estimates")
     correlation: float = Field(0.0, ge=0, lt=1, description="of successive estimates, as expected before any are seen")
     memory: int = Field(64, ge=4, description="estimates that are averaged at most")
-    unseen_m: float = Field(0.05, gt=0, description="an axis whose detectable drift is larger is not observed, m")
-    unseen_deg: float = Field(0.3, gt=0, description="the same of rotation, deg")
+    unseen_m: float = Field(0.1, gt=0, description="an axis whose detectable drift is larger is not observed, m")
+    unseen_deg: float = Field(0.5, gt=0, description="the same of rotation, deg")
     min_nats: float = Field(20.0, ge=0, description="estimates of less information a frame are of a poor scene")
     max_speed: float = Field(40.0, gt=0, description="faster estimates are left out, m/s")
     max_turn_deg_s: float = Field(20.0, gt=0, description="estimates of faster turns are left out, deg/s")
@@ -248,6 +270,7 @@ class Settings(_Group):
     replay: ReplaySettings = ReplaySettings()
     training: TrainingSettings = TrainingSettings()
     refinement: RefinementSettings = RefinementSettings()
+    monitor: MonitorSettings = MonitorSettings()
     watch: WatchSettings = WatchSettings()
 
 

@@ -17,6 +17,9 @@ from i2p_ros.monitor.signal import LEVELS, Frame, Ints, Terms, compared
 DAMPING, EASIER, HARDER, STUCK = 1e-2, 0.2, 8.0, 1e4  # of Levenberg and Marquardt
 FALL = 40.0  # nats by which information falls where its curvature is looked at
 LEAST = 0.05  # of the promised curvature, that an axis is believed to have at least
+GRID = np.radians([-2.25, -1.5, -0.75, 0.0, 0.75, 1.5, 2.25])
+FEW = 4  # frames that the grid is looked at with
+SAME = (0.02, np.radians(0.2))  # m, rad
 ENOUGH = 0.5  # nats: a smaller gain ends a level
 
 
@@ -36,16 +39,47 @@ class Drift:
     frames: int = 1
 
 
-def refine(frames: Sequence[Frame], nominal: Pose, settings: RefinementSettings, stamp: int = 0) -> Drift:
-    """The drift of a window of frames, which were `observed` from this nominal calibration."""
+def refine(
+    frames: Sequence[Frame],
+    nominal: Pose,
+    settings: RefinementSettings,
+    stamp: int = 0,
+    known: Sequence[Array] = (),
+) -> Drift:
+    """The drift of a window of frames, which were `observed` from this nominal calibration.
+
+    The search climbs on coarse images from no drift, from what is `known`, such as the drift of the window before, and
+    from the best of a grid of rotations; from where the finest images then say most of each other it goes on.
+    """
     prior = np.diag(1.0 / np.repeat([settings.max_m, np.radians(settings.max_deg)], 3) ** 2)
-    delta = np.zeros(6)
-    for level in reversed(range(LEVELS)):
-        at = partial(_terms, frames[:: 2 if level else 1], nominal, level=level)
-        delta = _climbed(at, delta, prior, settings.iterations)
+    starts = [np.zeros(6), *known]
+    few = partial(_terms, frames[:: -(-len(frames) // FEW)], nominal, level=LEVELS - 1)
+    reached = _unlike([*starts, _best(few, [*starts, *_grid()], prior)])
+    for level in reversed(range(1, LEVELS)):
+        at = partial(_terms, frames[::2], nominal, level=level)
+        reached = _unlike([_climbed(at, delta, prior, settings.iterations) for delta in reached])
     at = partial(_terms, frames, nominal, level=0)
+    delta = _climbed(at, _best(at, reached, prior), prior, settings.iterations)
     here, there = [t.information.sum() for t in (at(delta), at(np.zeros(6)))]
     return Drift(stamp, delta, covariance(at, delta, prior), float(here), float(here - there), len(frames))
+
+
+def _unlike(starts: Sequence[Array]) -> list[Array]:
+    """Those that are no repetition of one before: nearer than two centimetres and a fifth of a degree on every axis."""
+    kept: list[Array] = []
+    for delta in starts:
+        if all((np.abs(delta - one) > np.repeat(SAME, 3)).any() for one in kept):
+            kept.append(delta)
+    return kept
+
+
+def _grid() -> list[Array]:
+    """Drifts of rotation alone, about the axes across and down: what moves the image most."""
+    return [np.array([0.0, 0.0, 0.0, x, y, 0.0]) for x in GRID for y in GRID if x or y]
+
+
+def _best(at: Callable[[Array], Terms], starts: Sequence[Array], prior: Array) -> Array:
+    return max(starts, key=lambda delta: _worth(at(delta), delta, prior))
 
 
 def _terms(frames: Sequence[Frame], nominal: Pose, delta: Array, level: int) -> Terms:

@@ -5,7 +5,8 @@
 The newest 1, 2, 3, 4, 6, 8, ... estimates are averaged by their information, and each axis of each average is tested
 against no drift: the generalized likelihood ratio over the time of change, limited to a window and thinned (Lai 1998,
 Information bounds and quick detection of parameter changes; Willsky and Jones 1976). The threshold is that of as many
-Gaussian tests, by Bonferroni, so that the stated rate of false alarms is an upper bound.
+Gaussian tests, by Bonferroni, so that the stated rate of false alarms is an upper bound. What all estimates may be off
+alike averages out in none of them: it is a bound that an average must exceed, as well as the threshold.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Course(str, Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
-    """`drift` (6,) from the nominal calibration, m and rad by AXES, with the `half` width (6,) of its 95 % intervals.
+    """`drift` (6,) from the nominal calibration or the accepted state, m and rad by AXES, with the `half` width (6,) of its 95 % intervals.
 
     `detectable` (6,) is the smallest drift that would now be noticed, and `observed` (6,) whether that is small enough.
     `moved` names the axes that moved for sure, `since` (ns) when and `course` how; `reasons` says all this in words.
@@ -79,21 +80,42 @@ class Motion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Average:
-    """Of the newest estimates, less the baseline."""
+    """Of the newest estimates, less the reference and the baseline, which may be off by `systematic` (6,)."""
 
     mean: Array
     covariance: Array
+    systematic: Array
+
+    @property
+    def std(self) -> Array:
+        return np.asarray(np.sqrt(np.diag(self.covariance)))
 
     @property
     def z(self) -> Array:
-        return np.asarray(self.mean / np.sqrt(np.diag(self.covariance)))
+        beyond = np.maximum(np.abs(self.mean) - self.systematic, 0.0)
+        return np.asarray(beyond / self.std)
+
+    @property
+    def half(self) -> Array:
+        return np.asarray(INTERVAL * self.std + self.systematic)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """The state that drift is counted from: what estimates (6,) said when it was accepted, with covariance (6, 6)."""
+
+    delta: Array
+    covariance: Array
 
 
 class Watch:
-    """Keeps the newest estimates of one camera and lidar and judges them. The estimates must not share frames."""
+    """Keeps the newest estimates of one camera and lidar and judges them. The estimates must not share frames.
 
-    def __init__(self, settings: WatchSettings, period_s: float) -> None:
-        self.settings, self.period_s = settings, period_s
+    Drift is counted from the nominal calibration, or from a `reference` that was accepted.
+    """
+
+    def __init__(self, settings: WatchSettings, period_s: float, reference: Reference | None = None) -> None:
+        self.settings, self.period_s, self.reference = settings, period_s, reference
         self.kept: deque[Drift] = deque(maxlen=settings.memory)
         self._weights: deque[Array] = deque(maxlen=settings.memory)  # inverse covariances, and these times the drift
         self._pulls: deque[Array] = deque(maxlen=settings.memory)
@@ -117,6 +139,34 @@ class Watch:
         power = NormalDist().inv_cdf(0.95)
         n = ((self.threshold + power) * deviation / abs(drift)) ** 2 * self._variance_factor()
         return next(m for m in self._lengths(2 * int(np.ceil(n))) if m >= n) * self.period_s
+
+    def accept(self) -> Reference:
+        """Make the present state the new reference: the average of what is kept, all of which is then forgotten.
+
+        Raises InputError where there is nothing to average.
+        """
+        if not self.kept:
+            raise InputError("no estimate yet: there is no present state to accept", "drift.empty")
+        weights, pulls = np.sum(self._weights, axis=0), np.sum(self._pulls, axis=0)
+        covariance = np.linalg.inv(weights)
+        self.reference = Reference(covariance @ pulls, covariance * self._variance_factor())
+        self.forget()
+        return self.reference
+
+    def forget(self) -> None:
+        """Begin anew, with the same reference."""
+        for kept in (self.kept, self._weights, self._pulls):
+            kept.clear()
+        self.left_out.clear()
+        self.baseline = np.zeros(6)
+
+    @property
+    def systematic(self) -> Array:
+        """(6,) how far all estimates may be off alike, m and rad."""
+        s = self.settings
+        if self.reference is None:
+            return self._per_axis(s.systematic_m, s.systematic_deg)
+        return self._per_axis(s.accepted_m, s.accepted_deg)
 
     def update(self, drift: Drift, motion: Motion | None = None) -> Verdict:
         """The verdict after one more estimate, which is left out if the gates close on it.
@@ -142,20 +192,19 @@ class Watch:
         if not self.kept or (now - self.kept[-1].stamp) * 1e-9 > self.settings.stale_s:
             return self._blind(now)
         averages = self._averages()
-        loudest = max(averages, key=lambda a: np.abs(a.z).max())
-        moved = np.abs(loudest.z) > self.threshold
+        loudest = max(averages, key=lambda a: a.z.max())
+        moved = loudest.z > self.threshold
         course, first = self._course() if moved.any() else (None, None)
         shown = loudest if moved.any() else averages[-1]
         if first is not None and course is not Course.CREEP:
             shown = self._over([len(self.kept) - first])[0]
-        detectable = self.threshold * np.sqrt(np.diag(averages[-1].covariance))
+        detectable = self.threshold * averages[-1].std + self.systematic
         observed = detectable <= self._per_axis(self.settings.unseen_m, self.settings.unseen_deg)
         beyond = moved & (np.abs(shown.mean) > self._per_axis(self.settings.tolerance_m, self.settings.tolerance_deg))
         level = Level.ALARM if beyond.any() else Level.WARN if moved.any() else Level.OK
         level = Level.UNSURE if level is Level.OK and not observed.all() else level
         since = None if first is None else self.kept[first].stamp
-        half = INTERVAL * np.sqrt(np.diag(shown.covariance))
-        drift = shown.mean + self.baseline
+        half, drift = shown.half, shown.mean + self.baseline
         reasons = _in_words(drift, half, detectable, moved, observed)
         names = tuple(np.array(AXES)[moved].tolist())
         return Verdict(now, level, drift, half, detectable, tuple(observed.tolist()), names, since, course, reasons)
@@ -186,9 +235,15 @@ class Watch:
         weights = np.cumsum(np.stack(self._weights)[::-1], axis=0)[ns - 1]
         pulls = np.cumsum(np.stack(self._pulls)[::-1], axis=0)[ns - 1]
         covariances = np.linalg.inv(weights)
-        means = np.einsum("nij,nj->ni", covariances, pulls) - self.baseline
+        means = np.einsum("nij,nj->ni", covariances, pulls) - self._zero
         factors = np.where(ns == 1, self.settings.inflation, self._variance_factor())
-        return [_Average(*row) for row in zip(means, covariances * factors[:, None, None], strict=True)]
+        covariances = covariances * factors[:, None, None] + (self.reference.covariance if self.reference else 0.0)
+        return [_Average(*row, self.systematic) for row in zip(means, covariances, strict=True)]
+
+    @property
+    def _zero(self) -> Array:
+        """What estimates are expected to say."""
+        return self.baseline + (self.reference.delta if self.reference else 0.0)
 
     def _variance_factor(self) -> float:
         """Of an average over many estimates: successive ones that err alike, as in an AR(1) process, count for less."""
@@ -205,13 +260,13 @@ class Watch:
         drift = self.kept[-QUARANTINE]
         share = min(1.0, self.period_s / (self.settings.baseline_days * DAY))
         most = self._per_axis(self.settings.baseline_m, self.settings.baseline_deg)
-        self.baseline = np.clip(self.baseline + share * (drift.delta - self.baseline), -most, most)
+        self.baseline = np.clip(self.baseline + share * (drift.delta - self._zero), -most, most)
         new, old = self._whitened(drift), self._whitened(self.kept[-QUARANTINE - 1])
         self._products += [new @ old / 6.0, 0.5 * (new @ new + old @ old) / 6.0]
 
     def _whitened(self, drift: Drift) -> Array:
         """(6,) standard normal where the covariance is right."""
-        return np.linalg.solve(np.linalg.cholesky(drift.covariance), drift.delta - self.baseline)
+        return np.linalg.solve(np.linalg.cholesky(drift.covariance), drift.delta - self._zero)
 
     def _course(self) -> tuple[Course, int]:
         """How it came about, and with which of the kept estimates: a step or a ramp, from where each fits best."""
@@ -226,7 +281,7 @@ class Watch:
     def _fits(self, shapes: Array) -> Array:
         """By how much chi squared falls when the kept estimates follow each of the shapes (K, n), at its best size."""
         weights, pulls = np.stack(self._weights), np.stack(self._pulls)
-        pulls = pulls - weights @ self.baseline
+        pulls = pulls - weights @ self._zero
         left = np.einsum("kn,nij->kij", np.square(shapes), weights)
         right = shapes @ pulls
         return np.einsum("ki,kij,kj->k", right, np.linalg.pinv(left, hermitian=True), right)
