@@ -194,11 +194,13 @@ class WatchSettings(_Group):
     tolerance_m: float = Field(0.015, ge=0, description="a smaller drift is a warning, not an alarm, m")
     tolerance_deg: float = Field(0.1, ge=0, description="the same of rotation, deg")
     systematic_m: float = Field(
-        0.03, ge=0, description="how far all estimates may be off alike at a true calibration, before one is accepted, m"
+        0.03,
+        ge=0,
+        description="how far all estimates may be off alike at a true calibration, before one is accepted, m",
     )
     systematic_deg: float = Field(0.2, ge=0, description="the same of rotation, deg")
-    accepted_m: float = Field(0.02, ge=0, description="the same of differences to a state that was accepted, m")
-    accepted_deg: float = Field(0.1, ge=0, description="the same of rotation, deg")
+    accepted_m: float = Field(0.01, ge=0, description="the same of differences to a state that was accepted, m")
+    accepted_deg: float = Field(0.05, ge=0, description="the same of rotation, deg")
     inflation: float = Field(1.5, ge=1, description="factor on the variance of estimates")
     correlation: float = Field(0.0, ge=0, lt=1, description="of successive estimates, as expected before any are seen")
     memory: int = Field(64, ge=4, description="estimates that are averaged at most")

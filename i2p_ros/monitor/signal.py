@@ -5,9 +5,9 @@
 Two properties of points are each compared with one of the image where the points are seen: the lidar's intensity with
 grey values, and whether a point lies at a jump of range with the strength of the image's edges. Points that fall into
 one cell of the image make a patch. In each patch position and inverse range, to which both sides are related anyhow,
-are regressed out of both. With rho the correlation of what is left, -n/2 log(1 - rho^2) is the mutual information (nats)
-of n Gaussian pairs (Cover and Thomas 2006, eq. 8.56). Its sum over patches is largest where the points are seen by the
-true camera.
+are regressed out of both. With rho the correlation of what is left, -n/2 log(1 - rho^2) is the mutual information
+(nats) of n Gaussian pairs (Cover and Thomas 2006, eq. 8.56). Its sum over patches is largest where the points are seen
+by the true camera.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings
-from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose, so3_exp
 from i2p_ros.core.types import Pair
 

@@ -12,7 +12,8 @@ alike averages out in none of them: it is a bound that an average must exceed, a
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from statistics import NormalDist
 
@@ -52,10 +53,12 @@ class Course(str, Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
-    """`drift` (6,) from the nominal calibration or the accepted state, m and rad by AXES, with the `half` width (6,) of its 95 % intervals.
+    """`drift` (6,) from the nominal calibration or the accepted state, m and rad by AXES, with the `half` width (6,) of
+    its 95 % intervals.
 
     `detectable` (6,) is the smallest drift that would now be noticed, and `observed` (6,) whether that is small enough.
     `moved` names the axes that moved for sure, `since` (ns) when and `course` how; `reasons` says all this in words.
+    `baseline` (6,) is the slow variation that has been learned as normal.
     """
 
     stamp: int
@@ -68,6 +71,7 @@ class Verdict:
     since: int | None = None
     course: Course | None = None
     reasons: tuple[str, ...] = ()
+    baseline: Array = field(default_factory=lambda: np.zeros(6))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,14 @@ class Watch:
         n = ((self.threshold + power) * deviation / abs(drift)) ** 2 * self._variance_factor()
         return next(m for m in self._lengths(2 * int(np.ceil(n))) if m >= n) * self.period_s
 
+    def resume(self, drifts: Iterable[Drift], baseline: Array) -> None:
+        """Take over what another watch had kept and learned."""
+        self.forget()
+        for drift in drifts:
+            if not self._refused(drift, Motion()):
+                self._keep(drift)
+        self.baseline = np.array(baseline, np.float64)
+
     def accept(self) -> Reference:
         """Make the present state the new reference: the average of what is kept, all of which is then forgotten.
 
@@ -178,10 +190,7 @@ class Watch:
         if reason := self._refused(drift, motion or Motion()):
             self.left_out[reason] += 1
         else:
-            weight: Array = np.asarray(np.linalg.inv(drift.covariance), np.float64)
-            self.kept.append(drift)
-            self._weights.append(weight)
-            self._pulls.append(weight @ drift.delta)
+            self._keep(drift)
         verdict = self.verdict(drift.stamp)
         if verdict.level is Level.OK and not reason:
             self._learn()
@@ -189,8 +198,10 @@ class Watch:
 
     def verdict(self, now: int) -> Verdict:
         """What to think at the time `now` (ns)."""
-        if not self.kept or (now - self.kept[-1].stamp) * 1e-9 > self.settings.stale_s:
-            return self._blind(now)
+        blind = not self.kept or (now - self.kept[-1].stamp) * 1e-9 > self.settings.stale_s
+        return replace(self._blind(now) if blind else self._judged(now), baseline=self.baseline.copy())
+
+    def _judged(self, now: int) -> Verdict:
         averages = self._averages()
         loudest = max(averages, key=lambda a: a.z.max())
         moved = loudest.z > self.threshold
@@ -225,6 +236,12 @@ class Watch:
         if abs(motion.speed) > s.max_speed:
             return "too fast"
         return "turning" if abs(motion.turn_deg_s) > s.max_turn_deg_s else ""
+
+    def _keep(self, drift: Drift) -> None:
+        weight: Array = np.asarray(np.linalg.inv(drift.covariance), np.float64)
+        self.kept.append(drift)
+        self._weights.append(weight)
+        self._pulls.append(weight @ drift.delta)
 
     def _averages(self) -> list[_Average]:
         """Of the newest 1, 2, 3, 4, 6, 8, ... and of all."""
