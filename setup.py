@@ -68,6 +68,7 @@ setup(
     extras_require={
         "ros": [f"ros-jazzy-{name}=={version}" for name, version in ROS.items()],
         "gpu": ["torch-tensorrt", "spconv-cu118"],
+        "parquet": ["pyarrow"],
         "train": ["lightning-fabric", "tensorboardX"],
         "dev": ["atheris", "hypothesis", "mypy", "pytest", "pytest-cov", "ruff", "scipy"],
     },

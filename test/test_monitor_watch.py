@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from i2p_ros.core.config import WatchSettings
+from i2p_ros.core.drifts import AXES
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array
 from i2p_ros.monitor.refinement import Drift
-from i2p_ros.monitor.watch import AXES, Course, Level, Motion, Verdict, Watch
+from i2p_ros.monitor.watch import Course, Level, Motion, Verdict, Watch
 
 PERIOD = 5.0  # s
 SHARP = {"inflation": 1.0, "systematic_m": 0.0, "systematic_deg": 0.0}  # as of estimates that are off by chance alone

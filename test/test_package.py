@@ -96,7 +96,7 @@ def test_pins_of_ros_agree(arguments):
     assert set(arguments["extras_require"]["ros"]) <= pins
     names = {re.split(r"[=<>]", pin)[0].lower() for pin in pins}
     extras = arguments["extras_require"]
-    for requirement in arguments["install_requires"] + extras["train"] + extras["dev"]:
+    for requirement in arguments["install_requires"] + extras["train"] + extras["parquet"] + extras["dev"]:
         assert re.split(r"[=<>]", requirement)[0].lower() in names
 
 

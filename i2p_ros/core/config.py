@@ -159,10 +159,10 @@ class ReplaySettings(_Group):
 class RefinementSettings(_Group):
     """The refinement of a drift around the nominal calibration."""
 
-    width: int = Field(640, ge=64, description="wider images are made smaller, px")
+    width: int = Field(1280, ge=64, description="wider images are made smaller, px")
     columns: int = Field(16, ge=2, le=256, description="cells across the image, in each of which points are compared")
     min_points: int = Field(24, ge=8, description="cells with fewer points are left out")
-    max_points: int = Field(4000, ge=100, description="most points of a frame")
+    max_points: int = Field(5000, ge=100, description="most points of a frame")
     border: float = Field(
         0.02, ge=0, lt=0.2, description="so near the image's border no points are taken, of its width"
     )

@@ -5,20 +5,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Array, Pose
-from i2p_ros.monitor.signal import LEVELS, Frame, Ints, Terms, compared
+from i2p_ros.monitor.signal import ROW, Frame, Ints, Terms, compared
 
 DAMPING, EASIER, HARDER, STUCK = 1e-2, 0.2, 8.0, 1e4  # of Levenberg and Marquardt
 FALL = 40.0  # nats by which information falls where its curvature is looked at
 LEAST = 0.05  # of the promised curvature, that an axis is believed to have at least
 GRID = np.radians([-2.25, -1.5, -0.75, 0.0, 0.75, 1.5, 2.25])
-FEW = 4  # frames that the grid is looked at with
+FEW = 3  # frames that the grid is looked at with
 SAME = (0.02, np.radians(0.2))  # m, rad
 ENOUGH = 0.5  # nats: a smaller gain ends a level
 
@@ -28,7 +28,8 @@ class Drift:
     """`delta` (6,): nominal.retract(delta) is the calibration that the frames speak for; m and rad, camera axes.
 
     `covariance` (6, 6) of it, `information` (nats) of all frames at delta and `gain` what they have more there than at
-    the nominal calibration. `stamp` (ns) is that of the last frame.
+    the nominal calibration. `stamp` (ns) is that of the last frame. `evidence` (C, 3) has row, column and nats of each
+    cell of the image that said something.
     """
 
     stamp: int
@@ -37,6 +38,7 @@ class Drift:
     information: float = float("nan")
     gain: float = float("nan")
     frames: int = 1
+    evidence: Array = field(default_factory=lambda: np.zeros((0, 3)))
 
 
 def refine(
@@ -52,16 +54,24 @@ def refine(
     from the best of a grid of rotations; from where the finest images then say most of each other it goes on.
     """
     prior = np.diag(1.0 / np.repeat([settings.max_m, np.radians(settings.max_deg)], 3) ** 2)
-    starts = [np.zeros(6), *known]
-    few = partial(_terms, frames[:: -(-len(frames) // FEW)], nominal, level=LEVELS - 1)
+    starts, top = [np.zeros(6), *known], len(frames[0].levels) - 1
+    few = partial(_terms, frames[:: -(-len(frames) // FEW)], nominal, level=top, curved=False)
     reached = _unlike([*starts, _best(few, [*starts, *_grid()], prior)])
-    for level in reversed(range(1, LEVELS)):
+    for level in range(top, 0, -1):
         at = partial(_terms, frames[::2], nominal, level=level)
         reached = _unlike([_climbed(at, delta, prior, settings.iterations) for delta in reached])
     at = partial(_terms, frames, nominal, level=0)
     delta = _climbed(at, _best(at, reached, prior), prior, settings.iterations)
-    here, there = [t.information.sum() for t in (at(delta), at(np.zeros(6)))]
-    return Drift(stamp, delta, covariance(at, delta, prior), float(here), float(here - there), len(frames))
+    here, there = at(delta), float(at(np.zeros(6), curved=False).information.sum())
+    nats = float(here.information.sum())
+    half = partial(_terms, frames[::2], nominal, level=0)
+    spread = covariance(here, half, delta, prior)
+    return Drift(stamp, delta, spread, nats, nats - there, len(frames), _evidence(here))
+
+
+def _evidence(terms: Terms) -> Array:
+    cells, at = np.unique(terms.cells, return_inverse=True)
+    return np.column_stack([*np.divmod(cells, ROW), np.bincount(at, terms.information, len(cells))])
 
 
 def _unlike(starts: Sequence[Array]) -> list[Array]:
@@ -78,15 +88,15 @@ def _grid() -> list[Array]:
     return [np.array([0.0, 0.0, 0.0, x, y, 0.0]) for x in GRID for y in GRID if x or y]
 
 
-def _best(at: Callable[[Array], Terms], starts: Sequence[Array], prior: Array) -> Array:
+def _best(at: Callable[..., Terms], starts: Sequence[Array], prior: Array) -> Array:
     return max(starts, key=lambda delta: _worth(at(delta), delta, prior))
 
 
-def _terms(frames: Sequence[Frame], nominal: Pose, delta: Array, level: int) -> Terms:
-    return Terms.joined([compared(frame, nominal.translation, delta, level) for frame in frames])
+def _terms(frames: Sequence[Frame], nominal: Pose, delta: Array, level: int, curved: bool = True) -> Terms:
+    return Terms.joined([compared(frame, nominal.translation, delta, level, curved) for frame in frames])
 
 
-def _climbed(at: Callable[[Array], Terms], delta: Array, prior: Array, iterations: int) -> Array:
+def _climbed(at: Callable[..., Terms], delta: Array, prior: Array, iterations: int) -> Array:
     """The drift with most information near delta, by Levenberg and Marquardt."""
     now, damping = at(delta), DAMPING
     for _ in range(iterations):
@@ -109,20 +119,25 @@ def _worth(terms: Terms, delta: Array, prior: Array) -> float:
     return float(terms.information.sum() - 0.5 * delta @ prior @ delta)
 
 
-def covariance(at: Callable[[Array], Terms], delta: Array, prior: Array) -> Array:
-    """(6, 6) inv(H) B inv(H) of an estimate without a likelihood (Huber 1967): H is the curvature at delta and B the
-    sum of the outer products of the patches' gradients, which tells how many independent residuals there are.
+def covariance(now: Terms, at: Callable[..., Terms], delta: Array, prior: Array) -> Array:
+    """(6, 6) inv(H) B inv(H) of an estimate without a likelihood (Huber 1967): H is the curvature of `now`, at delta,
+    and B the sum of the outer products of its gradients, which tells how many independent residuals there are: those of
+    one cell of the image are not, for they are of the same things seen again (Liang and Zeger 1986).
 
-    The curvature of Gauss and Newton promises too much where intensities explain an image badly. So it only gives the
-    directions, along each of which the information is seen to fall: by differences of its gradient.
+    The curvature of Gauss and Newton promises too much where a cloud explains an image badly. So it only gives the
+    directions, along each of which the information, here `at` some of the frames, is seen to fall by FALL nats.
     """
-    now = at(delta)
     of_cells = _summed(now.gradient, now.cells)
     spread = of_cells.T @ of_cells + prior
     values, vectors = np.linalg.eigh(now.curvature + prior)
-    steps = vectors * np.sqrt(2.0 * FALL / values)  # columns, each of which costs FALL nats
-    slopes = [at(delta - step).gradient.sum(axis=0) - at(delta + step).gradient.sum(axis=0) for step in steps.T]
-    seen = steps.T @ (0.5 * np.transpose(slopes) + prior @ steps) / (2.0 * FALL)  # 1 where it is as promised
+    steps = vectors * np.sqrt(2.0 * FALL / values)  # columns, each of which should cost FALL nats of all frames
+    slopes = [
+        at(delta - step, curved=False).gradient.sum(axis=0) - at(delta + step, curved=False).gradient.sum(axis=0)
+        for step in steps.T
+    ]
+    seen = steps.T @ (0.5 * np.transpose(slopes) + prior @ steps)
+    promised = np.einsum("ik,ij,jk->k", steps, at(delta).curvature + prior, steps)
+    seen /= np.sqrt(np.outer(promised, promised))  # 1 where it is as promised
     share, turn = np.linalg.eigh(0.5 * (seen + seen.T))
     root = steps @ turn * np.sqrt(1.0 / (2.0 * FALL))
     inverse = (root / np.clip(share, LEAST, 1.0)) @ root.T

@@ -35,7 +35,8 @@ class Monitor:
     """Counts drift from `nominal`, T_camera_lidar, or from what was accepted since.
 
     With a history it goes on where the last one of this rig ended, if that had the same nominal calibration, and
-    records what it finds. Raises InputError `history` where nothing can be recorded; what was found is then kept, and goes with the next.
+    records what it finds. Raises InputError `history` where nothing can be recorded; what was found is then kept, and
+    goes with the next.
     """
 
     def __init__(self, nominal: Pose, rig: Rig, settings: Settings, history: History | None = None) -> None:

@@ -21,14 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2p_ros.core.config import WatchSettings
+from i2p_ros.core.drifts import AXES, INTERVAL, SCALES, UNITS
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array
 from i2p_ros.monitor.refinement import Drift
 
 Flags = NDArray[np.bool_]
-AXES = ("tx", "ty", "tz", "rx", "ry", "rz")  # of the optical frame: right, down, forward
 DAY = 86400.0  # s
-INTERVAL = NormalDist().inv_cdf(0.975)
 EVIDENCE = 30.0  # pairs of estimates that the expected correlation counts as
 QUARANTINE = 16  # estimates that must pass before anything is learned from one
 CLEARER = 6.0  # of chi squared, by which one course must fit better than the other to be named
@@ -314,7 +313,7 @@ class Watch:
 
 
 def _in_words(drift: Array, half: Array, detectable: Array, moved: Flags, observed: Flags) -> tuple[str, ...]:
-    scale, unit = np.repeat([100.0, 180.0 / np.pi], 3), ["cm"] * 3 + ["deg"] * 3
+    scale, unit = SCALES, UNITS
     lines = []
     for i, axis in enumerate(AXES):
         if moved[i]:
