@@ -363,16 +363,9 @@ def train(
     about |= {"data": data_in_words, "drives": list(known)}
     with progress("training", s.samples) as step:
         done = run(
-            family,
-            data,
-            out,
-            settings,
-            start=weights,
-            workers=workers,
-            about=about,
-            validation=validation,
+            family, data, out, settings, start=weights, workers=workers, about=about, validation=validation,
             progress=step,
-        )
+        )  # fmt: skip
     console.print(_throughput_table(done.throughput))
     console.print(escape(f"weights: {out / 'model.safetensors'}; try: i2p evaluate {out}"), soft_wrap=True)
 
