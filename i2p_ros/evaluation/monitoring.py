@@ -108,6 +108,8 @@ def monitored(
     if result is None or last is None:
         raise InputError(f"{source.name}: no pair can be used: {dict(lost) or 'it is empty'}", "pairs")
     _take(result, result.monitor.finish())
+    if result.monitor.trouble:
+        raise InputError(result.monitor.trouble, "history")
     result.lost = lost
     _paint(result, last.pair, settings.refinement.columns)
     return result

@@ -35,14 +35,15 @@ class Monitor:
     """Counts drift from `nominal`, T_camera_lidar, or from what was accepted since.
 
     With a history it goes on where the last one of this rig ended, if that had the same nominal calibration, and
-    records what it finds. Raises InputError `history` where nothing can be recorded; what was found is then kept, and
-    goes with the next.
+    records what it finds. What cannot be recorded is kept, and goes with the next: `trouble` says why meanwhile.
     """
 
     def __init__(self, nominal: Pose, rig: Rig, settings: Settings, history: History | None = None) -> None:
         self.nominal, self.rig, self.settings, self.history = nominal, rig, settings, history
         self.watch = Watch(settings.watch, settings.monitor.window / settings.monitor.rate_hz)
-        self.unrecorded: list[Finding] = []
+        self.trouble = ""
+        self._unrecorded: list[Finding] = []
+        self._anew = False
         self._frames: list[Frame] = []
         self._fastest = Motion()
         self._due = 0  # ns
@@ -54,9 +55,9 @@ class Monitor:
 
     def add(self, pair: Pair, motion: Motion | None = None) -> Finding | None:
         """What was found, if this pair completes a window. Pairs beyond the rate or of the same sight are left out."""
-        if pair.stamp < self._last:
+        if self._anew or pair.stamp < self._last:
             self.reset()
-        if pair.stamp < self._due or self._shown_before(pair):
+        if not self.wants(pair.stamp) or self._shown_before(pair):
             return None
         self._frames.append(observed(pair, self.nominal, self.settings.refinement))
         step = round(1e9 / self.settings.monitor.rate_hz)
@@ -67,6 +68,18 @@ class Monitor:
             max(self._fastest.speed, abs(motion.speed)), max(self._fastest.turn_deg_s, abs(motion.turn_deg_s))
         )
         return self._found() if len(self._frames) >= self.settings.monitor.window else None
+
+    def wants(self, stamp: int) -> bool:
+        """Whether a pair of this stamp (ns) would be looked at; one from before the last too, for time has jumped."""
+        return self._anew or stamp >= self._due or stamp < self._last
+
+    def begin_anew(self) -> None:
+        """Reset before the next pair; for another thread than that of `add`."""
+        self._anew = True
+
+    def is_from(self, nominal: Pose) -> bool:
+        """Whether this is the nominal calibration that drift is counted from."""
+        return bool(np.abs(self.nominal.local(nominal)).max() <= SAME_NOMINAL)
 
     def finish(self) -> Finding | None:
         """What the pairs that wait say, if they are enough; for the end of a recording."""
@@ -98,7 +111,7 @@ class Monitor:
         """Forget all estimates; what drift is counted from stays."""
         self.watch.forget()
         self._clear()
-        self._due = self._last = 0
+        self._due, self._last, self._anew = 0, 0, False
         self._known, self._seen = [], None
 
     def _found(self) -> Finding:
@@ -108,14 +121,18 @@ class Monitor:
         self._known = [drift.delta]
         finding = Finding(drift, self.watch.update(drift, motion))
         if self.history is not None:
-            self.unrecorded.append(finding)
+            self._unrecorded.append(finding)
             self._record(self.history)
         return finding
 
     def _record(self, history: History) -> None:
-        while self.unrecorded:
-            history.record(self.rig, self.unrecorded[0].drift, self.unrecorded[0].verdict)
-            self.unrecorded.pop(0)
+        try:
+            while self._unrecorded:
+                history.record(self.rig, self._unrecorded[0].drift, self._unrecorded[0].verdict)
+                self._unrecorded.pop(0)
+            self.trouble = ""
+        except InputError as error:
+            self.trouble = f"{error}; {len(self._unrecorded)} findings wait to be recorded"
 
     def _clear(self) -> None:
         self._frames, self._fastest = [], Motion()
@@ -131,7 +148,7 @@ class Monitor:
 
     def _resume(self, history: History) -> None:
         known = history.latest(self.rig)
-        if known is None or np.abs(known[1].nominal.local(self.nominal)).max() > SAME_NOMINAL:
+        if known is None or not self.is_from(known[1].nominal):
             self.rig = history.begin(self.rig, Epoch(self.nominal), 0)
             return
         self.rig, self.watch.reference = known[0], known[1].reference
