@@ -156,6 +156,65 @@ class ReplaySettings(_Group):
     timeout_s: float = Field(60.0, gt=0, description="longest wait for the localizer, s")
 
 
+class RefinementSettings(_Group):
+    """The refinement of a drift around the nominal calibration."""
+
+    width: int = Field(1280, ge=64, description="wider images are made smaller, px")
+    columns: int = Field(16, ge=2, le=256, description="cells across the image, in each of which points are compared")
+    min_points: int = Field(24, ge=8, description="cells with fewer points are left out")
+    max_points: int = Field(5000, ge=100, description="most points of a frame")
+    border: float = Field(
+        0.02, ge=0, lt=0.2, description="so near the image's border no points are taken, of its width"
+    )
+    max_m: float = Field(0.3, gt=0, description="deviation of a drift that is expected before any is seen, m")
+    max_deg: float = Field(3.0, gt=0, description="the same of its rotation, deg")
+    iterations: int = Field(12, ge=1, description="most steps on one level of the images")
+
+
+class MonitorSettings(_Group):
+    """From pairs to windows, and where what was found is kept."""
+
+    rate_hz: float = Field(1.0, gt=0, description="pairs a second that are looked at")
+    window: int = Field(10, ge=1, le=200, description="pairs of a window, which gives one estimate")
+    min_change: float = Field(
+        6.0, ge=0, description="a pair whose image differs less from that of the pair before is left out, grey levels"
+    )
+    vehicle: str = Field("vehicle", min_length=1, description="name of the vehicle in the history")
+    history: str = Field("", description="SQLite file that estimates and verdicts are kept in; empty: none")
+    retention_days: float = Field(365.0, gt=0, description="older records are removed, days")
+    nominal: str = Field(
+        "tf", min_length=1, description="nominal calibration: tf, or a file: URDF, or YAML as ~/save writes it"
+    )
+
+
+class WatchSettings(_Group):
+    """The sequential test of drift estimates. `_m` and `_deg` are of each axis."""
+
+    false_alarms_per_day: float = Field(0.1, gt=0, description="of a calibration that has not moved, at most")
+    tolerance_m: float = Field(0.015, ge=0, description="a smaller drift is a warning, not an alarm, m")
+    tolerance_deg: float = Field(0.1, ge=0, description="the same of rotation, deg")
+    systematic_m: float = Field(
+        0.03,
+        ge=0,
+        description="how far all estimates may be off alike at a true calibration, before one is accepted, m",
+    )
+    systematic_deg: float = Field(0.2, ge=0, description="the same of rotation, deg")
+    accepted_m: float = Field(0.01, ge=0, description="the same of differences to a state that was accepted, m")
+    accepted_deg: float = Field(0.05, ge=0, description="the same of rotation, deg")
+    inflation: float = Field(1.5, ge=1, description="factor on the variance of estimates")
+    correlation: float = Field(0.0, ge=0, lt=1, description="of successive estimates, as expected before any are seen")
+    memory: int = Field(64, ge=4, description="estimates that are averaged at most")
+    unseen_m: float = Field(0.1, gt=0, description="an axis whose detectable drift is larger is not observed, m")
+    unseen_deg: float = Field(0.5, gt=0, description="the same of rotation, deg")
+    min_nats: float = Field(20.0, ge=0, description="estimates of less information a frame are of a poor scene")
+    max_speed: float = Field(40.0, gt=0, description="faster estimates are left out, m/s")
+    max_turn_deg_s: float = Field(20.0, gt=0, description="estimates of faster turns are left out, deg/s")
+    baseline_m: float = Field(0.005, ge=0, description="largest slow variation that is learned as normal, m")
+    baseline_deg: float = Field(0.02, ge=0, description="the same of rotation, deg")
+    baseline_days: float = Field(1.0, gt=0, description="time that the slow variation is averaged over, days")
+    stale_s: float = Field(120.0, gt=0, description="time without an estimate after which nothing is sure, s")
+
+
 class TrainingSettings(_Group):
     """The training loop."""
 
@@ -212,6 +271,9 @@ class Settings(_Group):
     node: NodeSettings = NodeSettings()
     replay: ReplaySettings = ReplaySettings()
     training: TrainingSettings = TrainingSettings()
+    refinement: RefinementSettings = RefinementSettings()
+    monitor: MonitorSettings = MonitorSettings()
+    watch: WatchSettings = WatchSettings()
 
 
 def load_settings(files: Iterable[Path] = (), overrides: Iterable[str] = (), base: Settings | None = None) -> Settings:

@@ -25,15 +25,15 @@ def centre_of(poses: Sequence[Pose]) -> tuple[Pose, Array]:
     return poses[-1].retract(middle), ROBUST * np.median(np.abs(deltas - middle), axis=0)
 
 
-def write_calibration(folder: Path, poses: Sequence[Pose], lidar: str, camera: str) -> list[Path]:
-    """Files <lidar>_<camera>.yaml, .urdf and .sh of T_lidar_camera; poses are T_camera_lidar.
+def write_calibration(folder: Path, pose: Pose, std: Array, pairs: int, lidar: str, camera: str) -> list[Path]:
+    """Files <lidar>_<camera>.yaml, .urdf and .sh of T_lidar_camera; the pose is T_camera_lidar, of so many pairs, and
+    `std` (6,) the standard deviation that one of them gives it.
 
-    Raises InputError without poses, or when the folder cannot be written.
+    Raises InputError when the folder cannot be written.
     """
-    T_camera_lidar, std = centre_of(poses)
-    T_lidar_camera = T_camera_lidar.inverse()
+    T_lidar_camera = pose.inverse()
     texts = {
-        "yaml": _yaml(T_lidar_camera, std, len(poses), lidar, camera),
+        "yaml": _yaml(T_lidar_camera, std, pairs, lidar, camera),
         "urdf": _urdf(T_lidar_camera, lidar, camera),
         "sh": _command(T_lidar_camera, lidar, camera),
     }
