@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
+from rclpy.exceptions import InvalidHandle
 from rclpy.node import Node
 
 from i2p_ros.core.config import Settings
@@ -101,7 +102,8 @@ class Channel:
         return write_calibration(folder, pose, std, len(self._poses), lidar, camera)
 
     def process(self, job: Job) -> None:
-        """The whole way of one pair, in the worker's thread. This is the border: DeviceError alone is raised."""
+        """The whole way of one pair, in the worker's thread. This is the border: DeviceError alone is raised, and
+        InvalidHandle where the channel was closed meanwhile."""
         try:
             pair = self._inputs.decoded(job)
             decode_s = job.age_ms / 1e3
@@ -113,6 +115,8 @@ class Channel:
             self._refuse(job, Status.BAD_INPUT, error.reason, str(error))
         except DeviceError as error:
             self._refuse(job, Status.NOT_PROCESSED, "device_lost", str(error))
+            raise
+        except InvalidHandle:
             raise
         except Exception as error:
             if self._node.context.ok():  # else the node has just been taken down

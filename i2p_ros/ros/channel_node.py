@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
-from rclpy.exceptions import ROSInterruptException
+from rclpy.exceptions import InvalidHandle, ROSInterruptException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
@@ -180,6 +180,8 @@ class ChannelNode(LifecycleNode, Generic[C]):
             channel.process(job)
         except DeviceError as error:
             self._lost = error
+        except InvalidHandle:
+            pass  # the channel was closed while the pair ran: nobody waits for the answer
 
     def _take_down(self) -> None:
         if self._worker is not None:
