@@ -74,3 +74,20 @@ def test_a_pair_that_outlives_the_deactivation_ends_in_silence(make, monkeypatch
     assert graph.change(ACTIVATE)
     graph.subscribed()
     assert graph.play(graph.messages(1))["status"] == "ok"
+
+
+@pytest.mark.parametrize("names", ["ri ght", "/left", "a//b", "left,left", "1st", "left,b:c"])
+def test_names_that_no_topic_can_have_are_refused_at_the_start(ros_context, names):
+    with pytest.raises(I2PError, match="cameras"):
+        Graph(ros_context, KnownLocalizer(), node__cameras=names)
+
+
+def test_an_activation_that_fails_says_why_and_leaves_nothing_behind(make, capfd):
+    graph = make(node__autostart=False, **{"qos_overrides./points.subscription.reliability": "banana"})
+    for _ in range(2):
+        assert graph.change(CONFIGURE) and not graph.change(ACTIVATE)
+        assert "cannot activate" in capfd.readouterr().err
+        assert not list(graph.node.subscriptions)
+    assert not any(thread.name == "worker" for thread in threading.enumerate())
+    with pytest.raises(I2PError, match="banana"):
+        make(**{"qos_overrides./points.subscription.reliability": "banana"})

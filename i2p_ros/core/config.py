@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from i2p_ros.core.errors import SettingsError, one_line
 
@@ -138,6 +139,15 @@ class NodeSettings(_Group):
         ge=0,
         description="time for one pair after which the node ends itself, with exit code 1, s; 0: never",
     )
+
+    @field_validator("cameras", "lidars")
+    @classmethod
+    def _begin_topics(cls, listed: str) -> str:
+        names = [name.strip() for name in listed.split(",") if name.strip()]
+        sound = all(re.fullmatch(r"[A-Za-z_]\w*(/[A-Za-z_]\w*)*", name, re.ASCII) for name in names)
+        if not sound or len(set(names)) < len(names):
+            raise ValueError("names that topics can begin with, each once and with commas between, such as left,right")
+        return listed
 
 
 class ReplaySettings(_Group):
