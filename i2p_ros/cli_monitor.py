@@ -112,6 +112,44 @@ def history(
         Console().print(_history_table(rows[-last:], len(rows)))
 
 
+@monitor.command(epilog="Example: i2p monitor bench --json monitor.json")
+def bench(
+    full: Annotated[bool, typer.Option("--full", help="All sizes and kinds, 200 drives without drift: hours.")] = False,
+    kitti: Annotated[Path | None, typer.Option(help="Folder with KITTI's raw and odometry: real frames too.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first drive.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Drifts of known size before the monitor and before simple rivals. Made-up drives have no systematic offset."""
+    from i2p_ros.evaluation import bench_monitor
+
+    check_targets(json_file)
+    settings = load_settings(files, overrides)
+    plan = bench_monitor.FULL if full else bench_monitor.QUICK
+    with progress("drives", sum(part.drives for part in plan)) as step:
+        rows = bench_monitor.run_plan(plan, settings, seed, workers, step)
+    if kitti:
+        rows += bench_monitor.of_kitti(kitti, settings, full)
+    found = bench_monitor.summary(rows)
+    write_json(found, json_file)
+    if json_file != Path("-"):
+        Console().print(_bench_table(found))
+        for name, text in bench_monitor.DEFINITIONS.items():
+            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+
+
+def _bench_table(rows: list[dict[str, Any]]) -> Table:
+    keys = ("method", "source", "kind", "axis", "drift", "runs", "detected", "delay_s", "false_alarms", "error",
+            "coverage95", "auc")  # fmt: skip
+    table = Table(*keys)
+    for row in rows:
+        cells = ["" if row[k] is None else f"{row[k]:.3g}" if isinstance(row[k], float) else str(row[k]) for k in keys]
+        table.add_row(*cells, style="bold" if row["method"] == "i2p" else "")
+    return table
+
+
 def _history(settings: Settings) -> History | None:
     from i2p_ros.monitor.history import History
 

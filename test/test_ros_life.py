@@ -22,7 +22,7 @@ from ros_graph import Graph, KnownLocalizer, Samples
 
 from i2p_ros.core.config import ReplaySettings
 from i2p_ros.core.errors import ModelError
-from i2p_ros.ros import localizer_node
+from i2p_ros.ros import channel_node, localizer_node
 from i2p_ros.ros.playing import replay
 
 
@@ -140,13 +140,13 @@ def test_a_hundred_cycles_give_everything_back(make, monkeypatch):
     graph.node._given = None
     used, entities = [], []
     for cycle in range(100):
-        assert graph.node.trigger_configure() == localizer_node.SUCCESS
-        assert graph.node.trigger_activate() == localizer_node.SUCCESS
+        assert graph.node.trigger_configure() == channel_node.SUCCESS
+        assert graph.node.trigger_activate() == channel_node.SUCCESS
         if cycle % 10 == 0:  # with a pair now and then
             graph.send(graph.messages(cycle))
         graph.until(lambda: False, 0.02)
-        assert graph.node.trigger_deactivate() == localizer_node.SUCCESS
-        assert graph.node.trigger_cleanup() == localizer_node.SUCCESS
+        assert graph.node.trigger_deactivate() == channel_node.SUCCESS
+        assert graph.node.trigger_cleanup() == channel_node.SUCCESS
         used.append(rss_mb())
         entities.append(
             (len(list(graph.node.publishers)), len(list(graph.node.subscriptions)), len(list(graph.node.timers)))

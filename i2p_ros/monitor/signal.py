@@ -178,6 +178,12 @@ def compared(frame: Frame, translation: Array, drift: Array, level: int, curved:
     return Terms.joined([_of_signal(frame, k, *one, turned, curved) for k, one in enumerate(seen)])
 
 
+def edge_information(frame: Frame, translation: Array, drift: Array) -> float:
+    """Nats that jumps of range and edges alone say of each other, on the finest image; arguments as of `compared`."""
+    terms = compared(frame, translation, drift, 0, curved=False)
+    return float(terms.information[len(frame.first) :].sum())
+
+
 def _seen(frame: Frame, turned: Floats, translation: Floats, level: int) -> list[tuple[Floats, Floats]]:
     """Of each signal the value (N,) where the points are seen, and its gradient (N, 3) by the points, per m."""
     image = frame.levels[level]
