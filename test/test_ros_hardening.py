@@ -3,8 +3,11 @@
 """What robots do to the node beside sending it messages: transitions at odd moments, odd settings, odd transforms."""
 
 import gc
+import shlex
 import threading
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
@@ -12,9 +15,11 @@ pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.p
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from ros_graph import Graph, KnownLocalizer
+from ros_graph import T_CAMERA_LIDAR, Graph, KnownLocalizer
+from std_srvs.srv import Trigger
 
 from i2p_ros.core.errors import I2PError
+from i2p_ros.ros.calibration import write_calibration
 
 CONFIGURE, ACTIVATE, DEACTIVATE = (
     getattr(Transition, f"TRANSITION_{name}") for name in ("CONFIGURE", "ACTIVATE", "DEACTIVATE")
@@ -91,3 +96,57 @@ def test_an_activation_that_fails_says_why_and_leaves_nothing_behind(make, capfd
     assert not any(thread.name == "worker" for thread in threading.enumerate())
     with pytest.raises(I2PError, match="banana"):
         make(**{"qos_overrides./points.subscription.reliability": "banana"})
+
+
+def test_a_calibration_is_saved_while_pairs_are_localized(make, tmp_path):
+    graph = make(node__calibration_dir=str(tmp_path))
+    graph.subscribed()
+    graph.play(graph.messages())
+    (channel,) = graph.node._channels
+    channel._poses.extend([T_CAMERA_LIDAR] * 200)
+    ended = threading.Event()
+
+    def localize():  # as the worker does, only faster
+        while not ended.wait(1e-4):
+            channel._poses.append(T_CAMERA_LIDAR)
+
+    thread = threading.Thread(target=localize)
+    thread.start()
+    try:
+        assert all(graph.ask(Trigger, "save_calibration").success for _ in range(3))
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_service_that_fails_answers_all_the_same(make, monkeypatch):
+    graph = make()
+    monkeypatch.setattr(graph.node._channels[0], "forget", lambda reason: 1 / 0)
+    answer = graph.ask(Trigger, "reset")
+    assert not answer.success and "ZeroDivisionError" in answer.message
+
+
+def test_one_camera_without_poses_keeps_no_other_from_being_saved(make, tmp_path):
+    graph = make(node__cameras="left,right", node__calibration_dir=str(tmp_path))
+    for channel in graph.node._channels[1:]:
+        channel._frame_names = ("right", "lidar")
+        channel._poses.append(T_CAMERA_LIDAR)
+    answer = graph.ask(Trigger, "save_calibration")
+    assert not answer.success and "lidar_right.yaml" in answer.message and "left: no pose" in answer.message
+    assert (tmp_path / "lidar_right.yaml").is_file()
+
+
+def test_names_of_frames_are_quoted_where_a_calibration_is_written(tmp_path):
+    lidar, camera = "a b; exit 1", 'c<"&'
+    _, urdf, command = write_calibration(tmp_path, T_CAMERA_LIDAR, np.ones(6), 1, lidar, camera)
+    joint = ElementTree.fromstring(urdf.read_text())
+    assert (joint.find("parent").get("link"), joint.find("child").get("link")) == (lidar, camera)
+    assert {lidar, camera} <= set(shlex.split(command.read_text()))
+
+
+def test_a_user_without_a_home_has_a_node_that_says_so_when_it_is_to_save(make):
+    graph = make(node__calibration_dir="~nobody-of-this-name/calibration")
+    (channel,) = graph.node._channels
+    channel._poses.append(T_CAMERA_LIDAR)
+    answer = graph.ask(Trigger, "save_calibration")
+    assert not answer.success and "cannot write" in answer.message

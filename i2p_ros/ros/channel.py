@@ -98,8 +98,9 @@ class Channel:
     def save_calibration(self, folder: Path) -> list[Path]:
         """Files with where the camera is to the lidar, by the poses of late; raises InputError."""
         camera, lidar = self._frame_names or ("", "")
-        pose, std = centre_of(self._poses)
-        return write_calibration(folder, pose, std, len(self._poses), lidar, camera)
+        poses = list(self._poses)  # at once: the worker adds to them
+        pose, std = centre_of(poses)
+        return write_calibration(folder, pose, std, len(poses), lidar, camera)
 
     def process(self, job: Job) -> None:
         """The whole way of one pair, in the worker's thread. This is the border: DeviceError alone is raised, and
