@@ -15,12 +15,18 @@ pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.p
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from ros_graph import T_CAMERA_LIDAR, Graph, KnownLocalizer
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from ros_graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer
+from sensor_msgs.msg import PointField
+from sensor_msgs_py.point_cloud2 import create_cloud
 from std_srvs.srv import Trigger
+from tf2_msgs.msg import TFMessage
 
-from i2p_ros.core.errors import I2PError
+from i2p_ros.core.errors import I2PError, InputError
+from i2p_ros.ros import messages
 from i2p_ros.ros.calibration import write_calibration
 
+STEP = 10**8  # ns
 CONFIGURE, ACTIVATE, DEACTIVATE = (
     getattr(Transition, f"TRANSITION_{name}") for name in ("CONFIGURE", "ACTIVATE", "DEACTIVATE")
 )
@@ -30,6 +36,7 @@ class Managed(Graph):
     """A node whose services are called."""
 
     def joined(self):
+        self.senders = {}
         return self.tester.count_publishers("/diagnostics") > 0
 
     def ask(self, kind, name, **request):
@@ -150,3 +157,63 @@ def test_a_user_without_a_home_has_a_node_that_says_so_when_it_is_to_save(make):
     channel._poses.append(T_CAMERA_LIDAR)
     answer = graph.ask(Trigger, "save_calibration")
     assert not answer.success and "cannot write" in answer.message
+
+
+def tell(graph, *links, static=False):
+    """Send transforms (parent, child, stamp) to the node."""
+    kept = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    if static not in graph.senders:
+        topic, qos = ("/tf_static", kept) if static else ("/tf", 100)
+        graph.senders[static] = graph.tester.create_publisher(TFMessage, topic, qos)
+        assert graph.until(graph.senders[static].get_subscription_count)
+        graph.until(lambda: False, 0.2)
+    parts = [
+        messages.transform_stamped(T_CAMERA_LIDAR, messages.header(stamp, parent), child)
+        for parent, child, stamp in links
+    ]
+    graph.senders[static].publish(TFMessage(transforms=parts))
+    graph.until(lambda: False, 0.1)
+
+
+def test_row_60_frames_of_another_clock_do_not_make_others_forgotten(make):
+    graph = make(tracking__prior="tf")
+    for k in range(4):
+        tell(graph, ("camera", "lidar", START + k * STEP))
+        tell(graph, ("elsewhere", "unsynchronised", START + 3600 * 10**9 + k * STEP))
+        tell(graph, ("elsewhere", "never_stamped", 0))
+    graph.subscribed()
+    assert graph.play(graph.messages(2))["status"] == "ok" and graph.localizer.priors[0] is not None
+
+
+def test_row_60_time_may_jump_back_while_a_fixed_frame_has_two_parents(make):
+    graph = make(tracking__prior="tf")
+    tell(graph, ("mast", "camera", START), ("camera", "lidar", START), static=True)
+    tell(graph, ("roof", "camera", START), static=True)
+    for stamp in (START + 100 * 10**9, START):
+        tell(graph, ("odom", "base", stamp))
+    frames = graph.node._frames
+    np.testing.assert_allclose(frames.lookup("camera", "lidar", START).matrix, T_CAMERA_LIDAR.matrix, atol=1e-9)
+    np.testing.assert_allclose(frames.lookup("odom", "base", START).matrix, T_CAMERA_LIDAR.matrix, atol=1e-9)
+
+
+def test_a_moving_frame_does_not_stand_still_after_a_jump(make):
+    graph = make(tracking__prior="tf")
+    tell(graph, ("odom", "camera", START), ("odom", "base", START + 100 * 10**9))
+    tell(graph, ("mast", "camera", START), static=True)
+    tell(graph, ("odom", "base", START))
+    with pytest.raises(InputError, match="camera"):
+        graph.node._frames.lookup("odom", "camera", START)
+
+
+def test_points_from_before_the_epoch_are_taken_as_they_come(make):
+    graph = make()
+    tell(graph, ("odom", "lidar", START), static=True)
+    graph.subscribed()
+    parts = graph.messages()
+    fields = [PointField(name=n, offset=4 * i, datatype=7, count=1) for i, n in enumerate(("x", "y", "z", "time"))]
+    points = np.random.default_rng(0).uniform(-9, 9, (500, 4)).astype(np.float32)
+    points[:, 3] = np.linspace(-0.1, 0.0, len(points))
+    parts["points"] = create_cloud(parts["points"].header, fields, points)
+    for part in parts.values():
+        part.header.stamp = messages.time_message(STEP // 2)
+    assert graph.play(parts)["status"] == "ok"
