@@ -121,7 +121,8 @@ class NodeSettings(_Group):
     base_frame: str = Field("", description="frame whose pose is published, known to tf; empty: the camera's")
     tf_mode: Literal["none", "estimate", "map_to_odom"] = Field(
         "estimate",
-        description="what is sent to tf: <cloud frame> -> <camera frame>_estimated, or <cloud frame> -> odom_frame",
+        description="what is sent to tf: <cloud frame> -> <camera frame>_estimated (_<lidar>, of named lidars), or "
+        "<cloud frame> -> odom_frame",
     )
     odom_frame: str = Field("odom", min_length=1, description="frame of the odometry, above the camera in tf")
     tf_timeout_s: float = Field(0.1, ge=0, le=5, description="longest wait for a transform that is not there yet, s")

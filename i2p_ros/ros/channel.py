@@ -60,8 +60,7 @@ class Channel:
         self._tracker = Tracker(settings.tracking)
         self._priors = Priors(settings, self._tracker, frames)
         self._poses: deque[Pose] = deque(maxlen=CALIBRATION_POSES)  # accepted, T_camera_cloud
-        prefix = "".join(f"{name}/" for name in (camera, lidar) if name)
-        self._outputs = Outputs(node, settings.node, frames, prefix)
+        self._outputs = Outputs(node, settings.node, frames, camera, lidar)
         self._inputs = Inputs(node, settings, camera, lidar, frames, self.health, self._hand_over, self.forget)
         if settings.tracking.prior in ("constant_velocity", "odometry"):
             self._inputs.listen(PoseWithCovarianceStamped, "/initialpose", self._priors.give, RELIABLE)
