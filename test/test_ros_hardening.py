@@ -15,6 +15,7 @@ pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.p
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer
 from sensor_msgs.msg import PointField
@@ -23,8 +24,10 @@ from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
 from i2p_ros.core.errors import I2PError, InputError
+from i2p_ros.core.resources import resource
 from i2p_ros.ros import messages
 from i2p_ros.ros.calibration import write_calibration
+from i2p_ros.ros.monitor_node import MonitorNode
 
 STEP = 10**8  # ns
 CONFIGURE, ACTIVATE, DEACTIVATE = (
@@ -217,3 +220,23 @@ def test_points_from_before_the_epoch_are_taken_as_they_come(make):
     for part in parts.values():
         part.header.stamp = messages.time_message(STEP // 2)
     assert graph.play(parts)["status"] == "ok"
+
+
+def test_the_policy_lets_the_monitor_do_what_it_does_and_no_more(ros_context):
+    sim_time = [Parameter("use_sim_time", value=True)]
+    node = MonitorNode(context=ros_context, use_global_arguments=False, parameter_overrides=sim_time)
+    profile = ElementTree.parse(resource("config/sros2_policy.xml")).find(".//profile[@node='drift_monitor']")
+
+    def allowed(kind, action):
+        (group,) = (g for g in profile.findall(kind) if g.get(action) == "ALLOW")
+        return {entry.text.replace("~", "/drift_monitor") if "~" in entry.text else f"/{entry.text}" for entry in group}
+
+    try:
+        optional = {"/image/compressed", "/parameter_events"}
+        assert {one.topic_name for one in node.subscriptions} == allowed("topics", "subscribe") - optional
+        of_rcl = {"/rosout", "/drift_monitor/transition_event"}
+        assert {one.topic_name for one in node.publishers} | of_rcl == allowed("topics", "publish")
+        served = dict(node.get_service_names_and_types_by_node("drift_monitor", "/"))
+        assert {one.service_name for one in node.services} | served.keys() == allowed("services", "reply")
+    finally:
+        node.destroy_node()
