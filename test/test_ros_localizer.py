@@ -158,7 +158,7 @@ def test_a_covariance_that_is_not_finite_is_not_published(make):
     graph = make()
     spoilt = PoseEstimate(Status.OK, pose=T_CAMERA_LIDAR, covariance=np.full((6, 6), np.nan))
     graph.localizer.answer = lambda pair: spoilt
-    assert graph.play(graph.messages())["status"] == "bad_input"
+    assert graph.play(graph.messages())["status"] == "nonfinite"
     assert not graph.heard["/localizer/pose"] and not graph.heard["/tf"]
 
 

@@ -48,7 +48,11 @@ class Inputs:
         offsets = int(pairing.time_offset_s * 1e9), int(pairing.image_time_offset_s * 1e9)
         self._pairer: Pairer[Stamped, Stamped] = Pairer(int(pairing.slop_s * 1e9), *offsets)
         self._subscriptions: list[Any] = []
-        self._subscribe(f"{camera}/" if camera else "", f"{lidar}/" if lidar else "")
+        try:
+            self._subscribe(f"{camera}/" if camera else "", f"{lidar}/" if lidar else "")
+        except Exception:
+            self.close()
+            raise
 
     @property
     def known(self) -> dict[str, Any]:

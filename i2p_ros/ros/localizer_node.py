@@ -28,7 +28,7 @@ class LocalizerNode(ChannelNode[Channel]):
     def __init__(self, localizer: PairLocalizer | None = None, **node_arguments: Any) -> None:
         super().__init__("localizer", **node_arguments)
         self._given, self._localizer = localizer, localizer
-        Services(self, lambda: self._channels, Path(self.settings.node.calibration_dir).expanduser())
+        Services(self, lambda: self._channels, Path(self.settings.node.calibration_dir))
         self.start()
 
     def load(self) -> None:
