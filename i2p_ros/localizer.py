@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +13,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, one_line
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.pnp import Calibration, Look, NoPoseError, best_of, propose
@@ -42,69 +42,66 @@ class Localizer:
 
         Raises DeviceError when the device is lost.
         """
-        clock = _Clock()
+        with recording() as record, stage("pose"):
+            estimate = self._answer(pair, prior)
+        return replace(estimate, seconds={name: work.seconds for name, work in record.stages.items()})
+
+    def _answer(self, pair: Pair, prior: Prior | None) -> PoseEstimate:
         try:
-            guesses = [prior.pose] if prior and _is_near(prior) else self._guesses(pair, prior, clock)
-            looks = self._looks(pair, guesses, clock)
+            guesses = [prior.pose] if prior and _is_near(prior) else self._guesses(pair, prior)
+            looks = self._looks(pair, guesses)
 
             def closer(pose: Pose) -> Look:
-                clock.lap("pose")
-                return Look(self.predict(pair, pose, clock), pose)
+                return Look(self.predict(pair, pose), pose)
 
-            estimate = best_of(looks, pair.camera, self.settings.pnp, self.calibration, prior, closer)
+            return best_of(looks, pair.camera, self.settings.pnp, self.calibration, prior, closer)
         except InputError as error:
-            estimate = PoseEstimate(Status.BAD_INPUT, str(error))
+            return PoseEstimate(Status.BAD_INPUT, str(error))
         except FloatingPointError as error:
-            estimate = PoseEstimate(Status.NONFINITE, str(error))
+            return PoseEstimate(Status.NONFINITE, str(error))
         except NoPoseError as none:
-            estimate = PoseEstimate(none.status, str(none))
+            return PoseEstimate(none.status, str(none))
         except DeviceMemoryError as error:
-            estimate = PoseEstimate(Status.NOT_PROCESSED, str(error))
-        clock.lap("pose")
-        return replace(estimate, seconds=clock.seconds)
+            return PoseEstimate(Status.NOT_PROCESSED, str(error))
 
-    def _guesses(self, pair: Pair, prior: Prior | None, clock: _Clock) -> list[Pose]:
+    def _guesses(self, pair: Pair, prior: Prior | None) -> list[Pose]:
         """Poses from the whole cloud."""
-        proposed = propose(self.predict(pair, clock=clock), pair.camera, self.settings.pnp, prior=prior)
-        clock.lap("pose")
-        return proposed
+        return propose(self.predict(pair), pair.camera, self.settings.pnp, prior=prior)
 
-    def _looks(self, pair: Pair, guesses: list[Pose], clock: _Clock) -> list[Look]:
+    def _looks(self, pair: Pair, guesses: list[Pose]) -> list[Look]:
         """One near each guess that sees some of the cloud; raises InputError when none does."""
         looks, refused = list[Look](), list[InputError]()
         for guess in guesses:
             try:
-                looks.append(Look(self.predict(pair, guess, clock), guess))
+                looks.append(Look(self.predict(pair, guess), guess))
             except InputError as error:
                 refused.append(error)
         if not looks:
             raise refused[0]
         return looks
 
-    def predict(self, pair: Pair, guess: Pose | None = None, clock: _Clock | None = None) -> Prediction:
+    def predict(self, pair: Pair, guess: Pose | None = None) -> Prediction:
         """Matches of a pair, of the points about the view of a guess of T_camera_lidar where there is one.
 
         Raises InputError on too few points, FloatingPointError when the network gives NaN, DeviceMemoryError when the
         device has no room for half of the points either.
         """
-        clock = clock or _Clock()
-        inputs = self.family.prepare(pair, guess)
-        clock.lap("prepare")
+        with stage("prepare"):
+            inputs = self.family.prepare(pair, guess)
         try:
-            return self._predicted(inputs, pair, guess, clock)
+            return self._predicted(inputs, pair, guess)
         except DeviceMemoryError:  # points come in random order: half of them are the same cloud, thinner
             fewer = {name: inputs[name][: len(inputs[name]) // 2] for name in ("points", "features")}
-            return self._predicted({**inputs, **fewer}, pair, guess, clock)
+            return self._predicted({**inputs, **fewer}, pair, guess)
 
-    def _predicted(self, inputs: Arrays, pair: Pair, guess: Pose | None, clock: _Clock) -> Prediction:
+    def _predicted(self, inputs: Arrays, pair: Pair, guess: Pose | None) -> Prediction:
         with device_errors():
-            outputs = self.runtime(inputs)
-            clock.lap("network")
-            if not all(bool(t.isfinite().all()) for t in outputs.values()):
-                raise FloatingPointError("the network's answer is not finite")
-            prediction = self.family.decode(inputs, outputs, pair, guess)
-            clock.lap("match")
-        return prediction
+            with stage("network"):
+                outputs = self.runtime(inputs)
+                if not all(bool(t.isfinite().all()) for t in outputs.values()):
+                    raise FloatingPointError("the network's answer is not finite")
+            with stage("match"):
+                return self.family.decode(inputs, outputs, pair, guess)
 
     def describe(self) -> str:
         """One line: model, runtime and device."""
@@ -123,19 +120,6 @@ def _is_near(prior: Prior) -> bool:
     at_camera = with_origin(prior.covariance, prior.pose, -prior.pose.inverse().translation)
     most_m, most_rad = (np.linalg.eigvalsh(block).max() ** 0.5 for block in (at_camera[:3, :3], at_camera[3:, 3:]))
     return bool(most_m <= GUESS_STD_M and most_rad <= np.radians(GUESS_STD_DEG))
-
-
-class _Clock:
-    """Seconds of each stage, of all passes together."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
-        self._last = now
 
 
 def load(model: str | None = None, settings: Settings | None = None) -> Localizer:

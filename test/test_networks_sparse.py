@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from i2p_ros.networks.blocks.sparse import SparseConv, SparseUNet, Voxels, mean_by
+from i2p_ros.networks.blocks.sparse import Pyramid, SparseConv, SparseUNet, Voxels, mean_by
 
 
 def occupied(seed: int, cells: int = 40, size: int = 6, batch: int = 2) -> Tensor:
@@ -79,10 +79,10 @@ def test_the_order_of_points_does_not_matter() -> None:
     order = torch.randperm(len(coords))
     context = torch.zeros(2, 3)
     with torch.no_grad():
-        xs, *rest = net.encode_points(coords, features)
-        here = net.decode_points(xs, *rest, context)
-        xs, *rest = net.encode_points(coords[order], features[order])
-        there = net.decode_points(xs, *rest, context)
+        here, there = (
+            net.decode_points(pyramid, net.encode_points(pyramid, x), context)
+            for pyramid, x in ((Pyramid.of_points(coords, 2), features), (Pyramid.of_points(coords[order], 2), features[order]))
+        )
     torch.testing.assert_close(here[order], there, atol=1e-5, rtol=1e-4)
 
 

@@ -26,11 +26,12 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.stages import stage
 from i2p_ros.core.types import Agreement, Correspondences, Pair, PointCloud, Prediction
 from i2p_ros.networks.blocks.attention import Exchange
 from i2p_ros.networks.blocks.image import ImageUNet
 from i2p_ros.networks.blocks.point import PointNet
-from i2p_ros.networks.blocks.sparse import SparseUNet
+from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
 from i2p_ros.networks.matching import Grid, coarse, mutual, peaks
 
 POINT_FEATURES = (
@@ -204,22 +205,30 @@ class VP2PNetwork(nn.Module):
         and `point_scores` (B, N).
         """
         b, n, _ = points.shape
-        maps = self.image.encode(image)
-        seen = maps[-1].amax((2, 3))
-        origin = points.amin(1, keepdim=True)
-        place = (points - origin) / self.voxel_m
-        cells = torch.floor(place).long()
-        batch = torch.arange(b, device=points.device)[:, None, None].expand(b, n, 1)
-        xs, levels, kernel_maps, cell = self.voxel.encode_points(
-            torch.cat([batch, cells], 2).flatten(0, 1), features.flatten(0, 1)
-        )
-        x1, x2 = self.point.encode(points, features)
-        cloud = torch.cat([_max_by_batch(xs[-1], levels[-1].coords[:, 0], b), x2.amax(1)], 1)
-        maps[-1], x2 = self._exchanged(maps[-1], x2, image[:, -2:], features[:, : x2.shape[1], :3])
-        from_points = self.point.decode(points, features, x1, x2)
-        from_voxels = self.voxel.decode_points(xs, levels, kernel_maps, cell, seen).view(b, n, -1)
-        fine = torch.cat([place - cells - 0.5, features[..., -GUESS_FEATURES:]], 2)
-        return self._heads(self.image.decode(maps, cloud), from_voxels + from_points, fine, seen, cloud)
+        with stage("image"):
+            maps = self.image.encode(image)
+            seen = maps[-1].amax((2, 3))
+        with stage("voxelize"):
+            place = (points - points.amin(1, keepdim=True)) / self.voxel_m
+            cells = torch.floor(place).long()
+            batch = torch.arange(b, device=points.device)[:, None, None].expand(b, n, 1)
+            pyramid = Pyramid.of_points(torch.cat([batch, cells], 2).flatten(0, 1), len(self.voxel.down))
+        with stage("sparse"):
+            xs = self.voxel.encode_points(pyramid, features.flatten(0, 1))
+        with stage("point"):
+            x1, x2 = self.point.encode(points, features)
+        with stage("heads"):
+            cloud = torch.cat([_max_by_batch(xs[-1], pyramid.levels[-1].coords[:, 0], b), x2.amax(1)], 1)
+            maps[-1], x2 = self._exchanged(maps[-1], x2, image[:, -2:], features[:, : x2.shape[1], :3])
+        with stage("point"):
+            from_points = self.point.decode(points, features, x1, x2)
+        with stage("sparse"):
+            from_voxels = self.voxel.decode_points(pyramid, xs, seen).view(b, n, -1)
+        with stage("image"):
+            pixels = self.image.decode(maps, cloud)
+        with stage("heads"):
+            fine = torch.cat([place - cells - 0.5, features[..., -GUESS_FEATURES:]], 2)
+            return self._heads(pixels, from_voxels + from_points, fine, seen, cloud)
 
     def _exchanged(self, pixels: Tensor, points: Tensor, directions: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """The coarsest pixels (B, C, h, w) and points (B, M, C') after they have asked each other."""

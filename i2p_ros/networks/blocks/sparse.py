@@ -121,6 +121,28 @@ class Voxels:
         return coarse, KernelMap.of(src, [row[s] for s in src], len(self), len(coarse))
 
 
+@dataclass(frozen=True)
+class Pyramid:
+    """The cells of every level, the finest first, the maps of stride 2 between them, and (P,) the finest of each point."""
+
+    levels: list[Voxels]
+    maps: list[KernelMap]
+    cell: Tensor
+
+    @staticmethod
+    def of_points(coords: Tensor, depth: int) -> Pyramid:
+        """Of (P, 4) integer coordinates with repeats, with `depth` steps of stride 2."""
+        finest, cell = Voxels.of_points(coords)
+        levels, maps = [finest], []
+        for _ in range(depth):
+            coarse, kernel_map = levels[-1].coarser()
+            levels.append(coarse)
+            maps.append(kernel_map)
+        for level in levels:
+            level.neighbours()
+        return Pyramid(levels, maps, cell)
+
+
 class SparseConv(nn.Module):
     """A sparse convolution without bias; `weight` (out, k, k, k, in). The map says which kind: same, down or up."""
 
@@ -178,28 +200,22 @@ class SparseUNet(nn.Module):
         skips = encoder[-2::-1]
         self.decode = nn.ModuleList(SparseResidual(b + s, b) for (_, b), s in zip(up, skips, strict=True))
 
-    def encode_points(
-        self, coords: Tensor, features: Tensor
-    ) -> tuple[list[Tensor], list[Voxels], list[KernelMap], Tensor]:
-        """Features, cells and maps of every level, and (P,) the finest cell of each point; coords (P, 4)."""
-        voxels, cell = Voxels.of_points(coords)
-        x = mean_by(cell, features, len(voxels))
-        x = F.relu(self.stem_norm(self.stem(x, voxels.neighbours())))
-        xs, levels, maps = [self.first(x, voxels)], [voxels], []
-        for down, norm, encode in zip(self.down, self.down_norm, self.encode, strict=True):
-            coarse, kernel_map = levels[-1].coarser()
-            xs.append(encode(F.relu(norm(down(xs[-1], kernel_map))), coarse))
-            levels.append(coarse)
-            maps.append(kernel_map)
-        return xs, levels, maps, cell
+    def encode_points(self, pyramid: Pyramid, features: Tensor) -> list[Tensor]:
+        """Features of the cells of every level, the finest first, from those of the points (P, C)."""
+        finest, *coarser = pyramid.levels
+        x = mean_by(pyramid.cell, features, len(finest))
+        x = F.relu(self.stem_norm(self.stem(x, finest.neighbours())))
+        xs = [self.first(x, finest)]
+        steps = zip(self.down, self.down_norm, self.encode, pyramid.maps, coarser, strict=True)
+        for down, norm, encode, kernel_map, level in steps:
+            xs.append(encode(F.relu(norm(down(xs[-1], kernel_map))), level))
+        return xs
 
-    def decode_points(
-        self, xs: list[Tensor], levels: list[Voxels], maps: list[KernelMap], cell: Tensor, context: Tensor
-    ) -> Tensor:
+    def decode_points(self, pyramid: Pyramid, xs: list[Tensor], context: Tensor) -> Tensor:
         """(P, C) features of the points; context (B, C') is added at the coarsest level."""
-        x = xs[-1] + self.context(context)[levels[-1].coords[:, 0]]
+        x = xs[-1] + self.context(context)[pyramid.levels[-1].coords[:, 0]]
         for i, (up, norm, decode) in enumerate(zip(self.up, self.up_norm, self.decode, strict=True)):
-            level = len(maps) - 1 - i
-            x = F.relu(norm(up(x, maps[level].transposed())))
-            x = decode(torch.cat([x, xs[level]], 1), levels[level])
-        return x[cell]
+            level = len(pyramid.maps) - 1 - i
+            x = F.relu(norm(up(x, pyramid.maps[level].transposed())))
+            x = decode(torch.cat([x, xs[level]], 1), pyramid.levels[level])
+        return x[pyramid.cell]
