@@ -49,7 +49,7 @@ app = typer.Typer(
     help="Camera-LiDAR localization: an image and a cloud in, the camera's pose with covariance out.",
     epilog="Example: i2p demo",
 )
-bench = typer.Typer(no_args_is_help=True, help="Measure against other libraries, in one run on this machine.")
+bench = typer.Typer(invoke_without_command=True)
 app.add_typer(bench, name="bench")
 console = Console(stderr=True)
 
@@ -472,6 +472,51 @@ def doctor(json_file: JsonFile = None) -> None:
             table.add_row(c.name, mark, c.says)
         Console().print(table)
     raise typer.Exit(any(c.needed and not c.ok for c in found))
+
+
+@bench.callback(epilog="Example: i2p bench --json bench.json --report results/bench")
+def bench_pairs(
+    context: typer.Context,
+    model: Annotated[str, typer.Option(help="Name of a model, or a training folder.")] = "vp2p-small",
+    device: Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option(help="In place of the setting.")] = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Different pairs.")] = 6,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = 5,
+    quick: Annotated[bool, typer.Option("--quick", help="Without other sizes of network and of clouds.")] = False,
+    json_file: JsonFile = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for bench.html with plots.")] = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Time whole pairs on this machine, stage by stage, beside the machine's limits and the published network."""
+    if context.invoked_subcommand:
+        return
+    from i2p_ros.evaluation.bench import DEFINITIONS
+    from i2p_ros.evaluation.bench import bench as run
+    from i2p_ros.evaluation.bench_report import write_bench_report
+
+    _check_targets(json_file, report and report / "bench.html")
+    settings = load_settings(files, [*overrides, *([f"device={device}"] if device else [])])
+    with _progress("measuring", pairs * rounds) as step:
+        numbers = run(settings, model, pairs, rounds, not quick, lambda done, total: step(done))
+    _write_json(numbers, json_file)
+    if report:
+        write_bench_report(report, numbers)
+    if json_file != Path("-"):
+        _show({key: value for key, value in numbers.items() if key != "definitions"}, None)
+        Console().print(_stages_table(numbers))
+        for name, text in DEFINITIONS.items():
+            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+
+
+def _stages_table(numbers: dict[str, Any]) -> Table:
+    """A line per stage, and the sum."""
+    keys = ("ms", "gflop", "mbyte", "floor_ms")
+    table = Table("stage", *keys, "times the floor", box=SIMPLE)
+    rows = [*numbers["stages"], {"name": "all", **{k: sum(row[k] for row in numbers["stages"]) for k in keys}}]
+    for row in rows:
+        times = f"{row['ms'] / row['floor_ms']:.1f}" if row["floor_ms"] > 0.01 else ""
+        table.add_row(row["name"], *(f"{row[key]:.3g}" for key in keys), times)
+    return table
 
 
 @bench.command("pnp", epilog="Example: i2p bench pnp --draws 10 --json pnp.json")

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from i2p_ros.core.camera import Camera
@@ -32,6 +34,7 @@ class Localizer:
     ) -> None:
         self.family, self.runtime, self.settings, self.name = family, runtime, settings, name
         self.calibration = calibration or Calibration()
+        self._image: tuple[Pair, NDArray[np.float32]] | None = None
 
     def localize(self, image: Image, camera: Camera, cloud: PointCloud, prior: Prior | None = None) -> PoseEstimate:
         """T_camera_lidar of an RGB image (H, W, 3) uint8 in a cloud, with covariance; or a status that says why not."""
@@ -68,17 +71,19 @@ class Localizer:
         """Poses from the whole cloud."""
         return propose(self.predict(pair), pair.camera, self.settings.pnp, prior=prior)
 
-    def _looks(self, pair: Pair, guesses: list[Pose]) -> list[Look]:
+    def _looks(self, pair: Pair, guesses: list[Pose]) -> Iterator[Look]:
         """One near each guess that sees some of the cloud; raises InputError when none does."""
-        looks, refused = list[Look](), list[InputError]()
+        refused, any_sees = list[InputError](), False
         for guess in guesses:
             try:
-                looks.append(Look(self.predict(pair, guess), guess))
+                look = Look(self.predict(pair, guess), guess)
             except InputError as error:
                 refused.append(error)
-        if not looks:
+                continue
+            any_sees = True
+            yield look
+        if not any_sees:
             raise refused[0]
-        return looks
 
     def predict(self, pair: Pair, guess: Pose | None = None) -> Prediction:
         """Matches of a pair, of the points about the view of a guess of T_camera_lidar where there is one.
@@ -87,12 +92,18 @@ class Localizer:
         device has no room for half of the points either.
         """
         with stage("prepare"):
-            inputs = self.family.prepare(pair, guess)
+            inputs = {**self.family.prepare_points(pair, guess), "image": self._image_of(pair)}
         try:
             return self._predicted(inputs, pair, guess)
         except DeviceMemoryError:  # points come in random order: half of them are the same cloud, thinner
             fewer = {name: inputs[name][: len(inputs[name]) // 2] for name in ("points", "features")}
             return self._predicted({**inputs, **fewer}, pair, guess)
+
+    def _image_of(self, pair: Pair) -> NDArray[np.float32]:
+        """That of all looks at a pair, so that the runtime sees it once."""
+        if self._image is None or self._image[0] is not pair:
+            self._image = pair, self.family.prepare_image(pair)
+        return self._image[1]
 
     def _predicted(self, inputs: Arrays, pair: Pair, guess: Pose | None) -> Prediction:
         with device_errors():
@@ -136,6 +147,5 @@ def load(model: str | None = None, settings: Settings | None = None) -> Localize
         raise ModelError(f"the manifest of {name} has no usable network settings: {one_line(error)}") from error
     network = family.network()
     load_weights(network, file)
-    return Localizer(
-        family, TorchRuntime(network, settings.device, settings.threads), settings, name, entry.calibration
-    )
+    runtime = TorchRuntime(network, settings.device, settings.threads, settings.branches)
+    return Localizer(family, runtime, settings, name, entry.calibration)

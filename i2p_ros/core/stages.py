@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -21,14 +21,20 @@ class Work:
 
     def add(self, other: Work) -> None:
         """Take in other work."""
-        self.seconds, self.flop, self.byte = self.seconds + other.seconds, self.flop + other.flop, self.byte + other.byte
+        self.seconds += other.seconds
+        self.flop += other.flop
+        self.byte += other.byte
 
 
 @dataclass
 class Record:
-    """The work of each stage, by name, in the order in which they first began."""
+    """The work of each stage, by name, in the order in which they first began.
+
+    `settle` waits until a device has done what it was asked: the clock is read after it.
+    """
 
     stages: dict[str, Work] = field(default_factory=dict)
+    settle: Callable[[], None] = field(default=lambda: None)
     _open: list[tuple[str, float]] = field(default_factory=list)  # name, and the time inside stages within it
 
     @property
@@ -41,10 +47,12 @@ class Record:
         """See `stage`."""
         self.stages.setdefault(name, Work())
         self._open.append((name, 0.0))
+        self.settle()
         start = time.perf_counter()
         try:
             yield
         finally:
+            self.settle()
             whole = time.perf_counter() - start
             _, inside = self._open.pop()
             self.stages[name].seconds += whole - inside
@@ -57,16 +65,19 @@ _record: ContextVar[Record | None] = ContextVar("record", default=None)
 
 
 @contextmanager
-def recording() -> Iterator[Record]:
-    """A record of what this thread does until the end of the block; one within another adds to it in the end."""
-    record, outer = Record(), _record.get()
+def recording(settle: Callable[[], None] | None = None) -> Iterator[Record]:
+    """A record of what this thread does until the end of the block; one within another adds to it in the end, and
+    settles as it does."""
+    outer = _record.get()
+    record = Record(settle=settle or (outer.settle if outer else lambda: None))
     token = _record.set(record)
     try:
         yield record
     finally:
         _record.reset(token)
-        for name, work in record.stages.items() if outer else ():
-            outer.stages.setdefault(name, Work()).add(work)
+        if outer:
+            for name, work in record.stages.items():
+                outer.stages.setdefault(name, Work()).add(work)
 
 
 @contextmanager

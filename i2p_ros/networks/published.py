@@ -64,12 +64,12 @@ class PixelBranch(nn.Module):
 
 def farthest(points: Tensor, n: int) -> Tensor:
     """(n,) rows of points (N, 3), each the farthest from those before it."""
-    chosen, distance = [0], torch.full((len(points),), torch.inf)
+    chosen, distance = [0], points.new_full((len(points),), torch.inf)
     axes = points.T.contiguous()  # five times quicker than row by row
     while len(chosen) < n:
         torch.minimum(distance, (axes - axes[:, chosen[-1], None]).square_().sum(0), out=distance)
         chosen.append(int(distance.argmax()))
-    return torch.tensor(chosen)
+    return torch.tensor(chosen, device=points.device)
 
 
 def ball(centres: Tensor, points: Tensor, radius: float, k: int) -> Tensor:
@@ -89,7 +89,7 @@ def _first(near: Tensor, k: int) -> Tensor:
     row, column = (near & (rank <= k)).nonzero().unbind(1)
     found = column.new_zeros(len(near), k)
     found[row, rank[row, column].long() - 1] = column
-    slots = torch.arange(k)
+    slots = torch.arange(k, device=near.device)
     return torch.where(slots < rank[:, -1:], found, found[:, :1])
 
 
@@ -154,11 +154,13 @@ class VoxelBranch(nn.Module):
         cells = _cells_of_points(pyramid)
         xs, points = [x], x[cells[0]]
         for i, blocks in enumerate(self.encode):
+            assert isinstance(blocks, nn.ModuleList)
             x = F.relu(self.down_norm[i](self.down[i](x, pyramid.maps[i])))
             for block in blocks:
                 x = block(x, pyramid.levels[i + 1])
             xs.append(x)
         for i, blocks in enumerate(self.decode):
+            assert isinstance(blocks, nn.ModuleList)
             level = len(pyramid.maps) - 1 - i
             if i in (0, 2):  # points take part at the coarsest level and half-way up
                 points = x[cells[level + 1]] + self.beside[i // 2](points)
@@ -227,9 +229,9 @@ def _conv(channels_in: int, channels_out: int) -> nn.Conv2d:
 class Published:
     """Its whole line but for the pose: a pair to matches."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int = 1, device: str = "cpu") -> None:
         torch.manual_seed(0)
-        self._network, self._threads = PublishedNetwork().eval(), threads
+        self._network, self._threads, self._device = PublishedNetwork().eval().to(device), threads, device
 
     def matches(self, pair: Pair) -> tuple[NDArray[np.float64], NDArray[np.float64], Camera]:
         """`uv` (M, 2) on the map of a quarter of the crop, `points` (M, 3), and the map's camera.
@@ -242,9 +244,9 @@ class Published:
         torch.set_num_threads(self._threads)
         try:
             with torch.inference_mode():
-                out = self._network(**inputs)
+                out = self._network(**{name: tensor.to(self._device) for name, tensor in inputs.items()})
                 with stage("match"):
-                    return *_matched(out, inputs["points"][0]), camera
+                    return *_matched(out, inputs["points"][0].to(self._device)), camera
         finally:
             torch.set_num_threads(before)
 
@@ -283,4 +285,4 @@ def _matched(out: dict[str, Tensor], points: Tensor) -> tuple[NDArray[np.float64
     point = out["point_scores"].topk(CANDIDATES[1]).indices
     best = (out["pixels"].flatten(1)[:, pixel].T @ out["points"][point].T).argmax(1)
     uv = torch.stack([pixel % width, pixel // width], 1)
-    return uv.double().numpy(), points[point[best]].double().numpy()
+    return uv.double().cpu().numpy(), points[point[best]].double().cpu().numpy()

@@ -12,7 +12,9 @@ more of it, is given in axes along the camera's, and each point knows in which d
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -176,6 +178,45 @@ def directions(xyz: NDArray[np.float32], camera: Camera, views: int) -> tuple[ND
     return sector, off <= max((right - left) / 2.0 + VIEW_MARGIN, np.pi / views + np.pi / SECTORS)
 
 
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Both(Protocol):
+    """Runs two things, in turn or beside each other, and gives what both give."""
+
+    def __call__(self, one: Callable[[], A], other: Callable[[], B]) -> tuple[A, B]: ...
+
+
+def in_turn(one: Callable[[], A], other: Callable[[], B]) -> tuple[A, B]:
+    """One, then the other."""
+    return one(), other()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Maps of every stage of the image, the finest first, their maximum (B, C), and viewing directions (B, 2, h, w)."""
+
+    maps: list[Tensor]
+    whole: Tensor
+    directions: Tensor
+
+
+@dataclass(frozen=True)
+class Explored:
+    """Points (B, N, 3) and features (B, N, 8) as given, what only the last layer sees (B, N, 6), features of both
+    branches, and their maximum (B, C)."""
+
+    points: Tensor
+    features: Tensor
+    fine: Tensor
+    pyramid: Pyramid
+    voxels: list[Tensor]
+    x1: Tensor
+    x2: Tensor
+    whole: Tensor
+
+
 class VP2PNetwork(nn.Module):
     """Descriptors and intersection scores of pixels and points."""
 
@@ -204,49 +245,82 @@ class VP2PNetwork(nn.Module):
         Gives unit descriptors `pixels` (B, D, h, w) and `points` (B, N, D), and score logits `pixel_scores` (B, h, w)
         and `point_scores` (B, N).
         """
-        b, n, _ = points.shape
+        return self.relate(self.see(image), self.explore(points, features), in_turn)
+
+    def see(self, image: Tensor) -> Seen:
+        """What the image alone says: it does not change when other points are looked at."""
         with stage("image"):
             maps = self.image.encode(image)
-            seen = maps[-1].amax((2, 3))
+            directions = F.adaptive_avg_pool2d(image[:, -2:], (maps[-1].shape[2], maps[-1].shape[3]))
+            return Seen(maps, maps[-1].amax((2, 3)), directions)
+
+    def explore(self, points: Tensor, features: Tensor) -> Explored:
+        """What the points alone say."""
+        b, n, _ = points.shape
         with stage("voxelize"):
             place = (points - points.amin(1, keepdim=True)) / self.voxel_m
             cells = torch.floor(place).long()
             batch = torch.arange(b, device=points.device)[:, None, None].expand(b, n, 1)
             pyramid = Pyramid.of_points(torch.cat([batch, cells], 2).flatten(0, 1), len(self.voxel.down))
         with stage("sparse"):
-            xs = self.voxel.encode_points(pyramid, features.flatten(0, 1))
+            voxels = self.voxel.encode_points(pyramid, features.flatten(0, 1))
+            from_voxels = _max_by_batch(voxels[-1], pyramid.levels[-1].coords[:, 0], b)
         with stage("point"):
             x1, x2 = self.point.encode(points, features)
-        with stage("heads"):
-            cloud = torch.cat([_max_by_batch(xs[-1], pyramid.levels[-1].coords[:, 0], b), x2.amax(1)], 1)
-            maps[-1], x2 = self._exchanged(maps[-1], x2, image[:, -2:], features[:, : x2.shape[1], :3])
-        with stage("point"):
-            from_points = self.point.decode(points, features, x1, x2)
-        with stage("sparse"):
-            from_voxels = self.voxel.decode_points(pyramid, xs, seen).view(b, n, -1)
-        with stage("image"):
-            pixels = self.image.decode(maps, cloud)
-        with stage("heads"):
-            fine = torch.cat([place - cells - 0.5, features[..., -GUESS_FEATURES:]], 2)
-            return self._heads(pixels, from_voxels + from_points, fine, seen, cloud)
+        fine = torch.cat([place - cells - 0.5, features[..., -GUESS_FEATURES:]], 2)
+        return Explored(points, features, fine, pyramid, voxels, x1, x2, torch.cat([from_voxels, x2.amax(1)], 1))
 
-    def _exchanged(self, pixels: Tensor, points: Tensor, directions: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def relate(self, seen: Seen, found: Explored, both: Both) -> dict[str, Tensor]:
+        """What each says in view of the other; as `forward`. `both` runs the two branches."""
+        with stage("heads"):
+            coarse, x2 = self._exchanged(seen, found)
+
+        def pixels() -> dict[str, Tensor]:
+            with stage("image"):
+                decoded = self.image.decode([*seen.maps[:-1], coarse], found.whole)
+            with stage("heads"):
+                return self._pixel_heads(decoded, found.whole)
+
+        def points() -> dict[str, Tensor]:
+            decoded = self._points(seen, found, x2)
+            with stage("heads"):
+                return self._point_heads(decoded, found.fine, seen.whole)
+
+        one, other = both(pixels, points)
+        return one | other
+
+    def _points(self, seen: Seen, found: Explored, x2: Tensor) -> Tensor:
+        """(B, N, C) of the points, from both branches."""
+        with stage("point"):
+            from_points = self.point.decode(found.points, found.features, found.x1, x2)
+        with stage("sparse"):
+            from_voxels = self.voxel.decode_points(found.pyramid, found.voxels, seen.whole)
+        return from_voxels.view_as(from_points) + from_points
+
+    def _exchanged(self, seen: Seen, found: Explored) -> tuple[Tensor, Tensor]:
         """The coarsest pixels (B, C, h, w) and points (B, M, C') after they have asked each other."""
-        at = F.adaptive_avg_pool2d(directions, (pixels.shape[2], pixels.shape[3]))
-        tokens, points = self.exchange(pixels.flatten(2).mT, points, at.flatten(2).mT, places)
+        pixels, points = seen.maps[-1], found.x2
+        places = found.features[:, : points.shape[1], :3]
+        tokens, points = self.exchange(pixels.flatten(2).mT, points, seen.directions.flatten(2).mT, places)
         return tokens.mT.unflatten(2, pixels.shape[2:]), points
 
     @torch.autocast("cuda", enabled=False)  # descriptors are compared to a fraction of what half precision tells apart
     @torch.autocast("cpu", enabled=False)
-    def _heads(self, pixels: Tensor, points: Tensor, fine: Tensor, seen: Tensor, cloud: Tensor) -> dict[str, Tensor]:
-        pixels, points, seen, cloud = pixels.float(), points.float(), seen.float(), cloud.float()
-        h, w = pixels.shape[2:]
-        with_cloud = torch.cat([pixels, cloud[:, :, None, None].expand(-1, -1, h, w)], 1)
-        with_image = torch.cat([points, seen[:, None].expand(-1, points.shape[1], -1)], 2)
+    def _pixel_heads(self, pixels: Tensor, cloud: Tensor) -> dict[str, Tensor]:
+        pixels, cloud = pixels.float(), cloud.float()
+        with_cloud = torch.cat([pixels, cloud[:, :, None, None].expand(-1, -1, *pixels.shape[2:])], 1)
         return {
             "pixels": F.normalize(self.pixel_descriptor(pixels), dim=1),
-            "points": F.normalize(self.point_descriptor(torch.cat([points, fine], 2)), dim=2),
             "pixel_scores": self.pixel_score(with_cloud)[:, 0],
+        }
+
+    @torch.autocast("cuda", enabled=False)
+    @torch.autocast("cpu", enabled=False)
+    def _point_heads(self, points: Tensor, fine: Tensor, seen: Tensor) -> dict[str, Tensor]:
+        points, seen = points.float(), seen.float()
+        with_image = torch.cat([points, seen[:, None].expand(-1, points.shape[1], -1)], 2)
+        return {
+            "points": F.normalize(self.point_descriptor(torch.cat([points, fine], 2)), dim=2),
             "point_scores": self.point_score(with_image)[..., 0],
         }
 
@@ -276,11 +350,20 @@ class VP2P:
         With a guess of T_camera_lidar the points are those near its view, in its axes: forward, left, up.
         Raises InputError when there are too few points.
         """
+        return {**self.prepare_points(pair, guess, rng), "image": self.prepare_image(pair)}
+
+    def prepare_image(self, pair: Pair) -> NDArray[np.float32]:
+        """The `image` of `prepare`: the same for any guess."""
+        return network_image(pair, self.settings.image_width)
+
+    def prepare_points(
+        self, pair: Pair, guess: Pose | None = None, rng: np.random.Generator | None = None
+    ) -> dict[str, NDArray[np.float32]]:
+        """The `points` and `features` of `prepare`."""
         s = self.settings
         cloud = seen_from(pair.cloud, guess, pair.camera) if guess else pair.cloud
         cloud = thinned(cloud, s.thin_m, s.max_points, rng or np.random.default_rng(0))
-        image = network_image(pair, s.image_width)
-        return {"image": image, "points": cloud.xyz, "features": point_features(cloud, guess is not None)}
+        return {"points": cloud.xyz, "features": point_features(cloud, guess is not None)}
 
     def decode(
         self, inputs: dict[str, NDArray[np.float32]], outputs: dict[str, Tensor], pair: Pair, guess: Pose | None = None

@@ -13,7 +13,7 @@ near the best of them, has the right pose in the middle and makes it exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +23,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose, so3_exp
+from i2p_ros.core.stages import worked
 from i2p_ros.core.types import Agreement, Correspondences, Evidence, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.pnp import covariance, posterior
 from i2p_ros.pnp.calibration import Calibration
@@ -41,6 +42,7 @@ NEAR_PLANE = 0.5  # m
 WIDENED = 1.3  # of the tangent of the view: what may come into it while samples move about
 ANOTHER_M, ANOTHER_RAD = 3.0, np.radians(10.0)  # poses farther apart are different answers
 SETTLED_M, SETTLED_RAD = 0.1, np.radians(0.5)  # a pose that moves less than this needs no closer look
+_FLOP, _BYTE = 40, 16  # of a point under a pose: turned, projected, and blended from four similarities
 MOST_PROPOSED, WORTH_A_LOOK = 3, 0.08  # poses, and how much less their agreement may be than that of the best
 
 
@@ -87,27 +89,40 @@ def propose(
 
 
 def best_of(
-    looks: Sequence[Look], camera: Camera, settings: PnpSettings | None = None,
+    looks: Iterable[Look], camera: Camera, settings: PnpSettings | None = None,
     calibration: Calibration | None = None, prior: Prior | None = None, closer: Callable[[Pose], Look] | None = None,
 ) -> PoseEstimate:  # fmt: skip
     """As `locate`, of several looks: the likeliest of what they say. A guess is one more hypothesis of its look.
 
-    `closer` takes another look, near the pose that was found; it may raise InputError when there is nothing to see.
+    Looks are taken one by one, until one leaves no doubt. Else `closer` takes another look, near the pose that was
+    found; it may raise InputError when there is nothing to see.
     """
     settings, calibration = settings or PnpSettings(), calibration or Calibration()
-    tried = [_tried(look, camera, settings, calibration, prior) for look in looks]
-    found = [estimate for estimate in tried if estimate.pose]
+    tried: list[tuple[Look, PoseEstimate]] = []
+    for look in looks:
+        tried.append((look, _tried(look, camera, settings, calibration, prior)))
+        if _leaves_no_doubt(tried[-1][1], settings, calibration):
+            break
+    found = [(look, estimate) for look, estimate in tried if estimate.pose]
     if not found:
-        return tried[0]
-    best = max(found, key=lambda estimate: _score(estimate, calibration, prior))
-    guess = looks[tried.index(best)].guess
-    if closer and best.pose and not (guess and _within(best.pose, guess, SETTLED_M, SETTLED_RAD)):
+        return tried[0][1]
+    look, best = max(found, key=lambda each: _score(each[1], calibration, prior))
+    if closer and best.pose and not _leaves_no_doubt(best, settings, calibration) and not _settled(best.pose, look):
         try:
             again = _tried(closer(best.pose), camera, settings, calibration, prior)
         except InputError:
             again = best
         best = again if again.pose else best
-    return judged(_against(best, found, calibration, prior), settings, calibration)
+    return judged(_against(best, [estimate for _, estimate in found], calibration, prior), settings, calibration)
+
+
+def _leaves_no_doubt(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibration) -> bool:
+    """Whether a calibrated confidence is as high as another look could make it."""
+    return bool(estimate.pose and calibration.fitted_on and estimate.confidence >= settings.enough_confidence)
+
+
+def _settled(pose: Pose, look: Look) -> bool:
+    return look.guess is not None and _within(pose, look.guess, SETTLED_M, SETTLED_RAD)
 
 
 def _tried(
@@ -248,24 +263,28 @@ def _all(agreement: Agreement) -> tuple[Rows, Array]:
 def _agreement(agreement: Agreement, rows: Rows, points: Array, rotations: Array, translations: Array) -> Array:
     """(K,) mean similarity of the points in view and of where they fall, under each of K poses of `points`; bilinear
     between the middles of cells."""
-    c = agreement.camera
-    x, y, z = np.moveaxis(points @ rotations.transpose(0, 2, 1) + translations[:, None], -1, 0)
-    seen = z > NEAR_PLANE
-    depth = np.where(seen, z, 1.0)
-    u, v = c.fx * x / depth + c.cx, c.fy * y / depth + c.cy
-    seen &= (u >= 0) & (u < c.width - 1) & (v >= 0) & (v < c.height - 1)
-    u, v = np.where(seen, u, 0.0), np.where(seen, v, 0.0)
-    column, row = u.astype(np.int64), v.astype(np.int64)
-    cell, right, down = row * c.width + column, u - column, v - row
-    flat, first = agreement.similarity.ravel(), rows * agreement.similarity.shape[1]
-    here, below = first + cell, first + cell + c.width
-    with np.errstate(invalid="ignore"):  # told below
-        upper = flat[here] + right * (flat[here + 1] - flat[here])
-        lower = flat[below] + right * (flat[below + 1] - flat[below])
-        total = np.where(seen, upper + down * (lower - upper), 0.0).sum(axis=1)
+    c, centre = agreement.camera, points.sum(axis=0) / max(len(points), 1)
+    turned = (points - centre).astype(np.float32) @ rotations.transpose(2, 1, 0).reshape(3, -1).astype(np.float32)
+    moved = (translations + rotations @ centre).T.astype(np.float32)
+    x, y, z = np.moveaxis(turned.reshape(len(points), 3, len(rotations)) + moved, 1, 0)
+    # one point's poses lie side by side, as do the cells that it may fall into; what is not in view is left out
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u, v = c.fx * (x / z) + c.cx, c.fy * (y / z) + c.cy
+        seen = (z > NEAR_PLANE) & (u >= 0) & (u < c.width - 1) & (v >= 0) & (v < c.height - 1)
+        u, v = np.where(seen, u, 0.0), np.where(seen, v, 0.0)
+        column, row = u.astype(np.int32), v.astype(np.int32)
+        right, down = u - column, v - row
+        cell = (row * c.width + column) + (rows * agreement.similarity.shape[1])[:, None]
+        flat = agreement.similarity.ravel()
+        upper, lower = (
+            a + right * (b - a)
+            for a, b in ((flat.take(at, mode="clip"), flat.take(at + 1, mode="clip")) for at in (cell, cell + c.width))
+        )
+        total = np.where(seen, upper + down * (lower - upper), 0.0).sum(axis=0, dtype=np.float64)
+    worked(_FLOP * seen.size, _BYTE * seen.size)
     if not np.isfinite(total).all():
         raise NoPoseError(Status.NONFINITE, "the similarity of points and pixels holds NaN or infinity")
-    n = seen.sum(axis=1)
+    n = seen.sum(axis=0)
     return np.where(n >= MIN_IN_VIEW, total / np.maximum(n, 1), NOWHERE)
 
 

@@ -123,7 +123,7 @@ class Voxels:
 
 @dataclass(frozen=True)
 class Pyramid:
-    """The cells of every level, the finest first, the maps of stride 2 between them, and (P,) the finest of each point."""
+    """The cells of every level, the finest first, maps of stride 2 between them, and (P,) the finest of each point."""
 
     levels: list[Voxels]
     maps: list[KernelMap]
@@ -154,10 +154,26 @@ class SparseConv(nn.Module):
 
     def forward(self, x: Tensor, kernel_map: KernelMap) -> Tensor:
         """(n_dst, out) from (n_src, in)."""
-        out, inside = self.weight.shape[0], self.weight.shape[-1]
-        per_offset = self.weight.reshape(out, -1, inside).permute(1, 2, 0).contiguous()
-        y: Tensor = _SparseProduct.apply(x, per_offset, kernel_map)
+        y: Tensor = _SparseProduct.apply(x, self.per_offset(), kernel_map)
         return y
+
+    def per_offset(self) -> Tensor:
+        """(K, in, out) weights of each offset."""
+        out, inside = self.weight.shape[0], self.weight.shape[-1]
+        return self.weight.reshape(out, -1, inside).permute(1, 2, 0).contiguous()
+
+
+class FoldedSparseConv(nn.Module):
+    """A sparse convolution for inference alone: weights (K, in, out) as they are used, and a bias (out,)."""
+
+    def __init__(self, per_offset: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.per_offset = nn.Parameter(per_offset.detach().clone())
+        self.bias = nn.Parameter(bias.detach().clone())
+
+    def forward(self, x: Tensor, kernel_map: KernelMap) -> Tensor:
+        """(n_dst, out) from (n_src, in)."""
+        return _gather_multiply_sum(x, self.per_offset, kernel_map).add_(self.bias)
 
 
 class SparseResidual(nn.Module):
