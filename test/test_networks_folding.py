@@ -43,9 +43,9 @@ def test_the_runtime_answers_as_the_network(settings: VP2PSettings, branches: in
         with torch.no_grad():
             expected = network(**{name: torch.from_numpy(value)[None] for name, value in inputs.items()})
         answer = runtime(inputs)
-        assert set(answer) == set(expected)
-        for name, value in expected.items():
-            assert (answer[name] - value).abs().max() <= 1e-4 * value.abs().max().clamp(min=1.0)
+        assert set(answer) == {"pixels", "points"}  # scores are for learning
+        for name, value in answer.items():
+            torch.testing.assert_close(value, expected[name], atol=1e-4, rtol=0)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 

@@ -150,7 +150,7 @@ class VoxelBranch(nn.Module):
         """(N, 128) of features (N, 7)."""
         x = mean_by(pyramid.cell, features, len(pyramid.levels[0]))
         for conv, norm in zip(self.stem, self.stem_norm, strict=True):
-            x = F.relu(norm(conv(x, pyramid.levels[0].neighbours())))
+            x = F.relu(norm(conv(x, pyramid.levels[0].neighbours)))
         cells = _cells_of_points(pyramid)
         xs, points = [x], x[cells[0]]
         for i, blocks in enumerate(self.encode):
@@ -165,7 +165,7 @@ class VoxelBranch(nn.Module):
             if i in (0, 2):  # points take part at the coarsest level and half-way up
                 points = x[cells[level + 1]] + self.beside[i // 2](points)
                 x = mean_by(cells[level + 1], points, len(pyramid.levels[level + 1]))
-            x = F.relu(self.up_norm[i](self.up[i](x, pyramid.maps[level].transposed())))
+            x = F.relu(self.up_norm[i](self.up[i](x, pyramid.maps[level].transposed)))
             x = torch.cat([x, xs[level]], 1)
             for block in blocks:
                 x = block(x, pyramid.levels[level])

@@ -245,7 +245,7 @@ class VP2PNetwork(nn.Module):
         Gives unit descriptors `pixels` (B, D, h, w) and `points` (B, N, D), and score logits `pixel_scores` (B, h, w)
         and `point_scores` (B, N).
         """
-        return self.relate(self.see(image), self.explore(points, features), in_turn)
+        return self.relate(self.see(image), self.explore(points, features))
 
     def see(self, image: Tensor) -> Seen:
         """What the image alone says: it does not change when other points are looked at."""
@@ -270,8 +270,11 @@ class VP2PNetwork(nn.Module):
         fine = torch.cat([place - cells - 0.5, features[..., -GUESS_FEATURES:]], 2)
         return Explored(points, features, fine, pyramid, voxels, x1, x2, torch.cat([from_voxels, x2.amax(1)], 1))
 
-    def relate(self, seen: Seen, found: Explored, both: Both) -> dict[str, Tensor]:
-        """What each says in view of the other; as `forward`. `both` runs the two branches."""
+    def relate(
+        self, seen: Seen, found: Explored, both: Both = in_turn, scores: bool = True
+    ) -> dict[str, Tensor]:
+        """What each says in view of the other; as `forward`, without scores where only matches are wanted. `both` runs
+        the two branches."""
         with stage("heads"):
             coarse, x2 = self._exchanged(seen, found)
 
@@ -279,12 +282,12 @@ class VP2PNetwork(nn.Module):
             with stage("image"):
                 decoded = self.image.decode([*seen.maps[:-1], coarse], found.whole)
             with stage("heads"):
-                return self._pixel_heads(decoded, found.whole)
+                return self._pixel_heads(decoded, found.whole if scores else None)
 
         def points() -> dict[str, Tensor]:
             decoded = self._points(seen, found, x2)
             with stage("heads"):
-                return self._point_heads(decoded, found.fine, seen.whole)
+                return self._point_heads(decoded, found.fine, seen.whole if scores else None)
 
         one, other = both(pixels, points)
         return one | other
@@ -306,23 +309,21 @@ class VP2PNetwork(nn.Module):
 
     @torch.autocast("cuda", enabled=False)  # descriptors are compared to a fraction of what half precision tells apart
     @torch.autocast("cpu", enabled=False)
-    def _pixel_heads(self, pixels: Tensor, cloud: Tensor) -> dict[str, Tensor]:
-        pixels, cloud = pixels.float(), cloud.float()
-        with_cloud = torch.cat([pixels, cloud[:, :, None, None].expand(-1, -1, *pixels.shape[2:])], 1)
-        return {
-            "pixels": F.normalize(self.pixel_descriptor(pixels), dim=1),
-            "pixel_scores": self.pixel_score(with_cloud)[:, 0],
-        }
+    def _pixel_heads(self, pixels: Tensor, cloud: Tensor | None) -> dict[str, Tensor]:
+        out = {"pixels": F.normalize(self.pixel_descriptor(pixels.float()), dim=1)}
+        if cloud is not None:
+            beside = cloud.float()[:, :, None, None].expand(-1, -1, *pixels.shape[2:])
+            out["pixel_scores"] = self.pixel_score(torch.cat([pixels.float(), beside], 1))[:, 0]
+        return out
 
     @torch.autocast("cuda", enabled=False)
     @torch.autocast("cpu", enabled=False)
-    def _point_heads(self, points: Tensor, fine: Tensor, seen: Tensor) -> dict[str, Tensor]:
-        points, seen = points.float(), seen.float()
-        with_image = torch.cat([points, seen[:, None].expand(-1, points.shape[1], -1)], 2)
-        return {
-            "points": F.normalize(self.point_descriptor(torch.cat([points, fine], 2)), dim=2),
-            "point_scores": self.point_score(with_image)[..., 0],
-        }
+    def _point_heads(self, points: Tensor, fine: Tensor, seen: Tensor | None) -> dict[str, Tensor]:
+        out = {"points": F.normalize(self.point_descriptor(torch.cat([points.float(), fine], 2)), dim=2)}
+        if seen is not None:
+            beside = seen.float()[:, None].expand(-1, points.shape[1], -1)
+            out["point_scores"] = self.point_score(torch.cat([points.float(), beside], 2))[..., 0]
+        return out
 
 
 def _max_by_batch(x: Tensor, batch: Tensor, n: int) -> Tensor:

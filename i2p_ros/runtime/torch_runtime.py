@@ -64,11 +64,11 @@ class TorchRuntime:
         with torch.inference_mode():
             explore = partial(self._network.explore, points, features)
             seen, found = self._both(partial(self._see, inputs["image"]), explore)
-            return self._network.relate(seen, found, self._both)
+            return self._network.relate(seen, found, self._both, scores=False)
 
     def _see(self, image: NDArray[np.float32]) -> Seen:
         if self._last is None or self._last[0] is not image:
-            self._last = image, self._network.see(self._tensor(image))
+            self._last = image, self._network.see(self._tensor(image).to(memory_format=torch.channels_last))
         return self._last[1]
 
     def _tensor(self, array: NDArray[np.float32]) -> Tensor:
