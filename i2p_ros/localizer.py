@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from i2p_ros.core.camera import Camera
@@ -17,7 +16,7 @@ from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, one_l
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
-from i2p_ros.networks.vp2p import VP2P
+from i2p_ros.networks.vp2p import VP2P, Scene
 from i2p_ros.pnp import Calibration, Look, NoPoseError, best_of, propose
 from i2p_ros.pnp.covariance import with_origin
 from i2p_ros.runtime.torch_runtime import Arrays, Runtime, TorchRuntime, device_errors
@@ -34,7 +33,7 @@ class Localizer:
     ) -> None:
         self.family, self.runtime, self.settings, self.name = family, runtime, settings, name
         self.calibration = calibration or Calibration()
-        self._image: tuple[Pair, NDArray[np.float32]] | None = None
+        self._last: tuple[Pair, Scene] | None = None
 
     def localize(self, image: Image, camera: Camera, cloud: PointCloud, prior: Prior | None = None) -> PoseEstimate:
         """T_camera_lidar of an RGB image (H, W, 3) uint8 in a cloud, with covariance; or a status that says why not."""
@@ -92,24 +91,24 @@ class Localizer:
         device has no room for half of the points either.
         """
         with stage("prepare"):
-            inputs = {**self.family.prepare_points(pair, guess), "image": self._image_of(pair)}
+            inputs = self.family.look(self._scene(pair), guess)
         try:
             return self._predicted(inputs, pair, guess)
         except DeviceMemoryError:  # points come in random order: half of them are the same cloud, thinner
             fewer = {name: inputs[name][: len(inputs[name]) // 2] for name in ("points", "features")}
             return self._predicted({**inputs, **fewer}, pair, guess)
 
-    def _image_of(self, pair: Pair) -> NDArray[np.float32]:
-        """That of all looks at a pair, so that the runtime sees it once."""
-        if self._image is None or self._image[0] is not pair:
-            self._image = pair, self.family.prepare_image(pair)
-        return self._image[1]
+    def _scene(self, pair: Pair) -> Scene:
+        """Made once for all looks at a pair, so that the runtime sees the image once."""
+        if self._last is None or self._last[0] is not pair:
+            self._last = pair, self.family.scene(pair)
+        return self._last[1]
 
     def _predicted(self, inputs: Arrays, pair: Pair, guess: Pose | None) -> Prediction:
         with device_errors():
             with stage("network"):
                 outputs = self.runtime(inputs)
-                if not all(bool(t.isfinite().all()) for t in outputs.values()):
+                if not all(bool(t.sum().isfinite()) for t in outputs.values()):  # of unit vectors: none overflows
                     raise FloatingPointError("the network's answer is not finite")
             with stage("match"):
                 return self.family.decode(inputs, outputs, pair, guess)

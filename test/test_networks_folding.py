@@ -37,9 +37,9 @@ def test_the_runtime_answers_as_the_network(settings: VP2PSettings, branches: in
     before = {name: value.clone() for name, value in network.state_dict().items()}
     runtime, family = TorchRuntime(network, "cpu", branches=branches), VP2P(settings, MatchingSettings())
     given = pair(cloud=street(20000))
-    image = family.prepare_image(given)
+    scene = family.scene(given)
     for guess in (None, GUESS):  # the second look has the image that the runtime knows
-        inputs = {**family.prepare_points(given, guess), "image": image}
+        inputs = family.look(scene, guess)
         with torch.no_grad():
             expected = network(**{name: torch.from_numpy(value)[None] for name, value in inputs.items()})
         answer = runtime(inputs)

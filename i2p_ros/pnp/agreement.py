@@ -32,6 +32,8 @@ from i2p_ros.pnp.solver import CONTRADICTION, judged, refuse_weak
 from i2p_ros.pnp.start import robust_start
 
 Rows = NDArray[np.int64]
+Values = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 SEARCHED_STD = np.array([1.0, 0.5, 1.0, 0.02, 0.02, 0.02])  # m, rad: how far about a hypothesis samples begin
 IN_VIEW = 600  # points that the samples are judged by
 CLIMBERS, CLIMB_POINTS, CLIMB_ROUNDS = 4, 300, 2  # hypotheses that first move to the best pose near them, quickly
@@ -263,29 +265,42 @@ def _all(agreement: Agreement) -> tuple[Rows, Array]:
 def _agreement(agreement: Agreement, rows: Rows, points: Array, rotations: Array, translations: Array) -> Array:
     """(K,) mean similarity of the points in view and of where they fall, under each of K poses of `points`; bilinear
     between the middles of cells."""
-    c, centre = agreement.camera, points.sum(axis=0) / max(len(points), 1)
-    turned = (points - centre).astype(np.float32) @ rotations.transpose(2, 1, 0).reshape(3, -1).astype(np.float32)
-    moved = (translations + rotations @ centre).T.astype(np.float32)
-    x, y, z = np.moveaxis(turned.reshape(len(points), 3, len(rotations)) + moved, 1, 0)
-    # one point's poses lie side by side, as do the cells that it may fall into; what is not in view is left out
-    with np.errstate(divide="ignore", invalid="ignore"):
-        u, v = c.fx * (x / z) + c.cx, c.fy * (y / z) + c.cy
-        seen = (z > NEAR_PLANE) & (u >= 0) & (u < c.width - 1) & (v >= 0) & (v < c.height - 1)
-        u, v = np.where(seen, u, 0.0), np.where(seen, v, 0.0)
-        column, row = u.astype(np.int32), v.astype(np.int32)
-        right, down = u - column, v - row
-        cell = (row * c.width + column) + (rows * agreement.similarity.shape[1])[:, None]
-        flat = agreement.similarity.ravel()
-        upper, lower = (
-            a + right * (b - a)
-            for a, b in ((flat.take(at, mode="clip"), flat.take(at + 1, mode="clip")) for at in (cell, cell + c.width))
-        )
-        total = np.where(seen, upper + down * (lower - upper), 0.0).sum(axis=0, dtype=np.float64)
+    u, v, seen = _projected(agreement.camera, points, rotations, translations)
+    column, row = u.astype(np.int32), v.astype(np.int32)
+    right, down = u - column, v - row
+    width, flat = agreement.camera.width, agreement.similarity.ravel()
+    cell = (row * width + column) + (rows * agreement.similarity.shape[1])[:, None]
+    with np.errstate(invalid="ignore"):  # told below
+        upper = _blended(flat, cell, right)
+        upper += down * (_blended(flat, cell + width, right) - upper)
+        total = np.where(seen, upper, 0.0).sum(axis=0, dtype=np.float64)
     worked(_FLOP * seen.size, _BYTE * seen.size)
     if not np.isfinite(total).all():
         raise NoPoseError(Status.NONFINITE, "the similarity of points and pixels holds NaN or infinity")
     n = seen.sum(axis=0)
     return np.where(n >= MIN_IN_VIEW, total / np.maximum(n, 1), NOWHERE)
+
+
+def _projected(camera: Camera, points: Array, rotations: Array, translations: Array) -> tuple[Values, Values, Mask]:
+    """(N, K) column and row of points (N, 3) under K poses, 0 where they are not in view, and whether they are.
+
+    One point's poses lie side by side in memory, as do the cells that it may fall into.
+    """
+    c, centre = camera, points.sum(axis=0) / max(len(points), 1)  # about which float32 is exact
+    turned = (points - centre).astype(np.float32) @ rotations.transpose(2, 1, 0).reshape(3, -1).astype(np.float32)
+    moved = turned.reshape(len(points), 3, len(rotations)) + (translations + rotations @ centre).T.astype(np.float32)
+    x, y, z = np.moveaxis(moved, 1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u, v = np.float32(c.fx) * (x / z) + np.float32(c.cx), np.float32(c.fy) * (y / z) + np.float32(c.cy)
+    seen = (z > NEAR_PLANE) & (u >= 0) & (u < c.width - 1) & (v >= 0) & (v < c.height - 1)
+    zero = np.float32(0.0)
+    return np.where(seen, u, zero), np.where(seen, v, zero), seen
+
+
+def _blended(flat: Values, cell: Rows, right: Values) -> Values:
+    """Between the values at cell and at its right neighbour."""
+    a = flat.take(cell, mode="clip")
+    return np.asarray(a + right * (flat.take(cell + 1, mode="clip") - a))
 
 
 def _posterior(
@@ -380,19 +395,18 @@ def _evidence(
 ) -> Evidence:  # fmt: skip
     mine, known = _agreement_of(pose, agreement), _log_prior(pose, prior) / calibration.sharpness
     others = [h.score / calibration.sharpness for h in ranked if _different(h.pose, pose)]
-    margin = mine + known - max(others, default=float(agreement.similarity.mean()))
+    margin = mine + known - (max(others) if others else float(agreement.similarity.mean()))
     rival = float(np.exp(-calibration.sharpness * max(margin, 0.0))) if others else 0.0
     std_m = float(np.sqrt(np.linalg.eigvalsh(spread[:3, :3])[-1]))
-    shortfall = _agreement_of(pose, _best(agreement)) - mine
+    shortfall = _most_of(pose, agreement) - mine
     return Evidence(inliers, len(ranked[0].matches), rival, mine, margin, shortfall, std_m)
 
 
-def _best(agreement: Agreement) -> Agreement:
-    """What the agreement would be if each point fell on the pixel most like it."""
-    similarity = agreement.similarity
-    return Agreement(
-        agreement.points, np.broadcast_to(similarity.max(axis=1, keepdims=True), similarity.shape), agreement.camera
-    )
+def _most_of(pose: Pose, agreement: Agreement) -> float:
+    """What the agreement would be if each point in view fell on the pixel most like it."""
+    points = agreement.points.astype(np.float64)
+    seen = _projected(agreement.camera, points, pose.rotation[None], pose.translation[None])[2][:, 0]
+    return float(agreement.similarity[seen].max(axis=1).mean()) if seen.sum() >= MIN_IN_VIEW else NOWHERE
 
 
 def _agreement_of(pose: Pose, agreement: Agreement) -> float:

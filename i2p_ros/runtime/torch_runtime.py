@@ -62,9 +62,8 @@ class TorchRuntime:
     def __call__(self, inputs: Arrays) -> dict[str, Tensor]:
         points, features = (self._tensor(inputs[name]) for name in ("points", "features"))
         with torch.inference_mode():
-            explore = partial(self._network.explore, points, features)
-            seen, found = self._both(partial(self._see, inputs["image"]), explore)
-            return self._network.relate(seen, found, self._both, scores=False)
+            see = partial(self._see, inputs["image"])
+            return self._network.answer(see, points, features, self._both, scores=False)
 
     def _see(self, image: NDArray[np.float32]) -> Seen:
         if self._last is None or self._last[0] is not image:

@@ -167,8 +167,8 @@ class FoldedSparseConv(nn.Module):
 
     def __init__(self, per_offset: Tensor, bias: Tensor) -> None:
         super().__init__()
-        self.per_offset = nn.Parameter(per_offset.detach().clone())
-        self.bias = nn.Parameter(bias.detach().clone())
+        self.per_offset = nn.Parameter(per_offset.detach().clone(), requires_grad=False)
+        self.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
 
     def forward(self, x: Tensor, kernel_map: KernelMap) -> Tensor:
         """(n_dst, out) from (n_src, in)."""
