@@ -433,7 +433,7 @@ def _candidates(
     found: list[tuple[NDArray[np.int64], NDArray[np.int64]]], grid: Grid, pixels: Tensor, points: Tensor,
     xyz: NDArray[np.float32], camera: Camera,
 ) -> tuple[Correspondences, ...]:  # fmt: skip
-    """Points and cells as matches in original pixels; a peak is sought once, for a point's cell is that of every view."""
+    """Points and cells as matches in original pixels; a point has one cell in all views, so its peak is sought once."""
     row, first, back = np.unique(np.concatenate([r for r, _ in found]), return_index=True, return_inverse=True)
     cell = np.concatenate([c for _, c in found])[first]
     all_ = _correspondences(row, cell, grid, pixels, points, xyz, camera)
