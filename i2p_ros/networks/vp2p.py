@@ -299,7 +299,7 @@ class VP2PNetwork(nn.Module):
             pyramid = Pyramid.of_points(torch.cat([batch, cells], 2).flatten(0, 1), len(self.voxel.down))
         with stage("sparse"):
             voxels = self.voxel.encode_points(pyramid, features.flatten(0, 1))
-            whole = _max_by_batch(voxels[-1], pyramid.levels[-1].coords[:, 0], b)
+            whole = _max_by_batch(*self.voxel.coarsest(pyramid, voxels), b)
         fine = torch.cat([place - cells - 0.5, features[..., -GUESS_FEATURES:]], 2)
         return fine, pyramid, voxels, whole
 

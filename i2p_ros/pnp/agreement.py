@@ -39,6 +39,7 @@ IN_VIEW = 600  # points that the samples are judged by
 CLIMBERS, CLIMB_POINTS, CLIMB_ROUNDS = 4, 300, 2  # hypotheses that first move to the best pose near them, quickly
 MIN_IN_VIEW = 50  # fewer say nothing of a pose
 MIN_SAMPLES = 30.0  # effective ones that sampling goes on for, so that they have a covariance
+FEWEST_SAMPLES = 2.0  # below which one sample has all the weight, and its covariance is that of nothing
 NOWHERE = -1.0  # agreement of a pose that sees nothing: no two descriptors are less alike
 NEAR_PLANE = 0.5  # m
 WIDENED = 1.3  # of the tangent of the view: what may come into it while samples move about
@@ -183,6 +184,8 @@ def _located(
     prediction, ranked = look.prediction, _climbing(look, camera, settings, calibration, prior)
     best = ranked[0]
     found = _posterior(best.pose, prediction.agreement, calibration, prior, enough=MIN_SAMPLES)
+    if found.ess < FEWEST_SAMPLES:
+        raise NoPoseError(Status.UNCERTAIN, "no spread of poses about the best explains the similarity")
     pose = _about_camera(best.pose, found.mean)
     if _agreement_of(pose, prediction.agreement) == NOWHERE:
         raise NoPoseError(Status.NO_CONSENSUS, "nothing that is in view of the best pose tells how good it is")

@@ -226,6 +226,10 @@ class SparseUNet(nn.Module):
             xs.append(encode(F.relu(norm(down(xs[-1], kernel_map))), level))
         return xs
 
+    def coarsest(self, pyramid: Pyramid, xs: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Features (M, C) and batch entries (M,) of the coarsest cells."""
+        return xs[-1], pyramid.levels[-1].coords[:, 0]
+
     def decode_points(self, pyramid: Pyramid, xs: list[Tensor], context: Tensor) -> Tensor:
         """(P, C) features of the points; context (B, C') is added at the coarsest level."""
         x = xs[-1] + self.context(context)[pyramid.levels[-1].coords[:, 0]]
