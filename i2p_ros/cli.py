@@ -72,6 +72,7 @@ def main() -> None:
 
     SIGTERM ends it as ctrl-c does: with nothing half-written, and without leaving the localizer's process behind.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: its threads must not spin beside others
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         app()
@@ -400,6 +401,25 @@ def _throughput_table(throughput: dict[str, Any]) -> Table:
     return table
 
 
+@app.command(epilog="Example: i2p export vp2p-small --width 1242 --height 375 --out exported")
+def export(
+    model: Model = "vp2p-small",
+    out: Annotated[Path, typer.Option("--out", help="Folder for the ONNX files.")] = Path("exported"),
+    width: Annotated[int, typer.Option(min=16, help="Width of the images, px.")] = 1242,
+    height: Annotated[int, typer.Option(min=16, help="Height of the images, px.")] = 375,
+    onnx: Annotated[bool, typer.Option(help="Write ONNX files of the dense parts.")] = True,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Build engines for images of one size ahead of time, where TensorRT is there, and write ONNX files."""
+    from i2p_ros.localizer import export as run
+
+    written, says = run(model, out if onnx else None, width, height, load_settings(files, overrides))
+    for file in written:
+        console.print(escape(f"wrote {file}"), soft_wrap=True)
+    console.print(escape(says), soft_wrap=True)
+
+
 @app.command(epilog="Example: i2p synth ~/street --format kitti --n 100 --seed 3")
 def synth(
     path: Annotated[Path, typer.Argument(help="Folder to write.")],
@@ -479,6 +499,9 @@ def bench_pairs(
     context: typer.Context,
     model: Annotated[str, typer.Option(help="Name of a model, or a training folder.")] = "vp2p-small",
     device: Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option(help="In place of the setting.")] = None,
+    backend: Annotated[
+        Literal["auto", "torch", "tensorrt"] | None, typer.Option(help="In place of the setting.")
+    ] = None,
     pairs: Annotated[int, typer.Option(min=1, help="Different pairs.")] = 6,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = 5,
     quick: Annotated[bool, typer.Option("--quick", help="Without other sizes of network and of clouds.")] = False,
@@ -495,7 +518,7 @@ def bench_pairs(
     from i2p_ros.evaluation.bench_report import write_bench_report
 
     _check_targets(json_file, report and report / "bench.html")
-    settings = load_settings(files, [*overrides, *([f"device={device}"] if device else [])])
+    settings = load_settings(files, [*overrides, *_given(device=device, backend=backend)])
     with _progress("measuring", pairs * rounds) as step:
         numbers = run(settings, model, pairs, rounds, not quick, lambda done, total: step(done))
     _write_json(numbers, json_file)
@@ -506,6 +529,11 @@ def bench_pairs(
         Console().print(_stages_table(numbers))
         for name, text in DEFINITIONS.items():
             console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+
+
+def _given(**options: str | None) -> list[str]:
+    """Settings of the options that were given."""
+    return [f"{name}={value}" for name, value in options.items() if value]
 
 
 def _stages_table(numbers: dict[str, Any]) -> Table:

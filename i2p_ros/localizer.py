@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from pydantic import ValidationError
@@ -16,11 +17,14 @@ from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, one_l
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
-from i2p_ros.networks.vp2p import VP2P, Scene
+from i2p_ros.networks.folding import folded
+from i2p_ros.networks.vp2p import VP2P, Scene, VP2PNetwork
 from i2p_ros.pnp import Calibration, Look, NoPoseError, best_of, propose
 from i2p_ros.pnp.covariance import with_origin
-from i2p_ros.runtime.torch_runtime import Arrays, Runtime, TorchRuntime, device_errors
-from i2p_ros.runtime.weights import find_model, load_weights
+from i2p_ros.runtime.choosing import runtime_for
+from i2p_ros.runtime.export import build_engines, write_onnx
+from i2p_ros.runtime.torch_runtime import Arrays, Runtime, device_errors
+from i2p_ros.runtime.weights import ModelEntry, find_model, load_weights
 
 GUESS_STD_M, GUESS_STD_DEG = 1.0, 10.0
 
@@ -119,10 +123,16 @@ class Localizer:
 
     def warm_up(self) -> None:
         """Run once on a made-up pair, so that the first real one is not slow."""
-        rng = np.random.default_rng(0)
-        xyz = rng.uniform([-30, -30, -2], [30, 30, 5], (20000, 3)).astype(np.float32)
-        image = rng.integers(0, 255, (160, 512, 3)).astype(np.uint8)
-        self.localize(image, Camera(300.0, 300.0, 256.0, 80.0, 512, 160), PointCloud(xyz))
+        self.localize_pair(_made_up(512, 160))
+
+
+def _made_up(width: int, height: int) -> Pair:
+    """A pair of noise."""
+    rng = np.random.default_rng(0)
+    xyz = rng.uniform([-30, -30, -2], [30, 30, 5], (20000, 3)).astype(np.float32)
+    image = rng.integers(0, 255, (height, width, 3)).astype(np.uint8)
+    camera = Camera(0.6 * width, 0.6 * width, width / 2, height / 2, width, height)
+    return Pair(image, camera, PointCloud(xyz))
 
 
 def _is_near(prior: Prior) -> bool:
@@ -139,6 +149,25 @@ def load(model: str | None = None, settings: Settings | None = None) -> Localize
     """
     settings = settings or Settings()
     name = model or settings.model
+    family, network, entry = _trained(name, settings)
+    runtime = runtime_for(network, family.settings, settings, entry.sha256)
+    return Localizer(family, runtime, settings, name, entry.calibration)
+
+
+def export(
+    model: str, onnx: Path | None, width: int, height: int, settings: Settings | None = None
+) -> tuple[list[Path], str]:
+    """The ONNX files of a model's dense parts, written to a folder if there is one, and what the runtime says after it
+    has built what it builds for images of this size."""
+    settings = settings or Settings()
+    family, network, entry = _trained(model, settings)
+    inputs = family.prepare(_made_up(width, height))
+    written = write_onnx(folded(network), inputs, onnx) if onnx else {}
+    runtime = runtime_for(network, family.settings, settings, entry.sha256)
+    return [*written.values()], build_engines(runtime, inputs)
+
+
+def _trained(name: str, settings: Settings) -> tuple[VP2P, VP2PNetwork, ModelEntry]:
     entry, file = find_model(name)
     try:
         family = VP2P(entry.settings, settings.matching)
@@ -146,5 +175,4 @@ def load(model: str | None = None, settings: Settings | None = None) -> Localize
         raise ModelError(f"the manifest of {name} has no usable network settings: {one_line(error)}") from error
     network = family.network()
     load_weights(network, file)
-    runtime = TorchRuntime(network, settings.device, settings.threads, settings.branches)
-    return Localizer(family, runtime, settings, name, entry.calibration)
+    return family, network, entry

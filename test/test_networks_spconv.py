@@ -12,7 +12,7 @@ from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
 
 pytest.importorskip("spconv.pytorch", reason="spconv is not installed")
 
-from i2p_ros.networks.blocks.spconv_unet import SpconvUNet, algorithm  # noqa: E402
+from i2p_ros.networks.blocks.spconv_unet import SpconvUNet, algorithm
 
 WIDTHS = (8, [16, 24, 32], [24, 16], 6)
 

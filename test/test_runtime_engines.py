@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The cache of engines: corrupt, foreign and half-written files, two nodes at once, and places that others can write to."""
+"""The cache of engines: corrupt, foreign and half-written files, two nodes at once, places that others can write to."""
 
 import multiprocessing
 import os
@@ -82,7 +82,13 @@ def test_row_47_an_engine_that_cannot_be_used_is_built_once_again(cache: EngineC
 
 
 def test_everything_that_an_engine_depends_on_is_in_its_key() -> None:
-    parts = {"weights": "a", "shapes": [1, 5, 80, 256], "precision": "float16", "gpu": "x", "versions": ["2.11", "10.15"]}
+    parts = {
+        "weights": "a",
+        "shapes": [1, 5, 80, 256],
+        "precision": "float16",
+        "gpu": "x",
+        "versions": ["2.11", "10.15"],
+    }
     others = [{**parts, name: "changed"} for name in parts]
     assert len({key_of(parts), *map(key_of, others)}) == 1 + len(parts)
     assert key_of(dict(reversed(parts.items()))) == key_of(parts)

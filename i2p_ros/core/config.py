@@ -206,6 +206,15 @@ class Settings(_Group):
 
     model: str = Field("vp2p-small", description="name of an entry in models/manifest.yaml, or a folder with one")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="what the network runs on; auto: CUDA if usable")
+    backend: Literal["auto", "torch", "tensorrt"] = Field(
+        "auto", description="what runs the network; auto: TensorRT on a GPU where it is installed, else PyTorch"
+    )
+    precision: Literal["auto", "float32", "bf16", "float16"] = Field(
+        "auto", description="of the dense parts; auto: the quickest of those that agree with float32 on this machine"
+    )
+    engine_cache_dir: str = Field(
+        "~/.cache/i2p_ros", min_length=1, description="folder for compiled engines; nobody else may write to it"
+    )
     threads: int = Field(1, ge=1, le=256, description="threads inside one operator")
     branches: int = Field(
         2, ge=1, le=2, description="threads of the network on the CPU; 2: pixels and points beside each other"

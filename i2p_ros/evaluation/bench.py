@@ -33,6 +33,7 @@ from i2p_ros.localizer import Localizer, load
 from i2p_ros.networks.published import Published
 from i2p_ros.networks.vp2p import SIZES, VP2P
 from i2p_ros.pnp.baselines import BASELINES
+from i2p_ros.runtime.choosing import runtime_for
 from i2p_ros.runtime.counting import Counting, Machine, measured
 from i2p_ros.runtime.torch_runtime import TorchRuntime
 from i2p_ros.sources.perturb import perturbed
@@ -154,6 +155,8 @@ def bench(
     cores = len(os.sched_getaffinity(0))
     rival = Published(cores, localizer.runtime.device.type)
     localized(localizer, raws[0])
+    localizer.runtime.wait()
+    localized(localizer, raws[0])
     published(rival, raws[0])
     times, found = _timed(localizer, rival, raws[1:], rounds, progress)
     machine = measured(localizer.runtime.device, cores)
@@ -272,13 +275,14 @@ def _more(localizer: Localizer, settings: Settings, raw: Raw, machine: Machine) 
 def _size_of(name: str, settings: Settings, pair: Pair, machine: Machine) -> dict[str, Any]:
     """One pass of a network of this size."""
     family = VP2P(SIZES[name], settings.matching)
-    runtime = TorchRuntime(family.network(), settings.device, settings.threads, settings.branches)
-    inputs = family.prepare(pair)
+    runtime, inputs = runtime_for(family.network(), family.settings, settings), family.prepare(pair)
 
     def once() -> None:
         runtime({**inputs, "image": inputs["image"].copy()})  # as one that was not seen before
         runtime.settle()
 
+    once()
+    runtime.wait()
     alone = TorchRuntime(family.network(), settings.device, settings.threads, 1)
     with recording() as record, stage("all"), Counting():
         alone(inputs)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The dense parts of a network: what a compiler can take over, each tensors in and tensors out, and how they are swapped."""
+"""The dense parts of a network: what a compiler can take over, tensors in and tensors out, and how they are swapped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from i2p_ros.networks.blocks.image import ImageUNet
 from i2p_ros.networks.vp2p import VP2PNetwork
 
-PARTS = ("encode", "decode", "pixel_descriptor", "point_descriptor")
+OF_POINTS = "point_descriptor"  # the part whose input is as long as there are points
+PARTS = ("encode", "decode", "pixel_descriptor", OF_POINTS)
 Part = Callable[..., Any]
 
 
@@ -61,15 +62,15 @@ class _Image(nn.Module):
 
     def __init__(self, encode: Part, decode: Part) -> None:
         super().__init__()
-        self._encode, self._decode = encode, decode
+        self.parts = encode, decode
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """As `ImageUNet.encode`."""
-        return [*self._encode(image)]
+        return [*self.parts[0](image)]
 
     def decode(self, maps: list[Tensor], context: Tensor) -> Tensor:
         """As `ImageUNet.decode`."""
-        out: Tensor = self._decode(*maps, context)
+        out: Tensor = self.parts[1](*maps, context)
         return out
 
 
@@ -85,9 +86,11 @@ class _Called(nn.Module):
         return self._part(*arguments)
 
 
-def dense_parts(network: VP2PNetwork) -> dict[str, nn.Module]:
+def dense_parts(network: VP2PNetwork) -> dict[str, Any]:
     """Each of PARTS, with the network's own weights."""
     heads = {name: getattr(network, name) for name in PARTS[2:]}
+    if isinstance(network.image, _Image):
+        return {"encode": network.image.parts[0], "decode": network.image.parts[1], **heads}
     return {"encode": Encode(network.image), "decode": Decode(network.image), **heads}
 
 
@@ -99,6 +102,11 @@ def with_parts(network: VP2PNetwork, parts: dict[str, Part]) -> VP2PNetwork:
     for name in PARTS[2:]:
         setattr(other, name, _Called(parts[name]))
     return other
+
+
+def in_precision(network: VP2PNetwork, dtype: torch.dtype) -> VP2PNetwork:
+    """The same network, whose dense parts compute in another precision."""
+    return with_parts(network, {name: Cast(part, dtype) for name, part in dense_parts(network).items()})
 
 
 def arguments_of_parts(network: VP2PNetwork, inputs: dict[str, Tensor]) -> dict[str, tuple[Tensor, ...]]:

@@ -184,11 +184,11 @@ def _located(
     prediction, ranked = look.prediction, _climbing(look, camera, settings, calibration, prior)
     best = ranked[0]
     found = _posterior(best.pose, prediction.agreement, calibration, prior, enough=MIN_SAMPLES)
-    if found.ess < FEWEST_SAMPLES:
-        raise NoPoseError(Status.UNCERTAIN, "no spread of poses about the best explains the similarity")
     pose = _about_camera(best.pose, found.mean)
     if _agreement_of(pose, prediction.agreement) == NOWHERE:
         raise NoPoseError(Status.NO_CONSENSUS, "nothing that is in view of the best pose tells how good it is")
+    if found.ess < FEWEST_SAMPLES:
+        raise NoPoseError(Status.UNCERTAIN, "no spread of poses about the best explains the similarity")
     _refuse_contradiction(pose, ranked, prediction.agreement, calibration, prior)
     spread = calibration.scaled(found.covariance)
     refuse_weak(spread, settings)

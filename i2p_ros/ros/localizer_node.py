@@ -197,8 +197,13 @@ class LocalizerNode(LifecycleNode):
 
     def _entry(self, name: str, channel: Channel) -> Any:
         level, text, values = channel.health.report(self._busy_since(channel))
-        model = self._localizer.describe() if self._localizer else ""
-        known = {"lifecycle": "active", "model": model, "device": self.settings.device}
+        runtime = self._localizer.describe() if self._localizer else ""
+        known = {
+            "lifecycle": "active",
+            "model": self.settings.model,
+            "device": self.settings.device,
+            "runtime": runtime,
+        }
         values = {**known, **channel.known, **values}
         return messages.diagnostic(LEVELS[level], name, text, values, channel.camera_frame)
 

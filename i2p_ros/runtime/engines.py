@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compiled parts on disk: found by what they were made of, written whole or not at all, and loaded from safe places alone.
+"""Compiled parts on disk: found by what they were made of, written whole or not at all, loaded from safe places alone.
 
 An engine is loaded by unpickling, so whoever can write it can run code: a folder or file that others may write to, or
 that belongs to somebody else, is not used.
@@ -80,8 +80,7 @@ class EngineCache:
 
     @contextmanager
     def locked(self, key: str) -> Iterator[None]:
-        """One process at a time; the others wait, and then find what the first has built. The lock goes with the process
-        that holds it."""
+        """One process at a time; others wait, and then find what the first has built. A lock ends with its process."""
         with self.path(key).with_suffix(".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -113,4 +112,6 @@ def _refuse_shared(place: Path, of_others: bool = False) -> None:
     owner = status.st_uid in (os.getuid(), 0) if of_others else status.st_uid == os.getuid()
     shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not (of_others and status.st_mode & stat.S_ISVTX)
     if not owner or shared or (stat.S_ISLNK(status.st_mode) and not of_others):
-        raise UnsafeCacheError(f"{place} can be written by others or is not ours: choose another engine_cache_dir", "engines")
+        raise UnsafeCacheError(
+            f"{place} can be written by others or is not ours: choose another engine_cache_dir", "engines"
+        )

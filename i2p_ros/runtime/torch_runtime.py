@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from i2p_ros.core.errors import DeviceError, DeviceMemoryError, MissingPackageError, one_line
 from i2p_ros.networks.folding import folded
+from i2p_ros.networks.parts import OF_POINTS, dense_parts, in_precision, with_parts
 from i2p_ros.networks.vp2p import Seen, VP2PNetwork, in_turn
 from i2p_ros.runtime.counting import settle
+from i2p_ros.runtime.graphs import Graphed
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -37,6 +39,10 @@ class Runtime(Protocol):
         """Wait until the device has done what it was asked: only a clock needs it."""
         ...
 
+    def wait(self) -> None:
+        """Until what is built in the background is there, or is known not to come."""
+        ...
+
     def describe(self) -> str:
         """One line: what runs where, and why."""
         ...
@@ -45,30 +51,40 @@ class Runtime(Protocol):
 class TorchRuntime:
     """Eager PyTorch; on the CPU the two branches run beside each other, one intra-op thread each unless told otherwise.
 
-    An image array that is given again is not looked at again, so it must not be changed in between.
+    An image array that is given again is not looked at again, so it must not be changed in between. `plain` is the
+    network in float32; `network`, which runs, may be replaced between two calls by one that answers the same.
     """
 
-    def __init__(self, network: VP2PNetwork, device: str = "auto", threads: int = 1, branches: int = 2) -> None:
+    def __init__(
+        self, network: VP2PNetwork, device: str = "auto", threads: int = 1, branches: int = 2,
+        precision: torch.dtype = torch.float32,
+    ) -> None:  # fmt: skip
         torch.set_num_threads(threads)
         self.device, self._why = choose_device(device)
         self.threads = threads * (branches if self.device.type == "cpu" else 1)
-        self._network = folded(network).to(self.device)
-        for module in self._network.modules():
+        self._precision = precision
+        self.plain = folded(network).to(self.device)
+        for module in self.plain.modules():
             if isinstance(module, nn.Conv2d):  # a third faster than rows of channels, though learning is slower so
                 module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = self.plain if precision == torch.float32 else in_precision(self.plain, precision)
+        if self.device.type == "cuda":
+            self.network = in_graphs(self.network)
         self._both = _Beside(threads) if branches > 1 and self.device.type == "cpu" else in_turn
-        self._last: tuple[NDArray[np.float32], Seen] | None = None
+        self._last: tuple[NDArray[np.float32], VP2PNetwork, Seen] | None = None
 
     def __call__(self, inputs: Arrays) -> dict[str, Tensor]:
+        network = self.network  # which another thread may replace meanwhile
         points, features = (self._tensor(inputs[name]) for name in ("points", "features"))
         with torch.inference_mode():
-            see = partial(self._see, inputs["image"])
-            return self._network.answer(see, points, features, self._both, scores=False)
+            see = partial(self._see, network, inputs["image"])
+            return network.answer(see, points, features, self._both, scores=False)
 
-    def _see(self, image: NDArray[np.float32]) -> Seen:
-        if self._last is None or self._last[0] is not image:
-            self._last = image, self._network.see(self._tensor(image).to(memory_format=torch.channels_last))
-        return self._last[1]
+    def _see(self, network: VP2PNetwork, image: NDArray[np.float32]) -> Seen:
+        if self._last is None or self._last[0] is not image or self._last[1] is not network:
+            tensor = self._tensor(image).to(memory_format=torch.channels_last)
+            self._last = image, network, network.see(tensor)
+        return self._last[2]
 
     def _tensor(self, array: NDArray[np.float32]) -> Tensor:
         return torch.from_numpy(array)[None].to(self.device)
@@ -77,10 +93,20 @@ class TorchRuntime:
         """Wait until the device has done what it was asked: only a clock needs it."""
         settle(self.device)
 
+    def wait(self) -> None:
+        """Nothing is built."""
+
     def describe(self) -> str:
         """One line: what runs where, and why."""
         threads = f", {self.threads} thread(s)" if self.device.type == "cpu" else ""
-        return f"torch {torch.__version__} on {self.device}{threads} ({self._why})"
+        precision = str(self._precision).removeprefix("torch.")
+        return f"torch {torch.__version__} on {self.device}{threads}, {precision} ({self._why})"
+
+
+def in_graphs(network: VP2PNetwork) -> VP2PNetwork:
+    """The same network on a CUDA device, its dense parts of constant shape each launched as one."""
+    parts = dense_parts(network)
+    return with_parts(network, {name: part if name == OF_POINTS else Graphed(part) for name, part in parts.items()})
 
 
 class _Beside:
