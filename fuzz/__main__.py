@@ -10,6 +10,7 @@ refused, under its name.
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,8 @@ def fuzzed(name: str, inputs: int, seconds: int, seed: int) -> dict[str, Any]:
     found |= {"rss_mb": int(peak[1]) if peak else None, "escaped": done.returncode != 0}
     if done.returncode:
         print(f"{done.stderr[-3000:]}\nthe input is in {work}", file=sys.stderr)
+    else:
+        shutil.rmtree(work)
     return found
 
 

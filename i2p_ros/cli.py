@@ -77,6 +77,7 @@ def main() -> None:
     try:
         app()
     except I2PError as error:
+        console.quiet = False  # as the other processes of a training are
         console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
@@ -361,16 +362,9 @@ def train(
     about |= {"data": data_in_words, "drives": list(known)}
     with _progress("training", s.samples) as step:
         done = run(
-            family,
-            data,
-            out,
-            settings,
-            start=weights,
-            workers=workers,
-            about=about,
-            validation=validation,
+            family, data, out, settings, start=weights, workers=workers, about=about, validation=validation,
             progress=step,
-        )
+        )  # fmt: skip
     console.print(_throughput_table(done.throughput))
     console.print(escape(f"weights: {out / 'model.safetensors'}; try: i2p evaluate {out}"), soft_wrap=True)
 

@@ -19,36 +19,24 @@ ARGUMENTS = {
     "image": ("image", "topic of the images; compressed ones are looked for at <image>/compressed"),
     "camera_info": ("camera_info", "topic of the calibration of these images"),
     "points": ("points", "topic of the lidar clouds"),
-    "image_transport": ("raw", "raw or compressed"),
-    "model": ("vp2p-small", "name of a model, or a folder that `i2p train` wrote"),
-    "device": ("auto", "auto, cpu or cuda"),
-    "autostart": ("true", "configure and activate at once; false: somebody manages the node's lifecycle"),
-    "prior": ("none", "what pairs are expected to say: none, constant_velocity, odometry or tf"),
-    "tf_mode": ("estimate", "what goes to tf: none, estimate (<camera frame>_estimated) or map_to_odom"),
-    "base_frame": ("", "frame whose pose is published, known to tf; empty: the camera's"),
-    "odom_frame": ("odom", "frame of the odometry"),
-    "use_sim_time": ("false", "follow /clock"),
     "rviz": ("false", "show the shipped view"),
     "log_level": ("info", "debug, info, warn or error"),
 }
-
-
-PARAMETERS = {  # launch argument: name and type of the node's parameter
-    "model": ("model", str),
-    "device": ("device", str),
-    "image_transport": ("node.image_transport", str),
-    "autostart": ("node.autostart", bool),
-    "prior": ("tracking.prior", str),
-    "tf_mode": ("node.tf_mode", str),
-    "base_frame": ("node.base_frame", str),
-    "odom_frame": ("node.odom_frame", str),
-    "use_sim_time": ("use_sim_time", bool),
+PARAMETERS = {  # launch arguments that set a parameter of the node where they are given: its name, its type
+    "model": ("model", str, "name of a model, or a folder that `i2p train` wrote; default: vp2p-small"),
+    "device": ("device", str, "auto, cpu or cuda; default: auto"),
+    "image_transport": ("node.image_transport", str, "raw or compressed; default: raw"),
+    "autostart": ("node.autostart", bool, "false: somebody else configures and activates the node; default: true"),
+    "prior": (
+        "tracking.prior",
+        str,
+        "a pair's prediction: constant_velocity, odometry or tf; default: none",
+    ),
+    "tf_mode": ("node.tf_mode", str, "none or map_to_odom; default: estimate, <camera frame>_estimated"),
+    "base_frame": ("node.base_frame", str, "frame whose pose is published, known to tf; default: the camera's"),
+    "odom_frame": ("node.odom_frame", str, "frame of the odometry; default: odom"),
+    "use_sim_time": ("use_sim_time", bool, "follow /clock; default: false"),
 }
-
-
-def parameter(name: str, kind: type) -> ParameterValue:
-    """A launch argument as a parameter of a type, also when it looks like another."""
-    return ParameterValue(LaunchConfiguration(name), value_type=kind)
 
 
 def rviz(context: LaunchContext) -> list:
@@ -59,30 +47,39 @@ def rviz(context: LaunchContext) -> list:
     return [Node(package="rviz2", executable="rviz2", arguments=["-d", view], output="log")]
 
 
+def localizer(context: LaunchContext) -> list:
+    """The node, its parameters from the file and from what was given."""
+    given = {
+        parameter: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, (parameter, kind, _) in PARAMETERS.items()
+        if LaunchConfiguration(name).perform(context)
+    }
+    return [
+        Node(
+            package="i2p_ros",
+            executable="localizer",
+            name="localizer",
+            namespace=LaunchConfiguration("namespace"),
+            output="screen",
+            parameters=[LaunchConfiguration("params_file"), given],
+            remappings=[(topic, LaunchConfiguration(topic)) for topic in ("image", "camera_info", "points")],
+            arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        )
+    ]
+
+
 def generate_launch_description() -> LaunchDescription:
     """The localizer, and rviz if asked for."""
     profiles = PathJoinSubstitution([SHARE, "config", "fastdds.xml"])
-    localizer = Node(
-        package="i2p_ros",
-        executable="localizer",
-        name="localizer",
-        namespace=LaunchConfiguration("namespace"),
-        output="screen",
-        parameters=[
-            LaunchConfiguration("params_file"),
-            {given: parameter(name, kind) for name, (given, kind) in PARAMETERS.items()},
-        ],
-        remappings=[(topic, LaunchConfiguration(topic)) for topic in ("image", "camera_info", "points")],
-        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
-    )
+    arguments = {**ARGUMENTS, **{name: ("", text) for name, (_, _, text) in PARAMETERS.items()}}
     return LaunchDescription(
         [
-            *(DeclareLaunchArgument(name, default_value=d, description=t) for name, (d, t) in ARGUMENTS.items()),
+            *(DeclareLaunchArgument(name, default_value=d, description=t) for name, (d, t) in arguments.items()),
             SetEnvironmentVariable(
                 "FASTRTPS_DEFAULT_PROFILES_FILE",
                 EnvironmentVariable("FASTRTPS_DEFAULT_PROFILES_FILE", default_value=profiles),
             ),
-            localizer,
+            OpaqueFunction(function=localizer),
             OpaqueFunction(function=rviz, condition=IfCondition(LaunchConfiguration("rviz"))),
         ]
     )

@@ -22,6 +22,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 
 from i2p_ros.core.camera import Camera
+from i2p_ros.core.config import Settings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prior, Sample, Status
 from i2p_ros.ros import messages
@@ -37,6 +38,7 @@ class KnownLocalizer:
     """Answers every pair with `answer` after `gate` is open, and keeps the pairs that it saw."""
 
     def __init__(self) -> None:
+        self.settings = Settings()
         self.answer: Callable[[Pair], PoseEstimate] = lambda pair: estimate()
         self.pairs: list[Pair] = []
         self.priors: list[Prior | None] = []
@@ -131,7 +133,7 @@ class Graph:
     def listen(self, kind: type, topic: str) -> None:
         self.tester.create_subscription(kind, topic, self.heard[topic].append, 20)
 
-    def until(self, condition: Callable[[], Any], seconds: float = 5.0) -> bool:
+    def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> bool:
         """Whether the condition came true in time."""
         end = time.monotonic() + seconds
         while not condition():
@@ -167,6 +169,7 @@ class Graph:
 
     def close(self) -> None:
         self.localizer.gate.set()
+        self.executor.shutdown()  # it holds what it waits for, also once that is destroyed
         self.node.destroy_node()
         self.tester.destroy_node()
 

@@ -126,15 +126,14 @@ def test_launch_arguments_are_described_and_have_the_defaults_of_the_settings(fi
     _stub(monkeypatch, STUBBED + STUBBED_ROS)
     content = runpy.run_path(str(file))
     assert all(text for _, text in content["ARGUMENTS"].values())
-    defaults = {name: default for name, (default, _) in content["ARGUMENTS"].items()}
-    assert (defaults["model"], defaults["device"]) == (Settings().model, Settings().device)
-    for name, kind in content.get("OF_REPLAY", {}).items():
-        value = getattr(ReplaySettings(), name)
-        assert isinstance(value, kind) and defaults[name] == str(value).lower()
-    leaves = {name: value for name, _, value in parameters.leaves(Settings())}
-    for name, (given, kind) in content.get("PARAMETERS", {}).items():
-        value = leaves.get(given, False)  # use_sim_time is ROS's own
-        assert isinstance(value, kind) and defaults[name] == (str(value).lower() if kind is bool else value)
+    leaves = {name: value for name, _, value in parameters.leaves(Settings())} | {"use_sim_time": False}
+    leaves |= {f"replay.{name}": value for name, value in ReplaySettings().model_dump().items()}
+    for table in ("PARAMETERS", "OF_LOCALIZER", "OF_REPLAY"):
+        for name, kind, text in content.get(table, {}).values():
+            value, said = leaves[name], text.partition("default: ")[2]
+            assert isinstance(value, kind) and said
+            if value or kind is not str:  # an empty text is described by what it means
+                assert said.split(",")[0] == (str(value).lower() if kind is bool else str(value))
     assert content["generate_launch_description"]() is not None
 
 

@@ -59,6 +59,8 @@ def make(ros_context):
     yield build
     for graph in graphs:
         graph.close()
+    graphs.clear()
+    gc.collect()  # rclpy's services of a lifecycle are heard until their state machine is collected
 
 
 CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP

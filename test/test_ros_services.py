@@ -27,6 +27,8 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import cloud_from_message
 from i2p_ros.core.resources import resource
 from i2p_ros.core.types import Correspondences
+from i2p_ros.pnp import Calibration
+from i2p_ros.pnp.solver import judged
 from i2p_ros.ros import messages
 from i2p_ros.ros.calibration import centre_of, roll_pitch_yaw
 
@@ -144,6 +146,15 @@ def test_pictures_are_made_only_while_somebody_listens(make):
     assert aligned.header == messages.header(START + 10**8, "camera")
     assert [len(marker.points) for marker in lines.markers] == [40, 10]
     assert all(marker.type == Marker.LINE_LIST and marker.header.frame_id == "lidar" for marker in lines.markers)
+
+
+def test_what_is_withheld_may_be_changed_while_the_node_runs(make):
+    graph = make()
+    graph.localizer.answer = lambda pair: judged(estimate(), graph.localizer.settings.pnp, Calibration())
+    graph.node.set_parameters([Parameter("pnp.min_confidence", value=0.9)])  # the estimate has 0.7
+    assert graph.play(graph.messages(0))["status"] == "uncertain"
+    graph.node.set_parameters([Parameter("pnp.min_confidence", value=0.5)])
+    assert graph.play(graph.messages(1))["status"] == "ok"
 
 
 def test_a_gate_may_be_opened_while_the_node_runs(make):

@@ -93,6 +93,21 @@ def test_pairs_are_counted_by_what_became_of_them():
 
 
 @pytest.mark.parametrize(
+    ("of_time", "seconds", "growth"),
+    [
+        (lambda t: 100.0 + (40.0 if t < 50 else 0.0), 300, 0.0),  # what the start takes is no growth
+        (lambda t: 100.0 + (80.0 if t % 7 == 0 else 0.0), 300, 0.0),  # nor what a pair takes while it runs
+        (lambda t: 100.0 * 1.001**t, 181, 1.001**61 - 1),
+        (lambda t: 100.0, 119, None),
+    ],
+)
+def test_growth_of_memory_is_from_the_second_minute_to_the_last(of_time, seconds, growth):
+    memory = [(float(t), of_time(t), 9) for t in range(seconds)]
+    told = Tally(memory=memory, elapsed=float(seconds)).report()["rss_growth"]
+    assert told == (None if growth is None else pytest.approx(growth, abs=2e-3))
+
+
+@pytest.mark.parametrize(
     ("kinds", "reasons", "quick", "slow"),
     [
         (["bad", ""], {1: ""}, 1, 0),

@@ -15,6 +15,7 @@ from i2p_ros.core.config import Settings, validated
 OF_OTHERS = ("training",)  # groups that no node reads
 BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 LIVE = {  # take effect with the next pair; everything else is read when the node is made
+    "pnp": {"min_matches", "min_inliers", "max_std_m", "max_std_deg", "max_rival", "min_confidence"},
     "tracking": {
         "gate", "lost_after", "forget_after_s", "prior_std_m", "prior_std_deg", "speed_std", "turn_std_deg",
         "acceleration", "turn_acceleration_deg", "odometry_error",

@@ -36,10 +36,8 @@ from i2p_ros.networks.blocks.point import PointNet
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
 from i2p_ros.networks.matching import Grid, coarse, mutual, peaks, product
 
-POINT_FEATURES = (
-    8  # x, y and height over the ground (scaled), intensity, one; where a first pose sees it, and if any does
-)
-GUESS_FEATURES = 3  # the last of them
+POINT_FEATURES = 8  # x, y and height over the ground (scaled), intensity, one; and those of a guess
+GUESS_FEATURES = 3  # the last of them: where a first pose sees the point, and if there is any
 IMAGE_CHANNELS = 5  # red, green, blue, and the viewing direction x/z, y/z
 MAX_RANGE = 120.0  # m from the cloud's median; farther points have no voxel
 MIN_POINTS = 64

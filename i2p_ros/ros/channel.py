@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
@@ -22,18 +21,20 @@ from i2p_ros.core.config import Settings
 from i2p_ros.core.deskew import deskewed
 from i2p_ros.core.errors import DeviceError, InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.messages import frame_name, pose_from_transform, stamp_of
+from i2p_ros.core.messages import stamp_of
 from i2p_ros.core.pairing import Pairer
-from i2p_ros.core.tracking import Tracker, from_camera_axes, of_body
+from i2p_ros.core.tracking import Tracker
 from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prior, Status
 from i2p_ros.ros.calibration import write_calibration
 from i2p_ros.ros.frames import Frames
 from i2p_ros.ros.health import Health
 from i2p_ros.ros.job import Job
 from i2p_ros.ros.outputs import Outputs
+from i2p_ros.ros.priors import Priors
 from i2p_ros.ros.watching import Watch
 
 CALIBRATION_POSES = 200  # that a calibration is made of
+QUEUE = 5  # messages, as many as rmw_qos_profile_sensor_data has
 BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
 
 
@@ -41,7 +42,9 @@ Stamped = tuple[int, Any]  # a message, and the time to pair it by, ns
 
 
 class PairLocalizer(Protocol):
-    """What the node needs of i2p_ros.Localizer."""
+    """What the node needs of i2p_ros.Localizer. `settings` may change between pairs."""
+
+    settings: Settings
 
     def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate: ...
 
@@ -65,10 +68,10 @@ class Channel:
         self.enabled = True
         self._node, self._frames, self._put = node, frames, put
         self._info: CameraInfo | None = None
-        self._given: Any = None  # the last message of /initialpose, until a pair takes it
         self._frame_names: tuple[str, str] | None = None  # that the tracker's pose belongs to
         self._forgotten: str | None = None  # why the tracker is to be reset before the next pair
         self._tracker = Tracker(settings.tracking)
+        self._priors = Priors(settings, self._tracker, frames)
         self._poses: deque[Pose] = deque(maxlen=CALIBRATION_POSES)  # accepted, T_camera_cloud
         self._watch = Watch(self.health, node.get_logger().warning)
         pairing = settings.pairing
@@ -110,7 +113,7 @@ class Channel:
         """Take over settings that may change at any time, from the next pair on."""
         self.settings = settings
         self.health.settings, self._outputs.settings = settings.node, settings.node
-        self._tracker.settings = settings.tracking
+        self._tracker.settings, self._priors.settings = settings.tracking, settings
 
     def save_calibration(self, folder: Path) -> list[Path]:
         """Files with where the camera is to the lidar, by the poses of late; raises InputError."""
@@ -146,10 +149,10 @@ class Channel:
         self._listen(kind, topic, lambda message: self._on_input("image", message), BEST_EFFORT)
         self._listen(PointCloud2, f"{lidar}points", lambda message: self._on_input("points", message), BEST_EFFORT)
         if self.settings.tracking.prior in ("constant_velocity", "odometry"):
-            self._listen(PoseWithCovarianceStamped, "/initialpose", self._on_pose, RELIABLE)
+            self._listen(PoseWithCovarianceStamped, "/initialpose", self._priors.give, RELIABLE)
 
     def _listen(self, kind: type, topic: str, callback: Any, reliability: ReliabilityPolicy) -> None:
-        """Only the newest counts. A profile of its own: overrides change it."""
+        """A few are kept while the node is held up, or an image would miss its cloud. Overrides change the profile."""
 
         def incompatible(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
@@ -159,7 +162,7 @@ class Channel:
         name, qos = self._node.resolve_topic_name(topic), reliability.name
         self._subscriptions.append(
             self._node.create_subscription(
-                kind, topic, callback, QoSProfile(depth=1, reliability=reliability),
+                kind, topic, callback, QoSProfile(depth=QUEUE, reliability=reliability),
                 event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
@@ -168,9 +171,6 @@ class Channel:
     def _on_info(self, message: CameraInfo) -> None:
         self.health.arrived("camera_info")
         self._info = message
-
-    def _on_pose(self, message: PoseWithCovarianceStamped) -> None:
-        self._given = message
 
     def _on_input(self, kind: str, message: Any) -> None:
         """Pair the message by its stamp."""
@@ -239,7 +239,7 @@ class Channel:
             self._tracker.reset(self._forgotten)
             self._poses.clear()
             self._forgotten = None
-        found = localizer.localize_pair(pair, self._expectation(job))
+        found = localizer.localize_pair(pair, self._expected(job))
         if self.settings.tracking.prior in ("odometry", "tf"):
             self._watch.compare(found, self._tracker.prediction)
         estimate = self._tracker.judge(job.stamp, found)
@@ -247,46 +247,15 @@ class Channel:
             self._poses.append(estimate.pose)
         return estimate
 
-    def _expectation(self, job: Job) -> Prior | None:
-        """The prior of a pair, by tracking.prior. What tf does not know is said, and the pair goes without."""
-        tracking = self.settings.tracking
+    def _expected(self, job: Job) -> Prior | None:
+        """The prior of a pair, if there is one. What tf does not know is said, and the pair goes without."""
         try:
-            if self._given is not None:
-                message, self._given = self._given, None
-                self._tracker.expect(job.stamp, self._given_pose(job, message))
-            if tracking.prior == "tf":
-                stds = np.repeat([tracking.prior_std_m, np.radians(tracking.prior_std_deg)], 3)
-                T_camera_cloud = self._lookup(job.camera_frame, job.cloud_frame, job.stamp)
-                known = Prior(T_camera_cloud, from_camera_axes(T_camera_cloud, np.diag(stds**2)))
-                return self._tracker.expected(job.stamp, known)
-            since = self._tracker.since
-            if tracking.prior == "none" or since is None:
-                return None
-            by_odometry = tracking.prior == "odometry" and since <= job.stamp
-            moved = self._moved(job, since) if by_odometry else None
-            return self._tracker.predict(job.stamp, moved)
+            return self._priors.of(job)
         except InputError as error:
             self._tracker.expect_nothing()
             self.health.missing_prior(error.reason)
             self._say(f"no prior: {error}")
             return None
-
-    def _moved(self, job: Job, since: int) -> Pose:
-        """T_now_before of the camera since a stamp, by odometry; raises InputError `tf.*`."""
-        camera, odom = job.camera_frame, self.settings.node.odom_frame
-        return self._lookup(camera, odom, job.stamp) @ self._lookup(camera, odom, since).inverse()
-
-    def _given_pose(self, job: Job, message: Any) -> Prior:
-        """What somebody says on /initialpose, of the camera or of base_frame, as of now; raises InputError."""
-        frame, base = frame_name(message.header.frame_id), self.settings.node.base_frame
-        T_camera_body = self._lookup(job.camera_frame, base, job.stamp) if base else Pose.identity()
-        T_frame_cloud = self._lookup(frame, job.cloud_frame, job.stamp)
-        T_frame_body = pose_from_transform(message.pose.pose)
-        return of_body(T_camera_body, T_frame_body, np.reshape(message.pose.covariance, (6, 6)), T_frame_cloud)
-
-    def _lookup(self, target: str, source: str, stamp: int) -> Pose:
-        assert self._frames is not None
-        return Pose.identity() if target == source else self._frames.lookup(target, source, stamp)
 
     def _answer(self, job: Job, estimate: PoseEstimate, seconds: dict[str, float]) -> None:
         """Tell how a pair ended. `decode` is the time from its arrival to the start of the localizer."""

@@ -137,6 +137,8 @@ class LocalizerNode(LifecycleNode):
 
     def _apply(self, settings: Settings) -> None:
         self.settings = settings
+        if self._localizer is not None:
+            self._localizer.settings = settings
         for channel in self._channels:
             channel.apply(settings)
 

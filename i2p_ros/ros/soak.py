@@ -38,7 +38,7 @@ SETTLE_S = 0.05  # so that what must come first does
 ANSWER_S = 5.0  # longest wait for an answer before the next pair; a burst does not wait
 UNHEARD = ("39_zero_stamp", "39_future_stamp", "42_no_image", "42_no_cloud")  # make no pair: nothing answers
 LAST_S = 3.0  # for answers and counters that are still under way at the end
-FIRST_MINUTE_S = 60.0
+MINUTE_S = 60.0
 MOST_CRASHES = 10
 
 
@@ -58,8 +58,6 @@ class Tally:
         """The numbers of `i2p soak --json`."""
         valid = [stamp for stamp, kind in self.kinds.items() if not kind]
         reasons = {stamp: self._reason(stamp) for stamp in valid}
-        times, sizes = [t for t, _, _ in self.memory], [mb for _, mb, _ in self.memory]
-        settled = next((mb for t, mb in zip(times, sizes, strict=True) if t >= FIRST_MINUTE_S), None)
         recovered = self._recoveries()
         return {
             "sent": len(self.kinds),
@@ -78,13 +76,19 @@ class Tally:
             "last_words": self.crashes,
             "rss_mb": [[round(t, 1), round(mb, 1)] for t, mb, _ in self.memory],
             "threads": [[round(t, 1), count] for t, _, count in self.memory],
-            "rss_growth": None if settled is None else max(sizes[times.index(t)] for t in times[-10:]) / settled - 1.0,
+            "rss_growth": self._growth(),
         }
 
     def _reason(self, stamp: int) -> str:
         """Why a pair has no answer; "none" if it was lost without a word."""
         answer = self.answers.get(stamp)
         return "none" if answer is None else answer.get("reason", "")
+
+    def _growth(self) -> float | None:
+        """By how much memory grew from the second minute to the last, in medians: a pair that runs needs more."""
+        second = [mb for t, mb, _ in self.memory if MINUTE_S <= t < 2 * MINUTE_S]
+        last = [mb for t, mb, _ in self.memory if t >= max(2 * MINUTE_S, self.elapsed - MINUTE_S)]
+        return float(np.median(last) / np.median(second) - 1.0) if second and last else None
 
     def _recoveries(self) -> list[bool]:
         """For each run of faults, whether one of the first two pairs after it was answered; busy ones do not count."""

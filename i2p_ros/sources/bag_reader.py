@@ -50,15 +50,16 @@ def open_reader(path: Path) -> tuple[AnyReader, int]:
     with bag_errors(path, "bag.unreadable"):
         parts = sorted(folder.glob("*.mcap")) if folder else [file for file in files if file.suffix == ".mcap"]
         cut = [part for part in parts if is_cut_off(part)]
-        copies = TemporaryDirectory(prefix="i2p_bag_")
-        for part in cut:
-            write_repaired(part, Path(copies.name) / part.name)
         if cut:
+            copies = TemporaryDirectory(prefix="i2p_bag_")
+            for part in cut:
+                write_repaired(part, Path(copies.name) / part.name)
             files = [Path(copies.name) / part.name if part in cut else part for part in parts]
         # bags of Humble and older hold no message definitions
         reader = AnyReader(files, default_typestore=get_typestore(Stores.ROS2_JAZZY))
         reader.open()
-        weakref.finalize(reader, copies.cleanup)
+        if cut:
+            weakref.finalize(reader, copies.cleanup)
         return reader, len(cut)
 
 
