@@ -71,8 +71,8 @@ def peaks(pixels: Tensor, points: Tensor, grid: Grid, cell: Tensor) -> tuple[Ten
     ys = (cell // width * grid.stride)[:, None, None] + step[:, None]
     xs, ys = torch.broadcast_tensors(xs, ys)
     inside = (xs >= 0) & (xs < w) & (ys >= 0) & (ys < h)
-    near = pixels[:, ys.clamp(0, h - 1), xs.clamp(0, w - 1)]
-    similarity = torch.einsum("dmij,md->mij", near, points)
+    near = pixels.permute(1, 2, 0)[ys.clamp(0, h - 1), xs.clamp(0, w - 1)]
+    similarity = torch.einsum("mijd,md->mij", near, points)
     weight = (similarity * PEAK_SCALE).masked_fill(~inside, float("-inf")).flatten(1).softmax(1).view_as(similarity)
     position = torch.stack([(weight * xs).sum((1, 2)), (weight * ys).sum((1, 2))], 1)
     return position, (weight * similarity).sum((1, 2))

@@ -48,6 +48,7 @@ NEAREST, WIDEST = 0.5, 3.0  # m; and tangent: limits of the direction in which a
 LEVEL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])  # camera axes to forward, left, up
 MOST_POINTS = 1 << 17  # of a cloud that are looked at: more than any lidar measures in a tenth of a second
 DRAWN = 12  # points looked at for each that is kept
+ENOUGH = 4096  # points, drawn at random, whose median is that of all
 
 
 class VP2PSettings(BaseModel):
@@ -130,7 +131,7 @@ def thinned(cloud: PointCloud, cell: float, most: int, rng: np.random.Generator)
         raise InputError(f"the cloud has {len(cloud)} finite points; at least {MIN_POINTS} are needed", "cloud.points")
     order = rng.permutation(len(cloud))[: 2 * DRAWN * most]
     xyz = cloud.xyz[order]
-    from_centre = xyz - np.median(xyz, axis=0)
+    from_centre = xyz - np.median(xyz[:ENOUGH], axis=0)
     near = np.flatnonzero((np.abs(from_centre) < MAX_RANGE).all(axis=1))[: DRAWN * most]
     cells = np.floor(from_centre[near] / cell).astype(np.int64)
     _, first = np.unique((cells[:, 0] << 40) + (cells[:, 1] << 20) + cells[:, 2], return_index=True)
