@@ -257,4 +257,4 @@ def test_diagnostics_say_what_is_missing_and_then_that_all_is_well(make):
         index += 1
     last = reports[-1].status[0]
     assert last.level == messages.OK and last.name == "/localizer: localization" and last.hardware_id == "camera"
-    assert values(reports[-1])["model"] == "a localizer that knows"
+    assert values(reports[-1])["runtime"] == "a localizer that knows"

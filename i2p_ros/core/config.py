@@ -22,7 +22,7 @@ class _Group(BaseModel):
 class MatchingSettings(_Group):
     """From descriptors to matches."""
 
-    max_points: int = Field(3072, ge=16, description="points that are matched; times max_pixels, it bounds the memory")
+    max_points: int = Field(1024, ge=16, description="points that are matched; times max_pixels, it bounds the memory")
     max_pixels: int = Field(5120, ge=16, description="cells of the image that they are compared with")
     max_matches: int = Field(600, ge=8, description="matches with the highest similarity that are kept of a direction")
     views: int = Field(8, ge=1, description="directions that the camera is looked for in")
@@ -44,6 +44,9 @@ class PnpSettings(_Group):
     max_std_deg: float = Field(10.0, gt=0, description="a larger deviation about any axis is degenerate")
     max_rival: float = Field(
         0.8, gt=0, description="another pose with a larger share of this one's support or likelihood: uncertain"
+    )
+    enough_confidence: float = Field(
+        0.985, ge=0, description="a calibrated model looks no closer at a pose of this confidence; above 1: always"
     )
     min_confidence: float = Field(
         -1.0, ge=-1, le=1, description="a pose of less confidence is withheld; -1: what the model was calibrated to"
@@ -280,7 +283,19 @@ class Settings(_Group):
 
     model: str = Field("vp2p-small", description="name of an entry in models/manifest.yaml, or a folder with one")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="what the network runs on; auto: CUDA if usable")
+    backend: Literal["auto", "torch", "tensorrt"] = Field(
+        "auto", description="what runs the network; auto: TensorRT on a GPU where it is installed, else PyTorch"
+    )
+    precision: Literal["auto", "float32", "bf16", "float16"] = Field(
+        "auto", description="of the dense parts; auto: the quickest of those that agree with float32 on this machine"
+    )
+    engine_cache_dir: str = Field(
+        "~/.cache/i2p_ros", min_length=1, description="folder for compiled engines; nobody else may write to it"
+    )
     threads: int = Field(1, ge=1, le=256, description="threads inside one operator")
+    branches: int = Field(
+        2, ge=1, le=2, description="threads of the network on the CPU; 2: pixels and points beside each other"
+    )
     matching: MatchingSettings = MatchingSettings()
     pnp: PnpSettings = PnpSettings()
     synthetic: SyntheticSettings = SyntheticSettings()

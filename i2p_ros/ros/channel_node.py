@@ -87,6 +87,10 @@ class ChannelNode(LifecycleNode, Generic[C]):
         """What is loaded, in a line."""
         raise NotImplementedError
 
+    def facts(self) -> dict[str, str]:
+        """What diagnostics say of that, whatever the channel."""
+        raise NotImplementedError
+
     def needs_frames(self) -> bool:
         """Whether tf is listened to."""
         raise NotImplementedError
@@ -241,8 +245,8 @@ class ChannelNode(LifecycleNode, Generic[C]):
 
     def _entry(self, name: str, channel: C) -> Any:
         level, text, values = channel.report(self._busy_since(channel))
-        known = {"lifecycle": "active", "model": self.describe(), "device": self.settings.device}
-        return messages.diagnostic(LEVELS[level], name, text, {**known, **values}, channel.camera_frame)
+        values = {"lifecycle": "active", **self.facts(), **values}
+        return messages.diagnostic(LEVELS[level], name, text, values, channel.camera_frame)
 
     def _busy_since(self, channel: C | None = None) -> float | None:
         """When the running pair began, if there is one (of that channel)."""

@@ -44,6 +44,10 @@ class LocalizerNode(ChannelNode[Channel]):
         """The model."""
         return self._localizer.describe() if self._localizer else ""
 
+    def facts(self) -> dict[str, str]:
+        """The settings that chose it, and what came of them."""
+        return {"model": self.settings.model, "device": self.settings.device, "runtime": self.describe()}
+
     def needs_frames(self) -> bool:
         """Whether anything asks for a transform."""
         node = self.settings.node
