@@ -59,7 +59,7 @@ app = typer.Typer(
     help="Camera-LiDAR localization: an image and a cloud in, the camera's pose with covariance out.",
     epilog="Example: i2p demo",
 )
-bench = typer.Typer(no_args_is_help=True, help="Measure against other libraries, in one run on this machine.")
+bench = typer.Typer(invoke_without_command=True)
 app.add_typer(bench, name="bench")
 app.add_typer(monitor, name="monitor")
 
@@ -77,10 +77,12 @@ def main() -> None:
 
     SIGTERM ends it as ctrl-c does: with nothing half-written, and without leaving the localizer's process behind.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: its threads must not spin beside others
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         app()
     except I2PError as error:
+        console.quiet = False  # as the other processes of a training are
         console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
@@ -396,6 +398,25 @@ def _throughput_table(throughput: dict[str, Any]) -> Table:
     return table
 
 
+@app.command(epilog="Example: i2p export vp2p-small --width 1242 --height 375 --out exported")
+def export(
+    model: Model = "vp2p-small",
+    out: Annotated[Path, typer.Option("--out", help="Folder for the ONNX files.")] = Path("exported"),
+    width: Annotated[int, typer.Option(min=16, help="Width of the images, px.")] = 1242,
+    height: Annotated[int, typer.Option(min=16, help="Height of the images, px.")] = 375,
+    onnx: Annotated[bool, typer.Option(help="Write ONNX files of the dense parts.")] = True,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Build engines for images of one size ahead of time, where TensorRT is there, and write ONNX files."""
+    from i2p_ros.localizer import export as run
+
+    written, says = run(model, out if onnx else None, width, height, load_settings(files, overrides))
+    for file in written:
+        console.print(escape(f"wrote {file}"), soft_wrap=True)
+    console.print(escape(says), soft_wrap=True)
+
+
 @app.command(epilog="Example: i2p synth ~/street --format kitti --n 100 --seed 3")
 def synth(
     path: Annotated[Path, typer.Argument(help="Folder to write.")],
@@ -468,6 +489,59 @@ def doctor(json_file: JsonFile = None) -> None:
             table.add_row(c.name, mark, c.says)
         Console().print(table)
     raise typer.Exit(any(c.needed and not c.ok for c in found))
+
+
+@bench.callback(epilog="Example: i2p bench --json bench.json --report results/bench")
+def bench_pairs(
+    context: typer.Context,
+    model: Annotated[str, typer.Option(help="Name of a model, or a training folder.")] = "vp2p-small",
+    device: Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option(help="In place of the setting.")] = None,
+    backend: Annotated[
+        Literal["auto", "torch", "tensorrt"] | None, typer.Option(help="In place of the setting.")
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Different pairs.")] = 6,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = 5,
+    quick: Annotated[bool, typer.Option("--quick", help="Without other sizes of network and of clouds.")] = False,
+    json_file: JsonFile = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for bench.html with plots.")] = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Time whole pairs on this machine, stage by stage, beside the machine's limits and the published network."""
+    if context.invoked_subcommand:
+        return
+    from i2p_ros.evaluation.bench import DEFINITIONS
+    from i2p_ros.evaluation.bench import bench as run
+    from i2p_ros.evaluation.bench_report import write_bench_report
+
+    check_targets(json_file, report and report / "bench.html")
+    settings = load_settings(files, [*overrides, *_given(device=device, backend=backend)])
+    with progress("measuring", pairs * rounds) as step:
+        numbers = run(settings, model, pairs, rounds, not quick, lambda done, total: step(done))
+    write_json(numbers, json_file)
+    if report:
+        write_bench_report(report, numbers)
+    if json_file != Path("-"):
+        _show({key: value for key, value in numbers.items() if key != "definitions"}, None)
+        Console().print(_stages_table(numbers))
+        for name, text in DEFINITIONS.items():
+            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+
+
+def _given(**options: str | None) -> list[str]:
+    """Settings of the options that were given."""
+    return [f"{name}={value}" for name, value in options.items() if value]
+
+
+def _stages_table(numbers: dict[str, Any]) -> Table:
+    """A line per stage, and the sum."""
+    keys = ("ms", "gflop", "mbyte", "floor_ms")
+    table = Table("stage", *keys, "times the floor", box=SIMPLE)
+    rows = [*numbers["stages"], {"name": "all", **{k: sum(row[k] for row in numbers["stages"]) for k in keys}}]
+    for row in rows:
+        times = f"{row['ms'] / row['floor_ms']:.1f}" if row["floor_ms"] > 0.01 else ""
+        table.add_row(row["name"], *(f"{row[key]:.3g}" for key in keys), times)
+    return table
 
 
 @bench.command("pnp", epilog="Example: i2p bench pnp --draws 10 --json pnp.json")

@@ -419,6 +419,19 @@ def test_row_44_incompatible_quality_of_service_is_named(make, capfd):
     assert "/points" in said and "RELIABILITY" in said and "qos_overrides./points" in said
 
 
+def test_row_40_what_comes_while_the_node_is_held_up_is_paired_all_the_same(make):
+    graph = make()
+    early, *later = (graph.messages(index) for index in range(3))
+    graph.send({"image": early["image"], "info": early["info"]})
+    for parts in later:
+        graph.send({"image": parts["image"]})
+    graph.send({"points": early["points"]})
+    time.sleep(0.2)  # nobody spins: all of it waits
+    answers = graph.heard["/localizer/status"]
+    assert graph.until(lambda: answers)
+    assert values(answers[0])["status"] == "ok" and float(values(answers[0])["gap_ms"]) == 0.0
+
+
 def test_row_50_a_slow_localizer_gets_the_newest_pair_and_the_rest_is_counted(make):
     graph = make(node__diagnostics_s=0.1)
     graph.localizer.gate.clear()

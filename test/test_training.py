@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Examples keep their truth through every variation; losses follow their formulas."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis
@@ -72,6 +73,25 @@ def test_example_k_is_always_the_same_and_others_differ() -> None:
     assert all(torch.equal(first[k], again[k]) for k in first)
     assert not torch.equal(first["image"], other["image"])
     assert first["points"].shape == (TINY.max_points, 3) and first["visible"].any()
+
+
+class Blindfolded:
+    """One place of two gives the network too few points."""
+
+    name = "blindfolded"
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> Sample:
+        sample = SyntheticSource(WORLD, 5, 1)[0]
+        few = PointCloud(np.ones((30, 3), np.float32), np.zeros(30, np.float32))
+        return sample if index else replace(sample, pair=replace(sample.pair, cloud=few))
+
+
+def test_a_draw_that_gives_no_points_is_drawn_again() -> None:
+    data = TrainingSet(FAMILY, [(Blindfolded(), 1.0)], {"vp2p": 1.0}, 1, 8)
+    assert all(data[k]["visible"].any() for k in range(8))
 
 
 def test_a_sample_without_truth_is_refused() -> None:

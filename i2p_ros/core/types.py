@@ -57,10 +57,15 @@ class PointCloud:
 
     def finite(self) -> PointCloud:
         """The points without NaN and infinity; an intensity that is not finite becomes 0."""
-        keep = np.asarray(np.isfinite(self.xyz).all(axis=1))
-        i = None if self.intensity is None else np.nan_to_num(self.intensity, nan=0.0, posinf=0.0, neginf=0.0)
-        cloud = replace(self, intensity=i)
-        return cloud if keep.all() else cloud.selected(keep)
+        cloud = self
+        if self.intensity is not None and not _all_finite(self.intensity):
+            cloud = replace(self, intensity=np.nan_to_num(self.intensity, nan=0.0, posinf=0.0, neginf=0.0))
+        return cloud if _all_finite(self.xyz) else cloud.selected(np.asarray(np.isfinite(self.xyz).all(axis=1)))
+
+
+def _all_finite(values: Points) -> bool:
+    """Quickly: a sum is finite only if all of it is, and nobody measures so far that float64 overflows."""
+    return bool(np.isfinite(values.sum(dtype=np.float64)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

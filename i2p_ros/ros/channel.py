@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
+from rclpy.exceptions import InvalidHandle
 from rclpy.node import Node
 
 from i2p_ros.core.config import Settings
@@ -59,8 +60,7 @@ class Channel:
         self._tracker = Tracker(settings.tracking)
         self._priors = Priors(settings, self._tracker, frames)
         self._poses: deque[Pose] = deque(maxlen=CALIBRATION_POSES)  # accepted, T_camera_cloud
-        prefix = "".join(f"{name}/" for name in (camera, lidar) if name)
-        self._outputs = Outputs(node, settings.node, frames, prefix)
+        self._outputs = Outputs(node, settings.node, frames, camera, lidar)
         self._inputs = Inputs(node, settings, camera, lidar, frames, self.health, self._hand_over, self.forget)
         if settings.tracking.prior in ("constant_velocity", "odometry"):
             self._inputs.listen(PoseWithCovarianceStamped, "/initialpose", self._priors.give, RELIABLE)
@@ -97,11 +97,13 @@ class Channel:
     def save_calibration(self, folder: Path) -> list[Path]:
         """Files with where the camera is to the lidar, by the poses of late; raises InputError."""
         camera, lidar = self._frame_names or ("", "")
-        pose, std = centre_of(self._poses)
-        return write_calibration(folder, pose, std, len(self._poses), lidar, camera)
+        poses = list(self._poses)  # at once: the worker adds to them
+        pose, std = centre_of(poses)
+        return write_calibration(folder, pose, std, len(poses), lidar, camera)
 
     def process(self, job: Job) -> None:
-        """The whole way of one pair, in the worker's thread. This is the border: DeviceError alone is raised."""
+        """The whole way of one pair, in the worker's thread. This is the border: DeviceError alone is raised, and
+        InvalidHandle where the channel was closed meanwhile."""
         try:
             pair = self._inputs.decoded(job)
             decode_s = job.age_ms / 1e3
@@ -113,6 +115,8 @@ class Channel:
             self._refuse(job, Status.BAD_INPUT, error.reason, str(error))
         except DeviceError as error:
             self._refuse(job, Status.NOT_PROCESSED, "device_lost", str(error))
+            raise
+        except InvalidHandle:
             raise
         except Exception as error:
             if self._node.context.ok():  # else the node has just been taken down

@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
-from rclpy.exceptions import ROSInterruptException
+from rclpy.exceptions import InvalidHandle, ROSInterruptException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
@@ -87,6 +87,10 @@ class ChannelNode(LifecycleNode, Generic[C]):
         """What is loaded, in a line."""
         raise NotImplementedError
 
+    def facts(self) -> dict[str, str]:
+        """What diagnostics say of that, whatever the channel."""
+        raise NotImplementedError
+
     def needs_frames(self) -> bool:
         """Whether tf is listened to."""
         raise NotImplementedError
@@ -99,10 +103,8 @@ class ChannelNode(LifecycleNode, Generic[C]):
         """Configure and activate, with node.autostart; raises I2PError."""
         if not self.settings.node.autostart:
             return
-        if self.trigger_configure() != SUCCESS:
-            raise self._failure or I2PError("cannot configure the node")
-        if self.trigger_activate() != SUCCESS:
-            raise I2PError("cannot activate the node")
+        if self.trigger_configure() != SUCCESS or self.trigger_activate() != SUCCESS:
+            raise self._failure or I2PError("cannot start the node")
 
     def run(self) -> None:
         """Spin until somebody ends it. An error in one callback does not end it."""
@@ -122,6 +124,7 @@ class ChannelNode(LifecycleNode, Generic[C]):
     def destroy_node(self) -> None:
         """Let the running pair end, then take the node down."""
         self._take_down()
+        self._state_machine.destroy_when_not_in_use()  # rclpy leaves it, and its services are heard on
         super().destroy_node()
 
     def on_configure(self, state: Any) -> TransitionCallbackReturn:
@@ -129,23 +132,18 @@ class ChannelNode(LifecycleNode, Generic[C]):
         try:
             self.load()
         except Exception as error:
-            self._failure = error if isinstance(error, I2PError) else I2PError(f"{type(error).__name__}: {error}")
             self._lost = error if isinstance(error, DeviceError) else None
-            self.get_logger().error(f"cannot configure: {self._failure}")
+            self._tell("configure", error)
             return FAILURE
         return SUCCESS
 
     def on_activate(self, state: Any) -> TransitionCallbackReturn:
         """Subscribe."""
-        node = self.settings.node
-        if self.needs_frames():
-            self._frames = Frames(self, node.tf_timeout_s)
-        self._worker = NewestWorker(self._process)
-        put = self._worker.put
-        self._channels = [
-            self.channel(camera, lidar, self._frames, put)
-            for camera, lidar in product(_names(node.cameras), _names(node.lidars))
-        ]
+        try:
+            self._set_up()
+        except Exception as error:
+            self._tell("activate", error)
+            raise  # which leads to on_error
         self.get_logger().info(f"ready: {self.describe()}")
         return SUCCESS
 
@@ -169,6 +167,20 @@ class ChannelNode(LifecycleNode, Generic[C]):
         self.get_logger().error("a transition failed: back to unconfigured")
         return self.on_shutdown(state)
 
+    def _tell(self, transition: str, error: Exception) -> None:
+        """Keep and say why it failed: rclpy would swallow it."""
+        self._failure = error if isinstance(error, I2PError) else I2PError(f"{type(error).__name__}: {error}")
+        self.get_logger().error(f"cannot {transition}: {self._failure}")
+
+    def _set_up(self) -> None:
+        """All that pairs need."""
+        node = self.settings.node
+        if self.needs_frames():
+            self._frames = Frames(self, node.tf_timeout_s)
+        self._worker = NewestWorker(self._process)
+        for camera, lidar in product(_names(node.cameras), _names(node.lidars)):  # one that fails leaves those before
+            self._channels.append(self.channel(camera, lidar, self._frames, self._worker.put))
+
     def _apply(self, settings: Settings) -> None:
         self.settings = settings
         for channel in self._channels:
@@ -180,6 +192,8 @@ class ChannelNode(LifecycleNode, Generic[C]):
             channel.process(job)
         except DeviceError as error:
             self._lost = error
+        except InvalidHandle:
+            pass  # the channel was closed while the pair ran: nobody waits for the answer
 
     def _take_down(self) -> None:
         if self._worker is not None:
@@ -231,8 +245,8 @@ class ChannelNode(LifecycleNode, Generic[C]):
 
     def _entry(self, name: str, channel: C) -> Any:
         level, text, values = channel.report(self._busy_since(channel))
-        known = {"lifecycle": "active", "model": self.describe(), "device": self.settings.device}
-        return messages.diagnostic(LEVELS[level], name, text, {**known, **values}, channel.camera_frame)
+        values = {"lifecycle": "active", **self.facts(), **values}
+        return messages.diagnostic(LEVELS[level], name, text, values, channel.camera_frame)
 
     def _busy_since(self, channel: C | None = None) -> float | None:
         """When the running pair began, if there is one (of that channel)."""

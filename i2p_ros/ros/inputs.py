@@ -26,6 +26,7 @@ from i2p_ros.ros.job import Job
 from i2p_ros.ros.watching import Watch
 
 Stamped = tuple[int, Any]  # a message, and the time to pair it by, ns
+QUEUE = 5  # messages, as many as rmw_qos_profile_sensor_data has
 BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
 
 
@@ -47,7 +48,11 @@ class Inputs:
         offsets = int(pairing.time_offset_s * 1e9), int(pairing.image_time_offset_s * 1e9)
         self._pairer: Pairer[Stamped, Stamped] = Pairer(int(pairing.slop_s * 1e9), *offsets)
         self._subscriptions: list[Any] = []
-        self._subscribe(f"{camera}/" if camera else "", f"{lidar}/" if lidar else "")
+        try:
+            self._subscribe(f"{camera}/" if camera else "", f"{lidar}/" if lidar else "")
+        except Exception:
+            self.close()
+            raise
 
     @property
     def known(self) -> dict[str, Any]:
@@ -79,7 +84,7 @@ class Inputs:
         self._node.get_logger().warning(text, throttle_duration_sec=1.0)
 
     def listen(self, kind: type, topic: str, callback: Any, reliability: ReliabilityPolicy) -> None:
-        """Only the newest counts. A profile of its own: overrides change it."""
+        """A few are kept while the node is held up, or an image would miss its cloud. Overrides change the profile."""
 
         def incompatible(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
@@ -89,7 +94,7 @@ class Inputs:
         name, qos = self._node.resolve_topic_name(topic), reliability.name
         self._subscriptions.append(
             self._node.create_subscription(
-                kind, topic, callback, QoSProfile(depth=1, reliability=reliability),
+                kind, topic, callback, QoSProfile(depth=QUEUE, reliability=reliability),
                 event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )

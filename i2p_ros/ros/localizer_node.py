@@ -28,7 +28,7 @@ class LocalizerNode(ChannelNode[Channel]):
     def __init__(self, localizer: PairLocalizer | None = None, **node_arguments: Any) -> None:
         super().__init__("localizer", **node_arguments)
         self._given, self._localizer = localizer, localizer
-        Services(self, lambda: self._channels, Path(self.settings.node.calibration_dir).expanduser())
+        Services(self, lambda: self._channels, Path(self.settings.node.calibration_dir))
         self.start()
 
     def load(self) -> None:
@@ -43,6 +43,10 @@ class LocalizerNode(ChannelNode[Channel]):
     def describe(self) -> str:
         """The model."""
         return self._localizer.describe() if self._localizer else ""
+
+    def facts(self) -> dict[str, str]:
+        """The settings that chose it, and what came of them."""
+        return {"model": self.settings.model, "device": self.settings.device, "runtime": self.describe()}
 
     def needs_frames(self) -> bool:
         """Whether anything asks for a transform."""

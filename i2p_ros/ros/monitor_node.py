@@ -49,6 +49,10 @@ class MonitorNode(ChannelNode[MonitorChannel]):
         monitor = self.settings.monitor
         return f"nominal calibration from {monitor.nominal}, history {monitor.history or 'off'}"
 
+    def facts(self) -> dict[str, str]:
+        """Where the nominal calibration comes from."""
+        return {"nominal": self.settings.monitor.nominal}
+
     def needs_frames(self) -> bool:
         """Always: for the nominal calibration, or for how fast the vehicle is."""
         return True

@@ -46,8 +46,17 @@ class Services:
         return "pairs are localized" if request.data else "pairs are refused; ~/trigger lets one through"
 
     def _save_calibration(self, request: Any, channels: Sequence[Channel]) -> str:
-        written = [path for channel in channels for path in channel.save_calibration(self._folder)]
-        return f"written: {', '.join(map(str, written))}"
+        written: list[Path] = []
+        missing: list[str] = []
+        for channel in channels:
+            try:
+                written += channel.save_calibration(self._folder)
+            except InputError as error:
+                missing.append(f"{channel.name}: {error}".removeprefix(": "))
+        text = f"written: {', '.join(map(str, written))}; " if written else ""
+        if missing:
+            raise InputError(text + "; ".join(missing), "calibration")
+        return text.removesuffix("; ")
 
 
 def answering(
@@ -63,6 +72,8 @@ def answering(
             response.success, response.message = True, answer(request, present)
         except InputError as error:
             response.success, response.message = False, str(error)
+        except Exception as error:  # raised, it would leave the caller without an answer
+            response.success, response.message = False, f"{type(error).__name__}: {error}"
         return response
 
     return callback

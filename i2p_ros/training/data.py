@@ -29,6 +29,7 @@ from i2p_ros.sources.perturb import Protocol, perturbed, random_prior
 ASPECT = 3.2  # width to height of training images: a batch needs equal sizes, whatever the cameras
 BEAM_RAD = np.radians(0.43)  # about the step between the beams of an HDL-64E
 LEAST_POINTS = 2000  # that a poorer lidar leaves
+ATTEMPTS = 10  # draws of a sample
 PRIOR_SCALES = 0.05, 1.0  # of the ranges of the protocol `prior`
 _MIRROR_CAMERA, _MIRROR_LIDAR = np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0])
 
@@ -184,7 +185,17 @@ class TrainingSet(Dataset[dict[str, torch.Tensor]]):
         return self.samples
 
     def __getitem__(self, k: int) -> dict[str, torch.Tensor]:
-        rng = np.random.default_rng([self.seed, k])
+        """Sample k; drawn again where what is drawn leaves the network no points, as a guess that looks past them."""
+        attempt = 0
+        while True:
+            try:
+                return self._drawn(k, np.random.default_rng([self.seed, k, attempt]))
+            except InputError:
+                attempt += 1
+                if attempt == ATTEMPTS:
+                    raise
+
+    def _drawn(self, k: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         source = self.sources[rng.choice(len(self.sources), p=self._shares)][0]
         sample = varied(source[int(rng.integers(len(source)))], rng)
         protocol = list(self.protocols)[rng.choice(len(self.protocols), p=self._protocol_shares)]

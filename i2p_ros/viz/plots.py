@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -111,6 +111,31 @@ def latency(scores: Sequence[Score]) -> bytes:
             axes.plot([s.latency_ms for s in scores], ".", color=BLUE)
         axes.set(xlabel="pair", ylabel="time (ms)", ylim=(0.0, None))
         axes.margins(x=0.01)
+        return _png(figure)
+
+
+def time_over_points(series: Sequence[tuple[int, float]]) -> bytes:
+    """Milliseconds of a pair against the points of its cloud, logarithmic."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.0, 2.8), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(*zip(*series, strict=True), "o-", color=BLUE, linewidth=2)
+        axes.set(xscale="log", xlabel="points of the cloud", ylabel="time of a pair (ms)", ylim=(0.0, None))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        return _png(figure)
+
+
+def stages_over_floor(stages: Sequence[Mapping[str, Any]]) -> bytes:
+    """A bar of each stage's milliseconds, and a line at what its work takes at least."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.0, 2.8), layout="constrained")
+        axes = figure.subplots()
+        names = [row["name"] for row in stages]
+        axes.barh(names, [row["ms"] for row in stages], color=BLUE, alpha=0.8, label="measured")
+        axes.plot([row["floor_ms"] for row in stages], names, "|", color=ORANGE, markersize=14, label="at least")
+        axes.invert_yaxis()
+        axes.set(xlabel="time of a pair (ms)")
+        axes.legend(loc="lower right")
         return _png(figure)
 
 
