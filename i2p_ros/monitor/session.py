@@ -42,7 +42,7 @@ class Monitor:
         self.nominal, self.rig, self.settings, self.history = nominal, rig, settings, history
         self.watch = Watch(settings.watch, settings.monitor.window / settings.monitor.rate_hz)
         self.trouble = ""
-        self._unrecorded: list[Finding] = []
+        self.waiting: list[tuple[Rig, Finding]] = []  # to be recorded
         self._anew = False
         self._frames: list[Frame] = []
         self._fastest = Motion()
@@ -121,18 +121,19 @@ class Monitor:
         self._known = [drift.delta]
         finding = Finding(drift, self.watch.update(drift, motion))
         if self.history is not None:
-            self._unrecorded.append(finding)
+            self.waiting.append((self.rig, finding))
             self._record(self.history)
         return finding
 
     def _record(self, history: History) -> None:
         try:
-            while self._unrecorded:
-                history.record(self.rig, self._unrecorded[0].drift, self._unrecorded[0].verdict)
-                self._unrecorded.pop(0)
+            while self.waiting:
+                rig, finding = self.waiting[0]
+                history.record(rig, finding.drift, finding.verdict)
+                self.waiting.pop(0)
             self.trouble = ""
         except InputError as error:
-            self.trouble = f"{error}; {len(self._unrecorded)} findings wait to be recorded"
+            self.trouble = f"{error}; {len(self.waiting)} findings wait to be recorded"
 
     def _clear(self) -> None:
         self._frames, self._fastest = [], Motion()

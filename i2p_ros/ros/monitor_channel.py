@@ -62,6 +62,8 @@ class MonitorChannel:
 
     def close(self) -> None:
         """Give everything back."""
+        if self.monitor is not None and self.monitor.trouble:
+            self._node.get_logger().error(f"lost at the end: {self.monitor.trouble}")
         self._inputs.close()
         for publisher in (self._drift, self._verdict):
             self._node.destroy_publisher(publisher)
@@ -157,9 +159,9 @@ class MonitorChannel:
         nominal = self._nominal(job)
         names = job.camera_frame, job.cloud_frame
         if self.monitor is None or names != self._frame_names or not self.monitor.is_from(nominal):
-            self._frame_names = names
-            rig = Rig(self.settings.monitor.vehicle, *names)
-            self.monitor = Monitor(nominal, rig, self.settings, self._history)
+            new = Monitor(nominal, Rig(self.settings.monitor.vehicle, *names), self.settings, self._history)
+            new.waiting = self.monitor.waiting if self.monitor else []
+            self.monitor, self._frame_names = new, names
         return self.monitor
 
     def _nominal(self, job: Job) -> Pose:
