@@ -25,7 +25,7 @@ from tf2_msgs.msg import TFMessage
 
 from i2p_ros.core.errors import I2PError, InputError
 from i2p_ros.core.resources import resource
-from i2p_ros.ros import messages
+from i2p_ros.ros import frames, messages
 from i2p_ros.ros.calibration import write_calibration
 from i2p_ros.ros.monitor_node import MonitorNode
 
@@ -188,15 +188,31 @@ def test_row_60_frames_of_another_clock_do_not_make_others_forgotten(make):
     assert graph.play(graph.messages(2))["status"] == "ok" and graph.localizer.priors[0] is not None
 
 
+def test_row_60_a_loop_that_nobody_sends_any_more_is_forgotten(make, monkeypatch):
+    monkeypatch.setattr(frames, "PARENT_S", 0.5)
+    graph = make(tracking__prior="tf", node__tf_timeout_s=0.0)
+    tell(graph, ("camera", "lidar", START), static=True)
+    tell(graph, ("odom", "base", START), ("base", "odom", START))
+    with pytest.raises(InputError, match="loop"):
+        graph.node._frames.lookup("odom", "base", START)
+    for k in range(8):
+        tell(graph, ("odom", "base", START + k * STEP))
+    with pytest.raises(InputError, match="loop"):
+        graph.node._frames.lookup("odom", "base", START)
+    tell(graph, ("odom", "base", START), ("odom", "base", START + STEP))
+    assert graph.node._frames.lookup("odom", "base", START)
+    assert graph.node._frames.lookup("camera", "lidar", START)
+
+
 def test_row_60_time_may_jump_back_while_a_fixed_frame_has_two_parents(make):
     graph = make(tracking__prior="tf")
     tell(graph, ("mast", "camera", START), ("camera", "lidar", START), static=True)
     tell(graph, ("roof", "camera", START), static=True)
     for stamp in (START + 100 * 10**9, START):
         tell(graph, ("odom", "base", stamp))
-    frames = graph.node._frames
-    np.testing.assert_allclose(frames.lookup("camera", "lidar", START).matrix, T_CAMERA_LIDAR.matrix, atol=1e-9)
-    np.testing.assert_allclose(frames.lookup("odom", "base", START).matrix, T_CAMERA_LIDAR.matrix, atol=1e-9)
+    for target, source in (("camera", "lidar"), ("odom", "base")):
+        found = graph.node._frames.lookup(target, source, START)
+        np.testing.assert_allclose(found.matrix, T_CAMERA_LIDAR.matrix, atol=1e-9)
 
 
 def test_a_moving_frame_does_not_stand_still_after_a_jump(make):
