@@ -5,6 +5,7 @@
 import gc
 import shlex
 import threading
+import time
 from xml.etree import ElementTree
 
 import numpy as np
@@ -256,3 +257,34 @@ def test_the_policy_lets_the_monitor_do_what_it_does_and_no_more(ros_context):
         assert {one.service_name for one in node.services} | served.keys() == allowed("services", "reply")
     finally:
         node.destroy_node()
+
+
+def test_two_calibrations_in_turn_do_not_flood_the_log(make, capfd):
+    graph = make()
+    graph.subscribed()
+    capfd.readouterr()
+    began = time.monotonic()
+    for k in range(10):
+        parts = graph.messages(k)
+        parts["info"].k[0] = 90.0 + k % 2
+        graph.play(parts)
+    most = 2 + time.monotonic() - began  # one a second
+    assert 1 <= capfd.readouterr().err.count("the calibration has changed") <= most
+
+
+def test_a_jump_while_the_track_is_begun_anew_begins_it_once_more(make, monkeypatch):
+    graph = make()
+    graph.subscribed()
+    (channel,) = graph.node._channels
+    reasons, reset = [], channel._tracker.reset
+
+    def jumps_again(reason):
+        reasons.append(reason)
+        reset(reason)
+        if len(reasons) == 1:
+            channel.forget("time has jumped again")
+
+    monkeypatch.setattr(channel._tracker, "reset", jumps_again)
+    for k in range(2):
+        graph.play(graph.messages(k))
+    assert reasons[1:] == ["time has jumped again"]
