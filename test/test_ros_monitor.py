@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections import defaultdict
 from functools import cache
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from tf2_msgs.msg import TFMessage
 
 from i2p_ros.core.config import SyntheticSettings
 from i2p_ros.core.errors import I2PError
+from i2p_ros.core.resources import resource
 from i2p_ros.monitor import history as history_module
 from i2p_ros.monitor.history import History
 from i2p_ros.ros import messages
@@ -203,3 +205,20 @@ def test_a_locked_history_is_told_and_nothing_is_lost(make, tmp_path, monkeypatc
     other.execute("ROLLBACK")
     assert graph.play(range(3, 6), 1)
     assert len(list(History(file).rows())) == 2
+
+
+def test_the_security_policy_allows_what_the_node_does_and_no_more(make):
+    graph = make(use_sim_time=True)
+    policy = ElementTree.parse(resource("config/sros2_policy.xml"))
+    profile = policy.find(".//profile[@node='drift_monitor']")
+
+    def allowed(kind, action):
+        (group,) = (g for g in profile.findall(kind) if g.get(action) == "ALLOW")
+        return {entry.text.replace("~", "/drift_monitor") if "~" in entry.text else f"/{entry.text}" for entry in group}
+
+    node = graph.node
+    optional = {"/image/compressed", "/parameter_events"}  # by a parameter, and by what watches parameters
+    assert {one.topic_name for one in node.subscriptions} == allowed("topics", "subscribe") - optional
+    of_rcl = {"/rosout", "/drift_monitor/transition_event"}  # rcl makes these itself
+    assert {one.topic_name for one in node.publishers} | of_rcl == allowed("topics", "publish")
+    assert {one.service_name for one in node.services} <= allowed("services", "reply")
