@@ -16,7 +16,6 @@ pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.p
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer
 from sensor_msgs.msg import PointField
@@ -24,8 +23,11 @@ from sensor_msgs_py.point_cloud2 import create_cloud
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
+from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import I2PError, InputError
-from i2p_ros.core.resources import resource
+from i2p_ros.core.geometry import Pose
+from i2p_ros.monitor.history import Rig
+from i2p_ros.monitor.session import Monitor
 from i2p_ros.ros import frames, messages
 from i2p_ros.ros.calibration import write_calibration
 from i2p_ros.ros.monitor_node import MonitorNode
@@ -239,26 +241,6 @@ def test_points_from_before_the_epoch_are_taken_as_they_come(make):
     assert graph.play(parts)["status"] == "ok"
 
 
-def test_the_policy_lets_the_monitor_do_what_it_does_and_no_more(ros_context):
-    sim_time = [Parameter("use_sim_time", value=True)]
-    node = MonitorNode(context=ros_context, use_global_arguments=False, parameter_overrides=sim_time)
-    profile = ElementTree.parse(resource("config/sros2_policy.xml")).find(".//profile[@node='drift_monitor']")
-
-    def allowed(kind, action):
-        (group,) = (g for g in profile.findall(kind) if g.get(action) == "ALLOW")
-        return {entry.text.replace("~", "/drift_monitor") if "~" in entry.text else f"/{entry.text}" for entry in group}
-
-    try:
-        optional = {"/image/compressed", "/parameter_events"}
-        assert {one.topic_name for one in node.subscriptions} == allowed("topics", "subscribe") - optional
-        of_rcl = {"/rosout", "/drift_monitor/transition_event"}
-        assert {one.topic_name for one in node.publishers} | of_rcl == allowed("topics", "publish")
-        served = dict(node.get_service_names_and_types_by_node("drift_monitor", "/"))
-        assert {one.service_name for one in node.services} | served.keys() == allowed("services", "reply")
-    finally:
-        node.destroy_node()
-
-
 def test_two_calibrations_in_turn_do_not_flood_the_log(make, capfd):
     graph = make()
     graph.subscribed()
@@ -288,3 +270,18 @@ def test_a_jump_while_the_track_is_begun_anew_begins_it_once_more(make, monkeypa
     for k in range(2):
         graph.play(graph.messages(k))
     assert reasons[1:] == ["time has jumped again"]
+
+
+def test_diagnostics_leave_a_monitor_alone_that_the_worker_has(ros_context):
+    node = MonitorNode(context=ros_context, use_global_arguments=False)
+    try:
+        (channel,) = node._channels
+        channel.monitor = Monitor(Pose.identity(), Rig("vehicle", "camera", "lidar"), Settings())
+        with channel._busy:
+            assert "epoch" not in channel.report(None)[2]
+        told = channel.report(None)[2]
+        with channel._busy:
+            channel.monitor.watch = None  # in pieces
+            assert channel.report(None)[2]["epoch"] == told["epoch"]
+    finally:
+        node.destroy_node()
