@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
 from i2p_ros.monitor import history as module
-from i2p_ros.monitor.history import History, Rig
+from i2p_ros.monitor.history import Epoch, History, Rig
 from i2p_ros.monitor.refinement import Drift
-from i2p_ros.monitor.watch import Level, Verdict
+from i2p_ros.monitor.watch import Level, Reference, Verdict
 
 RIG = Rig("car", "front", "roof")
 KILLS = int(os.environ.get("I2P_KILLS", "4"))  # the long form has 50
@@ -79,6 +80,42 @@ def test_a_locked_history_is_one_clear_error(tmp_path: Path, monkeypatch: pytest
         history.record(RIG, drift(0), verdict(0))
     other.execute("ROLLBACK")
     history.record(RIG, drift(0), verdict(0))
+
+
+def test_a_full_disk_is_one_clear_error_and_nothing_is_lost(tmp_path: Path) -> None:
+    """Full by SQLite's own limit, which gives the error of a full disk (SQLITE_FULL)."""
+    history = History(tmp_path / "h.db")
+    history._db.execute(f"PRAGMA max_page_count={history._db.execute('PRAGMA page_count').fetchone()[0] + 4}")
+    kept = 0
+    with pytest.raises(InputError, match="full"):
+        for kept in range(1000):
+            history.record(RIG, drift(kept), verdict(kept))
+    history._db.execute("PRAGMA max_page_count=1000000")
+    history.record(RIG, drift(kept), verdict(kept))
+    assert [row["stamp"] for row in History(tmp_path / "h.db").rows()] == list(range(kept + 1)) and kept > 1
+
+
+def test_epochs_keep_what_drift_is_counted_from(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.db")
+    assert history.latest(RIG) is None
+    first = history.begin(RIG, Epoch(Pose.identity()), 5)
+    second = history.begin(first, Epoch(Pose.exp(np.full(6, 0.1)), Reference(np.arange(6.0), np.eye(6))), 9)
+    other = history.begin(Rig("bus", "front", "roof"), Epoch(Pose.identity()), 1)
+    assert (first.epoch, second.epoch, other.epoch) == (0, 1, 0)
+    known = History(tmp_path / "h.db").latest(RIG)
+    assert known is not None and known[0] == second and known[1].reference is not None
+    assert np.allclose(known[1].nominal.matrix, Pose.exp(np.full(6, 0.1)).matrix)
+    assert np.allclose(known[1].reference.delta, np.arange(6.0))
+    history.record(second, drift(3), verdict(3))
+    drifts, baseline = history.newest(second, 10)
+    assert [d.stamp for d in drifts] == [3] and np.allclose(drifts[0].delta, drift(3).delta) and not baseline.any()
+    assert history.newest(first, 10)[0] == []
+
+
+def test_a_history_that_is_only_read_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unable to open"):
+        History(tmp_path / "none.db", read_only=True)
+    assert not (tmp_path / "none.db").exists()
 
 
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:

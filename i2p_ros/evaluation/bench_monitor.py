@@ -315,6 +315,7 @@ def _rows(
     settings: Settings,
 ) -> list[dict[str, Any]]:  # fmt: skip
     found = []
+    _CACHE.clear()  # another drive's pairs may have had the same id
     for case in wanted:
         run = Run(pairs, true, case, onset)
         found += [_row(method, source, run, METHODS[method](run, settings)) for method in methods]
