@@ -18,7 +18,7 @@ from i2p_ros.sources.synthetic import SyntheticSource
 KEYS = {
     "method", "source", "axis", "drift", "kind", "runs", "detected", "delay_s", "false_alarms", "error", "coverage95",
 }  # fmt: skip
-QUICK = ("monitor.window=3", "watch.systematic_m=0", "watch.systematic_deg=0")
+QUICK = ("monitor.rate_hz=1", "monitor.window=3", "watch.systematic_m=0", "watch.systematic_deg=0")
 
 
 def drive(n: int) -> Run:

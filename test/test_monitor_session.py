@@ -105,4 +105,4 @@ def test_gates_and_time_that_jumps_back() -> None:
 
 
 def test_defaults_are_those_of_the_settings() -> None:
-    assert Monitor(Pose.identity(), RIG, Settings()).watch.period_s == 10.0
+    assert Monitor(Pose.identity(), RIG, Settings()).watch.period_s == 5.0

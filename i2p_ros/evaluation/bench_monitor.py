@@ -231,7 +231,7 @@ BAR = (0.2, 3.0)
 NONE = cases((), (), ())
 CHEAP = ("i2p", "fixed_threshold")
 QUICK = (
-    Part(2, tuple(cases(("knock",), BAR[:1], BAR[1:])), CHEAP),
+    Part(1, tuple(cases(("knock",), BAR[:1], BAR[1:])), CHEAP),
     Part(1, tuple(cases(("knock",), BAR[:1], BAR[1:])[:5:4]), ("edge_score", "single_shot")),
 )
 FULL = (

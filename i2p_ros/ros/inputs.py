@@ -63,9 +63,10 @@ class Inputs:
         return values if gap is None else {**values, "median_gap_ms": gap / 1e6}
 
     def close(self) -> None:
-        """Give everything back."""
+        """Give everything back, and let go of who takes the pairs: the executor may hold a subscription a while."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
+        self._on_pair = self._on_reset = _nobody
 
     def jumped_back(self) -> None:
         """Start anew, for /clock has jumped. What waits for a partner is paired before, or counted."""
@@ -156,3 +157,7 @@ class Inputs:
         if why:
             self.watch.once(why, f"clouds are taken as they come, without motion compensation: {why}")
         return cloud
+
+
+def _nobody(_: Any) -> None:
+    pass
