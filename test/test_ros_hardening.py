@@ -5,6 +5,7 @@
 import gc
 import shlex
 import threading
+import time
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,7 +16,6 @@ pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.p
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer
 from sensor_msgs.msg import PointField
@@ -23,9 +23,12 @@ from sensor_msgs_py.point_cloud2 import create_cloud
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
+from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import I2PError, InputError
-from i2p_ros.core.resources import resource
-from i2p_ros.ros import messages
+from i2p_ros.core.geometry import Pose
+from i2p_ros.monitor.history import Rig
+from i2p_ros.monitor.session import Monitor
+from i2p_ros.ros import frames, messages
 from i2p_ros.ros.calibration import write_calibration
 from i2p_ros.ros.monitor_node import MonitorNode
 
@@ -188,15 +191,31 @@ def test_row_60_frames_of_another_clock_do_not_make_others_forgotten(make):
     assert graph.play(graph.messages(2))["status"] == "ok" and graph.localizer.priors[0] is not None
 
 
+def test_row_60_a_loop_that_nobody_sends_any_more_is_forgotten(make, monkeypatch):
+    monkeypatch.setattr(frames, "PARENT_S", 0.5)
+    graph = make(tracking__prior="tf", node__tf_timeout_s=0.0)
+    tell(graph, ("camera", "lidar", START), static=True)
+    tell(graph, ("odom", "base", START), ("base", "odom", START))
+    with pytest.raises(InputError, match="loop"):
+        graph.node._frames.lookup("odom", "base", START)
+    for k in range(8):
+        tell(graph, ("odom", "base", START + k * STEP))
+    with pytest.raises(InputError, match="loop"):
+        graph.node._frames.lookup("odom", "base", START)
+    tell(graph, ("odom", "base", START), ("odom", "base", START + STEP))
+    assert graph.node._frames.lookup("odom", "base", START)
+    assert graph.node._frames.lookup("camera", "lidar", START)
+
+
 def test_row_60_time_may_jump_back_while_a_fixed_frame_has_two_parents(make):
     graph = make(tracking__prior="tf")
     tell(graph, ("mast", "camera", START), ("camera", "lidar", START), static=True)
     tell(graph, ("roof", "camera", START), static=True)
     for stamp in (START + 100 * 10**9, START):
         tell(graph, ("odom", "base", stamp))
-    frames = graph.node._frames
-    np.testing.assert_allclose(frames.lookup("camera", "lidar", START).matrix, T_CAMERA_LIDAR.matrix, atol=1e-9)
-    np.testing.assert_allclose(frames.lookup("odom", "base", START).matrix, T_CAMERA_LIDAR.matrix, atol=1e-9)
+    for target, source in (("camera", "lidar"), ("odom", "base")):
+        found = graph.node._frames.lookup(target, source, START)
+        np.testing.assert_allclose(found.matrix, T_CAMERA_LIDAR.matrix, atol=1e-9)
 
 
 def test_a_moving_frame_does_not_stand_still_after_a_jump(make):
@@ -222,21 +241,47 @@ def test_points_from_before_the_epoch_are_taken_as_they_come(make):
     assert graph.play(parts)["status"] == "ok"
 
 
-def test_the_policy_lets_the_monitor_do_what_it_does_and_no_more(ros_context):
-    sim_time = [Parameter("use_sim_time", value=True)]
-    node = MonitorNode(context=ros_context, use_global_arguments=False, parameter_overrides=sim_time)
-    profile = ElementTree.parse(resource("config/sros2_policy.xml")).find(".//profile[@node='drift_monitor']")
+def test_two_calibrations_in_turn_do_not_flood_the_log(make, capfd):
+    graph = make()
+    graph.subscribed()
+    capfd.readouterr()
+    began = time.monotonic()
+    for k in range(10):
+        parts = graph.messages(k)
+        parts["info"].k[0] = 90.0 + k % 2
+        graph.play(parts)
+    most = 2 + time.monotonic() - began  # one a second
+    assert 1 <= capfd.readouterr().err.count("the calibration has changed") <= most
 
-    def allowed(kind, action):
-        (group,) = (g for g in profile.findall(kind) if g.get(action) == "ALLOW")
-        return {entry.text.replace("~", "/drift_monitor") if "~" in entry.text else f"/{entry.text}" for entry in group}
 
+def test_a_jump_while_the_track_is_begun_anew_begins_it_once_more(make, monkeypatch):
+    graph = make()
+    graph.subscribed()
+    (channel,) = graph.node._channels
+    reasons, reset = [], channel._tracker.reset
+
+    def jumps_again(reason):
+        reasons.append(reason)
+        reset(reason)
+        if len(reasons) == 1:
+            channel.forget("time has jumped again")
+
+    monkeypatch.setattr(channel._tracker, "reset", jumps_again)
+    for k in range(2):
+        graph.play(graph.messages(k))
+    assert reasons[1:] == ["time has jumped again"]
+
+
+def test_diagnostics_leave_a_monitor_alone_that_the_worker_has(ros_context):
+    node = MonitorNode(context=ros_context, use_global_arguments=False)
     try:
-        optional = {"/image/compressed", "/parameter_events"}
-        assert {one.topic_name for one in node.subscriptions} == allowed("topics", "subscribe") - optional
-        of_rcl = {"/rosout", "/drift_monitor/transition_event"}
-        assert {one.topic_name for one in node.publishers} | of_rcl == allowed("topics", "publish")
-        served = dict(node.get_service_names_and_types_by_node("drift_monitor", "/"))
-        assert {one.service_name for one in node.services} | served.keys() == allowed("services", "reply")
+        (channel,) = node._channels
+        channel.monitor = Monitor(Pose.identity(), Rig("vehicle", "camera", "lidar"), Settings())
+        with channel._busy:
+            assert "epoch" not in channel.report(None)[2]
+        told = channel.report(None)[2]
+        with channel._busy:
+            channel.monitor.watch = None  # in pieces
+            assert channel.report(None)[2]["epoch"] == told["epoch"]
     finally:
         node.destroy_node()

@@ -136,10 +136,10 @@ class Channel:
         frames = job.camera_frame, job.cloud_frame
         if frames != self._frame_names:
             self._frame_names, self._forgotten = frames, f"frames are now {' and '.join(frames)}"
-        if self._forgotten is not None:
-            self._tracker.reset(self._forgotten)
+        reason, self._forgotten = self._forgotten, None  # first: the executor may say it again meanwhile
+        if reason is not None:
+            self._tracker.reset(reason)
             self._poses.clear()
-            self._forgotten = None
         found = self._localizer.localize_pair(pair, self._expected(job))
         if self.settings.tracking.prior in ("odometry", "tf"):
             self._inputs.watch.compare(found, self._tracker.prediction)

@@ -136,11 +136,17 @@ class Frames:
         recent = [parent for parent, when in named.items() if when > now - PARENT_S]
         return recent or sorted(named, key=lambda parent: named[parent])[-1:]
 
+    def _is_former(self, child: str) -> bool:
+        """Whether nobody has named any parent of the frame of late."""
+        return max(self._parents[child].values()) < time.monotonic() - PARENT_S
+
     def _way_up(self, frame: str) -> list[str]:
         """The frame and all above it; raises InputError if that never ends."""
         way = [frame]
         while parents := self._parents_of(way[-1]):
             if parents[0] in way:
+                if any(self._is_former(child) for child in way[way.index(parents[0]) :]):
+                    self.clear()  # a link of the loop is named no more: what comes next may be a tree again
                 raise InputError(f"tf has a loop: {' -> '.join([*way, parents[0]])}", "tf.loop")
             way.append(parents[0])
         return way

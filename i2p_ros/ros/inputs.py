@@ -75,7 +75,8 @@ class Inputs:
     def decoded(self, job: Job) -> Pair:
         """The pair, looked at by `watch`, its cloud as at the time of the image; raises InputError."""
         pair = job.decoded(self._rectified, self.settings.node.intensity_field)
-        if changed := self.watch.pair(pair):
+        if changed := self.watch.pair(pair):  # two drivers on one topic change it with every pair
+            self._node.get_logger().warning(changed, throttle_duration_sec=1.0)
             self._on_reset(changed)
         return replace(pair, cloud=self._compensated(job, pair.cloud))
 

@@ -53,6 +53,7 @@ class MonitorChannel:
         self._frame_names = ("", "")
         self._stamp = 0  # ns, of the newest pair
         self._busy = Lock()
+        self._told: tuple[int, str, dict[str, Any]] | None = None  # of the monitor, in the last report
         prefix = "".join(f"{name}/" for name in (camera, lidar) if name)
         self._drift = node.create_publisher(PoseWithCovarianceStamped, f"~/{prefix}drift", 10)
         self._verdict = node.create_publisher(DiagnosticArray, f"~/{prefix}verdict", KEPT)
@@ -127,16 +128,23 @@ class MonitorChannel:
         """Level, one line and values for diagnostics; `busy_since` is when its running pair began."""
         level, text, values = self._health.report(busy_since)
         values = {**self._inputs.known, **values}
-        monitor = self.monitor
-        if monitor is None:
+        if self.monitor is not None and self._busy.acquire(blocking=False):  # else what was told last still holds
+            try:
+                self._told = self._findings(self.monitor)
+            finally:
+                self._busy.release()
+        if self._told is None:
             return level, text, values
+        level, text = max((level, text), self._told[:2], key=lambda one: one[0])
+        return level, text, {**self._told[2], **values}
+
+    def _findings(self, monitor: Monitor) -> tuple[int, str, dict[str, Any]]:
+        """Level, one line and values of the monitor, which nobody else may use meanwhile."""
         verdict = monitor.verdict(self._stamp)
-        found = LEVELS[verdict.level], _line(verdict)
-        level, text = max((level, text), found, key=lambda one: one[0])
         rig = {"vehicle": monitor.rig.vehicle, "epoch": monitor.rig.epoch, "windows": len(monitor.watch.kept)}
         rig["history"] = monitor.trouble or self.settings.monitor.history or "off"
         left_out = {f"left_out.{reason.replace(' ', '_')}": n for reason, n in monitor.watch.left_out.items()}
-        return level, text, {**rig, **verdict_values(as_json(verdict)), **left_out, **values}
+        return LEVELS[verdict.level], _line(verdict), {**rig, **verdict_values(as_json(verdict)), **left_out}
 
     def _present(self) -> Monitor:
         if self.monitor is None:
