@@ -29,7 +29,7 @@ from i2p_ros.core.errors import I2PError
 from i2p_ros.core.resources import resource
 from i2p_ros.monitor import history as history_module
 from i2p_ros.monitor.history import History
-from i2p_ros.ros import messages
+from i2p_ros.ros import messages, monitor_channel
 from i2p_ros.ros.calibration import write_calibration
 from i2p_ros.ros.monitor_node import MonitorNode
 from i2p_ros.sources.nominal import read_nominal
@@ -185,6 +185,15 @@ def test_what_is_missing_is_said_and_no_verdict_comes_of_it(make, tmp_path):
     assert not graph.heard["/drift_monitor/verdict"]
     graph.calibrate(TRUE)
     assert graph.play(range(4, 7), 1)
+
+
+def test_a_service_does_not_wait_for_ever_while_a_window_is_refined(make, monkeypatch):
+    monkeypatch.setattr(monitor_channel, "PATIENCE_S", 0.1)
+    graph = make()
+    (channel,) = graph.node._channels
+    with channel._busy:  # as its worker holds it
+        answer = graph.ask("reset")
+    assert not answer.success and "ask again" in answer.message
 
 
 def test_a_nominal_calibration_that_is_no_file_ends_the_start(ros_context):

@@ -195,7 +195,7 @@ class RefinementSettings(_Group):
 class MonitorSettings(_Group):
     """From pairs to windows, and where what was found is kept."""
 
-    rate_hz: float = Field(2.0, gt=0, description="pairs a second that are looked at")
+    rate_hz: float = Field(2.0, ge=1e-3, le=1e3, description="pairs a second that are looked at")
     window: int = Field(10, ge=1, le=200, description="pairs of a window, which gives one estimate")
     min_change: float = Field(
         6.0, ge=0, description="a pair whose image differs less from that of the pair before is left out, grey levels"

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -32,6 +33,7 @@ from i2p_ros.sources.nominal import read_nominal
 
 LEVELS = {Level.OK: OK, Level.WARN: WARN, Level.UNSURE: WARN, Level.ALARM: ERROR}
 KEPT = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # who comes late hears the last verdict too
+PATIENCE_S = 10.0  # of services for a window that is being refined, while the node hears nothing
 MOTION_S = 0.1  # that the speed is taken over
 
 
@@ -80,21 +82,19 @@ class MonitorChannel:
 
     def accept(self) -> str:
         """Count drift from the present state; what was done, in words. Raises InputError."""
-        with self._busy:
-            monitor = self._present()
+        with self._held() as monitor:
             monitor.accept()
             return f"drift is counted from the present state: epoch {monitor.rig.epoch}"
 
     def reset(self) -> str:
         """Forget the estimates."""
-        with self._busy:
-            self._present().reset()
+        with self._held() as monitor:
+            monitor.reset()
         return "all estimates are forgotten; what drift is counted from stays"
 
     def save(self, folder: Path) -> str:
         """Write the estimated calibration as YAML, URDF and command. Raises InputError."""
-        with self._busy:
-            monitor = self._present()
+        with self._held() as monitor:
             verdict = monitor.verdict(self._stamp)
             if not np.isfinite(verdict.half).all():
                 raise InputError("no estimate yet: there is nothing to save", "calibration.empty")
@@ -146,10 +146,17 @@ class MonitorChannel:
         left_out = {f"left_out.{reason.replace(' ', '_')}": n for reason, n in monitor.watch.left_out.items()}
         return LEVELS[verdict.level], _line(verdict), {**rig, **verdict_values(as_json(verdict)), **left_out}
 
-    def _present(self) -> Monitor:
-        if self.monitor is None:
-            raise InputError("no pair with a nominal calibration yet", "calibration.missing")
-        return self.monitor
+    @contextmanager
+    def _held(self) -> Iterator[Monitor]:
+        """The monitor while no pair is added to it; raises InputError where there is none, or not soon."""
+        if not self._busy.acquire(timeout=PATIENCE_S):
+            raise InputError("a window is being refined: ask again", "busy")
+        try:
+            if self.monitor is None:
+                raise InputError("no pair with a nominal calibration yet", "calibration.missing")
+            yield self.monitor
+        finally:
+            self._busy.release()
 
     def _hand_over(self, job: Job) -> None:
         """Only what the monitor will look at; one that is overtaken while a window is refined is no loss."""
