@@ -28,7 +28,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.stages import stage
+from i2p_ros.core.stages import stage, worked
 from i2p_ros.core.types import Agreement, Correspondences, Pair, PointCloud, Prediction
 from i2p_ros.networks.blocks.attention import Exchange
 from i2p_ros.networks.blocks.image import ImageUNet
@@ -393,7 +393,9 @@ class VP2P:
 
     def scene(self, pair: Pair) -> Scene:
         """What all looks at a pair share."""
-        return Scene(network_image(pair, self.settings.image_width), bounded(pair.cloud), pair.camera)
+        scene = Scene(network_image(pair, self.settings.image_width), bounded(pair.cloud), pair.camera)
+        worked(byte=pair.image.nbytes + scene.image.nbytes + pair.cloud.xyz.nbytes)
+        return scene
 
     def look(
         self, scene: Scene, guess: Pose | None = None, rng: np.random.Generator | None = None
@@ -402,6 +404,7 @@ class VP2P:
         s = self.settings
         cloud = seen_from(scene.cloud, guess, scene.camera) if guess else scene.cloud
         cloud = thinned(cloud, s.thin_m, s.max_points, rng or np.random.default_rng(0))
+        worked(byte=scene.cloud.xyz.nbytes + cloud.xyz.nbytes)
         return {"image": scene.image, "points": cloud.xyz, "features": point_features(cloud, guess is not None)}
 
     def decode(
