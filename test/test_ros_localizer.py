@@ -158,7 +158,7 @@ def test_a_covariance_that_is_not_finite_is_not_published(make):
     graph = make()
     spoilt = PoseEstimate(Status.OK, pose=T_CAMERA_LIDAR, covariance=np.full((6, 6), np.nan))
     graph.localizer.answer = lambda pair: spoilt
-    assert graph.play(graph.messages())["status"] == "bad_input"
+    assert graph.play(graph.messages())["status"] == "nonfinite"
     assert not graph.heard["/localizer/pose"] and not graph.heard["/tf"]
 
 
@@ -257,4 +257,4 @@ def test_diagnostics_say_what_is_missing_and_then_that_all_is_well(make):
         index += 1
     last = reports[-1].status[0]
     assert last.level == messages.OK and last.name == "/localizer: localization" and last.hardware_id == "camera"
-    assert values(reports[-1])["model"] == "a localizer that knows"
+    assert values(reports[-1])["runtime"] == "a localizer that knows"

@@ -237,6 +237,9 @@ def test_two_cameras_and_two_lidars_share_one_model(ros_context):
         (status,) = rig.heard[f"/localizer/{channel}/status"]
         assert status.status[0].hardware_id == channel.split("/")[0] and status.header.frame_id == channel.split("/")[1]
     assert len(rig.localizer.pairs) == 4
+    assert rig.until(lambda: len(rig.heard["/tf"]) == 4)
+    sent = {(t.header.frame_id, t.child_frame_id) for message in rig.heard["/tf"] for t in message.transforms}
+    assert sent == {(lidar, f"{camera}_estimated_{lidar}") for camera, lidar in (c.split("/") for c in channels)}
     assert rig.until(lambda: len(rig.heard["/diagnostics"][-1].status) == 4)
     assert {re.sub(".*localization", "", s.name) for s in rig.heard["/diagnostics"][-1].status} == {
         f" {channel.replace('/', ' ')}" for channel in channels

@@ -103,10 +103,14 @@ class Tracker:
         self._predicted = None
 
     def judge(self, stamp: int, estimate: PoseEstimate) -> PoseEstimate:
-        """The estimate, or what is left of it: a pose too far off the prediction is withheld, as UNCERTAIN."""
+        """The estimate, or what is left of it: a pose too far off the prediction is withheld, as UNCERTAIN, and one
+        whose covariance is not finite as NONFINITE."""
         if estimate.pose is None or estimate.covariance is None:
             self._miss(f"no pose: {estimate.status.value}")
             return estimate
+        if not np.isfinite(estimate.covariance).all():
+            self._miss("the covariance is not finite")
+            return replace(estimate, status=Status.NONFINITE, reason="the covariance is not finite", pose=None)
         covariance = to_camera_axes(estimate.pose, estimate.covariance)
         distance2 = 0.0 if self._predicted is None else _mahalanobis2(self._predicted, estimate.pose, covariance)
         if distance2 > self.settings.gate:

@@ -37,8 +37,6 @@ class Watch:
         text = f"the camera is frozen: {self._frozen.repeats} times the same image" if frozen else ""
         self._health.concern("frozen", text)
         changed = self._cameras.update(pair.camera)
-        if changed:
-            self._say(changed)
         self._note(calib_epoch=self._cameras.epoch)
         return changed
 

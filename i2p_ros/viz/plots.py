@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from i2p_ros.core import consistency
+from i2p_ros.core.drifts import AXES, SCALES, UNITS
 from i2p_ros.core.geometry import Array
 from i2p_ros.core.metrics import FAILED, RECALLS, Score, column
 
@@ -45,6 +46,24 @@ def error_over_time(scores: Sequence[Score]) -> bytes:
         _errors(upper, when, column(scores, "rte_m"), "translation error (m)", 2.0)
         _errors(lower, when, column(scores, "rre_deg"), "rotation error (deg)", 5.0)
         lower.set_xlabel(label)
+        return _png(figure)
+
+
+def drifts(stamps: Array, drift: Array, half: Array, single: Array) -> bytes:
+    """Drift (n, 6) by axis over time with its intervals (n, 6), and single estimates (n, 6) as dots; m and rad."""
+    seconds = (stamps - stamps[0]) / 1e9
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.0, 4.8), layout="constrained")
+        rows = figure.subplots(2, 3, sharex=True)
+        for i, axes in enumerate(rows.ravel()):
+            line, band, dots = (SCALES[i] * values[:, i] for values in (drift, half, single))
+            axes.fill_between(seconds, line - band, line + band, color=BLUE, alpha=0.25, linewidth=0)
+            axes.plot(seconds, line, color=BLUE, marker="." if len(seconds) == 1 else None)
+            axes.plot(seconds, dots, ".", color=ORANGE, markersize=4)
+            axes.axhline(0.0, color=INK, linewidth=1)
+            axes.set_title(f"{AXES[i]} ({UNITS[i]})", fontsize=10)
+        for axes in rows[1]:
+            axes.set_xlabel("s since the first window")
         return _png(figure)
 
 
