@@ -16,20 +16,19 @@ from i2p_ros.networks.blocks.image import ImageUNet
 from i2p_ros.networks.blocks.point import PointNet, nearest
 from i2p_ros.networks.matching import coarse, mutual, peaks
 from i2p_ros.networks.vp2p import (
-    DRAWN,
     ENOUGH,
     MOST_POINTS,
     SIZES,
     VP2P,
     VP2PSettings,
     _between_rays,
-    bounded,
     directions,
     frame_of,
     network_camera,
     network_image,
     point_features,
     seen_from,
+    shuffled,
     thinned,
 )  # fmt: skip
 
@@ -80,26 +79,26 @@ def test_points_are_thinned_evenly_and_bad_ones_left_out() -> None:
     cloud = street(20000)
     xyz = cloud.xyz.copy()
     xyz[:100], xyz[100:200], xyz[200] = np.nan, 1e30, np.inf
-    few = thinned(PointCloud(xyz, cloud.intensity), 1.0, 500, np.random.default_rng(0))
+    few = thinned(shuffled(PointCloud(xyz, cloud.intensity), np.random.default_rng(0)), 1.0, 500)
     assert len(few) == 500 and np.isfinite(few.xyz).all() and np.abs(few.xyz).max() < 50
-    finite = PointCloud(xyz).finite().xyz
-    looked_at = finite[np.random.default_rng(0).permutation(len(finite))[: 2 * DRAWN * 500]]
-    assert len(np.unique(np.floor(few.xyz - np.median(looked_at[:ENOUGH], axis=0)), axis=0)) == 500
+    looked_at = shuffled(PointCloud(xyz), np.random.default_rng(0)).xyz[:ENOUGH]
+    assert len(np.unique(np.floor(few.xyz - np.median(looked_at, axis=0)), axis=0)) == 500
 
 
 def test_huge_clouds_are_bounded_without_leaving_a_place_out() -> None:
     rng = np.random.default_rng(0)
     xyz = rng.normal(0.0, [20.0, 20.0, 1.0], (400_000, 3)).astype(np.float32)
     xyz[::7] = np.nan
-    few = bounded(PointCloud(xyz, np.ones(len(xyz), np.float32)))
+    few = shuffled(PointCloud(xyz, np.ones(len(xyz), np.float32)), np.random.default_rng(0))
     assert len(few) == MOST_POINTS and np.isfinite(few.xyz).all()
     assert {tuple(p) for p in few.xyz[:1000]} <= {tuple(p) for p in xyz}
     before, after = (
         np.histogram2d(*p[:, :2].T, bins=12, range=[[-60, 60]] * 2)[0] for p in (xyz[~np.isnan(xyz[:, 0])], few.xyz)
     )
     assert (after[before > 100] > 0).all()
-    assert (bounded(PointCloud(xyz)).xyz == few.xyz).all()
-    assert bounded(PointCloud(xyz[:1000])).xyz.shape == PointCloud(xyz[:1000]).finite().xyz.shape
+    assert (shuffled(PointCloud(xyz), np.random.default_rng(0)).xyz == few.xyz).all()
+    all_ = shuffled(PointCloud(xyz[:1000]), np.random.default_rng(0)).xyz
+    assert sorted(map(tuple, all_)) == sorted(map(tuple, PointCloud(xyz[:1000]).finite().xyz))
 
 
 @pytest.mark.parametrize(("low", "high"), [(-0.5, 0.7), (-1.9, 1.9), (0.2, 1.8), (-2.4, -0.1), (-1.7, 1.7)])

@@ -54,7 +54,9 @@ DEFINITIONS = {
     "published_ms": "the same for VP2P-Match as published, at its widths, with random weights: messages to EPnP in 500 "
     "iterations, without covariance; each pair right after ours, with as many threads as there are cores",
     "ratio_to_published": "median over the pairs of published_ms over pair_ms",
-    "floor_ms": "least time for the counted work at the rates of `machine`, measured in the same run, all cores; of "
+    "pair_cpu_ms": "the same in time of all cores together, which other processes disturb less; published_cpu_ms and "
+    "cpu_ratio_to_published likewise",
+    "floor_ms": "least time for the counted work at the rates of `machine`, measured before and after, all cores; of "
     "the stages: each by the larger of computing and moving; of the pair: their sum",
     "ratio_to_floor": "median of pair_ms over floor_ms of the pair",
     "stages": "mean over the pairs, one after another in one thread, all looks of a pair together; gflop and mbyte: of "
@@ -158,12 +160,15 @@ def bench(
     localizer.runtime.wait()
     localized(localizer, raws[0])
     published(rival, raws[0])
+    early = measured(localizer.runtime.device, cores)
     times, found = _timed(localizer, rival, raws[1:], rounds, progress)
-    machine = measured(localizer.runtime.device, cores)
+    machine = early.best(measured(localizer.runtime.device, cores))
     stages = _stages(settings, model, raws[1:], machine)
     floor_ms = sum(row["floor_ms"] for row in stages)
     memory = {key: _peak_mb(settings, model, size) for key, size in (("", INPUT), ("_large", LARGE))}
-    ours, theirs, busy = (np.array(times[key]) for key in ("ours", "published", "busy"))
+    (ours, theirs, busy), (cpu, their_cpu, _) = (
+        [np.array(times[key])[:, clock] for key in ("ours", "published", "busy")] for clock in (0, 1)
+    )
     return {
         "model": model,
         "runtime": localizer.runtime.describe(),
@@ -176,6 +181,9 @@ def bench(
         "busy_ratio": float(np.median(busy / ours)),
         "published_ms": _summary(theirs),
         "ratio_to_published": float(np.median(theirs / ours)),
+        "pair_cpu_ms": _summary(cpu),
+        "published_cpu_ms": _summary(their_cpu),
+        "cpu_ratio_to_published": float(np.median(their_cpu / cpu)),
         "floor_ms": floor_ms,
         "ratio_to_floor": float(np.median(ours) / floor_ms),
         "throughput_hz": 1e3 / float(ours.mean()),
@@ -191,28 +199,29 @@ def bench(
 def _timed(
     localizer: Localizer, rival: Published, raws: Sequence[Raw], rounds: int,
     progress: Callable[[int, int], None] | None,
-) -> tuple[dict[str, list[float]], float]:  # fmt: skip
-    """Milliseconds of each pair in each round, and the share of pairs with a pose."""
-    times: dict[str, list[float]] = {"ours": [], "published": [], "busy": []}
+) -> tuple[dict[str, list[tuple[float, float]]], float]:  # fmt: skip
+    """Milliseconds of each pair in each round, by the clock and of all cores together, and the share with a pose."""
+    times: dict[str, list[tuple[float, float]]] = {"ours": [], "published": [], "busy": []}
     poses = 0
     with neighbour() as busy:
         for turn in range(rounds * len(raws)):
             raw = raws[turn % len(raws)]
-            ms, estimate = _ms(localized, localizer, raw)
+            ms, estimate = _clocked(localized, localizer, raw)
             poses += estimate.pose is not None
             times["ours"].append(ms)
-            times["published"].append(_ms(published, rival, raw)[0])
+            times["published"].append(_clocked(published, rival, raw)[0])
             with busy():
-                times["busy"].append(_ms(localized, localizer, raw)[0])
+                times["busy"].append(_clocked(localized, localizer, raw)[0])
             if progress:
                 progress(turn + 1, rounds * len(raws))
     return times, poses / (rounds * len(raws))
 
 
-def _ms(work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
-    start = time.perf_counter()
+def _clocked(work: Callable[..., Any], *arguments: Any) -> tuple[tuple[float, float], Any]:
+    """Milliseconds by the clock and of all cores together, and the result."""
+    start, before = time.perf_counter(), time.process_time()
     result = work(*arguments)
-    return 1e3 * (time.perf_counter() - start), result
+    return (1e3 * (time.perf_counter() - start), 1e3 * (time.process_time() - before)), result
 
 
 @contextmanager
@@ -299,7 +308,7 @@ def _size_of(name: str, settings: Settings, pair: Pair, machine: Machine) -> dic
 
 
 def _median_ms(work: Callable[..., Any], *arguments: Any) -> float:
-    return float(np.median([_ms(work, *arguments)[0] for _ in range(4)][1:]))
+    return float(np.median([_clocked(work, *arguments)[0][0] for _ in range(4)][1:]))
 
 
 def _summary(times: Any) -> dict[str, float]:

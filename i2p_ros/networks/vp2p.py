@@ -28,7 +28,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.stages import stage
+from i2p_ros.core.stages import stage, worked
 from i2p_ros.core.types import Agreement, Correspondences, Pair, PointCloud, Prediction
 from i2p_ros.networks.blocks.attention import Exchange
 from i2p_ros.networks.blocks.image import ImageUNet
@@ -115,23 +115,20 @@ def network_image(pair: Pair, width: int) -> NDArray[np.float32]:
     return np.concatenate([colours.transpose(2, 0, 1), directions.astype(np.float32)])
 
 
-def bounded(cloud: PointCloud) -> PointCloud:
-    """Its finite points; of more than MOST_POINTS so many are drawn, with the same seed always: what is done with them
-    takes no more time and memory, however many there are. That no place is left out is for `thinned` to see to."""
+def shuffled(cloud: PointCloud, rng: np.random.Generator) -> PointCloud:
+    """Its finite points in random order, at most MOST_POINTS: what is done with them takes no more time and
+    memory however many there are. That no place is left out is for `thinned` to see to."""
     cloud = cloud.finite()
-    if len(cloud) <= MOST_POINTS:
-        return cloud
-    return cloud.selected(np.random.default_rng(0).integers(0, len(cloud), MOST_POINTS))
+    if len(cloud) > MOST_POINTS:
+        return cloud.selected(rng.integers(0, len(cloud), MOST_POINTS))
+    return cloud.selected(rng.permutation(len(cloud)))
 
 
-def thinned(cloud: PointCloud, cell: float, most: int, rng: np.random.Generator) -> PointCloud:
-    """At most `most` points, one a cell, drawn evenly and in random order; far and non-finite points are left out."""
-    cloud = cloud.finite()
+def thinned(cloud: PointCloud, cell: float, most: int) -> PointCloud:
+    """At most `most` points of a cloud in random order, one a cell, in random order again; far ones are left out."""
     if len(cloud) < MIN_POINTS:
         raise InputError(f"the cloud has {len(cloud)} finite points; at least {MIN_POINTS} are needed", "cloud.points")
-    order = rng.permutation(len(cloud))[: 2 * DRAWN * most]
-    xyz = cloud.xyz[order]
-    from_centre = xyz - np.median(xyz[:ENOUGH], axis=0)
+    from_centre = cloud.xyz[: 2 * DRAWN * most] - np.median(cloud.xyz[:ENOUGH], axis=0)
     near = np.flatnonzero((np.abs(from_centre) < MAX_RANGE).all(axis=1))[: DRAWN * most]
     cells = np.floor(from_centre[near] / cell).astype(np.int64)
     _, first = np.unique((cells[:, 0] << 40) + (cells[:, 1] << 20) + cells[:, 2], return_index=True)
@@ -139,7 +136,7 @@ def thinned(cloud: PointCloud, cell: float, most: int, rng: np.random.Generator)
         raise InputError(
             f"the cloud fills {len(first)} cells of {cell} m; at least {MIN_POINTS} are needed", "cloud.too_few_unique"
         )
-    return cloud.selected(order[near[rng.permutation(first)[:most]]])
+    return cloud.selected(near[np.sort(first)[:most]])
 
 
 def frame_of(guess: Pose | None) -> Pose:
@@ -363,7 +360,7 @@ def _max_by_batch(x: Tensor, batch: Tensor, n: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Scene:
-    """A pair as the network takes it: the image (5, H, W), a cloud of bounded size, and the camera of the pair."""
+    """A pair as the network takes it: the image (5, H, W), a cloud of bounded size in random order, and the camera."""
 
     image: NDArray[np.float32]
     cloud: PointCloud
@@ -389,19 +386,21 @@ class VP2P:
         With a guess of T_camera_lidar the points are those near its view, in its axes: forward, left, up.
         Raises InputError when there are too few points.
         """
-        return self.look(self.scene(pair), guess, rng)
+        return self.look(self.scene(pair, rng), guess)
 
-    def scene(self, pair: Pair) -> Scene:
-        """What all looks at a pair share."""
-        return Scene(network_image(pair, self.settings.image_width), bounded(pair.cloud), pair.camera)
+    def scene(self, pair: Pair, rng: np.random.Generator | None = None) -> Scene:
+        """What all looks at a pair share; without rng, the same for the same pair."""
+        cloud = shuffled(pair.cloud, rng or np.random.default_rng(0))
+        scene = Scene(network_image(pair, self.settings.image_width), cloud, pair.camera)
+        worked(byte=pair.image.nbytes + scene.image.nbytes + pair.cloud.xyz.nbytes)
+        return scene
 
-    def look(
-        self, scene: Scene, guess: Pose | None = None, rng: np.random.Generator | None = None
-    ) -> dict[str, NDArray[np.float32]]:
+    def look(self, scene: Scene, guess: Pose | None = None) -> dict[str, NDArray[np.float32]]:
         """As `prepare`."""
         s = self.settings
         cloud = seen_from(scene.cloud, guess, scene.camera) if guess else scene.cloud
-        cloud = thinned(cloud, s.thin_m, s.max_points, rng or np.random.default_rng(0))
+        cloud = thinned(cloud, s.thin_m, s.max_points)
+        worked(byte=scene.cloud.xyz.nbytes + cloud.xyz.nbytes)
         return {"image": scene.image, "points": cloud.xyz, "features": point_features(cloud, guess is not None)}
 
     def decode(

@@ -48,6 +48,10 @@ class Machine:
     gflops: float
     gbytes: float
 
+    def best(self, other: Machine) -> Machine:
+        """The higher of the rates of two measurements: what disturbs one makes it lower, never higher."""
+        return Machine(max(self.gflops, other.gflops), max(self.gbytes, other.gbytes))
+
     def floor_ms(self, flop: float, byte: float) -> float:
         """The least time for so much work, ms: computing and moving may overlap."""
         return 1e3 * max(flop / (self.gflops * 1e9), byte / (self.gbytes * 1e9))
