@@ -146,6 +146,16 @@ class Weighty(KnownLocalizer):
         self.weights = np.ones(50 * 2**20 // 8)
 
 
+@pytest.fixture
+def little_garbage():
+    """What other tests left is not looked through each time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("little_garbage")
 def test_a_hundred_cycles_give_everything_back(make, monkeypatch):
     monkeypatch.setattr(localizer_node, "_loaded", lambda settings: Weighty())
     graph = make(node__autostart=False, tracking__prior="odometry")
