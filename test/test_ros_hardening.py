@@ -77,8 +77,13 @@ def make(ros_context):
     gc.collect()
 
 
+def workers():
+    """Threads that localize, those of other tests' nodes as well."""
+    return {thread for thread in threading.enumerate() if thread.name == "worker"}
+
+
 def test_a_pair_that_outlives_the_deactivation_ends_in_silence(make, monkeypatch, capfd):
-    escaped = []
+    escaped, before = [], workers()
     monkeypatch.setattr(threading, "excepthook", lambda raised: escaped.append(raised.exc_value))
     graph = make()
     graph.subscribed()
@@ -87,7 +92,7 @@ def test_a_pair_that_outlives_the_deactivation_ends_in_silence(make, monkeypatch
     assert graph.until(lambda: graph.localizer.pairs)
     assert graph.change(DEACTIVATE)
     graph.localizer.gate.set()
-    assert graph.until(lambda: not any(thread.name == "worker" for thread in threading.enumerate()))
+    assert graph.until(lambda: not workers() - before)
     assert not escaped and "pair dropped" not in capfd.readouterr().err
     assert graph.change(ACTIVATE)
     graph.subscribed()
@@ -101,12 +106,13 @@ def test_names_that_no_topic_can_have_are_refused_at_the_start(ros_context, name
 
 
 def test_an_activation_that_fails_says_why_and_leaves_nothing_behind(make, capfd):
+    before = workers()
     graph = make(node__autostart=False, **{"qos_overrides./points.subscription.reliability": "banana"})
     for _ in range(2):
         assert graph.change(CONFIGURE) and not graph.change(ACTIVATE)
         assert "cannot activate" in capfd.readouterr().err
         assert not list(graph.node.subscriptions)
-    assert not any(thread.name == "worker" for thread in threading.enumerate())
+    assert not workers() - before
     with pytest.raises(I2PError, match="banana"):
         make(**{"qos_overrides./points.subscription.reliability": "banana"})
 
