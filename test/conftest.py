@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-
 DOMAINS = itertools.count(os.getpid())
 
 
