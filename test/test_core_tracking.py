@@ -9,17 +9,8 @@ from scipy.stats import chi2
 
 from i2p_ros.core.config import TrackingSettings
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Pose, skew
-from i2p_ros.core.tracking import (
-    GIVEN_STD,
-    State,
-    Tracker,
-    _se3_left_jacobian,
-    adjoint,
-    from_camera_axes,
-    of_body,
-    to_camera_axes,
-)
+from i2p_ros.core.geometry import Pose, adjoint, from_camera_axes, skew, to_camera_axes
+from i2p_ros.core.tracking import GIVEN_STD, State, Tracker, _se3_left_jacobian, of_body
 from i2p_ros.core.types import PoseEstimate, Prior, Status
 
 HZ = 10.0

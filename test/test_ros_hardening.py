@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What robots do to the node beside sending it messages: transitions at odd moments, odd settings, odd transforms."""
 
-import gc
 import shlex
 import threading
 import time
@@ -15,9 +14,8 @@ pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
 pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.py)")
 
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from ros_graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer
+from ros_graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer, Managed, made
 from sensor_msgs.msg import PointField
 from sensor_msgs_py.point_cloud2 import create_cloud
 from std_srvs.srv import Trigger
@@ -38,43 +36,15 @@ CONFIGURE, ACTIVATE, DEACTIVATE = (
 )
 
 
-class Managed(Graph):
-    """A node whose services are called."""
-
-    def joined(self):
-        self.senders = {}
-        return self.tester.count_publishers("/diagnostics") > 0
-
-    def ask(self, kind, name, **request):
-        client = self.tester.create_client(kind, f"/localizer/{name}")
-        assert self.until(client.service_is_ready)
-        future = client.call_async(kind.Request(**request))
-        assert self.until(future.done), f"no answer of {name}"
-        self.tester.destroy_client(client)
-        return future.result()
-
-    def change(self, transition):
-        return self.ask(ChangeState, "change_state", transition=Transition(id=transition)).success
-
-    def subscribed(self):
-        assert self.until(lambda: self.points.get_subscription_count() and self.image.get_subscription_count())
-        self.until(lambda: False, 0.3)
-
-
 @pytest.fixture
 def make(ros_context):
     """Graphs that are taken down afterwards."""
-    graphs = []
+    yield from made(ros_context, Managed)
 
-    def build(**parameters):
-        graphs.append(Managed(ros_context, KnownLocalizer(), **parameters))
-        return graphs[-1]
 
-    yield build
-    for graph in graphs:
-        graph.close()
-    graphs.clear()
-    gc.collect()
+def subscribed(graph):
+    assert graph.until(lambda: graph.points.get_subscription_count() and graph.image.get_subscription_count())
+    graph.until(lambda: False, 0.3)
 
 
 def workers():
@@ -86,7 +56,7 @@ def test_a_pair_that_outlives_the_deactivation_ends_in_silence(make, monkeypatch
     escaped, before = [], workers()
     monkeypatch.setattr(threading, "excepthook", lambda raised: escaped.append(raised.exc_value))
     graph = make()
-    graph.subscribed()
+    subscribed(graph)
     graph.localizer.gate.clear()
     graph.send(graph.messages())
     assert graph.until(lambda: graph.localizer.pairs)
@@ -95,7 +65,7 @@ def test_a_pair_that_outlives_the_deactivation_ends_in_silence(make, monkeypatch
     assert graph.until(lambda: not workers() - before)
     assert not escaped and "pair dropped" not in capfd.readouterr().err
     assert graph.change(ACTIVATE)
-    graph.subscribed()
+    subscribed(graph)
     assert graph.play(graph.messages(1))["status"] == "ok"
 
 
@@ -119,7 +89,7 @@ def test_an_activation_that_fails_says_why_and_leaves_nothing_behind(make, capfd
 
 def test_a_calibration_is_saved_while_pairs_are_localized(make, tmp_path):
     graph = make(node__calibration_dir=str(tmp_path))
-    graph.subscribed()
+    subscribed(graph)
     graph.play(graph.messages())
     (channel,) = graph.node._channels
     channel._poses.extend([T_CAMERA_LIDAR] * 200)
@@ -193,7 +163,7 @@ def test_row_60_frames_of_another_clock_do_not_make_others_forgotten(make):
         tell(graph, ("camera", "lidar", START + k * STEP))
         tell(graph, ("elsewhere", "unsynchronised", START + 3600 * 10**9 + k * STEP))
         tell(graph, ("elsewhere", "never_stamped", 0))
-    graph.subscribed()
+    subscribed(graph)
     assert graph.play(graph.messages(2))["status"] == "ok" and graph.localizer.priors[0] is not None
 
 
@@ -236,7 +206,7 @@ def test_a_moving_frame_does_not_stand_still_after_a_jump(make):
 def test_points_from_before_the_epoch_are_taken_as_they_come(make):
     graph = make()
     tell(graph, ("odom", "lidar", START), static=True)
-    graph.subscribed()
+    subscribed(graph)
     parts = graph.messages()
     fields = [PointField(name=n, offset=4 * i, datatype=7, count=1) for i, n in enumerate(("x", "y", "z", "time"))]
     points = np.random.default_rng(0).uniform(-9, 9, (500, 4)).astype(np.float32)
@@ -249,7 +219,7 @@ def test_points_from_before_the_epoch_are_taken_as_they_come(make):
 
 def test_two_calibrations_in_turn_do_not_flood_the_log(make, capfd):
     graph = make()
-    graph.subscribed()
+    subscribed(graph)
     capfd.readouterr()
     began = time.monotonic()
     for k in range(10):
@@ -262,7 +232,7 @@ def test_two_calibrations_in_turn_do_not_flood_the_log(make, capfd):
 
 def test_a_jump_while_the_track_is_begun_anew_begins_it_once_more(make, monkeypatch):
     graph = make()
-    graph.subscribed()
+    subscribed(graph)
     (channel,) = graph.node._channels
     reasons, reset = [], channel._tracker.reset
 

@@ -17,9 +17,8 @@ pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
 pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.py)")
 
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.node import Node
-from ros_graph import Graph, KnownLocalizer, Samples
+from ros_graph import KnownLocalizer, Managed, Samples, made
 
 from i2p_ros.core.config import ReplaySettings
 from i2p_ros.core.errors import ModelError
@@ -27,39 +26,10 @@ from i2p_ros.ros import channel_node, localizer_node
 from i2p_ros.ros.playing import replay
 
 
-class Managed(Graph):
-    """A node that others start, and the calls that they use."""
-
-    def ask(self, kind, name, request):
-        client = self.tester.create_client(kind, f"/localizer/{name}")
-        assert self.until(client.service_is_ready)
-        future = client.call_async(request)
-        assert self.until(future.done)
-        self.tester.destroy_client(client)
-        return future.result()
-
-    def change(self, transition):
-        return self.ask(ChangeState, "change_state", ChangeState.Request(transition=Transition(id=transition))).success
-
-    def label(self):
-        return self.ask(GetState, "get_state", GetState.Request()).current_state.label
-
-    def joined(self):
-        return self.tester.count_publishers("/diagnostics") > 0
-
-
 @pytest.fixture
 def make(ros_context):
     """Graphs that are taken down afterwards."""
-    graphs = []
-
-    def build(localizer=None, **parameters):
-        graphs.append(Managed(ros_context, localizer or KnownLocalizer(), **parameters))
-        return graphs[-1]
-
-    yield build
-    for graph in graphs:
-        graph.close()
+    yield from made(ros_context, Managed)
 
 
 CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP

@@ -12,7 +12,7 @@ rclpy = pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
 pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.py)")
 
 from builtin_interfaces.msg import Time  # noqa: E402
-from ros_graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer, estimate, sample, values  # noqa: E402
+from ros_graph import START, T_CAMERA_LIDAR, estimate, made, sample, values  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CompressedImage  # noqa: E402
 from tf2_ros import StaticTransformBroadcaster  # noqa: E402
@@ -27,15 +27,7 @@ from i2p_ros.ros import messages  # noqa: E402
 @pytest.fixture
 def make(ros_context):
     """Graphs that are taken down afterwards."""
-    graphs = []
-
-    def build(**parameters):
-        graphs.append(Graph(ros_context, KnownLocalizer(), **parameters))
-        return graphs[-1]
-
-    yield build
-    for graph in graphs:
-        graph.close()
+    yield from made(ros_context)
 
 
 def test_a_pair_gives_pose_tf_and_status(make):

@@ -182,6 +182,29 @@ class Pose:
         return quaternion_from_matrix(self.rotation)
 
 
+def adjoint(pose: Pose) -> Array:
+    """(6, 6) Ad with T Exp(xi) = Exp(Ad xi) T for xi = (rho, theta) (Sola et al. 2018, eq. 175)."""
+    out = np.zeros((6, 6))
+    out[:3, :3] = out[3:, 3:] = pose.rotation
+    out[:3, 3:] = skew(pose.translation) @ pose.rotation
+    return out
+
+
+def to_camera_axes(pose: Pose, covariance: Array) -> Array:
+    """Covariance of xi in Exp(xi) T from that of (dt, theta) of `Pose.retract`: the error as the camera sees it."""
+    j = np.eye(6)
+    j[:3, 3:] = skew(pose.translation)
+    return np.asarray(j @ covariance @ j.T)
+
+
+def from_camera_axes(pose: Pose, covariance: Array) -> Array:
+    """The way back from `to_camera_axes`, symmetric to the last digit."""
+    j = np.eye(6)
+    j[:3, 3:] = -skew(pose.translation)
+    back = j @ covariance @ j.T
+    return np.asarray(0.5 * (back + back.T))
+
+
 def _left_jacobian(theta: Array) -> Array:
     """(3, 3) V of SO(3) (Sola et al. 2018, eq. 145 and 174)."""
     angle2 = float(theta @ theta)

@@ -25,13 +25,14 @@ from i2p_ros.monitor.session import Finding, Monitor
 from i2p_ros.monitor.watch import Level, Motion, Verdict
 from i2p_ros.ros import messages
 from i2p_ros.ros.calibration import write_calibration
+from i2p_ros.ros.channel_node import LEVELS
 from i2p_ros.ros.frames import Frames
 from i2p_ros.ros.health import ERROR, OK, WARN, Health
 from i2p_ros.ros.inputs import Inputs
 from i2p_ros.ros.job import Job
 from i2p_ros.sources.nominal import read_nominal
 
-LEVELS = {Level.OK: OK, Level.WARN: WARN, Level.UNSURE: WARN, Level.ALARM: ERROR}
+SEVERITY = {Level.OK: OK, Level.WARN: WARN, Level.UNSURE: WARN, Level.ALARM: ERROR}
 KEPT = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # who comes late hears the last verdict too
 PATIENCE_S = 10.0  # of services for a window that is being refined, while the node hears nothing
 MOTION_S = 0.1  # that the speed is taken over
@@ -144,7 +145,7 @@ class MonitorChannel:
         rig = {"vehicle": monitor.rig.vehicle, "epoch": monitor.rig.epoch, "windows": len(monitor.watch.kept)}
         rig["history"] = monitor.trouble or self.settings.monitor.history or "off"
         left_out = {f"left_out.{reason.replace(' ', '_')}": n for reason, n in monitor.watch.left_out.items()}
-        return LEVELS[verdict.level], _line(verdict), {**rig, **verdict_values(as_json(verdict)), **left_out}
+        return SEVERITY[verdict.level], _line(verdict), {**rig, **verdict_values(as_json(verdict)), **left_out}
 
     @contextmanager
     def _held(self) -> Iterator[Monitor]:
@@ -205,7 +206,7 @@ class MonitorChannel:
         pose, covariance = drift_transform(verdict.drift), drift_covariance(verdict.half)
         self._drift.publish(messages.pose_with_covariance(pose, covariance, head))
         name = f"{self._node.get_fully_qualified_name()}: calibration {self.name}".strip()
-        level = (messages.OK, messages.WARN, messages.ERROR)[LEVELS[verdict.level]]
+        level = LEVELS[SEVERITY[verdict.level]]
         entry = messages.diagnostic(level, name, _line(verdict), verdict_values(as_json(verdict)), job.camera_frame)
         self._verdict.publish(DiagnosticArray(header=head, status=[entry]))
 
