@@ -55,14 +55,14 @@ def refine(
     """
     prior = np.diag(1.0 / np.repeat([settings.max_m, np.radians(settings.max_deg)], 3) ** 2)
     starts, top = [np.zeros(6), *known], len(frames[0].levels) - 1
-    few = partial(_terms, frames[:: -(-len(frames) // FEW)], nominal, level=top, curved=False)
+    few = partial(_terms, frames[:: -(-len(frames) // FEW)], nominal, level=top)
     reached = _unlike([*starts, _best(few, [*starts, *_grid()], prior)])
     for level in range(top, 0, -1):
         at = partial(_terms, frames[::2], nominal, level=level)
         reached = _unlike([_climbed(at, delta, prior, settings.iterations) for delta in reached])
     at = partial(_terms, frames, nominal, level=0)
     delta = _climbed(at, _best(at, reached, prior), prior, settings.iterations)
-    here, there = at(delta), float(at(np.zeros(6), curved=False).information.sum())
+    here, there = at(delta), float(at(np.zeros(6), order=0).information.sum())
     nats = float(here.information.sum())
     half = partial(_terms, frames[::2], nominal, level=0)
     spread = covariance(here, half, delta, prior)
@@ -89,11 +89,11 @@ def _grid() -> list[Array]:
 
 
 def _best(at: Callable[..., Terms], starts: Sequence[Array], prior: Array) -> Array:
-    return max(starts, key=lambda delta: _worth(at(delta), delta, prior))
+    return max(starts, key=lambda delta: _worth(at(delta, order=0), delta, prior))
 
 
-def _terms(frames: Sequence[Frame], nominal: Pose, delta: Array, level: int, curved: bool = True) -> Terms:
-    return Terms.joined([compared(frame, nominal.translation, delta, level, curved) for frame in frames])
+def _terms(frames: Sequence[Frame], nominal: Pose, delta: Array, level: int, order: int = 2) -> Terms:
+    return Terms.joined([compared(frame, nominal.translation, delta, level, order) for frame in frames])
 
 
 def _climbed(at: Callable[..., Terms], delta: Array, prior: Array, iterations: int) -> Array:
@@ -132,7 +132,7 @@ def covariance(now: Terms, at: Callable[..., Terms], delta: Array, prior: Array)
     values, vectors = np.linalg.eigh(now.curvature + prior)
     steps = vectors * np.sqrt(2.0 * FALL / values)  # columns, each of which should cost FALL nats of all frames
     slopes = [
-        at(delta - step, curved=False).gradient.sum(axis=0) - at(delta + step, curved=False).gradient.sum(axis=0)
+        at(delta - step, order=1).gradient.sum(axis=0) - at(delta + step, order=1).gradient.sum(axis=0)
         for step in steps.T
     ]
     seen = steps.T @ (0.5 * np.transpose(slopes) + prior @ steps)

@@ -44,16 +44,18 @@ DEPENDENT = 1e-6  # share of a column's energy below which the others explain it
 class Frame:
     """A pair as seen from about a nominal calibration.
 
-    `rays` (N, 3) are the points in the camera's axes, but from the lidar's origin; those of a patch follow each other,
-    beginning at `first` (P,), and are of the cell `cells` (P,) of the image. `basis` (N, 6) has orthonormal columns
-    within each patch: what is regressed out (1, u, v, inverse range), and then, each without regard to the other, the
-    intensity and the jumps of range. `levels` are images (2, H, W), finest first: grey values, and strength of edges.
+    `rays` (3, N) are the points in the camera's axes, but from the lidar's origin; those of a patch follow each other,
+    beginning at `first` (P,), and are of the cell `cells` (P,) of the image; `patch` (N,) counts patches. `basis` (6, N)
+    has orthonormal rows within each patch: what is regressed out (1, u, v, inverse range), and then, each without
+    regard to the other, the intensity and the jumps of range. `levels` are images (2, H, W), finest first: grey
+    values, and strength of edges.
     """
 
     camera: Camera
     rays: Floats
     basis: Floats
     first: Ints
+    patch: Ints
     cells: Ints
     levels: tuple[Floats, ...]
 
@@ -71,8 +73,12 @@ def observed(pair: Pair, nominal: Pose, settings: RefinementSettings) -> Frame:
     index, first, cells = _patches(pixels[seen], camera.width / settings.columns, settings)
     index = np.flatnonzero(seen)[index]
     intensity = np.zeros(len(rays), np.float32) if cloud.intensity is None else np.clip(cloud.intensity, 0.0, 1.0)
-    told = np.stack([np.sqrt(intensity), _jumps(rays)], axis=1)[index]
-    return Frame(camera, rays[index], _basis(pixels[index], rays[index], told, first), first, cells, _pyramid(image))
+    told = np.stack([np.sqrt(intensity), _jumps(rays)])[:, index]
+    patch = np.repeat(np.arange(len(first)), np.diff(first, append=len(index)))
+    rays = np.ascontiguousarray(rays[index].T)
+    return Frame(
+        camera, rays, _basis(pixels[index].T, rays, told, first, patch), first, patch, cells, _pyramid(image)
+    )
 
 
 def _in_view(points: Floats, camera: Camera, settings: RefinementSettings) -> tuple[Array, NDArray[np.bool_]]:
@@ -107,20 +113,19 @@ def _patches(pixels: Array, cell: float, settings: RefinementSettings) -> tuple[
     return index, first, cells[full]
 
 
-def _basis(pixels: Array, rays: Floats, told: Floats, first: Ints) -> Floats:
-    """(N, 6) by Gram and Schmidt within each patch, twice for accuracy; a column that the others explain is zero."""
+def _basis(pixels: Array, rays: Floats, told: Floats, first: Ints, patch: Ints) -> Floats:
+    """(6, N) by Gram and Schmidt within each patch, twice for accuracy; a row that the others explain is zero."""
     if not len(first):
-        return np.zeros((0, 6), np.float32)
-    nearness = 1.0 / np.linalg.norm(rays, axis=1)
+        return np.zeros((6, 0), np.float32)
     known: list[Array] = []
-    for column in (np.ones(len(rays)), *pixels.T, nearness):
-        known.append(_orthonormal(column, known, first))
-    return np.stack([*known, *(_orthonormal(column, known, first) for column in told.T)], axis=1).astype(np.float32)
+    for row in (np.ones(len(patch)), *pixels, 1.0 / np.linalg.norm(rays, axis=0)):
+        known.append(_orthonormal(row, known, first, patch))
+    return np.stack([*known, *(_orthonormal(row, known, first, patch) for row in told)]).astype(np.float32)
 
 
-def _orthonormal(column: Any, known: Sequence[Array], first: Ints) -> Array:
-    """The part (N,) of a column that is orthogonal to the known ones in each patch, of length 1 there, or zero."""
-    patch, rest = _patch_of(first, len(column)), np.asarray(column, np.float64)
+def _orthonormal(row: Any, known: Sequence[Array], first: Ints, patch: Ints) -> Array:
+    """The part (N,) of a row that is orthogonal to the known ones in each patch, of length 1 there, or zero."""
+    rest = np.asarray(row, np.float64)
     of = np.add.reduceat(rest * rest, first)
     for one in (*known, *known):
         rest = rest - one * np.add.reduceat(one * rest, first)[patch]
@@ -139,10 +144,6 @@ def _pyramid(image: NDArray[np.uint8]) -> tuple[Floats, ...]:
         levels.append(np.stack([smooth, edges], dtype=np.float32))
         grey = np.asarray(cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
     return tuple(levels)
-
-
-def _patch_of(first: Ints, n: int) -> Ints:
-    return np.repeat(np.arange(len(first)), np.diff(first, append=n))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,78 +167,87 @@ class Terms:
         )
 
 
-def compared(frame: Frame, translation: Array, drift: Array, level: int, curved: bool = True) -> Terms:
+def compared(frame: Frame, translation: Array, drift: Array, level: int, order: int = 2) -> Terms:
     """Terms of the drift (6,), of `Pose.retract`, from a nominal calibration with this translation.
 
-    Without `curved`, in two thirds of the time, their curvature is zero.
+    Of derivatives only those up to `order`, 1 the gradient and 2 the curvature, the others zero: 0 takes a third of the
+    time of 2.
     """
     if not len(frame.first):
         return Terms(np.zeros(0), np.zeros((0, 6)), frame.cells, np.zeros((6, 6)))
-    turned = frame.rays @ so3_exp(drift[3:]).T.astype(np.float32)
-    seen = _seen(frame, turned, (translation + drift[:3]).astype(np.float32), level)
-    return Terms.joined([_of_signal(frame, k, *one, turned, curved) for k, one in enumerate(seen)])
+    turned = so3_exp(drift[3:]).astype(np.float32) @ frame.rays
+    seen = _seen(frame, turned, (translation + drift[:3]).astype(np.float32), level, order)
+    return Terms.joined([_of_signal(frame, k, *one, turned, order) for k, one in enumerate(seen)])
 
 
 def edge_information(frame: Frame, translation: Array, drift: Array) -> float:
     """Nats that jumps of range and edges alone say of each other, on the finest image; arguments as of `compared`."""
-    terms = compared(frame, translation, drift, 0, curved=False)
+    terms = compared(frame, translation, drift, 0, order=0)
     return float(terms.information[len(frame.first) :].sum())
 
 
-def _seen(frame: Frame, turned: Floats, translation: Floats, level: int) -> list[tuple[Floats, Floats]]:
-    """Of each signal the value (N,) where the points are seen, and its gradient (N, 3) by the points, per m."""
+def _seen(
+    frame: Frame, turned: Floats, translation: Floats, level: int, order: int
+) -> list[tuple[Floats, Floats | None]]:
+    """Of each signal the value (N,) where the points are seen, and its gradient (3, N) by the points, per m."""
     image = frame.levels[level]
     camera = frame.camera.resized(image.shape[2], image.shape[1])
-    points = turned + translation
-    depth = np.maximum(points[:, 2], 0.5 * MIN_DEPTH)
-    x, y = points[:, 0] / depth, points[:, 1] / depth
+    points = turned + translation[:, None]
+    depth = np.maximum(points[2], 0.5 * MIN_DEPTH)
+    x, y = points[:2] / depth
     fx, fy, cx, cy = np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float32)
-    found = []
-    for value, across, down in _bilinear(image, x * fx + cx, y * fy + cy):
-        across, down = across * fx / depth, down * fy / depth
-        found.append((value, np.stack([across, down, -(across * x + down * y)], axis=1)))
+    found: list[tuple[Floats, Floats | None]] = []
+    for value, slopes in _bilinear(image, x * fx + cx, y * fy + cy, order > 0):
+        if slopes is None:
+            found.append((value, None))
+            continue
+        across, down = slopes[0] * fx / depth, slopes[1] * fy / depth
+        found.append((value, np.stack([across, down, -(across * x + down * y)])))
     return found
 
 
-def _bilinear(image: Floats, u: Floats, v: Floats) -> NDArray[np.float32]:
-    """(C, 3, N) values of an image (C, H, W) with their derivatives by u and v; those outside are of its border."""
+def _bilinear(image: Floats, u: Floats, v: Floats, sloped: bool) -> list[tuple[Floats, tuple[Floats, Floats] | None]]:
+    """Values (N,) of each channel of an image (C, H, W), and if asked their derivatives by u and v; those outside are
+    of its border."""
     channels, height, width = image.shape
     u, v = np.clip(u, 0.0, width - 1.01), np.clip(v, 0.0, height - 1.01)
     left, top = u.astype(np.int64), v.astype(np.int64)
     a, b = (u - left).astype(np.float32), (v - top).astype(np.float32)
     at = top * width + left
-    found = []
+    found: list[tuple[Floats, tuple[Floats, Floats] | None]] = []
     for flat in image.reshape(channels, -1):
         corner, right, below, across = flat[at], flat[at + 1], flat[at + width], flat[at + width + 1]
-        upper, lower, slant = right - corner, across - below, below - corner
-        twist = lower - upper
-        found.append([corner + a * upper + b * (slant + a * twist), upper + b * twist, slant + a * twist])
-    return np.asarray(found)
+        upper, slant = right - corner, below - corner
+        twist = across - below - upper
+        down = slant + a * twist
+        found.append((corner + a * upper + b * down, (upper + b * twist, down) if sloped else None))
+    return found
 
 
-def _of_signal(frame: Frame, signal: int, grey: Floats, slope: Floats, turned: Floats, curved: bool) -> Terms:
-    jacobian = np.concatenate([slope, np.cross(turned, slope)], axis=1)
-    known, told, first = frame.basis[:, :4], frame.basis[:, 4 + signal], frame.first
-    patch = _patch_of(first, len(grey))
-    n = np.bincount(patch).astype(np.float64)
-    grey = grey - (np.add.reduceat(grey, first) / n)[patch].astype(np.float32)
-    rest = grey - np.einsum("nk,nk->n", known, np.add.reduceat(known * grey[:, None], first)[patch])
+def _of_signal(frame: Frame, signal: int, grey: Floats, slope: Floats | None, turned: Floats, order: int) -> Terms:
+    known, told, first, patch = frame.basis[:4], frame.basis[4 + signal], frame.first, frame.patch
+    n = np.diff(first, append=len(grey)).astype(np.float64)
+    grey = grey - (np.add.reduceat(grey, first) / n).astype(np.float32)[patch]
+    rest = grey - np.einsum("kn,kn->n", known, np.add.reduceat(known * grey, first, axis=1)[:, patch])
     shared = np.add.reduceat(told * rest, first)
-    unexplained = rest - told * shared[patch]
     total = np.add.reduceat(rest * rest, first).astype(np.float64) + n * NOISE**2
     left = total - np.square(shared, dtype=np.float64)
-    pull = unexplained * (n / left).astype(np.float32)[patch] - rest * (n / total).astype(np.float32)[patch]
-    gradient = -np.add.reduceat(jacobian * pull[:, None], first).astype(np.float64)
-    curvature = np.zeros((6, 6))
-    if curved:
-        basis = np.take(frame.basis, [0, 1, 2, 3, 4 + signal], axis=1)
-        curvature = _curvature(jacobian, basis, n / left - n / total, first, patch)
-    return Terms(0.5 * n * np.log(total / left), gradient, frame.cells, curvature)
+    information = 0.5 * n * np.log(total / left)
+    if slope is None:
+        return Terms(information, np.zeros((len(n), 6)), frame.cells, np.zeros((6, 6)))
+    jacobian = np.concatenate([slope, np.cross(turned, slope, axis=0)])
+    pull = (rest - told * shared[patch]) * (n / left).astype(np.float32)[patch]
+    pull -= rest * (n / total).astype(np.float32)[patch]
+    gradient = -np.add.reduceat(jacobian * pull, first, axis=1).T.astype(np.float64)
+    weight = n / left - n / total
+    curvature = _curvature(frame, signal, jacobian, weight) if order > 1 else np.zeros((6, 6))
+    return Terms(information, gradient, frame.cells, curvature)
 
 
-def _curvature(jacobian: Floats, basis: Floats, weight: Array, first: Ints, patch: Ints) -> Array:
-    """(6, 6) sum of weight J^T J over patches, of the part of J that the basis does not explain."""
-    explained = np.add.reduceat((basis[:, :, None] * jacobian[:, None, :]).reshape(len(basis), -1), first)
-    tall: Any = (explained.reshape(len(first), 5, 6) * np.sqrt(weight)[:, None, None]).reshape(-1, 6).astype(np.float64)
-    scaled = (jacobian * np.sqrt(weight).astype(np.float32)[patch][:, None]).astype(np.float64)
-    return np.asarray(scaled.T @ scaled - tall.T @ tall)
+def _curvature(frame: Frame, signal: int, jacobian: Floats, weight: Array) -> Array:
+    """(6, 6) sum of weight J J^T over patches, of the part of J (6, N) that the basis does not explain."""
+    basis = np.take(frame.basis, [0, 1, 2, 3, 4 + signal], axis=0)
+    explained = np.add.reduceat(basis[:, None] * jacobian, frame.first, axis=2)  # (5, 6, P)
+    tall: Any = (explained * np.sqrt(weight)).astype(np.float64).transpose(1, 0, 2).reshape(6, -1)
+    scaled = (jacobian * np.sqrt(weight).astype(np.float32)[frame.patch]).astype(np.float64)
+    return np.asarray(scaled @ scaled.T - tall @ tall.T)
