@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,6 +152,24 @@ def load(model: str | None = None, settings: Settings | None = None) -> Localize
     family, network, entry = _trained(name, settings)
     runtime = runtime_for(network, family.settings, settings, entry.sha256)
     return Localizer(family, runtime, settings, name, entry.calibration)
+
+
+def looker(settings: Settings) -> Callable[[Pair, Pose], Pose | None] | None:
+    """T_camera_lidar near a nominal one, as the setting `model` sees it in a pair, sure or not; for monitor.Monitor.
+
+    None where `monitor.looks` asks for none. Raises ModelError as `load`.
+    """
+    if not settings.monitor.looks:
+        return None
+    sure_or_not = settings.pnp.model_copy(update={"min_confidence": 0.0, "max_rival": 1.0})
+    localizer = load(settings=settings.model_copy(update={"pnp": sure_or_not}))
+    at_camera = np.diag(np.repeat([0.99 * GUESS_STD_M, np.radians(0.99 * GUESS_STD_DEG)], 3) ** 2)
+
+    def look(pair: Pair, nominal: Pose) -> Pose | None:
+        covariance = with_origin(at_camera, nominal, nominal.inverse().translation)
+        return localizer.localize_pair(pair, Prior(nominal, covariance)).pose
+
+    return look
 
 
 def export(

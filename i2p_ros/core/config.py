@@ -197,6 +197,9 @@ class MonitorSettings(_Group):
 
     rate_hz: float = Field(2.0, ge=1e-3, le=1e3, description="pairs a second that are looked at")
     window: int = Field(10, ge=1, le=200, description="pairs of a window, which gives one estimate")
+    looks: int = Field(
+        2, ge=0, description="pairs of a window that the network looks at, for drifts of any size; 0: it is not loaded"
+    )
     min_change: float = Field(
         6.0, ge=0, description="a pair whose image differs less from that of the pair before is left out, grey levels"
     )

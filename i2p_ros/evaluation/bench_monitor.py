@@ -22,9 +22,9 @@ import numpy as np
 from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import AXES
 from i2p_ros.core.geometry import Array, Pose
-from i2p_ros.core.types import Pair, Prior
+from i2p_ros.core.types import Pair
 from i2p_ros.monitor.history import Rig
-from i2p_ros.monitor.session import Finding, Monitor
+from i2p_ros.monitor.session import Finding, Look, Monitor
 from i2p_ros.monitor.signal import edge_information, observed
 from i2p_ros.monitor.watch import Level
 from i2p_ros.sources.base import Source
@@ -152,11 +152,11 @@ def edge_score(run: Run, settings: Settings) -> Outcome:
 
 def single_shot(run: Run, settings: Settings) -> Outcome:
     """The mean of the network's poses, one a window, each around the nominal calibration, against its own scatter."""
-    localizer = _localizer(settings)
-    prior = Prior(run.true, np.diag(np.repeat([0.3, np.radians(3.0)], 3) ** 2))
+    look = _look(settings)
+    assert look is not None, "monitor.looks is 0"
     outcome, found, start = Outcome([], 0.0), [], run.pairs[0].stamp
     for window in _windows(run.moved(), settings.monitor.window):
-        pose = localizer.localize_pair(window[-1], prior).pose
+        pose = look(window[-1], run.true)
         found += [] if pose is None else [run.true.local(pose)]
         if len(found) < 3:
             continue
@@ -228,33 +228,35 @@ class Part:
 SHARP = {"systematic_m": 0.0, "systematic_deg": 0.0}  # made-up drives have no offset but by chance
 SIZES = ((0.05, 0.5), (0.1, 1.0), (0.5, 5.0), (1.0, 10.0), (2.0, 20.0))  # deg and cm
 BAR = (0.2, 3.0)
-NONE = cases((), (), ())
-CHEAP = ("i2p", "fixed_threshold")
-QUICK = (
-    Part(1, tuple(cases(("knock",), BAR[:1], BAR[1:])), CHEAP),
-    Part(1, tuple(cases(("knock",), BAR[:1], BAR[1:])[:5:4]), ("edge_score", "single_shot")),
+NONE = tuple(cases((), (), ()))
+KNOCKS = tuple(cases(("knock",), BAR[:1], BAR[1:]))
+ALL = (
+    *KNOCKS,
+    *cases(("knock",), *zip(*SIZES, strict=True))[1:],
+    *cases(("creep", "loosening"), (0.2, 0.5), (3.0, 5.0))[1:],
 )
+CHEAP = ("i2p", "fixed_threshold")
+QUICK = (Part(1, KNOCKS, CHEAP), Part(1, KNOCKS[:5:4], ("edge_score", "single_shot")))
 FULL = (
-    Part(200, tuple(NONE), CHEAP),
-    Part(20, tuple(cases(("knock",), BAR[:1], BAR[1:])[1:]), CHEAP),
-    Part(5, tuple(cases(("knock",), *zip(*SIZES, strict=True))[1:]), CHEAP),
-    Part(5, tuple(cases(("creep", "loosening"), (0.2, 0.5), (3.0, 5.0))[1:]), CHEAP),
-    Part(5, tuple(cases(("knock",), BAR[:1], BAR[1:])), ("edge_score",)),
-    Part(3, tuple(cases(("knock",), BAR[:1], BAR[1:])[:5:2]), ("single_shot",)),
+    Part(3, ALL, CHEAP),
+    Part(17, KNOCKS, CHEAP),
+    Part(180, NONE, CHEAP),
+    Part(5, KNOCKS, ("edge_score",)),
+    Part(3, KNOCKS[:5:2], ("single_shot",)),
 )
 
 
 def run_plan(
     plan: Sequence[Part], settings: Settings, seed: int, workers: int, progress: Callable[[int], None]
 ) -> list[dict[str, Any]]:
-    """Rows of made-up drives; every part begins with the same seed."""
+    """Rows of made-up drives, all of different seeds."""
     sharp = settings.model_copy(update={"watch": settings.watch.model_copy(update=SHARP)})
     rows: list[dict[str, Any]] = []
-    before = 0
+    done = 0
     for part in plan:
-        seeds = range(seed, seed + part.drives)
-        rows += many(seeds, part.cases, part.methods, sharp, workers, partial(_further, progress, before))
-        before += part.drives
+        seeds = range(seed + done, seed + done + part.drives)
+        rows += many(seeds, part.cases, part.methods, sharp, workers, partial(_further, progress, done))
+        done += part.drives
     return rows
 
 
@@ -354,7 +356,8 @@ def _findings(run: Run, settings: Settings) -> list[tuple[Finding, float]]:
         pairs, first = run.moved(), run.unmoved
         if (id(run.pairs), first) not in _CACHE:
             _CACHE.clear()
-            _CACHE[id(run.pairs), first] = _watched(Monitor(run.true, Rig("a", "b", "c"), settings), pairs[:first])
+            monitor = Monitor(run.true, Rig("a", "b", "c"), settings, look=_look(settings))
+            _CACHE[id(run.pairs), first] = _watched(monitor, pairs[:first])
         monitor, before = _CACHE[id(run.pairs), first]
         monitor, after = _watched(deepcopy(monitor), pairs[first:])
         last = monitor.finish()
@@ -383,15 +386,16 @@ def _windows(pairs: Sequence[Pair], length: int) -> list[Sequence[Pair]]:
     return [pairs[k : k + length] for k in range(0, len(pairs) - min(length, len(pairs)) + 1, length)]
 
 
-def _localizer(settings: Settings) -> Any:
-    from i2p_ros.localizer import load
+def _look(settings: Settings) -> Look | None:
+    """The network, loaded once a process."""
+    from i2p_ros.localizer import looker
 
     if settings.model not in _LOADED:
-        _LOADED[settings.model] = load(settings.model, settings)
+        _LOADED[settings.model] = looker(settings)
     return _LOADED[settings.model]
 
 
-_LOADED: dict[str, Any] = {}
+_LOADED: dict[str, Look | None] = {}
 
 
 def _auc(loud: Sequence[float], quiet: Sequence[float]) -> float:

@@ -22,7 +22,7 @@ from i2p_ros.core.types import Image, Pair, Sample
 from i2p_ros.evaluation.files import write_json
 from i2p_ros.evaluation.report import picture
 from i2p_ros.monitor.history import History, Rig, as_json
-from i2p_ros.monitor.session import Finding, Monitor
+from i2p_ros.monitor.session import Finding, Look, Monitor
 from i2p_ros.monitor.watch import Level, Motion, Reference
 from i2p_ros.sources.base import Source, lost_by
 from i2p_ros.sources.nominal import read_nominal
@@ -85,6 +85,7 @@ def monitored(
     nominal: Pose | None = None,
     reference: Reference | None = None,
     history: History | None = None,
+    look: Look | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """The result of all pairs of a recording, against its own calibration or the given one, from the accepted state.
@@ -99,7 +100,7 @@ def monitored(
         except InputError as error:
             lost[error.reason] += 1
             continue
-        result = result or Result(source.name, _monitor(source, sample, settings, nominal, reference, history))
+        result = result or Result(source.name, _monitor(source, sample, settings, nominal, reference, history, look))
         result.pairs += 1
         _take(result, result.monitor.add(sample.pair, _motion(last, sample)))
         last = sample
@@ -132,9 +133,8 @@ class Checker:
         file = None if self._folder is None else self._folder / f"{recording.stem}-{self._named(recording)}.json"
         if file is not None and file.exists():
             return dict(json.loads(file.read_text()))
-        result = monitored(
-            self._opened(recording), self._settings, self._read(recording), self._reference, self._history, progress
-        )
+        source, nominal = self._opened(recording), self._read(recording)
+        result = monitored(source, self._settings, nominal, self._reference, self._history, self._look, progress)
         pictures = {title: str(picture(image)) for title, image in result.pictures.items()}
         content = result.to_json() | {"pictures": pictures, "settings": self._settings.model_dump()}
         if file is not None:
@@ -146,10 +146,16 @@ class Checker:
         return hashlib.sha256(f"{recording.resolve()} {self._key}".encode()).hexdigest()[:12]
 
     @cached_property
+    def _look(self) -> Look | None:
+        from i2p_ros.localizer import looker
+
+        return looker(self._settings)
+
+    @cached_property
     def _reference(self) -> Reference | None:
         if self._accept is None:
             return None
-        return accepted(self._opened(self._accept), self._settings, self._read(self._accept))
+        return accepted(self._opened(self._accept), self._settings, self._read(self._accept), self._look)
 
     def _read(self, recording: Path) -> Pose | None:
         if self._nominal is None:
@@ -162,9 +168,9 @@ class Checker:
         return open_source("auto", recording, settings=self._settings, drives=self._drives, cameras=cameras)
 
 
-def accepted(source: Source, settings: Settings, nominal: Pose | None = None) -> Reference:
+def accepted(source: Source, settings: Settings, nominal: Pose | None = None, look: Look | None = None) -> Reference:
     """What the signal says at a calibration that is true: the state of a recording that drift is counted from."""
-    result = monitored(source, settings, nominal)
+    result = monitored(source, settings, nominal, look=look)
     if not result.findings:
         raise InputError(f"{source.name}: no window to accept, of {result.pairs} pairs", "drift.empty")
     return result.monitor.watch.accept()
@@ -172,7 +178,7 @@ def accepted(source: Source, settings: Settings, nominal: Pose | None = None) ->
 
 def _monitor(
     source: Source, sample: Sample, settings: Settings, nominal: Pose | None, reference: Reference | None,
-    history: History | None,
+    history: History | None, look: Look | None,
 ) -> Monitor:  # fmt: skip
     nominal = nominal or sample.T_camera_lidar
     if nominal is None:
@@ -182,7 +188,7 @@ def _monitor(
             "calibration.missing",
         )
     rig = Rig(settings.monitor.vehicle, *getattr(source, "frames", FRAMES))
-    monitor = Monitor(nominal, rig, settings, history)
+    monitor = Monitor(nominal, rig, settings, history, look)
     monitor.watch.reference = reference or monitor.watch.reference
     return monitor
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,6 +19,7 @@ FALL = 40.0  # nats by which information falls where its curvature is looked at
 LEAST = 0.05  # of the promised curvature, that an axis is believed to have at least
 GRID = np.radians([-2.25, -1.5, -0.75, 0.0, 0.75, 1.5, 2.25])
 FEW = 3  # frames that the grid is looked at with
+MOST = 3  # places that are followed to finer images
 SAME = (0.02, np.radians(0.2))  # m, rad
 ENOUGH = 0.5  # nats: a smaller gain ends a level
 
@@ -50,19 +51,22 @@ def refine(
 ) -> Drift:
     """The drift of a window of frames, which were `observed` from this nominal calibration.
 
-    The search climbs on coarse images from no drift, from what is `known`, such as the drift of the window before, and
-    from the best of a grid of rotations; from where the finest images then say most of each other it goes on.
+    The search climbs on coarse images from no drift, from what is `known`, such as the drift of the window before or
+    what a network says, and from the best of a grid of rotations about no drift and about the last known; from where
+    the finest images then say most of each other it goes on.
     """
     prior = np.diag(1.0 / np.repeat([settings.max_m, np.radians(settings.max_deg)], 3) ** 2)
-    starts, top = [np.zeros(6), *known], len(frames[0].levels) - 1
+    none, top = np.zeros(6), len(frames[0].levels) - 1
     few = partial(_terms, frames[:: -(-len(frames) // FEW)], nominal, level=top)
-    reached = _unlike([*starts, _best(few, [*starts, *_grid()], prior)])
+    turned = [_best(few, centre + _grid(), prior) for centre in (none, *known[-1:])]
+    reached = _unlike([none, *known, *turned])
     for level in range(top, 0, -1):
         at = partial(_terms, frames[::2], nominal, level=level)
-        reached = _unlike([_climbed(at, delta, prior, settings.iterations) for delta in reached])
+        climbed = _unlike([_climbed(at, delta, prior, settings.iterations) for delta in reached])
+        reached = sorted(climbed, key=lambda delta: -_worth(at(delta, order=0), delta, prior))[:MOST]
     at = partial(_terms, frames, nominal, level=0)
     delta = _climbed(at, _best(at, reached, prior), prior, settings.iterations)
-    here, there = at(delta), float(at(np.zeros(6), order=0).information.sum())
+    here, there = at(delta), float(at(none, order=0).information.sum())
     nats = float(here.information.sum())
     half = partial(_terms, frames[::2], nominal, level=0)
     spread = covariance(here, half, delta, prior)
@@ -83,12 +87,12 @@ def _unlike(starts: Sequence[Array]) -> list[Array]:
     return kept
 
 
-def _grid() -> list[Array]:
-    """Drifts of rotation alone, about the axes across and down: what moves the image most."""
-    return [np.array([0.0, 0.0, 0.0, x, y, 0.0]) for x in GRID for y in GRID if x or y]
+def _grid() -> Array:
+    """(K, 6) drifts of rotation alone, about the axes across and down: what moves the image most."""
+    return np.array([[0.0, 0.0, 0.0, x, y, 0.0] for x in GRID for y in GRID])
 
 
-def _best(at: Callable[..., Terms], starts: Sequence[Array], prior: Array) -> Array:
+def _best(at: Callable[..., Terms], starts: Iterable[Array], prior: Array) -> Array:
     return max(starts, key=lambda delta: _worth(at(delta, order=0), delta, prior))
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -21,6 +22,7 @@ from i2p_ros.monitor.watch import DAY, Motion, Verdict, Watch
 THUMBNAIL = (160, 48)  # px: what images are compared at
 SAME_NOMINAL = 1e-6  # m and rad: nearer calibrations are one
 LEAST = 0.4  # of a window: the last one may be shorter
+Look = Callable[[Pair, Pose], Pose | None]  # T_camera_lidar near a nominal one, as a network sees it, or none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,10 +38,13 @@ class Monitor:
 
     With a history it goes on where the last one of this rig ended, if that had the same nominal calibration, and
     records what it finds. What cannot be recorded is kept, and goes with the next: `trouble` says why meanwhile.
+    With `look` the search for a drift starts where a network sees the camera, too.
     """
 
-    def __init__(self, nominal: Pose, rig: Rig, settings: Settings, history: History | None = None) -> None:
-        self.nominal, self.rig, self.settings, self.history = nominal, rig, settings, history
+    def __init__(
+        self, nominal: Pose, rig: Rig, settings: Settings, history: History | None = None, look: Look | None = None
+    ) -> None:
+        self.nominal, self.rig, self.settings, self.history, self.look = nominal, rig, settings, history, look
         self.watch = Watch(settings.watch, settings.monitor.window / settings.monitor.rate_hz)
         self.trouble = ""
         self.waiting: list[tuple[Rig, Finding]] = []  # to be recorded
@@ -50,6 +55,7 @@ class Monitor:
         self._last = 0  # ns
         self._seen: Array | None = None
         self._known: list[Array] = []
+        self._looked: list[Array] = []  # drifts by the network, of this window
         if history is not None:
             self._resume(history)
 
@@ -59,6 +65,7 @@ class Monitor:
             self.reset()
         if not self.wants(pair.stamp) or self._shown_before(pair):
             return None
+        self._look_at(pair)
         self._frames.append(observed(pair, self.nominal, self.settings.refinement))
         step = round(1e9 / self.settings.monitor.rate_hz)
         self._due = pair.stamp + step - min(step // 4, 10**8)  # stamps jitter
@@ -115,7 +122,8 @@ class Monitor:
         self._known, self._seen = [], None
 
     def _found(self) -> Finding:
-        drift = refine(self._frames, self.nominal, self.settings.refinement, self._last, self._known)
+        known = [*self._known, np.median(self._looked, axis=0)] if self._looked else self._known
+        drift = refine(self._frames, self.nominal, self.settings.refinement, self._last, known)
         motion = self._fastest
         self._clear()
         self._known = [drift.delta]
@@ -136,7 +144,14 @@ class Monitor:
             self.trouble = f"{error}; {len(self.waiting)} findings wait to be recorded"
 
     def _clear(self) -> None:
-        self._frames, self._fastest = [], Motion()
+        self._frames, self._looked, self._fastest = [], [], Motion()
+
+    def _look_at(self, pair: Pair) -> None:
+        """Have the network look at some pairs of a window, evenly."""
+        window, looks = self.settings.monitor.window, self.settings.monitor.looks
+        if self.look and len(self._frames) in {k * window // looks for k in range(looks)}:
+            pose = self.look(pair, self.nominal)
+            self._looked += [] if pose is None else [self.nominal.local(pose)]
 
     def _shown_before(self, pair: Pair) -> bool:
         """Whether the image is much like the one before: standing still, many pairs say no more than one."""

@@ -45,7 +45,7 @@ class Frame:
     """A pair as seen from about a nominal calibration.
 
     `rays` (3, N) are the points in the camera's axes, but from the lidar's origin; those of a patch follow each other,
-    beginning at `first` (P,), and are of the cell `cells` (P,) of the image; `patch` (N,) counts patches. `basis` (6, N)
+    beginning at `first` (P,), and are of the cell `cells` (P,) of the image; `patch` (N,) counts them. `basis` (6, N)
     has orthonormal rows within each patch: what is regressed out (1, u, v, inverse range), and then, each without
     regard to the other, the intensity and the jumps of range. `levels` are images (2, H, W), finest first: grey
     values, and strength of edges.
@@ -76,9 +76,7 @@ def observed(pair: Pair, nominal: Pose, settings: RefinementSettings) -> Frame:
     told = np.stack([np.sqrt(intensity), _jumps(rays)])[:, index]
     patch = np.repeat(np.arange(len(first)), np.diff(first, append=len(index)))
     rays = np.ascontiguousarray(rays[index].T)
-    return Frame(
-        camera, rays, _basis(pixels[index].T, rays, told, first, patch), first, patch, cells, _pyramid(image)
-    )
+    return Frame(camera, rays, _basis(pixels[index].T, rays, told, first, patch), first, patch, cells, _pyramid(image))
 
 
 def _in_view(points: Floats, camera: Camera, settings: RefinementSettings) -> tuple[Array, NDArray[np.bool_]]:

@@ -21,7 +21,7 @@ from i2p_ros.core.drifts import drift_covariance, drift_transform, verdict_value
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, so3_log
 from i2p_ros.monitor.history import History, Rig, as_json
-from i2p_ros.monitor.session import Finding, Monitor
+from i2p_ros.monitor.session import Finding, Look, Monitor
 from i2p_ros.monitor.watch import Level, Motion, Verdict
 from i2p_ros.ros import messages
 from i2p_ros.ros.calibration import write_calibration
@@ -46,12 +46,12 @@ class MonitorChannel:
 
     def __init__(
         self, node: Node, settings: Settings, camera: str, lidar: str, frames: Frames | None,
-        put: Callable[[MonitorChannel, Job], Job | None], history: History | None,
+        put: Callable[[MonitorChannel, Job], Job | None], history: History | None, look: Look | None,
     ) -> None:  # fmt: skip
         self.settings, self.name = settings, " ".join(filter(None, (camera, lidar)))
         self.camera_frame = ""
         self.monitor: Monitor | None = None
-        self._node, self._frames, self._put, self._history = node, frames, put, history
+        self._node, self._frames, self._put, self._history, self._look = node, frames, put, history, look
         self._health = Health(settings.node, "watching")
         self._frame_names = ("", "")
         self._stamp = 0  # ns, of the newest pair
@@ -175,7 +175,8 @@ class MonitorChannel:
         nominal = self._nominal(job)
         names = job.camera_frame, job.cloud_frame
         if self.monitor is None or names != self._frame_names or not self.monitor.is_from(nominal):
-            new = Monitor(nominal, Rig(self.settings.monitor.vehicle, *names), self.settings, self._history)
+            rig = Rig(self.settings.monitor.vehicle, *names)
+            new = Monitor(nominal, rig, self.settings, self._history, self._look)
             new.waiting = self.monitor.waiting if self.monitor else []
             self.monitor, self._frame_names = new, names
         return self.monitor

@@ -10,8 +10,10 @@ from typing import Any
 
 from std_srvs.srv import Trigger
 
+from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.monitor.history import History
+from i2p_ros.monitor.session import Look
 from i2p_ros.ros.channel_node import ChannelNode
 from i2p_ros.ros.frames import Frames
 from i2p_ros.ros.job import Job
@@ -27,22 +29,24 @@ class MonitorNode(ChannelNode[MonitorChannel]):
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__("drift_monitor", **node_arguments)
         self._history: History | None = None
+        self._look: Look | None = None
         for name, ask in (("accept", MonitorChannel.accept), ("reset", MonitorChannel.reset), ("save", self._save)):
             self.create_service(Trigger, f"~/{name}", answering(lambda: self._channels, _of_all(ask)))
         self.start()
 
     def load(self) -> None:
-        """Open the history, and refuse a nominal calibration whose file is not there."""
+        """Load the model, if it is to look, and open the history; a nominal calibration's file must be there."""
         monitor = self.settings.monitor
         if monitor.nominal != "tf" and not Path(monitor.nominal).expanduser().is_file():
             raise InputError(f"no nominal calibration: {monitor.nominal} is no file", "calibration.missing")
+        self._look = _looker(self.settings)
         self._history = History(Path(monitor.history).expanduser()) if monitor.history else None
 
     def unload(self) -> None:
-        """Close the history."""
+        """Give the model back, and close the history."""
         if self._history is not None:
             self._history.close()
-        self._history = None
+        self._history, self._look = None, None
 
     def describe(self) -> str:
         """Where the nominal calibration comes from, and where findings go."""
@@ -61,10 +65,17 @@ class MonitorNode(ChannelNode[MonitorChannel]):
         self, camera: str, lidar: str, frames: Frames | None, put: Callable[[MonitorChannel, Job], Job | None]
     ) -> MonitorChannel:
         """A channel of these names, subscribed."""
-        return MonitorChannel(self, self.settings, camera, lidar, frames, put, self._history)
+        return MonitorChannel(self, self.settings, camera, lidar, frames, put, self._history, self._look)
 
     def _save(self, channel: MonitorChannel) -> str:
         return channel.save(Path(self.settings.node.calibration_dir).expanduser())
+
+
+def _looker(settings: Settings) -> Look | None:
+    """The heavy import waits until it is needed."""
+    from i2p_ros.localizer import looker
+
+    return looker(settings)
 
 
 def _of_all(ask: Callable[[MonitorChannel], str]) -> Callable[[Any, Any], str]:
