@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from i2p_ros.core.config import Settings, load_settings
+from i2p_ros.core.errors import ModelError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair
+from i2p_ros.localizer import looker
 from i2p_ros.monitor import history as module
 from i2p_ros.monitor.history import History, Rig
 from i2p_ros.monitor.session import Finding, Monitor
@@ -102,6 +104,40 @@ def test_gates_and_time_that_jumps_back() -> None:
     found(monitor, pairs[3:6])
     assert len(monitor.watch.kept) == 1
     assert monitor.add(pairs[0]) is None and not monitor.watch.kept
+
+
+def test_a_knock_beyond_the_grid_is_found_where_the_network_looks() -> None:
+    pairs, true = drive()
+    drift = np.array([0.25, -0.15, 0.3, *np.radians([2.0, -4.0, 3.0])])
+    nominal = true.retract(-drift)
+    wanted = nominal.local(true)
+    windows = {
+        name: found(Monitor(nominal, RIG, SETTINGS, look=look), pairs[:6])
+        for name, look in (("with", looker(SETTINGS)), ("without", None))
+    }
+    off = {name: np.abs([f.drift.delta - wanted for f in findings]) for name, findings in windows.items()}
+    assert (off["with"][:, :3] < 0.03).all() and (off["with"][:, 3:] < np.radians(0.15)).all()
+    assert off["without"][0, 3:].max() > np.radians(1.0)
+
+
+def test_it_is_asked_for_some_pairs_of_a_window_evenly_and_may_see_nothing() -> None:
+    pairs, true = drive()
+    settings = load_settings((), ["monitor.window=6", "monitor.rate_hz=1", "monitor.looks=2"])
+    asked: list[int] = []
+
+    def look(pair: Pair, nominal: Pose) -> None:
+        assert nominal is true
+        asked.append(pair.stamp)
+
+    with_it, without = (found(Monitor(true, RIG, settings, look=one), pairs) for one in (look, None))
+    assert asked == [pairs[k].stamp for k in (0, 3, 6, 9)]
+    assert np.array_equal(with_it[-1].drift.delta, without[-1].drift.delta)
+
+
+def test_no_model_is_loaded_that_is_not_to_look() -> None:
+    assert looker(load_settings((), ["monitor.looks=0", "model=there-is-none"])) is None
+    with pytest.raises(ModelError, match="there-is-none"):
+        looker(load_settings((), ["model=there-is-none"]))
 
 
 def test_defaults_are_those_of_the_settings() -> None:
