@@ -18,7 +18,7 @@ DAMPING, EASIER, HARDER, STUCK = 1e-2, 0.2, 8.0, 1e4  # of Levenberg and Marquar
 FALL = 40.0  # nats by which information falls where its curvature is looked at
 LEAST = 0.05  # of the promised curvature, that an axis is believed to have at least
 GRID = np.radians([-2.25, -1.5, -0.75, 0.0, 0.75, 1.5, 2.25])
-FEW = 3  # frames that the grid is looked at with
+FEW, SOME = 3, 5  # frames that the grid and coarse images are looked at with
 MOST = 3  # places that are followed to finer images
 SAME = (0.02, np.radians(0.2))  # m, rad
 ENOUGH = 0.5  # nats: a smaller gain ends a level
@@ -51,18 +51,19 @@ def refine(
 ) -> Drift:
     """The drift of a window of frames, which were `observed` from this nominal calibration.
 
-    The search climbs on coarse images from no drift, from what is `known`, such as the drift of the window before or
-    what a network says, and from the best of a grid of rotations about no drift and about the last known; from where
-    the finest images then say most of each other it goes on.
+    The search climbs from no drift and from what is `known`, such as the drift of the window before or what a network
+    says, on coarse images from the best of a grid of rotations about no drift and about the last known too, and on each
+    finer level also from where it came before. It goes on from where the finest images say most of each other.
     """
     prior = np.diag(1.0 / np.repeat([settings.max_m, np.radians(settings.max_deg)], 3) ** 2)
     none, top = np.zeros(6), len(frames[0].levels) - 1
-    few = partial(_terms, frames[:: -(-len(frames) // FEW)], nominal, level=top)
-    turned = [_best(few, centre + _grid(), prior) for centre in (none, *known[-1:])]
-    reached = _unlike([none, *known, *turned])
+    few, some = (frames[:: -(-len(frames) // most)] for most in (FEW, SOME))
+    coarse = partial(_terms, few, nominal, level=top)
+    reached = [_best(coarse, centre + _grid(), prior) for centre in (none, *known[-1:])]
     for level in range(top, 0, -1):
-        at = partial(_terms, frames[::2], nominal, level=level)
-        climbed = _unlike([_climbed(at, delta, prior, settings.iterations) for delta in reached])
+        at = partial(_terms, some, nominal, level=level)
+        starts = _unlike([*reached, none, *known])
+        climbed = _unlike([_climbed(at, delta, prior, settings.iterations) for delta in starts])
         reached = sorted(climbed, key=lambda delta: -_worth(at(delta, order=0), delta, prior))[:MOST]
     at = partial(_terms, frames, nominal, level=0)
     delta = _climbed(at, _best(at, reached, prior), prior, settings.iterations)

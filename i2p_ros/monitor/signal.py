@@ -233,7 +233,8 @@ def _of_signal(frame: Frame, signal: int, grey: Floats, slope: Floats | None, tu
     information = 0.5 * n * np.log(total / left)
     if slope is None:
         return Terms(information, np.zeros((len(n), 6)), frame.cells, np.zeros((6, 6)))
-    jacobian = np.concatenate([slope, np.cross(turned, slope, axis=0)])
+    (x, y, z), (dx, dy, dz) = turned, slope
+    jacobian = np.stack([dx, dy, dz, y * dz - z * dy, z * dx - x * dz, x * dy - y * dx])
     pull = (rest - told * shared[patch]) * (n / left).astype(np.float32)[patch]
     pull -= rest * (n / total).astype(np.float32)[patch]
     gradient = -np.add.reduceat(jacobian * pull, first, axis=1).T.astype(np.float64)
