@@ -50,8 +50,8 @@ class PointCloud:
         """The same points in another frame."""
         return replace(self, xyz=T_new_old.apply(self.xyz).astype(np.float32))
 
-    def selected(self, index: NDArray[Any]) -> PointCloud:
-        """The points of an index or mask."""
+    def selected(self, index: NDArray[Any] | slice) -> PointCloud:
+        """The points of an index, mask or slice."""
         of_points = (None if values is None else values[index] for values in (self.intensity, self.time))
         return PointCloud(self.xyz[index], *of_points)
 

@@ -48,6 +48,7 @@ NEAREST, WIDEST = 0.5, 3.0  # m; and tangent: limits of the direction in which a
 LEVEL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])  # camera axes to forward, left, up
 MOST_POINTS = 1 << 17  # of a cloud that are looked at: more than any lidar measures in a tenth of a second
 DRAWN = 12  # points looked at for each that is kept
+EARLY = (2, DRAWN)  # points looked at before all are, for each that is kept
 ENOUGH = 4096  # points, drawn at random, whose median is that of all
 
 
@@ -128,15 +129,21 @@ def thinned(cloud: PointCloud, cell: float, most: int) -> PointCloud:
     """At most `most` points of a cloud in random order, one a cell, in random order again; far ones are left out."""
     if len(cloud) < MIN_POINTS:
         raise InputError(f"the cloud has {len(cloud)} finite points; at least {MIN_POINTS} are needed", "cloud.points")
-    from_centre = cloud.xyz[: 2 * DRAWN * most] - np.median(cloud.xyz[:ENOUGH], axis=0)
+    kept = _one_a_cell(cloud.xyz, cell, most)
+    if len(kept) < MIN_POINTS:
+        raise InputError(
+            f"the cloud fills {len(kept)} cells of {cell} m; at least {MIN_POINTS} are needed", "cloud.too_few_unique"
+        )
+    return cloud.selected(kept)
+
+
+def _one_a_cell(xyz: NDArray[np.float32], cell: float, most: int) -> NDArray[np.int64]:
+    """(M,) rows of xyz (N, 3), ascending, that are the first in their cells, at most `most`."""
+    from_centre = xyz[: 2 * DRAWN * most] - np.median(xyz[:ENOUGH], axis=0)
     near = np.flatnonzero((np.abs(from_centre) < MAX_RANGE).all(axis=1))[: DRAWN * most]
     cells = np.floor(from_centre[near] / cell).astype(np.int64)
     _, first = np.unique((cells[:, 0] << 40) + (cells[:, 1] << 20) + cells[:, 2], return_index=True)
-    if len(first) < MIN_POINTS:
-        raise InputError(
-            f"the cloud fills {len(first)} cells of {cell} m; at least {MIN_POINTS} are needed", "cloud.too_few_unique"
-        )
-    return cloud.selected(near[np.sort(first)[:most]])
+    return near[np.sort(first)[:most]]
 
 
 def frame_of(guess: Pose | None) -> Pose:
@@ -397,11 +404,23 @@ class VP2P:
 
     def look(self, scene: Scene, guess: Pose | None = None) -> dict[str, NDArray[np.float32]]:
         """As `prepare`."""
-        s = self.settings
-        cloud = seen_from(scene.cloud, guess, scene.camera) if guess else scene.cloud
-        cloud = thinned(cloud, s.thin_m, s.max_points)
+        cloud = self._thinned(scene, guess)
         worked(byte=scene.cloud.xyz.nbytes + cloud.xyz.nbytes)
         return {"image": scene.image, "points": cloud.xyz, "features": point_features(cloud, guess is not None)}
+
+    def _thinned(self, scene: Scene, guess: Pose | None) -> PointCloud:
+        """What is left of a scene's cloud: often the first of its points fill as many cells as are wanted."""
+        cell, most = self.settings.thin_m, self.settings.max_points
+
+        def seen(cloud: PointCloud) -> PointCloud:
+            return seen_from(cloud, guess, scene.camera) if guess else cloud
+
+        for share in EARLY:
+            early = seen(scene.cloud.selected(slice(share * most)))
+            kept = _one_a_cell(early.xyz, cell, most) if len(early) >= ENOUGH else []
+            if len(kept) == most:
+                return early.selected(kept)
+        return thinned(seen(scene.cloud), cell, most)
 
     def decode(
         self, inputs: dict[str, NDArray[np.float32]], outputs: dict[str, Tensor], pair: Pair, guess: Pose | None = None
