@@ -417,8 +417,7 @@ class VP2P:
 
         for share in EARLY:
             early = seen(scene.cloud.selected(slice(share * most)))
-            kept = _one_a_cell(early.xyz, cell, most) if len(early) >= ENOUGH else []
-            if len(kept) == most:
+            if len(early) >= ENOUGH and len(kept := _one_a_cell(early.xyz, cell, most)) == most:
                 return early.selected(kept)
         return thinned(seen(scene.cloud), cell, most)
 
