@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,6 +34,7 @@ from i2p_ros.networks.blocks.attention import Exchange
 from i2p_ros.networks.blocks.image import ImageUNet
 from i2p_ros.networks.blocks.point import PointNet
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
+from i2p_ros.networks.both import Both, in_turn
 from i2p_ros.networks.matching import Grid, coarse, mutual, peaks, product
 
 POINT_FEATURES = 8  # x, y and height over the ground (scaled), intensity, one; and those of a guess
@@ -197,21 +198,6 @@ def directions(xyz: NDArray[np.float32], camera: Camera, views: int) -> tuple[ND
     return sector, off <= max((right - left) / 2.0 + VIEW_MARGIN, np.pi / views + np.pi / SECTORS)
 
 
-A = TypeVar("A")
-B = TypeVar("B")
-
-
-class Both(Protocol):
-    """Runs two things, in turn or beside each other, and gives what both give."""
-
-    def __call__(self, one: Callable[[], A], other: Callable[[], B]) -> tuple[A, B]: ...
-
-
-def in_turn(one: Callable[[], A], other: Callable[[], B]) -> tuple[A, B]:
-    """One, then the other."""
-    return one(), other()
-
-
 @dataclass(frozen=True)
 class Seen:
     """Maps of every stage of the image, the finest first, their maximum (B, C), and viewing directions (B, 2, h, w)."""
@@ -274,15 +260,24 @@ class VP2PNetwork(nn.Module):
             return Seen(maps, maps[-1].amax((2, 3)), directions)
 
     def answer(
-        self, see: Callable[[], Seen], points: Tensor, features: Tensor, both: Both = in_turn, scores: bool = True
-    ) -> dict[str, Tensor]:
-        """As `forward`, of an image that may have been seen before; without scores where only matches are wanted.
+        self, see: Seen | Callable[[], Seen], points: Tensor, features: Tensor, both: Both = in_turn,
+        scores: bool = True,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """As `forward`, of an image that is to be seen or was before; without scores where only matches are wanted.
 
         `both` runs what does not wait for one another.
         """
-        (seen, (x1, x2)), (fine, pyramid, voxels, whole) = both(
-            lambda: (see(), self._sampled(points, features)), lambda: self._gridded(points, features)
-        )
+
+        def sampled() -> tuple[Tensor, Tensor]:
+            return self._sampled(points, features)
+
+        def gridded() -> tuple[Tensor, Pyramid, list[Tensor], Tensor]:
+            return self._gridded(points, features)
+
+        if isinstance(see, Seen):
+            seen, ((x1, x2), (fine, pyramid, voxels, whole)) = see, both(sampled, gridded)
+        else:  # takes as long as the other two
+            seen, ((x1, x2), (fine, pyramid, voxels, whole)) = both(see, lambda: (sampled(), gridded()))
         whole = torch.cat([whole, x2.amax(1)], 1)
         return self._related(seen, Explored(points, features, fine, pyramid, voxels, x1, x2, whole), both, scores)
 
@@ -422,8 +417,9 @@ class VP2P:
         return thinned(seen(scene.cloud), cell, most)
 
     def decode(
-        self, inputs: dict[str, NDArray[np.float32]], outputs: dict[str, Tensor], pair: Pair, guess: Pose | None = None
-    ) -> Prediction:
+        self, inputs: dict[str, NDArray[np.float32]], outputs: dict[str, Tensor], pair: Pair, guess: Pose | None = None,
+        both: Both = in_turn,
+    ) -> Prediction:  # fmt: skip
         """Matches in original pixels and the pair's lidar frame, one set for each direction that the camera may look
         in, and how alike points and pixels are, from the network's answer to one pair, prepared with the same guess."""
         m, pixels = self.matching, outputs["pixels"][0]
@@ -433,7 +429,7 @@ class VP2P:
         sector, xyz = sector[order], xyz[order]
         points = outputs["points"][0][torch.from_numpy(order).to(pixels.device)]
         grid = coarse(pixels, m.max_pixels)
-        similarity = product(points, grid.cells.flatten(1))
+        similarity = product(points, grid.cells.flatten(1), both)
         found = mutual(similarity, sector, views, m.max_matches)
         if guess:
             xyz = frame_of(guess).inverse().apply(xyz).astype(np.float32)
