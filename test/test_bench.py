@@ -64,8 +64,11 @@ def test_numbers_agree_with_one_another(numbers: dict[str, Any]) -> None:
     rows = {row["name"]: row for row in numbers["stages"]}
     assert numbers["floor_ms"] == pytest.approx(sum(row["floor_ms"] for row in rows.values()))
     assert all(rows[name]["gflop"] > 0 for name in ("image", "sparse", "point", "heads"))
-    (size,) = numbers["sizes"]
-    assert size["network_ms"] > 0 and size["gflop"] > 0
+    assert [row["runtime"] for row in numbers["networks"]] == [*bench.RUNTIMES]
+    there = [row for row in numbers["networks"] if row["runtime"] != "tensorrt"]
+    assert all(row["ms"] > 0 and row["gflop"] > 0 and "torch" in row["says"] for row in there)
+    (absent,) = (row for row in numbers["networks"] if row["runtime"] == "tensorrt")
+    assert absent["ms"] is None and "TensorRT" in absent["says"]
     assert 100 < numbers["peak_rss_mb"] < 4000 and numbers["peak_rss_mb_large"] > 100
 
 
