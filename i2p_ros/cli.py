@@ -537,10 +537,11 @@ def _given(**options: str | None) -> list[str]:
 
 def _stages_table(numbers: dict[str, Any]) -> Table:
     """A line per stage, and the sum."""
+    from i2p_ros.evaluation.bench_report import with_sum
+
     keys = ("ms", "gflop", "mbyte", "floor_ms")
     table = Table("stage", *keys, "times the floor", box=SIMPLE)
-    rows = [*numbers["stages"], {"name": "all", **{k: sum(row[k] for row in numbers["stages"]) for k in keys}}]
-    for row in rows:
+    for row in with_sum(numbers["stages"]):
         times = f"{row['ms'] / row['floor_ms']:.1f}" if row["floor_ms"] > 0.01 else ""
         table.add_row(row["name"], *(f"{row[key]:.3g}" for key in keys), times)
     return table

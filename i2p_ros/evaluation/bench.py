@@ -69,7 +69,8 @@ DEFINITIONS = {
     "the stages: each by the larger of computing and moving; of the pair: their sum",
     "ratio_to_floor": "median of pair_ms over floor_ms of the pair",
     "stages": "mean over the pairs, one after another in one thread, all looks of a pair together; gflop and mbyte: of "
-    "matrix products and convolutions (operands and results once), of samples of the pose, and of input and output",
+    "matrix products and convolutions (operands and results once), of samples of the pose, and of input and output; "
+    "network: what is between its parts",
     "peak_rss_mb": "most resident memory of a process of its own that localizes the same input; peak_rss_mb_large: "
     "2,000,000 points and 8 megapixels",
     "points": "points of the cloud, median ms of a pair",
