@@ -96,8 +96,8 @@ def test_the_floor_is_the_slower_of_computing_and_moving() -> None:
     assert machine.floor_ms(1e9, 0) == pytest.approx(10) and machine.floor_ms(1e9, 1e9) == pytest.approx(100)
 
 
-def test_the_better_rates_of_two_measurements_count() -> None:
-    assert Machine(100.0, 1.0).best(Machine(50.0, 2.0)) == Machine(100.0, 2.0)
+def test_the_middle_of_several_measurements_counts() -> None:
+    assert Machine.median([Machine(100.0, 1.0), Machine(50.0, 2.0), Machine(70.0, 9.0)]) == Machine(70.0, 2.0)
 
 
 def test_a_machine_has_rates() -> None:

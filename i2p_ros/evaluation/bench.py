@@ -65,8 +65,8 @@ DEFINITIONS = {
     "ratio_to_published": "median over the pairs of published_ms over pair_ms",
     "pair_cpu_ms": "the same in time of all cores together, which other processes disturb less; published_cpu_ms and "
     "cpu_ratio_to_published likewise",
-    "floor_ms": "least time for the counted work at the rates of `machine`, measured before and after, all cores; of "
-    "the stages: each by the larger of computing and moving; of the pair: their sum",
+    "floor_ms": "least time for the counted work at the rates of `machine`, all cores, median of those measured beside "
+    "each pair; of the stages: each by the larger of computing and moving; of the pair: their sum",
     "ratio_to_floor": "median of pair_ms over floor_ms of the pair",
     "stages": "mean over the pairs, one after another in one thread, all looks of a pair together; gflop and mbyte: of "
     "matrix products and convolutions (operands and results once), of samples of the pose, and of input and output; "
@@ -171,9 +171,7 @@ def bench(
     localizer.runtime.wait()
     localized(localizer, raws[0])
     published(rival, raws[0])
-    early = measured(localizer.runtime.device, cores)
-    times, found = _timed(localizer, rival, raws[1:], rounds, progress)
-    machine = early.best(measured(localizer.runtime.device, cores))
+    times, found, machine = _timed(localizer, rival, raws[1:], rounds, progress)
     stages = _stages(settings, model, raws[1:], machine)
     floor_ms = sum(row["floor_ms"] for row in stages)
     memory = {key: _peak_mb(settings, model, size) for key, size in (("", INPUT), ("_large", LARGE))}
@@ -210,8 +208,10 @@ def bench(
 def _timed(
     localizer: Localizer, rival: Published, raws: Sequence[Raw], rounds: int,
     progress: Callable[[int, int], None] | None,
-) -> tuple[dict[str, list[tuple[float, float]]], float]:  # fmt: skip
-    """Milliseconds of each pair in each round, by the clock and of all cores together, and the share with a pose."""
+) -> tuple[dict[str, list[tuple[float, float]]], float, Machine]:  # fmt: skip
+    """Milliseconds of each pair in each round, by the clock and of all cores together, the share with a pose, and the
+    machine: measured beside each pair, for what else runs on it makes both slower."""
+    rates, cores = list[Machine](), len(os.sched_getaffinity(0))
     times: dict[str, list[tuple[float, float]]] = {"ours": [], "published": [], "busy": []}
     poses = 0
     with neighbour() as busy:
@@ -219,13 +219,14 @@ def _timed(
             raw = raws[turn % len(raws)]
             ms, estimate = _clocked(localized, localizer, raw)
             poses += estimate.pose is not None
+            rates.append(measured(localizer.runtime.device, cores))
             times["ours"].append(ms)
             times["published"].append(_clocked(published, rival, raw)[0])
             with busy():
                 times["busy"].append(_clocked(localized, localizer, raw)[0])
             if progress:
                 progress(turn + 1, rounds * len(raws))
-    return times, poses / (rounds * len(raws))
+    return times, poses / (rounds * len(raws)), Machine.median(rates)
 
 
 def _clocked(work: Callable[..., Any], *arguments: Any) -> tuple[tuple[float, float], Any]:
