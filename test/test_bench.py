@@ -65,10 +65,10 @@ def test_numbers_agree_with_one_another(numbers: dict[str, Any]) -> None:
     assert numbers["floor_ms"] == pytest.approx(sum(row["floor_ms"] for row in rows.values()))
     assert all(rows[name]["gflop"] > 0 for name in ("image", "sparse", "point", "heads"))
     assert [row["runtime"] for row in numbers["networks"]] == [*bench.RUNTIMES]
-    there = [row for row in numbers["networks"] if row["runtime"] != "tensorrt"]
+    there = [row for row in numbers["networks"] if row["ms"] is not None]
     assert all(row["ms"] > 0 and row["gflop"] > 0 and "torch" in row["says"] for row in there)
-    (absent,) = (row for row in numbers["networks"] if row["runtime"] == "tensorrt")
-    assert absent["ms"] is None and "TensorRT" in absent["says"]
+    absent = {row["runtime"]: row["says"] for row in numbers["networks"] if row["ms"] is None}
+    assert "TensorRT" in absent["tensorrt"] and len(there) >= 3
     assert 100 < numbers["peak_rss_mb"] < 4000 and numbers["peak_rss_mb_large"] > 100
 
 

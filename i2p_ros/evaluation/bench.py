@@ -49,7 +49,7 @@ RUNTIMES: dict[str, dict[str, Any]] = {
     "torch float32, in turn": {"backend": "torch", "precision": "float32", "branches": 1},
     "torch float32": {"backend": "torch", "precision": "float32"},
     "torch bf16": {"backend": "torch", "precision": "bf16"},
-    "torch float16": {"backend": "torch", "precision": "float16"},
+    "torch float16": {"backend": "torch", "precision": "float16", "device": "cuda"},
     "tensorrt": {"backend": "tensorrt"},
 }  # settings
 COUNTED = {"device": "cpu", "backend": "torch"}  # settings under which work is counted: a graph on a GPU hides it
