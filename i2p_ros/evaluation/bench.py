@@ -73,7 +73,7 @@ DEFINITIONS = {
     "network: what is between its parts",
     "peak_rss_mb": "most resident memory of a process of its own that localizes the same input; peak_rss_mb_large: "
     "2,000,000 points and 8 megapixels",
-    "points": "points of the cloud, median ms of a pair",
+    "points": "points of the cloud, median ms of the pairs",
     "networks": "one pass of each size of network by each runtime, with random weights, without looks, matches and "
     "pose; no ms where the runtime is not there, which `says` explains",
 }  # fmt: skip
@@ -200,7 +200,7 @@ def bench(
         **{f"peak_rss_mb{key}": value for key, value in memory.items()},
         "machine": {"gflops": machine.gflops, "gbytes_s": machine.gbytes},
         "stages": stages,
-        **(_more(localizer, settings, raws[1], machine) if full else {}),
+        **(_more(localizer, settings, raws[1:], machine) if full else {}),
         "definitions": DEFINITIONS,
     }
 
@@ -285,14 +285,18 @@ def _recorded(localizer: Localizer, raws: Sequence[Raw]) -> Mapping[str, Work]:
     return record.stages
 
 
-def _more(localizer: Localizer, settings: Settings, raw: Raw, machine: Machine) -> dict[str, Any]:
+def _more(localizer: Localizer, settings: Settings, raws: Sequence[Raw], machine: Machine) -> dict[str, Any]:
     """All networks by all runtimes, and time against points."""
-    width, height = raw.camera.width, raw.camera.height
-    clouds = {n: resampled(raw, width, height, n) for n in COUNTS}
+    pair = raws[0].decoded()
     return {
-        "networks": [row for name in SIZES for row in _by_all_runtimes(name, settings, raw.decoded(), machine)],
-        "points": [[n, _median_ms(localized, localizer, other)] for n, other in clouds.items()],
+        "networks": [row for name in SIZES for row in _by_all_runtimes(name, settings, pair, machine)],
+        "points": [[n, float(np.median([_with_points(localizer, raw, n) for raw in raws]))] for n in COUNTS],
     }
+
+
+def _with_points(localizer: Localizer, raw: Raw, points: int) -> float:
+    """Milliseconds of a pair with another number of points."""
+    return _median_ms(localized, localizer, resampled(raw, raw.camera.width, raw.camera.height, points))
 
 
 def _by_all_runtimes(name: str, settings: Settings, pair: Pair, machine: Machine) -> list[dict[str, Any]]:
