@@ -524,6 +524,8 @@ def bench_pairs(
     if json_file != Path("-"):
         _show({key: value for key, value in numbers.items() if key != "definitions"}, None)
         Console().print(_stages_table(numbers))
+        if "networks" in numbers:
+            Console().print(_networks_table(numbers["networks"]))
         for name, text in DEFINITIONS.items():
             console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
 
@@ -535,12 +537,22 @@ def _given(**options: str | None) -> list[str]:
 
 def _stages_table(numbers: dict[str, Any]) -> Table:
     """A line per stage, and the sum."""
+    from i2p_ros.evaluation.bench_report import with_sum
+
     keys = ("ms", "gflop", "mbyte", "floor_ms")
     table = Table("stage", *keys, "times the floor", box=SIMPLE)
-    rows = [*numbers["stages"], {"name": "all", **{k: sum(row[k] for row in numbers["stages"]) for k in keys}}]
-    for row in rows:
+    for row in with_sum(numbers["stages"]):
         times = f"{row['ms'] / row['floor_ms']:.1f}" if row["floor_ms"] > 0.01 else ""
         table.add_row(row["name"], *(f"{row[key]:.3g}" for key in keys), times)
+    return table
+
+
+def _networks_table(rows: list[dict[str, Any]]) -> Table:
+    """A line per size of network and runtime; why a runtime is not there in place of its time."""
+    table = Table("network", "runtime", "ms", "floor_ms", box=SIMPLE)
+    for row in rows:
+        ms = f"{row['ms']:.3g}" if row["ms"] else f"absent: {row['says']}"
+        table.add_row(row["size"], row["runtime"], ms, f"{row['floor_ms']:.3g}")
     return table
 
 

@@ -115,7 +115,7 @@ class Localizer:
                 if not all(bool(t.sum().isfinite()) for t in outputs.values()):  # of unit vectors: none overflows
                     raise FloatingPointError("the network's answer is not finite")
             with stage("match"):
-                return self.family.decode(inputs, outputs, pair, guess)
+                return self.family.decode(inputs, outputs, pair, guess, self.runtime.both)
 
     def describe(self) -> str:
         """One line: model, runtime and device."""

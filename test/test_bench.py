@@ -64,8 +64,11 @@ def test_numbers_agree_with_one_another(numbers: dict[str, Any]) -> None:
     rows = {row["name"]: row for row in numbers["stages"]}
     assert numbers["floor_ms"] == pytest.approx(sum(row["floor_ms"] for row in rows.values()))
     assert all(rows[name]["gflop"] > 0 for name in ("image", "sparse", "point", "heads"))
-    (size,) = numbers["sizes"]
-    assert size["network_ms"] > 0 and size["gflop"] > 0
+    assert [row["runtime"] for row in numbers["networks"]] == [*bench.RUNTIMES]
+    there = [row for row in numbers["networks"] if row["ms"] is not None]
+    assert all(row["ms"] > 0 and row["gflop"] > 0 and "torch" in row["says"] for row in there)
+    absent = {row["runtime"]: row["says"] for row in numbers["networks"] if row["ms"] is None}
+    assert "TensorRT" in absent["tensorrt"] and len(there) >= 3
     assert 100 < numbers["peak_rss_mb"] < 4000 and numbers["peak_rss_mb_large"] > 100
 
 
@@ -93,8 +96,8 @@ def test_the_floor_is_the_slower_of_computing_and_moving() -> None:
     assert machine.floor_ms(1e9, 0) == pytest.approx(10) and machine.floor_ms(1e9, 1e9) == pytest.approx(100)
 
 
-def test_the_better_rates_of_two_measurements_count() -> None:
-    assert Machine(100.0, 1.0).best(Machine(50.0, 2.0)) == Machine(100.0, 2.0)
+def test_the_middle_of_several_measurements_counts() -> None:
+    assert Machine.median([Machine(100.0, 1.0), Machine(50.0, 2.0), Machine(70.0, 9.0)]) == Machine(70.0, 2.0)
 
 
 def test_a_machine_has_rates() -> None:

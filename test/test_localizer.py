@@ -36,7 +36,7 @@ def test_a_saved_model_is_found_and_loaded(folder: Path) -> None:
     assert estimate.status is not Status.OK  # random weights know nothing, and must not pretend to
     assert estimate.pose is None and estimate.reason
     assert set(estimate.seconds) == {
-        "prepare", "network", "image", "point", "heads", "match", "pose",
+        "prepare", "network", "image", "heads", "match", "pose",
     }  # fmt: skip
 
 

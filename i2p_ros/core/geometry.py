@@ -36,10 +36,11 @@ def so3_exp(theta: ArrayLike) -> Array:
 def so3_exp_many(theta: Array) -> Array:
     """(K, 3, 3) rotations of the rotation vectors theta (K, 3), rad: `so3_exp` of each."""
     angle = np.linalg.norm(theta, axis=1)
-    x, y, z = (theta / np.maximum(angle, 1e-12)[:, None]).T
-    zero = np.zeros_like(x)
-    s = np.array([[zero, -z, y], [z, zero, -x], [-y, x, zero]]).transpose(2, 0, 1)
-    return np.eye(3) + np.sin(angle)[:, None, None] * s + (1.0 - np.cos(angle))[:, None, None] * (s @ s)
+    axis = theta / np.maximum(angle, 1e-12)[:, None]
+    x, y, z = (np.sin(angle)[:, None] * axis).T
+    cosine, zero = np.cos(angle)[:, None, None], np.zeros_like(x)
+    skewed = np.array([[zero, -z, y], [z, zero, -x], [-y, x, zero]]).transpose(2, 0, 1)
+    return skewed + cosine * np.eye(3) + (1.0 - cosine) * axis[:, :, None] * axis[:, None]
 
 
 def so3_log(rotation: ArrayLike) -> Array:

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,16 +26,17 @@ import numpy as np
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
+from i2p_ros.core.errors import I2PError, one_line
 from i2p_ros.core.messages import cloud_from_message, image_from_message
 from i2p_ros.core.stages import Work, recording, stage, worked
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate
 from i2p_ros.localizer import Localizer, load
 from i2p_ros.networks.published import Published
-from i2p_ros.networks.vp2p import SIZES, VP2P
+from i2p_ros.networks.vp2p import SIZES, VP2P, VP2PNetwork
 from i2p_ros.pnp.baselines import BASELINES
 from i2p_ros.runtime.choosing import runtime_for
 from i2p_ros.runtime.counting import Counting, Machine, measured
-from i2p_ros.runtime.torch_runtime import TorchRuntime
+from i2p_ros.runtime.torch_runtime import Arrays, TorchRuntime
 from i2p_ros.sources.perturb import perturbed
 from i2p_ros.sources.synthetic import SyntheticSource
 
@@ -44,6 +45,14 @@ INPUT = {"width": 1242, "height": 375, "points": 120_000}  # as KITTI's
 LARGE = {"width": 3264, "height": 2448, "points": 2_000_000}
 COUNTS = (5_000, 10_000, 20_000, 50_000, 120_000, 250_000, 500_000, 1_000_000, 2_000_000)
 STAGES = ("decode", "prepare", "voxelize", "image", "sparse", "point", "heads", "match", "pose")
+RUNTIMES: dict[str, dict[str, Any]] = {
+    "torch float32, in turn": {"backend": "torch", "precision": "float32", "branches": 1},
+    "torch float32": {"backend": "torch", "precision": "float32"},
+    "torch bf16": {"backend": "torch", "precision": "bf16"},
+    "torch float16": {"backend": "torch", "precision": "float16", "device": "cuda"},
+    "tensorrt": {"backend": "tensorrt"},
+}  # settings
+COUNTED = {"device": "cpu", "backend": "torch"}  # settings under which work is counted: a graph on a GPU hides it
 THRESHOLD_PX = 1.0  # of the published solver, on its map
 SPIN = "while True: pass"
 
@@ -56,15 +65,17 @@ DEFINITIONS = {
     "ratio_to_published": "median over the pairs of published_ms over pair_ms",
     "pair_cpu_ms": "the same in time of all cores together, which other processes disturb less; published_cpu_ms and "
     "cpu_ratio_to_published likewise",
-    "floor_ms": "least time for the counted work at the rates of `machine`, measured before and after, all cores; of "
-    "the stages: each by the larger of computing and moving; of the pair: their sum",
+    "floor_ms": "least time for the counted work at the rates of `machine`, all cores, median of those measured beside "
+    "each pair; of the stages: each by the larger of computing and moving; of the pair: their sum",
     "ratio_to_floor": "median of pair_ms over floor_ms of the pair",
     "stages": "mean over the pairs, one after another in one thread, all looks of a pair together; gflop and mbyte: of "
-    "matrix products and convolutions (operands and results once), of samples of the pose, and of input and output",
+    "matrix products and convolutions (operands and results once), of samples of the pose, and of input and output; "
+    "network: what is between its parts",
     "peak_rss_mb": "most resident memory of a process of its own that localizes the same input; peak_rss_mb_large: "
     "2,000,000 points and 8 megapixels",
-    "points": "points of the cloud, median ms of a pair",
-    "sizes": "one pass of the network with random weights, without looks, matches and pose",
+    "points": "points of the cloud, median ms of the pairs",
+    "networks": "one pass of each size of network by each runtime, with random weights, without looks, matches and "
+    "pose; no ms where the runtime is not there, which `says` explains",
 }  # fmt: skip
 
 
@@ -148,7 +159,7 @@ def bench(
     settings: Settings, model: str, pairs: int = 6, rounds: int = 5, full: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The numbers that DEFINITIONS explains, as plain values. Without `full`, no sizes and no series of points.
+    """The numbers that DEFINITIONS explains, as plain values. Without `full`, no networks and no series of points.
 
     Every pair is timed in every round: ours, as published, and ours beside a busy core, one after the other.
     """
@@ -160,9 +171,7 @@ def bench(
     localizer.runtime.wait()
     localized(localizer, raws[0])
     published(rival, raws[0])
-    early = measured(localizer.runtime.device, cores)
-    times, found = _timed(localizer, rival, raws[1:], rounds, progress)
-    machine = early.best(measured(localizer.runtime.device, cores))
+    times, found, machine = _timed(localizer, rival, raws[1:], rounds, progress)
     stages = _stages(settings, model, raws[1:], machine)
     floor_ms = sum(row["floor_ms"] for row in stages)
     memory = {key: _peak_mb(settings, model, size) for key, size in (("", INPUT), ("_large", LARGE))}
@@ -191,7 +200,7 @@ def bench(
         **{f"peak_rss_mb{key}": value for key, value in memory.items()},
         "machine": {"gflops": machine.gflops, "gbytes_s": machine.gbytes},
         "stages": stages,
-        **(_more(localizer, settings, raws[1], machine) if full else {}),
+        **(_more(localizer, settings, raws[1:], machine) if full else {}),
         "definitions": DEFINITIONS,
     }
 
@@ -199,8 +208,10 @@ def bench(
 def _timed(
     localizer: Localizer, rival: Published, raws: Sequence[Raw], rounds: int,
     progress: Callable[[int, int], None] | None,
-) -> tuple[dict[str, list[tuple[float, float]]], float]:  # fmt: skip
-    """Milliseconds of each pair in each round, by the clock and of all cores together, and the share with a pose."""
+) -> tuple[dict[str, list[tuple[float, float]]], float, Machine]:  # fmt: skip
+    """Milliseconds of each pair in each round, by the clock and of all cores together, the share with a pose, and the
+    machine: measured beside each pair, for what else runs on it makes both slower."""
+    rates, cores = list[Machine](), len(os.sched_getaffinity(0))
     times: dict[str, list[tuple[float, float]]] = {"ours": [], "published": [], "busy": []}
     poses = 0
     with neighbour() as busy:
@@ -208,13 +219,14 @@ def _timed(
             raw = raws[turn % len(raws)]
             ms, estimate = _clocked(localized, localizer, raw)
             poses += estimate.pose is not None
+            rates.append(measured(localizer.runtime.device, cores))
             times["ours"].append(ms)
             times["published"].append(_clocked(published, rival, raw)[0])
             with busy():
                 times["busy"].append(_clocked(localized, localizer, raw)[0])
             if progress:
                 progress(turn + 1, rounds * len(raws))
-    return times, poses / (rounds * len(raws))
+    return times, poses / (rounds * len(raws)), Machine.median(rates)
 
 
 def _clocked(work: Callable[..., Any], *arguments: Any) -> tuple[tuple[float, float], Any]:
@@ -247,9 +259,12 @@ def neighbour() -> Iterator[Callable[[], Any]]:
 
 def _stages(settings: Settings, model: str, raws: Sequence[Raw], machine: Machine) -> list[dict[str, Any]]:
     """Time, work and floor of each stage."""
-    localizer = load(model, settings.model_copy(update={"branches": 1}))
+    alone = settings.model_copy(update={"branches": 1})
+    localizer = load(model, alone)
     localized(localizer, raws[0])
-    seconds, counted = (_recorded(localizer, raws, counting) for counting in (False, True))
+    seconds = _recorded(localizer, raws)
+    with Counting():
+        counted = _recorded(load(model, alone.model_copy(update=COUNTED)), raws)
     return [
         {
             "name": name,
@@ -263,28 +278,50 @@ def _stages(settings: Settings, model: str, raws: Sequence[Raw], machine: Machin
     ]
 
 
-def _recorded(localizer: Localizer, raws: Sequence[Raw], counting: bool) -> Mapping[str, Work]:
-    """Counting slows a pair down, so that it is timed without."""
-    with recording(localizer.runtime.settle) as record, Counting() if counting else nullcontext():
+def _recorded(localizer: Localizer, raws: Sequence[Raw]) -> Mapping[str, Work]:
+    with recording(localizer.runtime.settle) as record:
         for raw in raws:
             localized(localizer, raw)
     return record.stages
 
 
-def _more(localizer: Localizer, settings: Settings, raw: Raw, machine: Machine) -> dict[str, Any]:
-    """Sizes of network, and time against points."""
-    width, height = raw.camera.width, raw.camera.height
-    clouds = {n: resampled(raw, width, height, n) for n in COUNTS}
+def _more(localizer: Localizer, settings: Settings, raws: Sequence[Raw], machine: Machine) -> dict[str, Any]:
+    """All networks by all runtimes, and time against points."""
+    pair = raws[0].decoded()
     return {
-        "sizes": [_size_of(name, settings, raw.decoded(), machine) for name in SIZES],
-        "points": [[n, _median_ms(localized, localizer, other)] for n, other in clouds.items()],
+        "networks": [row for name in SIZES for row in _by_all_runtimes(name, settings, pair, machine)],
+        "points": [[n, float(np.median([_with_points(localizer, raw, n) for raw in raws]))] for n in COUNTS],
     }
 
 
-def _size_of(name: str, settings: Settings, pair: Pair, machine: Machine) -> dict[str, Any]:
+def _with_points(localizer: Localizer, raw: Raw, points: int) -> float:
+    """Milliseconds of a pair with another number of points."""
+    return _median_ms(localized, localizer, resampled(raw, raw.camera.width, raw.camera.height, points))
+
+
+def _by_all_runtimes(name: str, settings: Settings, pair: Pair, machine: Machine) -> list[dict[str, Any]]:
     """One pass of a network of this size."""
     family = VP2P(SIZES[name], settings.matching)
-    runtime, inputs = runtime_for(family.network(), family.settings, settings), family.prepare(pair)
+    network, inputs = family.network(), family.prepare(pair)
+    with recording() as record, stage("all"), Counting():
+        TorchRuntime(network, "cpu", settings.threads, 1)(inputs)
+    work = Work()
+    for part in record.stages.values():
+        work.add(part)
+    cost = {"gflop": 1e-9 * work.flop, "mbyte": 1e-6 * work.byte, "floor_ms": machine.floor_ms(work.flop, work.byte)}
+    rows = []
+    for how, update in RUNTIMES.items():
+        ms, says = _pass_ms(network, family, settings.model_copy(update=update), inputs)
+        rows.append({"size": name, "runtime": how, "ms": ms, "says": says, **cost})
+    return rows
+
+
+def _pass_ms(network: VP2PNetwork, family: VP2P, settings: Settings, inputs: Arrays) -> tuple[float | None, str]:
+    """Of one runtime, and how it describes itself; or none, and why it is not there."""
+    try:
+        runtime = runtime_for(network, family.settings, settings)
+    except I2PError as error:
+        return None, one_line(error)
 
     def once() -> None:
         runtime({**inputs, "image": inputs["image"].copy()})  # as one that was not seen before
@@ -292,19 +329,7 @@ def _size_of(name: str, settings: Settings, pair: Pair, machine: Machine) -> dic
 
     once()
     runtime.wait()
-    alone = TorchRuntime(family.network(), settings.device, settings.threads, 1)
-    with recording() as record, stage("all"), Counting():
-        alone(inputs)
-    work = [*record.stages.values()]
-    flop, byte = sum(part.flop for part in work), sum(part.byte for part in work)
-    return {
-        "size": name,
-        "runtime": runtime.describe(),
-        "network_ms": _median_ms(once),
-        "gflop": 1e-9 * flop,
-        "mbyte": 1e-6 * byte,
-        "floor_ms": machine.floor_ms(flop, byte),
-    }
+    return _median_ms(once), runtime.describe()
 
 
 def _median_ms(work: Callable[..., Any], *arguments: Any) -> float:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,19 @@ def write_bench_report(folder: Path, numbers: dict[str, Any]) -> Path:
         pictures.append(("Time against points", data_uri(plots.time_over_points(numbers["points"]), "png")))
     tiles = [(_headline(numbers[key]), label) for key, label in TILES.items()]
     template = environment().get_template("bench.html.j2")
-    write_bytes(path, template.render(numbers=numbers, tiles=tiles, pictures=pictures).encode())
+    write_bytes(
+        path,
+        template.render(numbers=numbers, stages=with_sum(numbers["stages"]), tiles=tiles, pictures=pictures).encode(),
+    )
     return path
+
+
+def with_sum(stages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows of all stages, and that of all together."""
+    return [
+        *stages,
+        {"name": "all", **{k: sum(row[k] for row in stages) for k in ("ms", "gflop", "mbyte", "floor_ms")}},
+    ]
 
 
 def _headline(value: Any) -> float:

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+
+from i2p_ros.networks.both import Both, in_turn
 
 Similarity = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -32,12 +35,13 @@ def coarse(pixels: Tensor, most: int) -> Grid:
     return Grid(F.avg_pool2d(pixels[None], stride)[0] if stride > 1 else pixels, stride)
 
 
-def product(points: Tensor, cells: Tensor) -> Similarity:
+def product(points: Tensor, cells: Tensor, both: Both = in_turn) -> Similarity:
     """(N, P) of points (N, D) with cells (D, P). NumPy's memory: it comes in large pages, and PyTorch's does not."""
     if points.device.type != "cpu":
         return (points @ cells).cpu().numpy()
     out = np.empty((len(points), cells.shape[1]), np.float32)
-    torch.mm(points, cells, out=torch.from_numpy(out))
+    halves = zip(points.tensor_split(2), np.array_split(out, 2), strict=True)
+    both(*(partial(torch.mm, rows, cells, out=torch.from_numpy(half)) for rows, half in halves))
     return out
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,6 +34,7 @@ from i2p_ros.networks.blocks.attention import Exchange
 from i2p_ros.networks.blocks.image import ImageUNet
 from i2p_ros.networks.blocks.point import PointNet
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
+from i2p_ros.networks.both import Both, in_turn
 from i2p_ros.networks.matching import Grid, coarse, mutual, peaks, product
 
 POINT_FEATURES = 8  # x, y and height over the ground (scaled), intensity, one; and those of a guess
@@ -48,6 +49,7 @@ NEAREST, WIDEST = 0.5, 3.0  # m; and tangent: limits of the direction in which a
 LEVEL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])  # camera axes to forward, left, up
 MOST_POINTS = 1 << 17  # of a cloud that are looked at: more than any lidar measures in a tenth of a second
 DRAWN = 12  # points looked at for each that is kept
+EARLY = (2, DRAWN)  # points looked at before all are, for each that is kept
 ENOUGH = 4096  # points, drawn at random, whose median is that of all
 
 
@@ -128,15 +130,21 @@ def thinned(cloud: PointCloud, cell: float, most: int) -> PointCloud:
     """At most `most` points of a cloud in random order, one a cell, in random order again; far ones are left out."""
     if len(cloud) < MIN_POINTS:
         raise InputError(f"the cloud has {len(cloud)} finite points; at least {MIN_POINTS} are needed", "cloud.points")
-    from_centre = cloud.xyz[: 2 * DRAWN * most] - np.median(cloud.xyz[:ENOUGH], axis=0)
+    kept = _one_a_cell(cloud.xyz, cell, most)
+    if len(kept) < MIN_POINTS:
+        raise InputError(
+            f"the cloud fills {len(kept)} cells of {cell} m; at least {MIN_POINTS} are needed", "cloud.too_few_unique"
+        )
+    return cloud.selected(kept)
+
+
+def _one_a_cell(xyz: NDArray[np.float32], cell: float, most: int) -> NDArray[np.int64]:
+    """(M,) rows of xyz (N, 3), ascending, that are the first in their cells, at most `most`."""
+    from_centre = xyz[: 2 * DRAWN * most] - np.median(xyz[:ENOUGH], axis=0)
     near = np.flatnonzero((np.abs(from_centre) < MAX_RANGE).all(axis=1))[: DRAWN * most]
     cells = np.floor(from_centre[near] / cell).astype(np.int64)
     _, first = np.unique((cells[:, 0] << 40) + (cells[:, 1] << 20) + cells[:, 2], return_index=True)
-    if len(first) < MIN_POINTS:
-        raise InputError(
-            f"the cloud fills {len(first)} cells of {cell} m; at least {MIN_POINTS} are needed", "cloud.too_few_unique"
-        )
-    return cloud.selected(near[np.sort(first)[:most]])
+    return near[np.sort(first)[:most]]
 
 
 def frame_of(guess: Pose | None) -> Pose:
@@ -188,21 +196,6 @@ def directions(xyz: NDArray[np.float32], camera: Camera, views: int) -> tuple[ND
     centres, middles = np.arange(views) / views, (np.arange(SECTORS) + 0.5) / SECTORS
     off = np.abs((middles - centres[:, None] + 0.5) % 1.0 - 0.5) * 2.0 * np.pi
     return sector, off <= max((right - left) / 2.0 + VIEW_MARGIN, np.pi / views + np.pi / SECTORS)
-
-
-A = TypeVar("A")
-B = TypeVar("B")
-
-
-class Both(Protocol):
-    """Runs two things, in turn or beside each other, and gives what both give."""
-
-    def __call__(self, one: Callable[[], A], other: Callable[[], B]) -> tuple[A, B]: ...
-
-
-def in_turn(one: Callable[[], A], other: Callable[[], B]) -> tuple[A, B]:
-    """One, then the other."""
-    return one(), other()
 
 
 @dataclass(frozen=True)
@@ -267,15 +260,24 @@ class VP2PNetwork(nn.Module):
             return Seen(maps, maps[-1].amax((2, 3)), directions)
 
     def answer(
-        self, see: Callable[[], Seen], points: Tensor, features: Tensor, both: Both = in_turn, scores: bool = True
-    ) -> dict[str, Tensor]:
-        """As `forward`, of an image that may have been seen before; without scores where only matches are wanted.
+        self, see: Seen | Callable[[], Seen], points: Tensor, features: Tensor, both: Both = in_turn,
+        scores: bool = True,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """As `forward`, of an image that is to be seen or was before; without scores where only matches are wanted.
 
         `both` runs what does not wait for one another.
         """
-        (seen, (x1, x2)), (fine, pyramid, voxels, whole) = both(
-            lambda: (see(), self._sampled(points, features)), lambda: self._gridded(points, features)
-        )
+
+        def sampled() -> tuple[Tensor, Tensor]:
+            return self._sampled(points, features)
+
+        def gridded() -> tuple[Tensor, Pyramid, list[Tensor], Tensor]:
+            return self._gridded(points, features)
+
+        if isinstance(see, Seen):
+            seen, ((x1, x2), (fine, pyramid, voxels, whole)) = see, both(sampled, gridded)
+        else:  # takes as long as the other two
+            seen, ((x1, x2), (fine, pyramid, voxels, whole)) = both(see, lambda: (sampled(), gridded()))
         whole = torch.cat([whole, x2.amax(1)], 1)
         return self._related(seen, Explored(points, features, fine, pyramid, voxels, x1, x2, whole), both, scores)
 
@@ -397,15 +399,27 @@ class VP2P:
 
     def look(self, scene: Scene, guess: Pose | None = None) -> dict[str, NDArray[np.float32]]:
         """As `prepare`."""
-        s = self.settings
-        cloud = seen_from(scene.cloud, guess, scene.camera) if guess else scene.cloud
-        cloud = thinned(cloud, s.thin_m, s.max_points)
+        cloud = self._thinned(scene, guess)
         worked(byte=scene.cloud.xyz.nbytes + cloud.xyz.nbytes)
         return {"image": scene.image, "points": cloud.xyz, "features": point_features(cloud, guess is not None)}
 
+    def _thinned(self, scene: Scene, guess: Pose | None) -> PointCloud:
+        """What is left of a scene's cloud: often the first of its points fill as many cells as are wanted."""
+        cell, most = self.settings.thin_m, self.settings.max_points
+
+        def seen(cloud: PointCloud) -> PointCloud:
+            return seen_from(cloud, guess, scene.camera) if guess else cloud
+
+        for share in EARLY:
+            early = seen(scene.cloud.selected(slice(share * most)))
+            if len(early) >= ENOUGH and len(kept := _one_a_cell(early.xyz, cell, most)) == most:
+                return early.selected(kept)
+        return thinned(seen(scene.cloud), cell, most)
+
     def decode(
-        self, inputs: dict[str, NDArray[np.float32]], outputs: dict[str, Tensor], pair: Pair, guess: Pose | None = None
-    ) -> Prediction:
+        self, inputs: dict[str, NDArray[np.float32]], outputs: dict[str, Tensor], pair: Pair, guess: Pose | None = None,
+        both: Both = in_turn,
+    ) -> Prediction:  # fmt: skip
         """Matches in original pixels and the pair's lidar frame, one set for each direction that the camera may look
         in, and how alike points and pixels are, from the network's answer to one pair, prepared with the same guess."""
         m, pixels = self.matching, outputs["pixels"][0]
@@ -415,7 +429,7 @@ class VP2P:
         sector, xyz = sector[order], xyz[order]
         points = outputs["points"][0][torch.from_numpy(order).to(pixels.device)]
         grid = coarse(pixels, m.max_pixels)
-        similarity = product(points, grid.cells.flatten(1))
+        similarity = product(points, grid.cells.flatten(1), both)
         found = mutual(similarity, sector, views, m.max_matches)
         if guess:
             xyz = frame_of(guess).inverse().apply(xyz).astype(np.float32)

@@ -269,14 +269,17 @@ def _agreement(agreement: Agreement, rows: Rows, points: Array, rotations: Array
     """(K,) mean similarity of the points in view and of where they fall, under each of K poses of `points`; bilinear
     between the middles of cells."""
     u, v, seen = _projected(agreement.camera, points, rotations, translations)
-    column, row = u.astype(np.int32), v.astype(np.int32)
-    right, down = u - column, v - row
     width, flat = agreement.camera.width, agreement.similarity.ravel()
-    cell = (row * width + column) + (rows * agreement.similarity.shape[1])[:, None]
+    column, row = u.astype(np.int32), v.astype(np.int32)
+    cell = (row * width + column).astype(np.int64)
+    cell += (rows * agreement.similarity.shape[1])[:, None]
+    u -= column
+    v -= row
+    a, b, c, d = (flat[step:].take(cell, mode="clip") for step in (0, 1, width, width + 1))
     with np.errstate(invalid="ignore"):  # told below
-        upper = _blended(flat, cell, right)
-        upper += down * (_blended(flat, cell + width, right) - upper)
-        total = np.where(seen, upper, 0.0).sum(axis=0, dtype=np.float64)
+        blended = _between(_between(a, b, u), _between(c, d, u), v)
+        blended *= seen
+        total = blended.sum(axis=0, dtype=np.float64)
     worked(_FLOP * seen.size, _BYTE * seen.size)
     if not np.isfinite(total).all():
         raise NoPoseError(Status.NONFINITE, "the similarity of points and pixels holds NaN or infinity")
@@ -290,20 +293,26 @@ def _projected(camera: Camera, points: Array, rotations: Array, translations: Ar
     One point's poses lie side by side in memory, as do the cells that it may fall into.
     """
     c, centre = camera, points.sum(axis=0) / max(len(points), 1)  # about which float32 is exact
-    turned = (points - centre).astype(np.float32) @ rotations.transpose(2, 1, 0).reshape(3, -1).astype(np.float32)
-    moved = turned.reshape(len(points), 3, len(rotations)) + (translations + rotations @ centre).T.astype(np.float32)
-    x, y, z = np.moveaxis(moved, 1, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        u, v = np.float32(c.fx) * (x / z) + np.float32(c.cx), np.float32(c.fy) * (y / z) + np.float32(c.cy)
-    seen = (z > NEAR_PLANE) & (u >= 0) & (u < c.width - 1) & (v >= 0) & (v < c.height - 1)
-    zero = np.float32(0.0)
-    return np.where(seen, u, zero), np.where(seen, v, zero), seen
+    poses = np.concatenate([rotations, (translations + rotations @ centre)[:, :, None]], axis=2)
+    projections = np.array([[c.fx, 0.0, c.cx], [0.0, c.fy, c.cy], [0.0, 0.0, 1.0]]) @ poses
+    homogeneous = np.concatenate([points - centre, np.ones((len(points), 1))], axis=1)
+    u, v, z = homogeneous.astype(np.float32) @ projections.transpose(1, 2, 0).astype(np.float32)
+    seen = z > NEAR_PLANE
+    np.maximum(z, NEAR_PLANE, out=z)
+    for at, size in ((u, c.width), (v, c.height)):
+        at /= z
+        seen &= (at >= 0) & (at < size - 1)
+    u *= seen
+    v *= seen
+    return u, v, seen
 
 
-def _blended(flat: Values, cell: Rows, right: Values) -> Values:
-    """Between the values at cell and at its right neighbour."""
-    a = flat.take(cell, mode="clip")
-    return np.asarray(a + right * (flat.take(cell + 1, mode="clip") - a))
+def _between(a: Values, b: Values, share: Values) -> Values:
+    """From a to b, in b's place."""
+    b -= a
+    b *= share
+    b += a
+    return b
 
 
 def _posterior(

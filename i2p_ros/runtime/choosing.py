@@ -34,7 +34,7 @@ class Chosen:
 
     def __init__(self, runtime: Runtime, why: list[str]) -> None:
         self._runtime, self._why = runtime, why
-        self.device, self.threads = runtime.device, runtime.threads
+        self.device, self.threads, self.both = runtime.device, runtime.threads, runtime.both
 
     def __call__(self, inputs: Arrays) -> dict[str, Tensor]:
         return self._runtime(inputs)

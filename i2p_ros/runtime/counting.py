@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import torch
@@ -48,9 +49,10 @@ class Machine:
     gflops: float
     gbytes: float
 
-    def best(self, other: Machine) -> Machine:
-        """The higher of the rates of two measurements: what disturbs one makes it lower, never higher."""
-        return Machine(max(self.gflops, other.gflops), max(self.gbytes, other.gbytes))
+    @staticmethod
+    def median(machines: Sequence[Machine]) -> Machine:
+        """That of several measurements."""
+        return Machine(median(m.gflops for m in machines), median(m.gbytes for m in machines))
 
     def floor_ms(self, flop: float, byte: float) -> float:
         """The least time for so much work, ms: computing and moving may overlap."""

@@ -107,7 +107,7 @@ class TensorrtRuntime:
     def __init__(
         self, inner: TorchRuntime, compiler: Compiler, cache: EngineCache, weights: str, dtype: torch.dtype = torch.half
     ) -> None:
-        self.device, self.threads, self._inner = inner.device, inner.threads, inner
+        self.device, self.threads, self.both, self._inner = inner.device, inner.threads, inner.both, inner
         self._compiler, self._cache, self._weights, self._dtype = compiler, cache, weights, dtype
         self._plain = inner.plain
         self._serving = inner.network

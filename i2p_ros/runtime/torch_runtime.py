@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from i2p_ros.core.errors import DeviceError, DeviceMemoryError, MissingPackageError, one_line
+from i2p_ros.networks.both import Both, in_turn
 from i2p_ros.networks.folding import folded
 from i2p_ros.networks.parts import OF_POINTS, dense_parts, in_precision, with_parts
-from i2p_ros.networks.vp2p import Seen, VP2PNetwork, in_turn
+from i2p_ros.networks.vp2p import Seen, VP2PNetwork
 from i2p_ros.runtime.counting import settle
 from i2p_ros.runtime.graphs import Graphed
 
@@ -32,6 +33,7 @@ class Runtime(Protocol):
 
     device: torch.device
     threads: int
+    both: Both
 
     def __call__(self, inputs: Arrays) -> dict[str, Tensor]: ...
 
@@ -70,21 +72,22 @@ class TorchRuntime:
         self.network = self.plain if precision == torch.float32 else in_precision(self.plain, precision)
         if self.device.type == "cuda":
             self.network = in_graphs(self.network)
-        self._both = _Beside(threads) if branches > 1 and self.device.type == "cpu" else in_turn
+        self.both: Both = _Beside(threads) if branches > 1 and self.device.type == "cpu" else in_turn
         self._last: tuple[NDArray[np.float32], VP2PNetwork, Seen] | None = None
 
     def __call__(self, inputs: Arrays) -> dict[str, Tensor]:
         network = self.network  # which another thread may replace meanwhile
         points, features = (self._tensor(inputs[name]) for name in ("points", "features"))
+        last, image = self._last, inputs["image"]
+        known = last[2] if last and last[0] is image and last[1] is network else None
         with torch.inference_mode():
-            see = partial(self._see, network, inputs["image"])
-            return network.answer(see, points, features, self._both, scores=False)
+            see = known or partial(self._see, network, image)
+            return network.answer(see, points, features, self.both, scores=False)
 
     def _see(self, network: VP2PNetwork, image: NDArray[np.float32]) -> Seen:
-        if self._last is None or self._last[0] is not image or self._last[1] is not network:
-            tensor = self._tensor(image).to(memory_format=torch.channels_last)
-            self._last = image, network, network.see(tensor)
-        return self._last[2]
+        seen = network.see(self._tensor(image).to(memory_format=torch.channels_last))
+        self._last = image, network, seen
+        return seen
 
     def _tensor(self, array: NDArray[np.float32]) -> Tensor:
         return torch.from_numpy(array)[None].to(self.device)

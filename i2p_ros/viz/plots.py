@@ -132,10 +132,13 @@ def stages_over_floor(stages: Sequence[Mapping[str, Any]]) -> bytes:
         axes = figure.subplots()
         names = [row["name"] for row in stages]
         axes.barh(names, [row["ms"] for row in stages], color=BLUE, alpha=0.8, label="measured")
-        axes.plot([row["floor_ms"] for row in stages], names, "|", color=ORANGE, markersize=14, label="at least")
+        axes.plot(
+            [row["floor_ms"] for row in stages], names, "|", color=ORANGE, markersize=13, markeredgewidth=3,
+            label="at least",
+        )  # fmt: skip
         axes.invert_yaxis()
         axes.set(xlabel="time of a pair (ms)")
-        axes.legend(loc="lower right")
+        figure.legend(loc="outside right upper")
         return _png(figure)
 
 
