@@ -80,6 +80,7 @@ def test_exit_codes_tell_the_worst_verdict_and_results_are_not_made_again(
         Pose.from_matrix(good["T_camera_lidar"]).local(Pose.from_matrix(bad["T_camera_lidar_estimated"]))[3:]
     ).max() < np.radians(0.15)
     page = (folder / "report.html").read_text()
+    assert "{%" not in page and ".card {" in page, "the page has no style"
     assert "ALARM" in page and "rx moved by" in page and "http" not in page.replace("http://www.w3.org", "")
     assert page.count("data:image/png") == 2 and page.count("data:image/jpeg") == 6
     kept = sorted(folder.glob("*.json"))

@@ -5,18 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 
 from i2p_ros.core.drifts import AXES, SCALES, UNITS
 from i2p_ros.core.geometry import Array
 from i2p_ros.evaluation.files import write_bytes
-from i2p_ros.evaluation.report import data_uri
+from i2p_ros.evaluation.report import data_uri, environment
 from i2p_ros.viz.plots import drifts
 
 MEANINGS = {
@@ -36,14 +34,8 @@ def write_monitor_report(folder: Path, results: Sequence[dict[str, Any]]) -> Pat
 
 def rendered(results: Sequence[dict[str, Any]]) -> str:
     """The HTML of write_monitor_report; results are as `Result.to_json` makes them, with pictures."""
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    template = environment.from_string(files("i2p_ros.evaluation").joinpath("monitor.html.j2").read_text("utf-8"))
-    style = files("i2p_ros.evaluation").joinpath("report.html.j2").read_text("utf-8")
-    css = style[style.index("<style>") + 7 : style.index("</style>")]
+    template = environment().get_template("monitor.html.j2")
     return template.render(
-        css=Markup(css),
         meanings=MEANINGS,
         results=[result | {"axes": _axes(result), "plot": _plot(result)} for result in results],
     )
