@@ -14,13 +14,12 @@ from pydantic import ValidationError
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, one_line
-from i2p_ros.core.geometry import Pose
+from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
 from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.networks.folding import folded
 from i2p_ros.networks.vp2p import VP2P, Scene, VP2PNetwork
 from i2p_ros.pnp import Calibration, Look, NoPoseError, best_of, propose
-from i2p_ros.pnp.covariance import with_origin
 from i2p_ros.runtime.choosing import runtime_for
 from i2p_ros.runtime.export import build_engines, write_onnx
 from i2p_ros.runtime.torch_runtime import Arrays, Runtime, device_errors
@@ -137,7 +136,7 @@ def _made_up(width: int, height: int) -> Pair:
 
 def _is_near(prior: Prior) -> bool:
     """Whether a prior is as good as those that networks are trained with: they find the camera near its pose."""
-    at_camera = with_origin(prior.covariance, prior.pose, -prior.pose.inverse().translation)
+    at_camera = to_camera_axes(prior.pose, prior.covariance)
     most_m, most_rad = (np.linalg.eigvalsh(block).max() ** 0.5 for block in (at_camera[:3, :3], at_camera[3:, 3:]))
     return bool(most_m <= GUESS_STD_M and most_rad <= np.radians(GUESS_STD_DEG))
 
@@ -166,8 +165,7 @@ def looker(settings: Settings) -> Callable[[Pair, Pose], Pose | None] | None:
     at_camera = np.diag(np.repeat([0.99 * GUESS_STD_M, np.radians(0.99 * GUESS_STD_DEG)], 3) ** 2)
 
     def look(pair: Pair, nominal: Pose) -> Pose | None:
-        covariance = with_origin(at_camera, nominal, nominal.inverse().translation)
-        return localizer.localize_pair(pair, Prior(nominal, covariance)).pose
+        return localizer.localize_pair(pair, Prior(nominal, from_camera_axes(nominal, at_camera))).pose
 
     return look
 

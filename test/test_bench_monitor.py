@@ -11,6 +11,8 @@ from test_cli import run
 
 from i2p_ros.core.config import SyntheticSettings, load_settings
 from i2p_ros.core.drifts import AXES
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
 from i2p_ros.evaluation import bench_monitor as module
 from i2p_ros.evaluation.bench_monitor import Case, Outcome, Run, cases, summary
 from i2p_ros.sources.synthetic import SyntheticSource
@@ -94,3 +96,9 @@ def test_the_command_writes_rows(
     code, _, _ = run(capsys, "monitor", "bench", "--json", str(tmp_path / "b.json"), *words)
     (row,) = json.loads((tmp_path / "b.json").read_text())
     assert code == 0 and row.keys() >= KEYS and (row["runs"], row["kind"]) == (1, "none")
+
+
+def test_poses_of_no_network_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LOADED", {})
+    with pytest.raises(InputError, match=r"monitor\.looks is 0"):
+        module.single_shot(Run((), Pose.identity(), module.NONE[0], 0.0), load_settings((), ["monitor.looks=0"]))

@@ -210,9 +210,8 @@ def test_a_locked_history_is_told_and_nothing_is_lost(make, tmp_path, monkeypatc
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     assert graph.play(range(1, 3), 1)
-    assert (
-        graph.until(lambda: "locked" in graph.entry().get("history", "")) and graph.entry()["severity"] != messages.OK
-    )
+    assert graph.until(lambda: "locked" in graph.entry().get("history", ""))
+    assert graph.entry()["severity"] != messages.OK
     other.execute("ROLLBACK")
     assert graph.play(range(3, 6), 1)
     assert len(list(History(file).rows())) == 2

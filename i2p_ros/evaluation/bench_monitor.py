@@ -21,6 +21,7 @@ import numpy as np
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import AXES
+from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair
 from i2p_ros.monitor.history import Rig
@@ -153,7 +154,8 @@ def edge_score(run: Run, settings: Settings) -> Outcome:
 def single_shot(run: Run, settings: Settings) -> Outcome:
     """The mean of the network's poses, one a window, each around the nominal calibration, against its own scatter."""
     look = _look(settings)
-    assert look is not None, "monitor.looks is 0"
+    if look is None:
+        raise InputError("the mean of the network's poses needs the network, but monitor.looks is 0", "monitor.looks")
     outcome, found, start = Outcome([], 0.0), [], run.pairs[0].stamp
     for window in _windows(run.moved(), settings.monitor.window):
         pose = look(window[-1], run.true)

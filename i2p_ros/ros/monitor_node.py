@@ -10,7 +10,6 @@ from typing import Any
 
 from std_srvs.srv import Trigger
 
-from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.monitor.history import History
 from i2p_ros.monitor.session import Look
@@ -36,10 +35,12 @@ class MonitorNode(ChannelNode[MonitorChannel]):
 
     def load(self) -> None:
         """Load the model, if it is to look, and open the history; a nominal calibration's file must be there."""
+        from i2p_ros.localizer import looker  # heavy
+
         monitor = self.settings.monitor
         if monitor.nominal != "tf" and not Path(monitor.nominal).expanduser().is_file():
             raise InputError(f"no nominal calibration: {monitor.nominal} is no file", "calibration.missing")
-        self._look = _looker(self.settings)
+        self._look = looker(self.settings)
         self._history = History(Path(monitor.history).expanduser()) if monitor.history else None
 
     def unload(self) -> None:
@@ -69,13 +70,6 @@ class MonitorNode(ChannelNode[MonitorChannel]):
 
     def _save(self, channel: MonitorChannel) -> str:
         return channel.save(Path(self.settings.node.calibration_dir).expanduser())
-
-
-def _looker(settings: Settings) -> Look | None:
-    """The heavy import waits until it is needed."""
-    from i2p_ros.localizer import looker
-
-    return looker(settings)
 
 
 def _of_all(ask: Callable[[MonitorChannel], str]) -> Callable[[Any, Any], str]:
