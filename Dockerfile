@@ -12,9 +12,11 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
 # The dependencies go into a virtual environment; the package itself is left to colcon. NumPy: cv_bridge of Jazzy is built
 # against version 1.
 ARG EXTRAS=
+# where TensorRT's libraries are, which the extra gpu asks for
+ARG INDEX=https://pypi.nvidia.com
 RUN python3 -m venv --system-site-packages /opt/venv
 COPY . /ws/src/i2p_ros
-RUN /opt/venv/bin/pip install --no-cache-dir "numpy<2" "/ws/src/i2p_ros${EXTRAS}" && /opt/venv/bin/pip uninstall -y i2p_ros
+RUN /opt/venv/bin/pip install --no-cache-dir --extra-index-url "${INDEX}" "numpy<2" "/ws/src/i2p_ros${EXTRAS}" && /opt/venv/bin/pip uninstall -y i2p_ros
 ENV PYTHONPATH=/opt/venv/lib/python3.12/site-packages
 
 RUN . /opt/ros/jazzy/setup.sh && cd /ws && colcon build --packages-select i2p_ros

@@ -4,6 +4,7 @@
 # make demo    a drive is played over ROS 2 topics into the localizer; results in results/demo
 # make test    all tests, with the coverage of core, pnp and sources
 # make fuzz    the decoders of messages, a minute in all; FUZZ="--inputs 60000" for longer
+# make spconv  the sparse convolution beside spconv's, in a folder of its own: it brings another lark than ROS has
 # make lint    style and types
 # make setup   only the virtual environment .venv, which the others make when it is missing or out of date
 #
@@ -18,7 +19,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: setup demo test fuzz lint
+.PHONY: setup demo test fuzz spconv lint
 
 setup: $(READY)
 
@@ -41,6 +42,10 @@ FUZZ ?= --seconds 15
 
 fuzz: $(READY)
 	$(BIN)/python -m fuzz $(FUZZ)
+
+spconv: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --target build/spconv spconv==2.3.8
+	PYTHONPATH=build/spconv $(BIN)/python -m pytest test/test_networks_sparse.py test/test_networks_spconv.py test/test_runtime_choosing.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

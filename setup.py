@@ -21,7 +21,7 @@ ROS = {
     "std-srvs": "5.3.6",
     "visualization-msgs": "5.3.6",
 }
-NODES = {name: f"i2p_ros.ros.__main__:{name}" for name in ("localizer", "replay")}
+NODES = {name: f"i2p_ros.ros.__main__:{name}" for name in ("localizer", "drift_monitor", "replay")}
 
 
 def shared(folder: str, *patterns: str) -> tuple[str, list[str]]:
@@ -69,8 +69,21 @@ setup(
     extras_require={
         "ros": [f"ros-jazzy-{name}=={version}" for name, version in ROS.items()],
         "gpu": ["torch-tensorrt", "spconv-cu118"],
+        "parquet": ["pyarrow"],
         "train": ["lightning-fabric", "tensorboardX"],
-        "dev": ["atheris", "hypothesis", "mypy", "pytest", "pytest-cov", "ruff", "scipy"],
+        "dev": [
+            "atheris",
+            "hypothesis",
+            "mypy",
+            "onnx",
+            "onnxruntime",
+            "onnxscript",
+            "pyarrow",
+            "pytest",
+            "pytest-cov",
+            "ruff",
+            "scipy",
+        ],
     },
     entry_points={"console_scripts": ["i2p = i2p_ros.cli:main", *(f"{name} = {main}" for name, main in NODES.items())]},
     zip_safe=False,

@@ -4,15 +4,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
 import shlex
 import signal
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -23,9 +21,21 @@ import yaml
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from i2p_ros.cli_monitor import monitor
+from i2p_ros.cli_parts import (
+    NONE,
+    Drives,
+    Files,
+    JsonFile,
+    Overrides,
+    check_targets,
+    console,
+    listed,
+    progress,
+    write_json,
+)
 from i2p_ros.core import parameters
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.errors import I2PError, InputError
@@ -50,22 +60,17 @@ app = typer.Typer(
     help="Camera-LiDAR localization: an image and a cloud in, the camera's pose with covariance out.",
     epilog="Example: i2p demo",
 )
-bench = typer.Typer(no_args_is_help=True, help="Measure against other libraries, in one run on this machine.")
+bench = typer.Typer(invoke_without_command=True)
 app.add_typer(bench, name="bench")
-console = Console(stderr=True)
+app.add_typer(monitor, name="monitor")
 
 Protocol = Literal["none", "vp2p", "sixdof", "prior"]
 Perturbation = Literal["none", "vp2p", "sixdof"]
-Files = Annotated[list[Path], typer.Option("--settings", help="YAML file of settings; may be repeated.")]
-Overrides = Annotated[list[str], typer.Option("--set", help="One setting, such as pnp.iterations=2000.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the numbers to this file; - prints them.")]
 Root = Annotated[Path | None, typer.Option(help="Folder or bag to read.")]
-Drives = Annotated[str, typer.Option(help="Drives of a KITTI folder, separated by commas; empty: all.")]
 Cameras = Annotated[str, typer.Option(help="Cameras of a KITTI folder, separated by commas; empty: both.")]
 Model = Annotated[str, typer.Argument(help="Name of a model ('i2p models'), or a folder that 'i2p train' wrote.")]
 FILED = "Default: 7, which published figures have, as config/protocols says."
-NONE: list[Any] = []
 
 
 def main() -> None:
@@ -73,6 +78,7 @@ def main() -> None:
 
     SIGTERM ends it as ctrl-c does: with nothing half-written, and without leaving the localizer's process behind.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: its threads must not spin beside others
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         app()
@@ -94,11 +100,11 @@ def demo(
     """Write a synthetic drive as a bag, play it over ROS 2 topics into the node, and report what comes back."""
     from i2p_ros.ros.demo import replay_and_report, write_drive
 
-    _check_targets(json_file, out / "summary.json")
+    check_targets(json_file, out / "summary.json")
     settings = load_settings(files, overrides)
-    with _progress("writing the drive", pairs) as step:
+    with progress("writing the drive", pairs) as step:
         settings = write_drive(settings, out, pairs, seed, step)
-    with _progress("localizing", pairs) as step:
+    with progress("localizing", pairs) as step:
         summary = replay_and_report(settings, out, step)
     _show(summary, json_file)
     console.print(f"pictures and numbers: {escape(str(out / 'report.html'))}", soft_wrap=True)
@@ -124,11 +130,11 @@ def replay(
     """
     from i2p_ros.ros.demo import replay_and_report
 
-    _check_targets(json_file, out / "summary.json")
+    check_targets(json_file, out / "summary.json")
     settings = load_settings(files, overrides)
     options = {"data": str(path), "perturb": perturb, "rate": rate, "drive": drive, "camera": camera}
     chosen = settings.replay.model_copy(update={**options, "seed": seed, "limit": limit})
-    with _progress("localizing", None) as step:
+    with progress("localizing", None) as step:
         summary = replay_and_report(settings.model_copy(update={"replay": chosen}), out, step)
     _show(summary, json_file)
     file = "report.html" if "recall_2m_5deg" in summary else "summary.json"  # without truth there is nothing to plot
@@ -152,12 +158,12 @@ def soak(
     """
     from i2p_ros.ros.soak import soak as run
 
-    _check_targets(json_file)
+    check_targets(json_file)
     settings = load_settings(files, overrides)
-    with _progress("soaking, s", round(60 * minutes)) as step:
+    with progress("soaking, s", round(60 * minutes)) as step:
         numbers = run(settings, minutes, seed, rate, share, lambda seconds: step(int(seconds)))
     _show({key: value for key, value in numbers.items() if key not in ("rss_mb", "threads")}, None)
-    _write_json(numbers, json_file)
+    write_json(numbers, json_file)
     bad = ("crashes", "junk_poses", "unanswered", "refused_though_valid", "slow_recoveries")
     raise typer.Exit(BORNE_BADLY if any(numbers[key] for key in bad) else 0)
 
@@ -183,10 +189,10 @@ def localize(
 
     if overlay and not cv2.haveImageWriter(str(overlay)):
         raise InputError(f"cannot write {overlay}: its name must end as that of an image, such as .png", "output")
-    _check_targets(overlay, json_file)
+    check_targets(overlay, json_file)
     pair = read_pair(image, cloud, camera)
     estimate = load(model, load_settings(files, overrides)).localize_pair(pair)
-    _write_json(_estimate_json(estimate), json_file)
+    write_json(_estimate_json(estimate), json_file)
     if estimate.pose is None:
         console.print(f"no pose: {estimate.status.value}: {escape(estimate.reason)}", soft_wrap=True)
         raise typer.Exit(NO_POSE)
@@ -227,15 +233,15 @@ def evaluate(
     from i2p_ros.localizer import load
     from i2p_ros.sources.opening import open_source
 
-    _check_targets(json_file, report and report / "report.html")
+    check_targets(json_file, report and report / "report.html")
     settings, written = load_settings(files, overrides), published(protocol)
     n = n or (written.places if source == "synthetic" else None)
     sources = {
-        s: open_source(source, root, settings=settings, seed=s, n=n, cameras=_listed(cameras), drives=_listed(drives))
+        s: open_source(source, root, settings=settings, seed=s, n=n, cameras=listed(cameras), drives=listed(drives))
         for s in _seeds(seed, seeds) or [written.seed]
     }
     localizer, gallery = load(model, settings), Gallery()
-    with _progress("evaluating", sum(map(len, sources.values()))) as step:
+    with progress("evaluating", sum(map(len, sources.values()))) as step:
         result = runner.evaluate_seeds(
             localizer, sources, protocol, lambda done, total: step(done), gallery if report else None, model
         )
@@ -255,9 +261,9 @@ def _tell_lost(lost: dict[str, int]) -> None:
 
 def _seeds(seed: int | None, seeds: str) -> list[int]:
     """The seeds of the two options, which exclude each other; none where neither is given."""
-    listed = _listed(seeds) or []
-    usable = [int(text) for text in listed if text.isdecimal() and int(text) < TRAINING_WORLDS]
-    if len(set(usable)) < len(listed) or (listed and seed is not None):
+    texts = listed(seeds) or []
+    usable = [int(text) for text in texts if text.isdecimal() and int(text) < TRAINING_WORLDS]
+    if len(set(usable)) < len(texts) or (texts and seed is not None):
         raise InputError(
             f"--seeds needs different numbers below {TRAINING_WORLDS}, without --seed; got {seeds}", "seeds"
         )
@@ -286,15 +292,13 @@ def calibrate_covariance(
     from i2p_ros.runtime.weights import find_model, manifest_of, write_calibration
     from i2p_ros.sources.opening import open_source
 
-    _check_targets(json_file, manifest_of(model))
+    check_targets(json_file, manifest_of(model))
     settings = load_settings(files, overrides)
-    pairs = open_source(
-        source, root, settings=settings, seed=seed, n=n, cameras=_listed(cameras), drives=_listed(drives)
-    )
+    pairs = open_source(source, root, settings=settings, seed=seed, n=n, cameras=listed(cameras), drives=listed(drives))
     _refuse_trained_on(find_model(model)[0].trained.get("drives", []), pairs.name)
-    with _progress("calibrating", len(pairs)) as step:
+    with progress("calibrating", len(pairs)) as step:
         fitted = calibrated(load(model, settings), pairs, protocol, seed, lambda done, total: step(done))
-    _write_json(fitted.model_dump(mode="json"), json_file)
+    write_json(fitted.model_dump(mode="json"), json_file)
     written = write_calibration(model, fitted)
     if json_file != Path("-"):
         _show(fitted.model_dump(mode="json"), None)
@@ -334,7 +338,7 @@ def train(
     from i2p_ros.training.validation import VIEWS, FixedPairs, OneBatch, Validation
 
     console.quiet = os.environ.get("RANK", "0") != "0"
-    _check_targets(out / "manifest.yaml")
+    check_targets(out / "manifest.yaml")
     settings = load_settings(files, overrides, load_settings((), OVERFIT) if overfit else None)
     s, family = settings.training, VP2P(SIZES[size], settings.matching)
     made_up = SyntheticSource(settings.synthetic, TRAINING_WORLDS + seed, worlds)
@@ -344,7 +348,7 @@ def train(
         pairs = max(1, s.batch // VIEWS)
         fixed = Validation(FixedPairs(made_up, pairs), protocol, seed, pairs)
         batch = OneBatch(family, fixed, s.samples)
-        with _progress("training", s.samples) as step:
+        with progress("training", s.samples) as step:
             done = run(family, batch, out, settings, workers=0, about=about, validation=fixed, until=1.0, progress=step)
         _tell_overfit(done, pairs)
         return
@@ -357,7 +361,7 @@ def train(
     sources: list[tuple[Source, float]] = [(worlds_kept, share)]
     known: tuple[str, ...] = ()
     if kitti:
-        real = KittiSource(kitti, drives=_listed(drives))
+        real = KittiSource(kitti, drives=listed(drives))
         known = real.drives
         sources.append((CachedSource(real, out / "cache", str(kitti.resolve())), kitti_share))
     data = TrainingSet(family, sources, s.protocols, seed, s.samples)
@@ -366,7 +370,7 @@ def train(
     validation = Validation(kept, protocol, VALIDATION_WORLDS, s.validate_pairs)
     data_in_words = ", ".join(f"{source.name} ({len(source)} pairs) {share:.0%}" for source, share in sources)
     about |= {"data": data_in_words, "drives": list(known)}
-    with _progress("training", s.samples) as step:
+    with progress("training", s.samples) as step:
         done = run(
             family, data, out, settings, start=weights, workers=workers, about=about, validation=validation,
             progress=step,
@@ -401,6 +405,25 @@ def _throughput_table(throughput: dict[str, Any]) -> Table:
     return table
 
 
+@app.command(epilog="Example: i2p export vp2p-small --width 1242 --height 375 --out exported")
+def export(
+    model: Model = "vp2p-small",
+    out: Annotated[Path, typer.Option("--out", help="Folder for the ONNX files.")] = Path("exported"),
+    width: Annotated[int, typer.Option(min=16, help="Width of the images, px.")] = 1242,
+    height: Annotated[int, typer.Option(min=16, help="Height of the images, px.")] = 375,
+    onnx: Annotated[bool, typer.Option(help="Write ONNX files of the dense parts.")] = True,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Build engines for images of one size ahead of time, where TensorRT is there, and write ONNX files."""
+    from i2p_ros.localizer import export as run
+
+    written, says = run(model, out if onnx else None, width, height, load_settings(files, overrides))
+    for file in written:
+        console.print(escape(f"wrote {file}"), soft_wrap=True)
+    console.print(escape(says), soft_wrap=True)
+
+
 @app.command(epilog="Example: i2p synth ~/street --format kitti --n 100 --seed 3")
 def synth(
     path: Annotated[Path, typer.Argument(help="Folder to write.")],
@@ -422,7 +445,7 @@ def synth(
         raise InputError("a bag has one calibration: --no-drive is for --format kitti", "synth")
     settings = load_settings(files, [*overrides, f"synthetic.drive={str(drive).lower()}"])
     source = open_source("synthetic", settings=settings, seed=seed, n=n)
-    with _progress("writing", n) as step:
+    with progress("writing", n) as step:
         if fmt == "kitti":
             write_kitti_raw(source, path, lambda done, total: step(done))
         else:
@@ -436,7 +459,7 @@ def models(json_file: JsonFile = None) -> None:
     from i2p_ros.runtime.weights import models_folder, read_manifest
 
     manifest = read_manifest(models_folder())
-    _write_json({name: entry.model_dump() for name, entry in manifest.items()}, json_file)
+    write_json({name: entry.model_dump() for name, entry in manifest.items()}, json_file)
     if json_file == Path("-"):
         return
     table = Table("model", "family", "trained on", "scores", "licence")
@@ -465,7 +488,7 @@ def doctor(json_file: JsonFile = None) -> None:
     from i2p_ros.doctor import checks
 
     found = checks()
-    _write_json({c.name: {"ok": c.ok, "needed": c.needed, "says": c.says} for c in found}, json_file)
+    write_json({c.name: {"ok": c.ok, "needed": c.needed, "says": c.says} for c in found}, json_file)
     if json_file != Path("-"):
         table = Table("part", "", "what was found, and what to do", show_lines=False)
         for c in found:
@@ -473,6 +496,71 @@ def doctor(json_file: JsonFile = None) -> None:
             table.add_row(c.name, mark, c.says)
         Console().print(table)
     raise typer.Exit(any(c.needed and not c.ok for c in found))
+
+
+@bench.callback(epilog="Example: i2p bench --json bench.json --report results/bench")
+def bench_pairs(
+    context: typer.Context,
+    model: Annotated[str, typer.Option(help="Name of a model, or a training folder.")] = "vp2p-small",
+    device: Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option(help="In place of the setting.")] = None,
+    backend: Annotated[
+        Literal["auto", "torch", "tensorrt"] | None, typer.Option(help="In place of the setting.")
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Different pairs.")] = 6,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = 5,
+    quick: Annotated[bool, typer.Option("--quick", help="Without other sizes of network and of clouds.")] = False,
+    json_file: JsonFile = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for bench.html with plots.")] = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Time whole pairs on this machine, stage by stage, beside the machine's limits and the published network."""
+    if context.invoked_subcommand:
+        return
+    from i2p_ros.evaluation.bench import DEFINITIONS
+    from i2p_ros.evaluation.bench import bench as run
+    from i2p_ros.evaluation.bench_report import write_bench_report
+
+    check_targets(json_file, report and report / "bench.html")
+    settings = load_settings(files, [*overrides, *_given(device=device, backend=backend)])
+    with progress("measuring", pairs * rounds) as step:
+        numbers = run(settings, model, pairs, rounds, not quick, lambda done, total: step(done))
+    write_json(numbers, json_file)
+    if report:
+        write_bench_report(report, numbers)
+    if json_file != Path("-"):
+        _show({key: value for key, value in numbers.items() if key != "definitions"}, None)
+        Console().print(_stages_table(numbers))
+        if "networks" in numbers:
+            Console().print(_networks_table(numbers["networks"]))
+        for name, text in DEFINITIONS.items():
+            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+
+
+def _given(**options: str | None) -> list[str]:
+    """Settings of the options that were given."""
+    return [f"{name}={value}" for name, value in options.items() if value]
+
+
+def _stages_table(numbers: dict[str, Any]) -> Table:
+    """A line per stage, and the sum."""
+    from i2p_ros.evaluation.bench_report import with_sum
+
+    keys = ("ms", "gflop", "mbyte", "floor_ms")
+    table = Table("stage", *keys, "times the floor", box=SIMPLE)
+    for row in with_sum(numbers["stages"]):
+        times = f"{row['ms'] / row['floor_ms']:.1f}" if row["floor_ms"] > 0.01 else ""
+        table.add_row(row["name"], *(f"{row[key]:.3g}" for key in keys), times)
+    return table
+
+
+def _networks_table(rows: list[dict[str, Any]]) -> Table:
+    """A line per size of network and runtime; why a runtime is not there in place of its time."""
+    table = Table("network", "runtime", "ms", "floor_ms", box=SIMPLE)
+    for row in rows:
+        ms = f"{row['ms']:.3g}" if row["ms"] else f"absent: {row['says']}"
+        table.add_row(row["size"], row["runtime"], ms, f"{row['floor_ms']:.3g}")
+    return table
 
 
 @bench.command("pnp", epilog="Example: i2p bench pnp --draws 10 --json pnp.json")
@@ -485,10 +573,10 @@ def bench_pnp(
     from i2p_ros.evaluation.bench_pnp import CONDITIONS, DEFINITIONS
     from i2p_ros.evaluation.bench_pnp import bench as run
 
-    _check_targets(json_file)
-    with _progress("measuring", len(CONDITIONS)) as step:
+    check_targets(json_file)
+    with progress("measuring", len(CONDITIONS)) as step:
         rows = run(draws, seed, CONDITIONS, lambda done, total: step(done))
-    _write_json(rows, json_file)
+    write_json(rows, json_file)
     if json_file != Path("-"):
         for condition, block in groupby(rows, lambda row: row["condition"]):
             Console().print(_bench_table(condition, block))
@@ -496,13 +584,9 @@ def bench_pnp(
             console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
 
 
-def _listed(text: str) -> list[str] | None:
-    return [part.strip() for part in text.split(",") if part.strip()] or None
-
-
 def _show(numbers: dict[str, Any], json_file: Path | None) -> None:
     """A short table for people; everything in the JSON file."""
-    _write_json(numbers, json_file)
+    write_json(numbers, json_file)
     if json_file == Path("-"):
         return
     table = Table("", "value")
@@ -513,24 +597,6 @@ def _show(numbers: dict[str, Any], json_file: Path | None) -> None:
         elif isinstance(value, int | float | str):
             table.add_row(key, f"{value:.3g}" if isinstance(value, float) else str(value))
     console.print(table)
-
-
-def _check_targets(*files: Path | None) -> None:
-    """Refuse what cannot be written before the work, not after it."""
-    from i2p_ros.evaluation.files import check_target
-
-    for file in files:
-        if file and file != Path("-"):
-            check_target(file)
-
-
-def _write_json(numbers: dict[str, Any] | list[Any], file: Path | None) -> None:
-    from i2p_ros.evaluation.files import write_json
-
-    if file == Path("-"):
-        typer.echo(json.dumps(numbers, indent=2, allow_nan=False))
-    elif file:
-        write_json(file, numbers)
 
 
 def _estimate_json(estimate: Any) -> dict[str, Any]:
@@ -573,22 +639,3 @@ def _bench_table(condition: str, rows: Iterable[dict[str, Any]]) -> Table:
         texts = ["" if number is None else f"{number:.3g}" for number in numbers]
         table.add_row(row["solver"], *texts, style="bold" if row["solver"] == "i2p" else "")
     return table
-
-
-@contextmanager
-def _progress(what: str, total: int | None) -> Iterator[Any]:
-    """A bar on stderr; the function it gives takes how much is done, and losses to show."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=console)
-    task = bar.add_task(what, total=total)
-
-    def step(done: int, losses: dict[str, float] | None = None) -> None:
-        bar.start()  # only now: what fails before is one line without a bar
-        text = " ".join(f"{k} {v:.2f}" for k, v in (losses or {}).items())
-        bar.update(task, completed=done, description=f"{what} {text}".strip())
-
-    try:
-        yield step
-    finally:
-        if bar.live.is_started:
-            bar.stop()

@@ -25,7 +25,7 @@ ROS = {
     "sensor_msgs_py.point_cloud2": "comes with ROS 2; for the wheels of PyPI: python pip_ros/install.py",
 }
 OPTIONAL = {
-    "torch_tensorrt": "compiles the network for NVIDIA GPUs; without it PyTorch runs it",
+    "torch_tensorrt": "compiles the dense parts for NVIDIA GPUs; without it PyTorch runs them",
     "spconv.pytorch": "sparse convolution on NVIDIA GPUs; without it PyTorch does it, with the same weights",
     "lightning_fabric": "only to train: part of the extra i2p_ros[train]",
     "tensorboardX": "only to train: part of the extra i2p_ros[train]",
@@ -53,6 +53,7 @@ def checks() -> list[Check]:
             "rviz2", shutil.which("rviz2") is not None, False, shutil.which("rviz2") or "only to look at live topics"
         ),
         _says("device", _device),
+        _says("runtime", _runtime),
         _says("model", _model),
     ]
 
@@ -86,6 +87,12 @@ def _device() -> str:
 
     device, why = choose_device(Settings().device)
     return f"{device} with PyTorch: {why}"
+
+
+def _runtime() -> str:
+    from i2p_ros.localizer import load
+
+    return load().runtime.describe()
 
 
 def _model() -> str:

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from pydantic import ValidationError
@@ -13,13 +14,16 @@ from pydantic import ValidationError
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, one_line
-from i2p_ros.core.geometry import Pose
+from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
+from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
-from i2p_ros.networks.vp2p import VP2P
+from i2p_ros.networks.folding import folded
+from i2p_ros.networks.vp2p import VP2P, Scene, VP2PNetwork
 from i2p_ros.pnp import Calibration, Look, NoPoseError, best_of, propose
-from i2p_ros.pnp.covariance import with_origin
-from i2p_ros.runtime.torch_runtime import Arrays, Runtime, TorchRuntime, device_errors
-from i2p_ros.runtime.weights import find_model, load_weights
+from i2p_ros.runtime.choosing import runtime_for
+from i2p_ros.runtime.export import build_engines, write_onnx
+from i2p_ros.runtime.torch_runtime import Arrays, Runtime, device_errors
+from i2p_ros.runtime.weights import ModelEntry, find_model, load_weights
 
 GUESS_STD_M, GUESS_STD_DEG = 1.0, 10.0
 
@@ -32,6 +36,7 @@ class Localizer:
     ) -> None:
         self.family, self.runtime, self.settings, self.name = family, runtime, settings, name
         self.calibration = calibration or Calibration()
+        self._last: tuple[Pair, Scene] | None = None
 
     def localize(self, image: Image, camera: Camera, cloud: PointCloud, prior: Prior | None = None) -> PoseEstimate:
         """T_camera_lidar of an RGB image (H, W, 3) uint8 in a cloud, with covariance; or a status that says why not."""
@@ -42,69 +47,74 @@ class Localizer:
 
         Raises DeviceError when the device is lost.
         """
-        clock = _Clock()
+        with recording() as record, stage("pose"):
+            estimate = self._answer(pair, prior)
+        return replace(estimate, seconds={name: work.seconds for name, work in record.stages.items()})
+
+    def _answer(self, pair: Pair, prior: Prior | None) -> PoseEstimate:
         try:
-            guesses = [prior.pose] if prior and _is_near(prior) else self._guesses(pair, prior, clock)
-            looks = self._looks(pair, guesses, clock)
+            guesses = [prior.pose] if prior and _is_near(prior) else self._guesses(pair, prior)
+            looks = self._looks(pair, guesses)
 
             def closer(pose: Pose) -> Look:
-                clock.lap("pose")
-                return Look(self.predict(pair, pose, clock), pose)
+                return Look(self.predict(pair, pose), pose)
 
-            estimate = best_of(looks, pair.camera, self.settings.pnp, self.calibration, prior, closer)
+            return best_of(looks, pair.camera, self.settings.pnp, self.calibration, prior, closer)
         except InputError as error:
-            estimate = PoseEstimate(Status.BAD_INPUT, str(error))
+            return PoseEstimate(Status.BAD_INPUT, str(error))
         except FloatingPointError as error:
-            estimate = PoseEstimate(Status.NONFINITE, str(error))
+            return PoseEstimate(Status.NONFINITE, str(error))
         except NoPoseError as none:
-            estimate = PoseEstimate(none.status, str(none))
+            return PoseEstimate(none.status, str(none))
         except DeviceMemoryError as error:
-            estimate = PoseEstimate(Status.NOT_PROCESSED, str(error))
-        clock.lap("pose")
-        return replace(estimate, seconds=clock.seconds)
+            return PoseEstimate(Status.NOT_PROCESSED, str(error))
 
-    def _guesses(self, pair: Pair, prior: Prior | None, clock: _Clock) -> list[Pose]:
+    def _guesses(self, pair: Pair, prior: Prior | None) -> list[Pose]:
         """Poses from the whole cloud."""
-        proposed = propose(self.predict(pair, clock=clock), pair.camera, self.settings.pnp, prior=prior)
-        clock.lap("pose")
-        return proposed
+        return propose(self.predict(pair), pair.camera, self.settings.pnp, prior=prior)
 
-    def _looks(self, pair: Pair, guesses: list[Pose], clock: _Clock) -> list[Look]:
+    def _looks(self, pair: Pair, guesses: list[Pose]) -> Iterator[Look]:
         """One near each guess that sees some of the cloud; raises InputError when none does."""
-        looks, refused = list[Look](), list[InputError]()
+        refused, any_sees = list[InputError](), False
         for guess in guesses:
             try:
-                looks.append(Look(self.predict(pair, guess, clock), guess))
+                look = Look(self.predict(pair, guess), guess)
             except InputError as error:
                 refused.append(error)
-        if not looks:
+                continue
+            any_sees = True
+            yield look
+        if not any_sees:
             raise refused[0]
-        return looks
 
-    def predict(self, pair: Pair, guess: Pose | None = None, clock: _Clock | None = None) -> Prediction:
+    def predict(self, pair: Pair, guess: Pose | None = None) -> Prediction:
         """Matches of a pair, of the points about the view of a guess of T_camera_lidar where there is one.
 
         Raises InputError on too few points, FloatingPointError when the network gives NaN, DeviceMemoryError when the
         device has no room for half of the points either.
         """
-        clock = clock or _Clock()
-        inputs = self.family.prepare(pair, guess)
-        clock.lap("prepare")
+        with stage("prepare"):
+            inputs = self.family.look(self._scene(pair), guess)
         try:
-            return self._predicted(inputs, pair, guess, clock)
+            return self._predicted(inputs, pair, guess)
         except DeviceMemoryError:  # points come in random order: half of them are the same cloud, thinner
             fewer = {name: inputs[name][: len(inputs[name]) // 2] for name in ("points", "features")}
-            return self._predicted({**inputs, **fewer}, pair, guess, clock)
+            return self._predicted({**inputs, **fewer}, pair, guess)
 
-    def _predicted(self, inputs: Arrays, pair: Pair, guess: Pose | None, clock: _Clock) -> Prediction:
+    def _scene(self, pair: Pair) -> Scene:
+        """Made once for all looks at a pair, so that the runtime sees the image once."""
+        if self._last is None or self._last[0] is not pair:
+            self._last = pair, self.family.scene(pair)
+        return self._last[1]
+
+    def _predicted(self, inputs: Arrays, pair: Pair, guess: Pose | None) -> Prediction:
         with device_errors():
-            outputs = self.runtime(inputs)
-            clock.lap("network")
-            if not all(bool(t.isfinite().all()) for t in outputs.values()):
-                raise FloatingPointError("the network's answer is not finite")
-            prediction = self.family.decode(inputs, outputs, pair, guess)
-            clock.lap("match")
-        return prediction
+            with stage("network"):
+                outputs = self.runtime(inputs)
+                if not all(bool(t.sum().isfinite()) for t in outputs.values()):  # of unit vectors: none overflows
+                    raise FloatingPointError("the network's answer is not finite")
+            with stage("match"):
+                return self.family.decode(inputs, outputs, pair, guess, self.runtime.both)
 
     def describe(self) -> str:
         """One line: model, runtime and device."""
@@ -112,30 +122,23 @@ class Localizer:
 
     def warm_up(self) -> None:
         """Run once on a made-up pair, so that the first real one is not slow."""
-        rng = np.random.default_rng(0)
-        xyz = rng.uniform([-30, -30, -2], [30, 30, 5], (20000, 3)).astype(np.float32)
-        image = rng.integers(0, 255, (160, 512, 3)).astype(np.uint8)
-        self.localize(image, Camera(300.0, 300.0, 256.0, 80.0, 512, 160), PointCloud(xyz))
+        self.localize_pair(_made_up(512, 160))
+
+
+def _made_up(width: int, height: int) -> Pair:
+    """A pair of noise."""
+    rng = np.random.default_rng(0)
+    xyz = rng.uniform([-30, -30, -2], [30, 30, 5], (20000, 3)).astype(np.float32)
+    image = rng.integers(0, 255, (height, width, 3)).astype(np.uint8)
+    camera = Camera(0.6 * width, 0.6 * width, width / 2, height / 2, width, height)
+    return Pair(image, camera, PointCloud(xyz))
 
 
 def _is_near(prior: Prior) -> bool:
     """Whether a prior is as good as those that networks are trained with: they find the camera near its pose."""
-    at_camera = with_origin(prior.covariance, prior.pose, -prior.pose.inverse().translation)
+    at_camera = to_camera_axes(prior.pose, prior.covariance)
     most_m, most_rad = (np.linalg.eigvalsh(block).max() ** 0.5 for block in (at_camera[:3, :3], at_camera[3:, 3:]))
     return bool(most_m <= GUESS_STD_M and most_rad <= np.radians(GUESS_STD_DEG))
-
-
-class _Clock:
-    """Seconds of each stage, of all passes together."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
-        self._last = now
 
 
 def load(model: str | None = None, settings: Settings | None = None) -> Localizer:
@@ -145,6 +148,42 @@ def load(model: str | None = None, settings: Settings | None = None) -> Localize
     """
     settings = settings or Settings()
     name = model or settings.model
+    family, network, entry = _trained(name, settings)
+    runtime = runtime_for(network, family.settings, settings, entry.sha256)
+    return Localizer(family, runtime, settings, name, entry.calibration)
+
+
+def looker(settings: Settings) -> Callable[[Pair, Pose], Pose | None] | None:
+    """T_camera_lidar near a nominal one, as the setting `model` sees it in a pair, sure or not; for monitor.Monitor.
+
+    None where `monitor.looks` asks for none. Raises ModelError as `load`.
+    """
+    if not settings.monitor.looks:
+        return None
+    sure_or_not = settings.pnp.model_copy(update={"min_confidence": 0.0, "max_rival": 1.0})
+    localizer = load(settings=settings.model_copy(update={"pnp": sure_or_not}))
+    at_camera = np.diag(np.repeat([0.99 * GUESS_STD_M, np.radians(0.99 * GUESS_STD_DEG)], 3) ** 2)
+
+    def look(pair: Pair, nominal: Pose) -> Pose | None:
+        return localizer.localize_pair(pair, Prior(nominal, from_camera_axes(nominal, at_camera))).pose
+
+    return look
+
+
+def export(
+    model: str, onnx: Path | None, width: int, height: int, settings: Settings | None = None
+) -> tuple[list[Path], str]:
+    """The ONNX files of a model's dense parts, written to a folder if there is one, and what the runtime says after it
+    has built what it builds for images of this size."""
+    settings = settings or Settings()
+    family, network, entry = _trained(model, settings)
+    inputs = family.prepare(_made_up(width, height))
+    written = write_onnx(folded(network), inputs, onnx) if onnx else {}
+    runtime = runtime_for(network, family.settings, settings, entry.sha256)
+    return [*written.values()], build_engines(runtime, inputs)
+
+
+def _trained(name: str, settings: Settings) -> tuple[VP2P, VP2PNetwork, ModelEntry]:
     entry, file = find_model(name)
     try:
         family = VP2P(entry.settings, settings.matching)
@@ -152,6 +191,4 @@ def load(model: str | None = None, settings: Settings | None = None) -> Localize
         raise ModelError(f"the manifest of {name} has no usable network settings: {one_line(error)}") from error
     network = family.network()
     load_weights(network, file)
-    return Localizer(
-        family, TorchRuntime(network, settings.device, settings.threads), settings, name, entry.calibration
-    )
+    return family, network, entry

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shared fixtures. The real KITTI frames are not part of the repository: tests that need them skip when absent."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+DOMAINS = itertools.count(os.getpid())
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +30,9 @@ def kitti_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def ros_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """ROS nodes of this process see each other and nobody else."""
+    """ROS nodes of a test see each other and nobody else: no node either that an earlier test left to be collected."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + next(DOMAINS) % 100))
     monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path))
 
 

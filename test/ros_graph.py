@@ -7,16 +7,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
@@ -109,6 +112,7 @@ class Graph:
         self.node = LocalizerNode(localizer, context=context, use_global_arguments=False, parameter_overrides=overrides)
         self.tester = Node("tester", context=context, use_global_arguments=False)
         self.heard: dict[str, list[Any]] = defaultdict(list)
+        self.senders: dict[bool, Publisher] = {}  # of transforms, static ones and others
         kind, topic = (CompressedImage, "image/compressed") if compressed else (Image, "image")
         self.compressed = compressed
         reliability = ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE
@@ -167,11 +171,46 @@ class Graph:
         self.until(lambda: False, 0.1)  # what else was published with it
         return values(answers[-1])
 
+    def ask(self, kind: Any, name: str, **request: Any) -> Any:
+        """The answer of one of the node's services."""
+        client = self.tester.create_client(kind, f"/localizer/{name}")
+        assert self.until(client.service_is_ready)
+        future = client.call_async(kind.Request(**request))
+        assert self.until(future.done), f"no answer of {name}"
+        self.tester.destroy_client(client)
+        return future.result()
+
     def close(self) -> None:
         self.localizer.gate.set()
         self.executor.shutdown()  # it holds what it waits for, also once that is destroyed
         self.node.destroy_node()
         self.tester.destroy_node()
+
+
+class Managed(Graph):
+    """A node that others start."""
+
+    def change(self, transition: int) -> bool:
+        return bool(self.ask(ChangeState, "change_state", transition=Transition(id=transition)).success)
+
+    def label(self) -> str:
+        return str(self.ask(GetState, "get_state").current_state.label)
+
+    def joined(self) -> bool:
+        return bool(self.tester.count_publishers("/diagnostics") > 0)
+
+
+def made(context: Any, kind: type[Graph] = Graph) -> Iterator[Callable[..., Any]]:
+    """What a fixture yields to build graphs, which are taken down afterwards."""
+    graphs: list[Graph] = []
+
+    def build(localizer: KnownLocalizer | None = None, **parameters: Any) -> Graph:
+        graphs.append(kind(context, localizer or KnownLocalizer(), **parameters))
+        return graphs[-1]
+
+    yield build
+    for graph in graphs:
+        graph.close()
 
 
 def values(message: DiagnosticArray) -> dict[str, str]:

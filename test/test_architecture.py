@@ -19,6 +19,8 @@ LAYERS = [
     {"evaluation"},
     {"training"},
     {"ros", "doctor"},
+    {"cli_parts"},
+    {"cli_monitor"},
     {"cli"},
     {"__main__"},
 ]
@@ -37,10 +39,11 @@ HOMES = {
     "torch_tensorrt": {"runtime"},
     "spconv": {"networks", "runtime"},
     "rosbags": {"sources"},
+    "pyarrow": {"evaluation"},
     "poselib": {"pnp"},
     "matplotlib": {"viz"},
-    "typer": {"cli"},
-    "rich": {"cli"},
+    "typer": {"cli", "cli_parts", "cli_monitor"},
+    "rich": {"cli", "cli_parts", "cli_monitor"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -72,7 +72,7 @@ def test_every_verb_helps_with_an_example(capsys: pytest.CaptureFixture[str]) ->
     verbs = [c.callback.__name__.replace("_", "-") for c in cli.app.registered_commands if c.callback]
     assert set(verbs) == {
         "demo", "localize", "replay", "evaluate", "calibrate-covariance", "soak", "train", "synth",
-        "models", "config", "doctor"
+        "models", "config", "doctor", "export",
     }  # fmt: skip
     for verb in verbs:
         code, out, _ = run(capsys, verb, "--help")

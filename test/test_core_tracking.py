@@ -9,17 +9,8 @@ from scipy.stats import chi2
 
 from i2p_ros.core.config import TrackingSettings
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Pose, skew
-from i2p_ros.core.tracking import (
-    GIVEN_STD,
-    State,
-    Tracker,
-    _se3_left_jacobian,
-    adjoint,
-    from_camera_axes,
-    of_body,
-    to_camera_axes,
-)
+from i2p_ros.core.geometry import Pose, adjoint, from_camera_axes, skew, to_camera_axes
+from i2p_ros.core.tracking import GIVEN_STD, State, Tracker, _se3_left_jacobian, of_body
 from i2p_ros.core.types import PoseEstimate, Prior, Status
 
 HZ = 10.0
@@ -273,3 +264,14 @@ def test_a_pose_that_somebody_else_expects_gates_too():
         assert tracker.judge(START + k * STEP, localized(far, None, rng)).pose is None
     assert tracker.state is State.LOST and tracker.expected(START + k * STEP, known) is None  # it may be wrong
     assert tracker.judge(START + k * STEP, localized(far, None, rng)).pose is not None
+
+
+def test_row_53_a_covariance_that_is_not_finite_is_no_pose_and_spoils_no_prediction():
+    tracker, pose = Tracker(TrackingSettings()), Pose.exp([1, 2, 3, 0.1, 0.2, 0.3])
+    tracker.judge(START, PoseEstimate(Status.OK, pose=pose, covariance=R))
+    tracker.predict(START + STEP)
+    before = tracker.prediction
+    spoilt = tracker.judge(START + STEP, PoseEstimate(Status.OK, pose=pose, covariance=np.full((6, 6), np.nan)))
+    assert spoilt.pose is None and spoilt.status is Status.NONFINITE and tracker.state is State.TRACKING
+    tracker.predict(START + STEP)
+    np.testing.assert_array_equal(tracker.prediction.covariance, before.covariance)

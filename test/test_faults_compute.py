@@ -22,27 +22,27 @@ from i2p_ros.core.errors import DeviceError, MissingPackageError, ModelError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Status
 from i2p_ros.localizer import Localizer
-from i2p_ros.runtime.torch_runtime import TorchRuntime, choose_device
+from i2p_ros.runtime.torch_runtime import Arrays, TorchRuntime, choose_device
 from i2p_ros.runtime.weights import find_model, save_model
 
 
-class Failing(torch.nn.Module):
-    """The network, which raises the given errors first, one a call; it remembers how many points it was given."""
+class Failing(TorchRuntime):
+    """A runtime that raises the given errors first, one a call; it remembers how many points it was given."""
 
     def __init__(self, *errors: Exception) -> None:
-        super().__init__()
         torch.manual_seed(0)
-        self.network, self.errors, self.sizes = FAMILY.network(), list(errors), list[int]()
+        super().__init__(FAMILY.network(), "cpu")
+        self.errors, self.sizes = list(errors), list[int]()
 
-    def forward(self, **inputs: torch.Tensor) -> Any:
-        self.sizes.append(inputs["points"].shape[1])
+    def __call__(self, inputs: Arrays) -> dict[str, torch.Tensor]:
+        self.sizes.append(len(inputs["points"]))
         if self.errors:
             raise self.errors.pop(0)
-        return self.network(**inputs)
+        return super().__call__(inputs)
 
 
-def answer(network: torch.nn.Module, given: Pair) -> PoseEstimate:
-    return Localizer(FAMILY, TorchRuntime(network, "cpu"), Settings(), "x").localize_pair(given)
+def answer(runtime: TorchRuntime, given: Pair) -> PoseEstimate:
+    return Localizer(FAMILY, runtime, Settings(), "x").localize_pair(given)
 
 
 FULL = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
@@ -52,15 +52,14 @@ LOST = RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA 
 def test_row_45_a_full_gpu_gets_half_of_the_points(monkeypatch: pytest.MonkeyPatch) -> None:
     freed: list[bool] = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(True))
-    network = Failing(FULL)
-    estimate = answer(network, pair(cloud=street()))
-    assert network.sizes[1] == network.sizes[0] // 2 and freed == [True]
+    runtime = Failing(FULL)
+    estimate = answer(runtime, pair(cloud=street()))
+    assert runtime.sizes[1] == runtime.sizes[0] // 2 and freed == [True]
     assert estimate.status is not Status.NOT_PROCESSED
 
 
 def test_row_45_a_gpu_that_stays_full_gives_no_pose_and_the_next_pair_is_tried() -> None:
-    network = Failing(FULL, FULL)
-    localizer = Localizer(FAMILY, TorchRuntime(network, "cpu"), Settings(), "x")
+    localizer = Localizer(FAMILY, Failing(FULL, FULL), Settings(), "x")
     estimate = localizer.localize_pair(pair(cloud=street()))
     assert estimate.status is Status.NOT_PROCESSED and "out of memory" in estimate.reason and estimate.pose is None
     assert localizer.localize_pair(pair(cloud=street())).status is not Status.NOT_PROCESSED
@@ -137,8 +136,8 @@ def test_row_49_nothing_here_can_unpickle() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_row_53_an_answer_of_the_network_that_is_not_finite(value: float) -> None:
-    class Broken(torch.nn.Module):
-        def forward(self, **_: torch.Tensor) -> Any:
+    class Broken(Failing):
+        def __call__(self, inputs: Arrays) -> dict[str, torch.Tensor]:
             return {"pixels": torch.full((1, 2, 2, 2), value)}
 
     estimate = answer(Broken(), pair(cloud=street()))

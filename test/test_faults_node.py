@@ -19,7 +19,7 @@ from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from ros_graph import CAMERA, START, T_CAMERA_LIDAR, Graph, KnownLocalizer, estimate, values
+from ros_graph import CAMERA, START, T_CAMERA_LIDAR, estimate, made, values
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, PointCloud2, PointField
 from tf2_msgs.msg import TFMessage
@@ -30,7 +30,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import cloud_from_message, pose_from_transform, stamp_ns, transform_from_stamped
 from i2p_ros.core.types import PoseEstimate, Status
 from i2p_ros.ros import messages
-from i2p_ros.ros.localizer_node import StuckError
+from i2p_ros.ros.channel_node import StuckError
 
 STEP = 10**8
 T_BASE_CAMERA = Pose.from_rotvec([0.3, -0.1, 0.8], [1.5, 0.0, 1.2])
@@ -39,15 +39,7 @@ T_BASE_CAMERA = Pose.from_rotvec([0.3, -0.1, 0.8], [1.5, 0.0, 1.2])
 @pytest.fixture
 def make(ros_context):
     """Graphs that are taken down afterwards."""
-    graphs = []
-
-    def build(**parameters):
-        graphs.append(Graph(ros_context, KnownLocalizer(), **parameters))
-        return graphs[-1]
-
-    yield build
-    for graph in graphs:
-        graph.close()
+    yield from made(ros_context)
 
 
 def shifted(graph, index, stamp):
@@ -98,12 +90,12 @@ def swept(graph, index, T_odom_lidar, sweep_s):
     in_odom = np.random.default_rng(index).uniform(-30, 30, (500, 3))
     times = np.linspace(0, sweep_s, 500).astype(np.float32)
     seen = np.array([T_odom_lidar(t).inverse().apply(p[None])[0] for t, p in zip(times, in_odom, strict=True)])
-    made = cloud({**xyz(points=seen), "intensity": np.ones(500, "f4"), "t": times})
-    layout = {name: getattr(made, name) for name in ("height", "width", "point_step", "row_step", "is_dense")}
+    given = cloud({**xyz(points=seen), "intensity": np.ones(500, "f4"), "t": times})
+    layout = {name: getattr(given, name) for name in ("height", "width", "point_step", "row_step", "is_dense")}
     parts["points"] = PointCloud2(
         header=parts["points"].header,
-        fields=[PointField(**vars(field)) for field in made.fields],
-        data=array.array("B", made.data),
+        fields=[PointField(**vars(field)) for field in given.fields],
+        data=array.array("B", given.data),
         **layout,
     )
     return parts, in_odom

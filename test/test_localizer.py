@@ -18,7 +18,7 @@ from i2p_ros.core.types import PointCloud, Prior, Status
 from i2p_ros.localizer import Localizer
 from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.runtime.torch_runtime import Arrays, TorchRuntime
-from i2p_ros.runtime.weights import find_model, save_model
+from i2p_ros.runtime.weights import drives_of, find_model, save_model
 
 FAMILY = VP2P(TINY, MatchingSettings())
 
@@ -35,13 +35,26 @@ def test_a_saved_model_is_found_and_loaded(folder: Path) -> None:
     estimate = localizer.localize_pair(pair())
     assert estimate.status is not Status.OK  # random weights know nothing, and must not pretend to
     assert estimate.pose is None and estimate.reason
-    assert set(estimate.seconds) == {"prepare", "network", "match", "pose"}
+    assert set(estimate.seconds) == {
+        "prepare", "network", "image", "heads", "match", "pose",
+    }  # fmt: skip
 
 
 def test_the_same_pair_gets_the_same_answer(folder: Path) -> None:
     localizer = i2p.load(str(folder))
     first, second = (localizer.predict(pair()).candidates[0] for _ in range(2))
     assert (first.pixels == second.pixels).all() and (first.points == second.points).all()
+
+
+def test_weights_without_a_manifest_were_trained_on_nothing_that_is_known(folder: Path) -> None:
+    manifest = folder / "manifest.yaml"
+    (name,) = (entry := yaml.safe_load(manifest.read_text()))
+    entry[name]["trained"] = {"drives": ["0052"]}
+    manifest.write_text(yaml.safe_dump(entry))
+    weights = folder / entry[name]["file"]
+    assert drives_of(weights) == ["0052"]
+    manifest.unlink()
+    assert drives_of(weights) == []
 
 
 def test_weights_of_another_network_are_refused(folder: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from i2p_ros.networks.blocks.sparse import SparseConv, SparseUNet, Voxels, mean_by
+from i2p_ros.networks.blocks.sparse import FoldedSparseConv, Pyramid, SparseConv, SparseUNet, Voxels, mean_by
 
 
 def occupied(seed: int, cells: int = 40, size: int = 6, batch: int = 2) -> Tensor:
@@ -33,7 +33,7 @@ def test_submanifold_convolution_equals_dense_one_at_occupied_cells() -> None:
     conv, x = SparseConv(3, 5).double(), torch.randn(len(voxels), 3, dtype=torch.float64)
     dense = F.conv3d(dense_of(x, voxels.coords, 6), dense_weight(conv), padding=1)
     expected = dense.permute(0, 2, 3, 4, 1)[tuple(voxels.coords.T)]
-    torch.testing.assert_close(conv(x, voxels.neighbours()), expected)
+    torch.testing.assert_close(conv(x, voxels.neighbours), expected)
 
 
 def test_strided_and_inverse_convolution_equal_dense_ones() -> None:
@@ -45,7 +45,7 @@ def test_strided_and_inverse_convolution_equal_dense_ones() -> None:
     dense = F.conv3d(dense_of(x, voxels.coords, 6), dense_weight(conv), stride=2)
     torch.testing.assert_close(y, dense.permute(0, 2, 3, 4, 1)[tuple(coarse.coords.T)])
     up = F.conv_transpose3d(dense_of(y, coarse.coords, 3), dense_weight(back).transpose(0, 1), stride=2)
-    torch.testing.assert_close(back(y, down.transposed()), up.permute(0, 2, 3, 4, 1)[tuple(voxels.coords.T)])
+    torch.testing.assert_close(back(y, down.transposed), up.permute(0, 2, 3, 4, 1)[tuple(voxels.coords.T)])
 
 
 def test_gradients_agree_with_finite_differences() -> None:
@@ -54,14 +54,14 @@ def test_gradients_agree_with_finite_differences() -> None:
     x = torch.randn(len(voxels), 2, dtype=torch.float64, requires_grad=True)
 
     def run(x: Tensor, weight: Tensor) -> Tensor:
-        return torch.func.functional_call(conv, {"weight": weight}, (x, voxels.neighbours()))
+        return torch.func.functional_call(conv, {"weight": weight}, (x, voxels.neighbours))
 
     assert torch.autograd.gradcheck(run, (x, conv.weight))
 
 
 def test_cells_at_the_edge_have_no_neighbours_across_it() -> None:
     edge = Voxels(torch.tensor([[0, 0, 0, 0], [0, 0, 0, 2**17 - 1], [0, 0, 1, 2**17 - 1], [1, 0, 0, 0]]))
-    counts = edge.neighbours().counts
+    counts = edge.neighbours.counts
     assert sum(counts) == 4 + 2  # each cell itself, and the one true pair from both sides
 
 
@@ -79,10 +79,10 @@ def test_the_order_of_points_does_not_matter() -> None:
     order = torch.randperm(len(coords))
     context = torch.zeros(2, 3)
     with torch.no_grad():
-        xs, *rest = net.encode_points(coords, features)
-        here = net.decode_points(xs, *rest, context)
-        xs, *rest = net.encode_points(coords[order], features[order])
-        there = net.decode_points(xs, *rest, context)
+        here, there = (
+            net.decode_points(pyramid, net.encode_points(pyramid, x), context)
+            for pyramid, x in ((Pyramid.of_points(coords[rows], 2), features[rows]) for rows in (slice(None), order))
+        )
     torch.testing.assert_close(here[order], there, atol=1e-5, rtol=1e-4)
 
 
@@ -94,4 +94,14 @@ def test_spconv_gives_the_same_with_the_same_weights() -> None:
     theirs.load_state_dict({"weight": conv.weight.detach()})
     tensor = spconv.SparseConvTensor(x, voxels.coords.int(), [size] * 3, 2)
     with torch.no_grad():
-        torch.testing.assert_close(conv(x, voxels.neighbours()), theirs(tensor).features, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(conv(x, voxels.neighbours), theirs(tensor).features, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("cells", [2, 60])
+def test_a_folded_convolution_is_the_same_with_a_bias(cells: int) -> None:
+    voxels = Voxels(occupied(5, cells))
+    _, down = voxels.coarser()
+    for kernel, kernel_map in ((3, voxels.neighbours), (2, down), (2, down.transposed)):
+        conv, x = SparseConv(3, 5, kernel).double(), torch.randn(kernel_map.n_src, 3, dtype=torch.float64)
+        quick = FoldedSparseConv(conv.per_offset(), torch.arange(5.0).double())
+        torch.testing.assert_close(quick(x, kernel_map), conv(x, kernel_map) + torch.arange(5.0))

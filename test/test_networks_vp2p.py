@@ -16,15 +16,19 @@ from i2p_ros.networks.blocks.image import ImageUNet
 from i2p_ros.networks.blocks.point import PointNet, nearest
 from i2p_ros.networks.matching import coarse, mutual, peaks
 from i2p_ros.networks.vp2p import (
+    ENOUGH,
+    MOST_POINTS,
     SIZES,
     VP2P,
     VP2PSettings,
+    _between_rays,
     directions,
     frame_of,
     network_camera,
     network_image,
     point_features,
     seen_from,
+    shuffled,
     thinned,
 )  # fmt: skip
 
@@ -75,10 +79,34 @@ def test_points_are_thinned_evenly_and_bad_ones_left_out() -> None:
     cloud = street(20000)
     xyz = cloud.xyz.copy()
     xyz[:100], xyz[100:200], xyz[200] = np.nan, 1e30, np.inf
-    few = thinned(PointCloud(xyz, cloud.intensity), 1.0, 500, np.random.default_rng(0))
+    few = thinned(shuffled(PointCloud(xyz, cloud.intensity), np.random.default_rng(0)), 1.0, 500)
     assert len(few) == 500 and np.isfinite(few.xyz).all() and np.abs(few.xyz).max() < 50
-    cells = np.unique(np.floor(few.xyz - np.median(PointCloud(xyz).finite().xyz, axis=0)), axis=0)
-    assert len(cells) == 500
+    looked_at = shuffled(PointCloud(xyz), np.random.default_rng(0)).xyz[:ENOUGH]
+    assert len(np.unique(np.floor(few.xyz - np.median(looked_at, axis=0)), axis=0)) == 500
+
+
+def test_huge_clouds_are_bounded_without_leaving_a_place_out() -> None:
+    rng = np.random.default_rng(0)
+    xyz = rng.normal(0.0, [20.0, 20.0, 1.0], (400_000, 3)).astype(np.float32)
+    xyz[::7] = np.nan
+    few = shuffled(PointCloud(xyz, np.ones(len(xyz), np.float32)), np.random.default_rng(0))
+    assert len(few) == MOST_POINTS and np.isfinite(few.xyz).all()
+    assert {tuple(p) for p in few.xyz[:1000]} <= {tuple(p) for p in xyz}
+    before, after = (
+        np.histogram2d(*p[:, :2].T, bins=12, range=[[-60, 60]] * 2)[0] for p in (xyz[~np.isnan(xyz[:, 0])], few.xyz)
+    )
+    assert (after[before > 100] > 0).all()
+    assert (shuffled(PointCloud(xyz), np.random.default_rng(0)).xyz == few.xyz).all()
+    all_ = shuffled(PointCloud(xyz[:1000]), np.random.default_rng(0)).xyz
+    assert sorted(map(tuple, all_)) == sorted(map(tuple, PointCloud(xyz[:1000]).finite().xyz))
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.5, 0.7), (-1.9, 1.9), (0.2, 1.8), (-2.4, -0.1), (-1.7, 1.7)])
+def test_points_between_two_rays_are_those_of_their_angles(low: float, high: float) -> None:
+    x, y = np.random.default_rng(3).normal(size=(2, 5000)).astype(np.float32)
+    angle = np.arctan2(y, x)
+    clear = (np.abs(angle - low) > 1e-5) & (np.abs(angle - high) > 1e-5)
+    assert (_between_rays(x, y, low, high) == ((angle > low) & (angle < high)))[clear].all()
 
 
 @pytest.mark.parametrize("xyz", [np.zeros((0, 3)), np.full((5000, 3), np.nan), np.ones((5000, 3))])
@@ -127,7 +155,7 @@ def test_matches_of_planted_descriptors_are_found_to_a_fraction_of_a_pixel() -> 
 
 def test_mutual_matches_of_each_view_are_those_of_brute_force() -> None:
     rng = np.random.default_rng(1)
-    similarity, sector = rng.normal(size=(90, 50)).astype(np.float32), rng.integers(0, 6, 90)
+    similarity, sector = rng.normal(size=(90, 50)).astype(np.float32), np.sort(rng.integers(0, 6, 90))
     views = rng.random((4, 6)) < 0.5
     for view, (row, cell) in zip(views, mutual(similarity, sector, views, 600), strict=True):
         rows = np.flatnonzero(view[sector])
@@ -241,7 +269,8 @@ def test_matches_about_a_guess_are_points_of_the_given_cloud() -> None:
     (matches,) = prediction.candidates
     cloud = {tuple(p) for p in np.round(given.cloud.xyz.astype(float), 3)}
     assert len(matches) and {tuple(p) for p in np.round(matches.points, 3)} <= cloud
-    np.testing.assert_allclose(frame_of(GUESS).apply(prediction.agreement.points), inputs["points"], atol=1e-4)
+    judged, asked = frame_of(GUESS).apply(prediction.agreement.points), inputs["points"]
+    np.testing.assert_allclose(judged[np.lexsort(judged.T)], asked[np.lexsort(asked.T)], atol=1e-4)
 
 
 def test_a_guess_that_sees_nothing_is_refused() -> None:

@@ -83,7 +83,7 @@ def test_every_package_of_ros_that_is_imported_is_a_dependency(manifest):
 
 def test_entry_points_exist(arguments):
     scripts = dict(entry.split(" = ") for entry in arguments["entry_points"]["console_scripts"])
-    assert {"i2p", "localizer", "replay"} == scripts.keys()
+    assert {"i2p", "localizer", "drift_monitor", "replay"} == scripts.keys()
     pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
     pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.py)")
     for target in scripts.values():
@@ -96,7 +96,7 @@ def test_pins_of_ros_agree(arguments):
     assert set(arguments["extras_require"]["ros"]) <= pins
     names = {re.split(r"[=<>]", pin)[0].lower() for pin in pins}
     extras = arguments["extras_require"]
-    for requirement in arguments["install_requires"] + extras["train"] + extras["dev"]:
+    for requirement in arguments["install_requires"] + extras["train"] + extras["parquet"] + extras["dev"]:
         assert re.split(r"[=<>]", requirement)[0].lower() in names
 
 

@@ -19,7 +19,7 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, so3_log
 from i2p_ros.core.types import Agreement, Correspondences, Prediction, Prior, Status
 from i2p_ros.pnp import Calibration, Look, NoPoseError, best_of, locate, propose
-from i2p_ros.pnp.agreement import _rotation_vectors
+from i2p_ros.pnp.agreement import _agreement, _rotation_vectors
 
 LENS = Camera(360.0, 350.0, 250.0, 90.0, 512, 160, "plumb_bob", (-0.3, 0.1, 1e-3, -1e-3, 0.0))
 ELSEWHERE = Pose.from_rotvec([0.0, 0.0, 2.0], [4.0, 1.0, 0.0])
@@ -241,8 +241,7 @@ def test_a_pose_that_sees_too_little_itself_is_never_given() -> None:
         few = np.r_[np.flatnonzero(seen)[:45], beside[np.argsort(off[beside])][:40]]
         cut = Agreement(agreement.points[few], agreement.similarity[few], agreement.camera)
         estimate = locate(replace(world.prediction, agreement=cut), CAMERA)
-        refused = estimate.status is Status.NO_CONSENSUS
-        assert refused or (estimate.evidence is not None and estimate.evidence.agreement > 0.3)
+        assert estimate.pose is None or (estimate.evidence is not None and estimate.evidence.agreement > 0.3)
 
 
 def test_a_closer_look_has_the_last_word_unless_it_sees_nothing() -> None:
@@ -328,3 +327,30 @@ def test_a_calibration_scales_deviations_and_sets_the_least_confidence() -> None
     refused = locate(world.prediction, CAMERA, calibration=strict)
     assert refused.status is Status.UNCERTAIN and "pnp.min_confidence" in refused.reason
     assert locate(world.prediction, CAMERA, PnpSettings(min_confidence=0.0), strict).status is Status.OK
+
+
+@pytest.mark.parametrize(("fitted_on", "enough", "looks"), [("some", 0.5, 1), ("some", 1.1, 3), ("", 0.5, 3)])
+def test_looks_end_where_a_calibrated_model_has_no_doubt(fitted_on: str, enough: float, looks: int) -> None:
+    world, taken = planted(8), list[Pose | None]()
+    guess = Pose(world.truth.rotation, world.truth.translation + 0.3)
+
+    def look(pose: Pose | None) -> Look:
+        taken.append(pose)
+        return Look(world.prediction, pose)
+
+    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on)
+    settings = PnpSettings(enough_confidence=enough, max_rival=10.0)
+    best_of((look(pose) for pose in (guess, guess)), CAMERA, settings, sure, closer=look)
+    assert len(taken) == looks
+
+
+def test_agreement_far_from_the_origin_is_as_near() -> None:
+    world, far = planted(9), np.array([4000.0, -7000.0, 50.0])
+    T = Pose(world.truth.rotation, world.truth.translation - world.truth.rotation @ far)
+    points = world.prediction.agreement.points.astype(np.float64)
+    rows = np.arange(len(points))
+    here, there = (
+        _agreement(world.prediction.agreement, rows, p, pose.rotation[None], pose.translation[None])
+        for p, pose in ((points, world.truth), (points + far, T))
+    )
+    np.testing.assert_allclose(there, here, atol=1e-4)

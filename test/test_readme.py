@@ -53,7 +53,8 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 def test_commands(command: str, folder: Path) -> None:
     done = run([sys.executable, "-m", "i2p_ros", *shlex.split(command)[1:]], folder)
     no_pose = command.startswith("i2p localize") and done.returncode == 3
-    assert done.returncode == 0 or no_pose, done.stderr
+    unsure = command.startswith("i2p monitor") and done.returncode == 6  # three pairs are too few
+    assert done.returncode == 0 or no_pose or unsure, done.stderr
     assert "Traceback" not in done.stderr
 
 

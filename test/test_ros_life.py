@@ -17,50 +17,19 @@ pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
 pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.py)")
 
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState, GetState
-from ros_graph import Graph, KnownLocalizer, Samples
+from rclpy.node import Node
+from ros_graph import KnownLocalizer, Managed, Samples, made
 
 from i2p_ros.core.config import ReplaySettings
 from i2p_ros.core.errors import ModelError
-from i2p_ros.ros import localizer_node
+from i2p_ros.ros import channel_node, localizer_node
 from i2p_ros.ros.playing import replay
-
-
-class Managed(Graph):
-    """A node that others start, and the calls that they use."""
-
-    def ask(self, kind, name, request):
-        client = self.tester.create_client(kind, f"/localizer/{name}")
-        assert self.until(client.service_is_ready)
-        future = client.call_async(request)
-        assert self.until(future.done)
-        self.tester.destroy_client(client)
-        return future.result()
-
-    def change(self, transition):
-        return self.ask(ChangeState, "change_state", ChangeState.Request(transition=Transition(id=transition))).success
-
-    def label(self):
-        return self.ask(GetState, "get_state", GetState.Request()).current_state.label
-
-    def joined(self):
-        return self.tester.count_publishers("/diagnostics") > 0
 
 
 @pytest.fixture
 def make(ros_context):
     """Graphs that are taken down afterwards."""
-    graphs = []
-
-    def build(localizer=None, **parameters):
-        graphs.append(Managed(ros_context, localizer or KnownLocalizer(), **parameters))
-        return graphs[-1]
-
-    yield build
-    for graph in graphs:
-        graph.close()
-    graphs.clear()
-    gc.collect()  # rclpy's services of a lifecycle are heard until their state machine is collected
+    yield from made(ros_context, Managed)
 
 
 CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
@@ -85,6 +54,19 @@ def test_others_may_lead_it_through_its_states(make):
     assert graph.play(graph.messages())["status"] == "ok"
     assert graph.change(DEACTIVATE) and graph.until(lambda: not graph.points.get_subscription_count())
     assert graph.change(CLEANUP) and graph.label() == "unconfigured"
+
+
+def test_a_node_that_is_destroyed_is_heard_no_more(make):
+    graph = make()
+    names = ("change_state", "get_state", "trigger")
+    witness = Node("witness", context=graph.node.context, use_global_arguments=False)
+    assert graph.until(lambda: all(witness.count_services(f"/localizer/{name}") for name in names))
+    graph.close()
+    end = time.monotonic() + 5.0
+    while any(witness.count_services(f"/localizer/{name}") for name in names) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(witness.count_services(f"/localizer/{name}") for name in names)
+    witness.destroy_node()
 
 
 def test_row_61_a_transition_that_there_is_not_is_refused_and_the_node_lives_on(make):
@@ -134,19 +116,29 @@ class Weighty(KnownLocalizer):
         self.weights = np.ones(50 * 2**20 // 8)
 
 
+@pytest.fixture
+def little_garbage():
+    """What other tests left is not looked through each time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("little_garbage")
 def test_a_hundred_cycles_give_everything_back(make, monkeypatch):
     monkeypatch.setattr(localizer_node, "_loaded", lambda settings: Weighty())
     graph = make(node__autostart=False, tracking__prior="odometry")
     graph.node._given = None
     used, entities = [], []
     for cycle in range(100):
-        assert graph.node.trigger_configure() == localizer_node.SUCCESS
-        assert graph.node.trigger_activate() == localizer_node.SUCCESS
+        assert graph.node.trigger_configure() == channel_node.SUCCESS
+        assert graph.node.trigger_activate() == channel_node.SUCCESS
         if cycle % 10 == 0:  # with a pair now and then
             graph.send(graph.messages(cycle))
         graph.until(lambda: False, 0.02)
-        assert graph.node.trigger_deactivate() == localizer_node.SUCCESS
-        assert graph.node.trigger_cleanup() == localizer_node.SUCCESS
+        assert graph.node.trigger_deactivate() == channel_node.SUCCESS
+        assert graph.node.trigger_cleanup() == channel_node.SUCCESS
         used.append(rss_mb())
         entities.append(
             (len(list(graph.node.publishers)), len(list(graph.node.subscriptions)), len(list(graph.node.timers)))

@@ -12,7 +12,7 @@ rclpy = pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
 pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.py)")
 
 from builtin_interfaces.msg import Time  # noqa: E402
-from ros_graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer, estimate, sample, values  # noqa: E402
+from ros_graph import START, T_CAMERA_LIDAR, estimate, made, sample, values  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CompressedImage  # noqa: E402
 from tf2_ros import StaticTransformBroadcaster  # noqa: E402
@@ -27,15 +27,7 @@ from i2p_ros.ros import messages  # noqa: E402
 @pytest.fixture
 def make(ros_context):
     """Graphs that are taken down afterwards."""
-    graphs = []
-
-    def build(**parameters):
-        graphs.append(Graph(ros_context, KnownLocalizer(), **parameters))
-        return graphs[-1]
-
-    yield build
-    for graph in graphs:
-        graph.close()
+    yield from made(ros_context)
 
 
 def test_a_pair_gives_pose_tf_and_status(make):
@@ -158,7 +150,7 @@ def test_a_covariance_that_is_not_finite_is_not_published(make):
     graph = make()
     spoilt = PoseEstimate(Status.OK, pose=T_CAMERA_LIDAR, covariance=np.full((6, 6), np.nan))
     graph.localizer.answer = lambda pair: spoilt
-    assert graph.play(graph.messages())["status"] == "bad_input"
+    assert graph.play(graph.messages())["status"] == "nonfinite"
     assert not graph.heard["/localizer/pose"] and not graph.heard["/tf"]
 
 
@@ -257,4 +249,4 @@ def test_diagnostics_say_what_is_missing_and_then_that_all_is_well(make):
         index += 1
     last = reports[-1].status[0]
     assert last.level == messages.OK and last.name == "/localizer: localization" and last.hardware_id == "camera"
-    assert values(reports[-1])["model"] == "a localizer that knows"
+    assert values(reports[-1])["runtime"] == "a localizer that knows"

@@ -113,3 +113,27 @@ def test_every_parameter_has_a_description():
 def test_the_table_of_parameters_is_that_of_the_code():
     written = (Path(__file__).parents[1] / "docs" / "parameters.md").read_text()
     assert written == table(), "write it anew: i2p config --table > docs/parameters.md"
+
+
+@pytest.mark.parametrize("given", [{"model": "x", "model.foo": 3}, {"model.foo": 3, "model": "x"}, {"model.foo": 3}])
+def test_a_setting_is_no_group(make, given):
+    with pytest.raises(SettingsError, match="model"):
+        declared_settings(make(**given))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("pairing.slop_s", 1e300),
+        ("pairing.time_offset_s", 1e12),
+        ("pairing.image_time_offset_s", -1e300),
+        ("node.diagnostics_s", 1e300),
+        ("node.diagnostics_s", 1e-12),
+        ("node.transform_tolerance_s", 1e300),
+        ("tracking.speed_std", 1e300),
+        ("tracking.turn_acceleration_deg", 1e300),
+    ],
+)
+def test_a_number_that_no_clock_or_covariance_can_hold_is_refused(make, name, value):
+    with pytest.raises(SettingsError, match=name):
+        declared_settings(make(**{name: value}))

@@ -18,7 +18,7 @@ pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.p
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.parameter import Parameter
-from ros_graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer, estimate, sample
+from ros_graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer, estimate, made, sample
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
 from visualization_msgs.msg import Marker, MarkerArray
@@ -36,33 +36,17 @@ from i2p_ros.ros.calibration import centre_of, roll_pitch_yaw
 @pytest.fixture
 def make(ros_context):
     """Graphs that are taken down afterwards."""
-    graphs = []
-
-    def build(**parameters):
-        graphs.append(Graph(ros_context, KnownLocalizer(), **parameters))
-        return graphs[-1]
-
-    yield build
-    for graph in graphs:
-        graph.close()
-
-
-def ask(graph, name, kind=Trigger, **values):
-    client = graph.tester.create_client(kind, f"/localizer/{name}")
-    assert graph.until(client.service_is_ready)
-    future = client.call_async(kind.Request(**values))
-    assert graph.until(future.done)
-    return future.result()
+    yield from made(ros_context)
 
 
 def test_a_node_that_is_not_enabled_refuses_pairs_but_for_those_asked_for(make):
     graph = make()
-    assert ask(graph, "set_enabled", SetBool, data=False).success
+    assert graph.ask(SetBool, "set_enabled", data=False).success
     said = graph.play(graph.messages(0))
     assert (said["status"], said["reason"]) == ("not_processed", "disabled") and not graph.localizer.pairs
-    assert ask(graph, "trigger").success
+    assert graph.ask(Trigger, "trigger").success
     assert [graph.play(graph.messages(k))["status"] for k in (1, 2)] == ["ok", "not_processed"]
-    assert ask(graph, "set_enabled", SetBool, data=True).success
+    assert graph.ask(SetBool, "set_enabled", data=True).success
     assert graph.play(graph.messages(3))["status"] == "ok"
 
 
@@ -70,20 +54,20 @@ def test_after_a_reset_nothing_is_expected(make):
     graph = make(tracking__prior="constant_velocity", tracking__speed_std=0.1)
     for k in range(3):
         graph.play(graph.messages(k))
-    assert graph.localizer.priors[2] is not None and ask(graph, "reset").success
+    assert graph.localizer.priors[2] is not None and graph.ask(Trigger, "reset").success
     graph.localizer.answer = lambda pair: estimate(Pose.exp([0, 0, 60, 0, 1, 0]) @ T_CAMERA_LIDAR)
     assert graph.play(graph.messages(3))["status"] == "ok" and graph.localizer.priors[3] is None
 
 
 def test_a_calibration_is_saved_in_three_forms_that_agree(make, tmp_path):
     graph = make(node__calibration_dir=str(tmp_path / "new"))
-    answer = ask(graph, "save_calibration")
+    answer = graph.ask(Trigger, "save_calibration")
     assert not answer.success and "nothing to save" in answer.message
     offsets = np.random.default_rng(0).normal(size=(7, 6)) * 1e-3
     for k, offset in enumerate(offsets):
         graph.localizer.answer = lambda pair, d=offset: estimate(T_CAMERA_LIDAR.retract(d))
         graph.play(graph.messages(k))
-    assert ask(graph, "save_calibration").success
+    assert graph.ask(Trigger, "save_calibration").success
     files = {path.suffix: path.read_text() for path in (tmp_path / "new").iterdir()}
     known = yaml.safe_load(files[".yaml"])
     truth = T_CAMERA_LIDAR.retract(np.median(offsets, axis=0)).inverse()
@@ -104,7 +88,7 @@ def test_a_calibration_that_cannot_be_written_is_said(make, tmp_path):
     (tmp_path / "file").write_text("")
     graph = make(node__calibration_dir=str(tmp_path / "file"))
     graph.play(graph.messages())
-    answer = ask(graph, "save_calibration")
+    answer = graph.ask(Trigger, "save_calibration")
     assert not answer.success and "cannot write" in answer.message
     assert graph.play(graph.messages(1))["status"] == "ok"
 
@@ -237,6 +221,9 @@ def test_two_cameras_and_two_lidars_share_one_model(ros_context):
         (status,) = rig.heard[f"/localizer/{channel}/status"]
         assert status.status[0].hardware_id == channel.split("/")[0] and status.header.frame_id == channel.split("/")[1]
     assert len(rig.localizer.pairs) == 4
+    assert rig.until(lambda: len(rig.heard["/tf"]) == 4)
+    sent = {(t.header.frame_id, t.child_frame_id) for message in rig.heard["/tf"] for t in message.transforms}
+    assert sent == {(lidar, f"{camera}_estimated_{lidar}") for camera, lidar in (c.split("/") for c in channels)}
     assert rig.until(lambda: len(rig.heard["/diagnostics"][-1].status) == 4)
     assert {re.sub(".*localization", "", s.name) for s in rig.heard["/diagnostics"][-1].status} == {
         f" {channel.replace('/', ' ')}" for channel in channels

@@ -72,15 +72,23 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_two_processes_learn_what_one_does(whole: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in a process of its own, as sums there may be rounded otherwise than after all other tests."""
+    out = tmp_path_factory.mktemp("run") / "alone"
+    subprocess.run([sys.executable, JOB, out], env=PYTHON, check=True)
+    return out
+
+
+def test_two_processes_learn_what_one_does(alone: Path, tmp_path: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     done = subprocess.run([*torchrun, JOB, tmp_path / "two"], env=PYTHON, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads((tmp_path / "two" / "throughput.json").read_text())["processes"] == 2
-    assert_same(whole, tmp_path / "two", rtol=1e-5, atol=1e-7)
+    assert_same(alone, tmp_path / "two", rtol=1e-5, atol=1e-7)
 
 
-def test_a_killed_run_continues_as_if_nothing_had_been(whole: Path, tmp_path: Path) -> None:
+def test_a_killed_run_continues_as_if_nothing_had_been(alone: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed"
     job = subprocess.Popen([sys.executable, JOB, out, "training.checkpoint_s=0.05"], env=PYTHON, stderr=subprocess.PIPE)
     try:
@@ -90,9 +98,9 @@ def test_a_killed_run_continues_as_if_nothing_had_been(whole: Path, tmp_path: Pa
         assert job.wait() == -signal.SIGKILL, job.stderr and job.stderr.read()
     finally:
         job.kill()
-    before = run(out, about={"command": "i2p train", "drives": ["a"]})
-    assert 0 < before.throughput["samples"] <= 12
-    assert_same(whole, out, rtol=0, atol=0)
+    subprocess.run([sys.executable, JOB, out], env=PYTHON, check=True)
+    assert 0 < json.loads((out / "throughput.json").read_text())["samples"] <= 12
+    assert_same(alone, out, rtol=0, atol=0)
 
 
 def test_a_run_that_fails_in_a_save_continues_from_the_one_before(

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from i2p_ros.core.errors import SettingsError, one_line
 
@@ -21,7 +22,7 @@ class _Group(BaseModel):
 class MatchingSettings(_Group):
     """From descriptors to matches."""
 
-    max_points: int = Field(3072, ge=16, description="points that are matched; times max_pixels, it bounds the memory")
+    max_points: int = Field(1024, ge=16, description="points that are matched; times max_pixels, it bounds the memory")
     max_pixels: int = Field(5120, ge=16, description="cells of the image that they are compared with")
     max_matches: int = Field(600, ge=8, description="matches with the highest similarity that are kept of a direction")
     views: int = Field(8, ge=1, description="directions that the camera is looked for in")
@@ -43,6 +44,9 @@ class PnpSettings(_Group):
     max_std_deg: float = Field(10.0, gt=0, description="a larger deviation about any axis is degenerate")
     max_rival: float = Field(
         0.8, gt=0, description="another pose with a larger share of this one's support or likelihood: uncertain"
+    )
+    enough_confidence: float = Field(
+        0.985, ge=0, description="a calibrated model looks no closer at a pose of this confidence; above 1: always"
     )
     min_confidence: float = Field(
         -1.0, ge=-1, le=1, description="a pose of less confidence is withheld; -1: what the model was calibrated to"
@@ -68,9 +72,9 @@ class SyntheticSettings(_Group):
 class PairingSettings(_Group):
     """Images and clouds that belong together, by header time."""
 
-    slop_s: float = Field(0.05, gt=0, description="largest gap between an image and its cloud, s")
-    time_offset_s: float = Field(0.0, description="added to cloud stamps before pairing, s")
-    image_time_offset_s: float = Field(0.0, description="added to image stamps before pairing, s")
+    slop_s: float = Field(0.05, gt=0, le=60, description="largest gap between an image and its cloud, s")
+    time_offset_s: float = Field(0.0, ge=-2e9, le=2e9, description="added to cloud stamps before pairing, s")
+    image_time_offset_s: float = Field(0.0, ge=-2e9, le=2e9, description="added to image stamps before pairing, s")
     use_arrival_time: bool = Field(
         False, description="pair live messages by when they arrive: for drivers that set no usable stamp"
     )
@@ -88,15 +92,22 @@ class TrackingSettings(_Group):
         22.5, gt=0, description="squared Mahalanobis distance off the expected pose beyond which a pose is withheld"
     )
     lost_after: int = Field(5, ge=1, description="pairs in a row without a pose, after which nothing is expected")
-    forget_after_s: float = Field(3.0, gt=0, description="time without a pose, after which nothing is expected, s")
-    prior_std_m: float = Field(
-        1.0, gt=0, description="an expectation less sure than this is not handed to the localizer; of tf: its deviation"
+    forget_after_s: float = Field(
+        3.0, gt=0, le=3600, description="time without a pose, after which nothing is expected, s"
     )
-    prior_std_deg: float = Field(10.0, gt=0, description="the same for its rotation")
-    speed_std: float = Field(10.0, gt=0, description="speed before any is known, m/s")
-    turn_std_deg: float = Field(30.0, gt=0, description="rate of turn before any is known, deg/s")
-    acceleration: float = Field(2.0, gt=0, description="how much speed changes in a second, m/s")
-    turn_acceleration_deg: float = Field(20.0, gt=0, description="how much the rate of turn changes in a second, deg/s")
+    prior_std_m: float = Field(
+        1.0,
+        gt=0,
+        le=1e4,
+        description="an expectation less sure than this is not handed to the localizer; of tf: its deviation",
+    )
+    prior_std_deg: float = Field(10.0, gt=0, le=360, description="the same for its rotation")
+    speed_std: float = Field(10.0, gt=0, le=1e4, description="speed before any is known, m/s")
+    turn_std_deg: float = Field(30.0, gt=0, le=1e4, description="rate of turn before any is known, deg/s")
+    acceleration: float = Field(2.0, gt=0, le=1e4, description="how much speed changes in a second, m/s")
+    turn_acceleration_deg: float = Field(
+        20.0, gt=0, le=1e5, description="how much the rate of turn changes in a second, deg/s"
+    )
     odometry_error: float = Field(0.05, ge=0, lt=1, description="share of its way and turn that odometry is off")
 
 
@@ -118,21 +129,22 @@ class NodeSettings(_Group):
     base_frame: str = Field("", description="frame whose pose is published, known to tf; empty: the camera's")
     tf_mode: Literal["none", "estimate", "map_to_odom"] = Field(
         "estimate",
-        description="what is sent to tf: <cloud frame> -> <camera frame>_estimated, or <cloud frame> -> odom_frame",
+        description="what is sent to tf: <cloud frame> -> <camera frame>_estimated (_<lidar>, of named lidars), or "
+        "<cloud frame> -> odom_frame",
     )
     odom_frame: str = Field("odom", min_length=1, description="frame of the odometry, above the camera in tf")
     tf_timeout_s: float = Field(0.1, ge=0, le=5, description="longest wait for a transform that is not there yet, s")
     motion_compensation: bool = Field(
         True, description="undo the motion within a cloud, where its points have times and tf has the way in odom_frame"
     )
-    transform_tolerance_s: float = Field(0.1, ge=0, description="how far map_to_odom is dated ahead, s")
+    transform_tolerance_s: float = Field(0.1, ge=0, le=10, description="how far map_to_odom is dated ahead, s")
     estimated_suffix: str = Field("_estimated", min_length=1, description="ending of the frame that is sent to tf")
     diagonal_covariance: bool = Field(
         False, description="publish variances alone: nav2 refuses the negative entries that a covariance has"
     )
     calibration_dir: str = Field("~/.ros/i2p_ros", min_length=1, description="folder that ~/save_calibration writes to")
     overlay_hz: float = Field(5.0, gt=0, description="most overlays, aligned clouds and matches a second")
-    diagnostics_s: float = Field(1.0, gt=0, description="time between diagnostics, s")
+    diagnostics_s: float = Field(1.0, ge=0.01, le=3600, description="time between diagnostics, s")
     warn_after_s: float = Field(1.0, gt=0, description="silence of image or points that is a warning, s")
     error_after_s: float = Field(5.0, gt=0, description="silence of image or points that is an error, s")
     stale_after_s: float = Field(
@@ -143,6 +155,15 @@ class NodeSettings(_Group):
         ge=0,
         description="time for one pair after which the node ends itself, with exit code 1, s; 0: never",
     )
+
+    @field_validator("cameras", "lidars")
+    @classmethod
+    def _begin_topics(cls, listed: str) -> str:
+        names = [name.strip() for name in listed.split(",") if name.strip()]
+        sound = all(re.fullmatch(r"[A-Za-z_]\w*(/[A-Za-z_]\w*)*", name, re.ASCII) for name in names)
+        if not sound or len(set(names)) < len(names):
+            raise ValueError("names that topics can begin with, each once and with commas between, such as left,right")
+        return listed
 
 
 class ReplaySettings(_Group):
@@ -159,6 +180,68 @@ class ReplaySettings(_Group):
     image_transport: Literal["raw", "compressed"] = Field("raw", description="send `image`, or `image/compressed`")
     localizer: str = Field("localizer", min_length=1, description="name of the localizer node")
     timeout_s: float = Field(60.0, gt=0, description="longest wait for the localizer, s")
+
+
+class RefinementSettings(_Group):
+    """The refinement of a drift around the nominal calibration."""
+
+    width: int = Field(1280, ge=64, description="wider images are made smaller, px")
+    columns: int = Field(16, ge=2, le=256, description="cells across the image, in each of which points are compared")
+    min_points: int = Field(24, ge=8, description="cells with fewer points are left out")
+    max_points: int = Field(5000, ge=100, description="most points of a frame")
+    border: float = Field(
+        0.02, ge=0, lt=0.2, description="so near the image's border no points are taken, of its width"
+    )
+    max_m: float = Field(0.3, gt=0, description="deviation of a drift that is expected before any is seen, m")
+    max_deg: float = Field(3.0, gt=0, description="the same of its rotation, deg")
+    iterations: int = Field(12, ge=1, description="most steps on one level of the images")
+
+
+class MonitorSettings(_Group):
+    """From pairs to windows, and where what was found is kept."""
+
+    rate_hz: float = Field(2.0, ge=1e-3, le=1e3, description="pairs a second that are looked at")
+    window: int = Field(10, ge=1, le=200, description="pairs of a window, which gives one estimate")
+    looks: int = Field(
+        2, ge=0, description="pairs of a window that the network looks at, for drifts of any size; 0: it is not loaded"
+    )
+    min_change: float = Field(
+        6.0, ge=0, description="a pair whose image differs less from that of the pair before is left out, grey levels"
+    )
+    vehicle: str = Field("vehicle", min_length=1, description="name of the vehicle in the history")
+    history: str = Field("", description="SQLite file that estimates and verdicts are kept in; empty: none")
+    retention_days: float = Field(365.0, gt=0, description="older records are removed, days")
+    nominal: str = Field(
+        "tf", min_length=1, description="nominal calibration: tf, or a file: URDF, or YAML as ~/save writes it"
+    )
+
+
+class WatchSettings(_Group):
+    """The sequential test of drift estimates. `_m` and `_deg` are of each axis."""
+
+    false_alarms_per_day: float = Field(0.1, gt=0, description="of a calibration that has not moved, at most")
+    tolerance_m: float = Field(0.015, ge=0, description="a smaller drift is a warning, not an alarm, m")
+    tolerance_deg: float = Field(0.1, ge=0, description="the same of rotation, deg")
+    systematic_m: float = Field(
+        0.03,
+        ge=0,
+        description="how far all estimates may be off alike at a true calibration, before one is accepted, m",
+    )
+    systematic_deg: float = Field(0.2, ge=0, description="the same of rotation, deg")
+    accepted_m: float = Field(0.01, ge=0, description="the same of differences to a state that was accepted, m")
+    accepted_deg: float = Field(0.05, ge=0, description="the same of rotation, deg")
+    inflation: float = Field(1.5, ge=1, description="factor on the variance of estimates")
+    correlation: float = Field(0.0, ge=0, lt=1, description="of successive estimates, as expected before any are seen")
+    memory: int = Field(64, ge=4, description="estimates that are averaged at most")
+    unseen_m: float = Field(0.1, gt=0, description="an axis whose detectable drift is larger is not observed, m")
+    unseen_deg: float = Field(0.5, gt=0, description="the same of rotation, deg")
+    min_nats: float = Field(20.0, ge=0, description="estimates of less information a frame are of a poor scene")
+    max_speed: float = Field(40.0, gt=0, description="faster estimates are left out, m/s")
+    max_turn_deg_s: float = Field(20.0, gt=0, description="estimates of faster turns are left out, deg/s")
+    baseline_m: float = Field(0.005, ge=0, description="largest slow variation that is learned as normal, m")
+    baseline_deg: float = Field(0.02, ge=0, description="the same of rotation, deg")
+    baseline_days: float = Field(1.0, gt=0, description="time that the slow variation is averaged over, days")
+    stale_s: float = Field(120.0, gt=0, description="time without an estimate after which nothing is sure, s")
 
 
 class TrainingSettings(_Group):
@@ -208,7 +291,19 @@ class Settings(_Group):
 
     model: str = Field("vp2p-small", description="name of an entry in models/manifest.yaml, or a folder with one")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="what the network runs on; auto: CUDA if usable")
+    backend: Literal["auto", "torch", "tensorrt"] = Field(
+        "auto", description="what runs the network; auto: TensorRT on a GPU where it is installed, else PyTorch"
+    )
+    precision: Literal["auto", "float32", "bf16", "float16"] = Field(
+        "auto", description="of the dense parts; auto: the quickest of those that agree with float32 on this machine"
+    )
+    engine_cache_dir: str = Field(
+        "~/.cache/i2p_ros", min_length=1, description="folder for compiled engines; nobody else may write to it"
+    )
     threads: int = Field(1, ge=1, le=256, description="threads inside one operator")
+    branches: int = Field(
+        2, ge=1, le=2, description="threads of the network on the CPU; 2: pixels and points beside each other"
+    )
     matching: MatchingSettings = MatchingSettings()
     pnp: PnpSettings = PnpSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
@@ -217,6 +312,9 @@ class Settings(_Group):
     node: NodeSettings = NodeSettings()
     replay: ReplaySettings = ReplaySettings()
     training: TrainingSettings = TrainingSettings()
+    refinement: RefinementSettings = RefinementSettings()
+    monitor: MonitorSettings = MonitorSettings()
+    watch: WatchSettings = WatchSettings()
 
 
 def load_settings(files: Iterable[Path] = (), overrides: Iterable[str] = (), base: Settings | None = None) -> Settings:

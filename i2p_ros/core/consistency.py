@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from i2p_ros.core.geometry import Array, Pose, skew
+from i2p_ros.core.geometry import Array, Pose, to_camera_axes
 
 AXES = ("right", "down", "forward", "about_right", "about_down", "about_forward")  # of the camera
 LEVELS = (0.5, 0.9, 0.95, 0.99)
@@ -29,10 +29,8 @@ def camera_error(T_estimated: Pose, covariance: Array, T_true: Pose) -> tuple[Ar
     """
     centre = T_estimated.inverse().translation
     error = Pose(T_estimated.rotation, np.zeros(3)).local(Pose(T_true.rotation, T_true.apply(centre)))
-    j = np.eye(6)
-    j[:3, 3:] = skew(T_estimated.translation)
     with np.errstate(invalid="ignore", over="ignore"):  # `normalised` refuses what is not finite
-        return error, j @ covariance @ j.T
+        return error, to_camera_axes(T_estimated, covariance)
 
 
 def normalised(error: Array, covariance: Array) -> tuple[float, Array] | None:

@@ -36,10 +36,11 @@ def so3_exp(theta: ArrayLike) -> Array:
 def so3_exp_many(theta: Array) -> Array:
     """(K, 3, 3) rotations of the rotation vectors theta (K, 3), rad: `so3_exp` of each."""
     angle = np.linalg.norm(theta, axis=1)
-    x, y, z = (theta / np.maximum(angle, 1e-12)[:, None]).T
-    zero = np.zeros_like(x)
-    s = np.array([[zero, -z, y], [z, zero, -x], [-y, x, zero]]).transpose(2, 0, 1)
-    return np.eye(3) + np.sin(angle)[:, None, None] * s + (1.0 - np.cos(angle))[:, None, None] * (s @ s)
+    axis = theta / np.maximum(angle, 1e-12)[:, None]
+    x, y, z = (np.sin(angle)[:, None] * axis).T
+    cosine, zero = np.cos(angle)[:, None, None], np.zeros_like(x)
+    skewed = np.array([[zero, -z, y], [z, zero, -x], [-y, x, zero]]).transpose(2, 0, 1)
+    return skewed + cosine * np.eye(3) + (1.0 - cosine) * axis[:, :, None] * axis[:, None]
 
 
 def so3_log(rotation: ArrayLike) -> Array:
@@ -180,6 +181,29 @@ class Pose:
     def quaternion(self) -> Array:
         """(4,) x, y, z, w (ROS order), w >= 0."""
         return quaternion_from_matrix(self.rotation)
+
+
+def adjoint(pose: Pose) -> Array:
+    """(6, 6) Ad with T Exp(xi) = Exp(Ad xi) T for xi = (rho, theta) (Sola et al. 2018, eq. 175)."""
+    out = np.zeros((6, 6))
+    out[:3, :3] = out[3:, 3:] = pose.rotation
+    out[:3, 3:] = skew(pose.translation) @ pose.rotation
+    return out
+
+
+def to_camera_axes(pose: Pose, covariance: Array) -> Array:
+    """Covariance of xi in Exp(xi) T from that of (dt, theta) of `Pose.retract`: the error as the camera sees it."""
+    j = np.eye(6)
+    j[:3, 3:] = skew(pose.translation)
+    return np.asarray(j @ covariance @ j.T)
+
+
+def from_camera_axes(pose: Pose, covariance: Array) -> Array:
+    """The way back from `to_camera_axes`, symmetric to the last digit."""
+    j = np.eye(6)
+    j[:3, 3:] = -skew(pose.translation)
+    back = j @ covariance @ j.T
+    return np.asarray(0.5 * (back + back.T))
 
 
 def _left_jacobian(theta: Array) -> Array:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from i2p_ros.core.config import Settings, validated
+from i2p_ros.core.errors import SettingsError
 
 OF_OTHERS = ("training",)  # groups that no node reads
 BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -65,10 +66,14 @@ def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
 
 
 def plant(tree: dict[str, Any], name: str, value: Any) -> None:
-    """Put a value into a nested tree by its dotted name."""
+    """Put a value into a nested tree by its dotted name; raises SettingsError where a setting is taken for a group."""
     *groups, last = name.split(".")
     for group in groups:
         tree = tree.setdefault(group, {})
+        if not isinstance(tree, dict):
+            raise SettingsError(f"{name}: {group} is a setting and no group")
+    if isinstance(tree.get(last), dict):
+        raise SettingsError(f"{name} is a setting and no group, but {name}.{next(iter(tree[last]))} is given too")
     tree[last] = value
 
 

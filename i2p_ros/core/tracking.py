@@ -16,7 +16,7 @@ from enum import Enum
 import numpy as np
 
 from i2p_ros.core.config import TrackingSettings
-from i2p_ros.core.geometry import Array, Pose, skew
+from i2p_ros.core.geometry import Array, Pose, adjoint, from_camera_axes, skew, to_camera_axes
 from i2p_ros.core.types import PoseEstimate, Prior, Status
 
 GIVEN_STD = np.array([0.1] * 3 + [np.radians(2.0)] * 3)  # m, rad: nobody clicks better than this
@@ -103,10 +103,14 @@ class Tracker:
         self._predicted = None
 
     def judge(self, stamp: int, estimate: PoseEstimate) -> PoseEstimate:
-        """The estimate, or what is left of it: a pose too far off the prediction is withheld, as UNCERTAIN."""
+        """The estimate, or what is left of it: a pose too far off the prediction is withheld, as UNCERTAIN, and one
+        whose covariance is not finite as NONFINITE."""
         if estimate.pose is None or estimate.covariance is None:
             self._miss(f"no pose: {estimate.status.value}")
             return estimate
+        if not np.isfinite(estimate.covariance).all():
+            self._miss("the covariance is not finite")
+            return replace(estimate, status=Status.NONFINITE, reason="the covariance is not finite", pose=None)
         covariance = to_camera_axes(estimate.pose, estimate.covariance)
         distance2 = 0.0 if self._predicted is None else _mahalanobis2(self._predicted, estimate.pose, covariance)
         if distance2 > self.settings.gate:
@@ -169,29 +173,6 @@ class Tracker:
         if std_m > self.settings.prior_std_m or np.degrees(std_rad) > self.settings.prior_std_deg:
             return None
         return self.prediction
-
-
-def adjoint(pose: Pose) -> Array:
-    """(6, 6) Ad with T Exp(xi) = Exp(Ad xi) T for xi = (rho, theta) (Sola et al. 2018, eq. 175)."""
-    out = np.zeros((6, 6))
-    out[:3, :3] = out[3:, 3:] = pose.rotation
-    out[:3, 3:] = skew(pose.translation) @ pose.rotation
-    return out
-
-
-def to_camera_axes(pose: Pose, covariance: Array) -> Array:
-    """Covariance of xi in Exp(xi) T from that of (dt, theta) of `Pose.retract`: the error as the camera sees it."""
-    j = np.eye(6)
-    j[:3, 3:] = skew(pose.translation)
-    return np.asarray(j @ covariance @ j.T)
-
-
-def from_camera_axes(pose: Pose, covariance: Array) -> Array:
-    """The way back from `to_camera_axes`, symmetric to the last digit."""
-    j = np.eye(6)
-    j[:3, 3:] = -skew(pose.translation)
-    back = j @ covariance @ j.T
-    return np.asarray(0.5 * (back + back.T))
 
 
 def of_body(T_camera_body: Pose, T_frame_body: Pose, covariance: Array, T_frame_cloud: Pose) -> Prior:

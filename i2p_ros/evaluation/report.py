@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +78,7 @@ def write_report(
 
 def rendered(report: Report, overlays: Iterable[Overlay] = (), failures: Failures | None = None) -> str:
     """The HTML of write_report."""
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters |= {"number": number, "interval": interval, "percent": percent}
-    template = environment.from_string(files("i2p_ros.evaluation").joinpath("report.html.j2").read_text("utf-8"))
+    template = environment().get_template("report.html.j2")
     bad = sorted((row for row in report.rows if row.kind != "right"), key=how_bad, reverse=True)
     return template.render(
         title=f"{report.meta.get('model') or 'Localization'} on {report.meta.get('source') or 'recorded pairs'}",
@@ -104,6 +99,16 @@ def rendered(report: Report, overlays: Iterable[Overlay] = (), failures: Failure
         n_bad=len(bad),
         worst=[(called(row), row, in_words(row)) for row in bad[:WORST]],
     )
+
+
+def environment() -> jinja2.Environment:
+    """For the templates beside this file."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("i2p_ros.evaluation", ""),
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    made.filters |= {"number": number, "interval": interval, "percent": percent}
+    return made
 
 
 def _ended(summary: dict[str, Any]) -> list[tuple[str, int, str]]:

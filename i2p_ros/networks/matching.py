@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+
+from i2p_ros.networks.both import Both, in_turn
 
 Similarity = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -32,17 +35,28 @@ def coarse(pixels: Tensor, most: int) -> Grid:
     return Grid(F.avg_pool2d(pixels[None], stride)[0] if stride > 1 else pixels, stride)
 
 
+def product(points: Tensor, cells: Tensor, both: Both = in_turn) -> Similarity:
+    """(N, P) of points (N, D) with cells (D, P). NumPy's memory: it comes in large pages, and PyTorch's does not."""
+    if points.device.type != "cpu":
+        return (points @ cells).cpu().numpy()
+    out = np.empty((len(points), cells.shape[1]), np.float32)
+    halves = zip(points.tensor_split(2), np.array_split(out, 2), strict=True)
+    both(*(partial(torch.mm, rows, cells, out=torch.from_numpy(half)) for rows, half in halves))
+    return out
+
+
 def mutual(similarity: Similarity, sector: Rows, views: NDArray[np.bool_], most: int) -> list[tuple[Rows, Rows]]:
     """For each view (V, S) of S sectors of points: the rows and columns of similarity (N, P) that are each other's best
-    among the points of its sectors, at most the `most` most similar; sector (N,) says which sector a point is in.
+    among the points of its sectors, at most the `most` most similar; sector (N,), ascending, says which sector a point
+    is in.
 
     A point's best cell is the same in every view, and a cell's best point is that of the best sector of the view.
     """
     cell = similarity.argmax(axis=1)
     value = similarity[np.arange(len(cell)), cell]
     best = np.full((views.shape[1], similarity.shape[1]), -np.inf, np.float32)
-    for k in np.unique(sector):
-        best[k] = similarity[sector == k].max(axis=0)
+    for k, start in zip(*np.unique(sector, return_index=True), strict=True):
+        best[k] = similarity[start : np.searchsorted(sector, k, "right")].max(axis=0)
     found = []
     for view in views:
         row = np.flatnonzero(view[sector] & (value >= best[view].max(axis=0)[cell]))
@@ -61,8 +75,8 @@ def peaks(pixels: Tensor, points: Tensor, grid: Grid, cell: Tensor) -> tuple[Ten
     ys = (cell // width * grid.stride)[:, None, None] + step[:, None]
     xs, ys = torch.broadcast_tensors(xs, ys)
     inside = (xs >= 0) & (xs < w) & (ys >= 0) & (ys < h)
-    near = pixels[:, ys.clamp(0, h - 1), xs.clamp(0, w - 1)]
-    similarity = torch.einsum("dmij,md->mij", near, points)
+    near = pixels.permute(1, 2, 0)[ys.clamp(0, h - 1), xs.clamp(0, w - 1)]
+    similarity = torch.einsum("mijd,md->mij", near, points)
     weight = (similarity * PEAK_SCALE).masked_fill(~inside, float("-inf")).flatten(1).softmax(1).view_as(similarity)
     position = torch.stack([(weight * xs).sum((1, 2)), (weight * ys).sum((1, 2))], 1)
     return position, (weight * similarity).sum((1, 2))

@@ -12,6 +12,8 @@ more of it, is given in axes along the camera's, and each point knows in which d
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -26,12 +28,14 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.stages import stage, worked
 from i2p_ros.core.types import Agreement, Correspondences, Pair, PointCloud, Prediction
 from i2p_ros.networks.blocks.attention import Exchange
 from i2p_ros.networks.blocks.image import ImageUNet
 from i2p_ros.networks.blocks.point import PointNet
-from i2p_ros.networks.blocks.sparse import SparseUNet
-from i2p_ros.networks.matching import Grid, coarse, mutual, peaks
+from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
+from i2p_ros.networks.both import Both, in_turn
+from i2p_ros.networks.matching import Grid, coarse, mutual, peaks, product
 
 POINT_FEATURES = 8  # x, y and height over the ground (scaled), intensity, one; and those of a guess
 GUESS_FEATURES = 3  # the last of them: where a first pose sees the point, and if there is any
@@ -43,7 +47,10 @@ SECTORS = 36  # about the up axis, of which a view has many
 ASIDE = np.radians(20.0)  # beside the image of a first pose, which may be off by 10 deg and a metre: also in view
 NEAREST, WIDEST = 0.5, 3.0  # m; and tangent: limits of the direction in which a first pose sees a point
 LEVEL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])  # camera axes to forward, left, up
-DRAWN = 12  # points looked at for each that is kept: bounds the time for clouds of millions
+MOST_POINTS = 1 << 17  # of a cloud that are looked at: more than any lidar measures in a tenth of a second
+DRAWN = 12  # points looked at for each that is kept
+EARLY = (2, DRAWN)  # points looked at before all are, for each that is kept
+ENOUGH = 4096  # points, drawn at random, whose median is that of all
 
 
 class VP2PSettings(BaseModel):
@@ -110,21 +117,34 @@ def network_image(pair: Pair, width: int) -> NDArray[np.float32]:
     return np.concatenate([colours.transpose(2, 0, 1), directions.astype(np.float32)])
 
 
-def thinned(cloud: PointCloud, cell: float, most: int, rng: np.random.Generator) -> PointCloud:
-    """At most `most` points, one a cell, drawn evenly and in random order; far and non-finite points are left out."""
+def shuffled(cloud: PointCloud, rng: np.random.Generator) -> PointCloud:
+    """Its finite points in random order, at most MOST_POINTS: what is done with them takes no more time and
+    memory however many there are. That no place is left out is for `thinned` to see to."""
     cloud = cloud.finite()
+    if len(cloud) > MOST_POINTS:
+        return cloud.selected(rng.integers(0, len(cloud), MOST_POINTS))
+    return cloud.selected(rng.permutation(len(cloud)))
+
+
+def thinned(cloud: PointCloud, cell: float, most: int) -> PointCloud:
+    """At most `most` points of a cloud in random order, one a cell, in random order again; far ones are left out."""
     if len(cloud) < MIN_POINTS:
         raise InputError(f"the cloud has {len(cloud)} finite points; at least {MIN_POINTS} are needed", "cloud.points")
-    centre = np.median(cloud.xyz, axis=0)
-    near = np.flatnonzero((np.abs(cloud.xyz - centre) < MAX_RANGE).all(axis=1))
-    order = rng.permutation(near)[: DRAWN * most]
-    cells = np.floor((cloud.xyz[order] - centre) / cell).astype(np.int64)
-    _, first = np.unique((cells[:, 0] << 40) + (cells[:, 1] << 20) + cells[:, 2], return_index=True)
-    if len(first) < MIN_POINTS:
+    kept = _one_a_cell(cloud.xyz, cell, most)
+    if len(kept) < MIN_POINTS:
         raise InputError(
-            f"the cloud fills {len(first)} cells of {cell} m; at least {MIN_POINTS} are needed", "cloud.too_few_unique"
+            f"the cloud fills {len(kept)} cells of {cell} m; at least {MIN_POINTS} are needed", "cloud.too_few_unique"
         )
-    return cloud.selected(order[rng.permutation(first)[:most]])
+    return cloud.selected(kept)
+
+
+def _one_a_cell(xyz: NDArray[np.float32], cell: float, most: int) -> NDArray[np.int64]:
+    """(M,) rows of xyz (N, 3), ascending, that are the first in their cells, at most `most`."""
+    from_centre = xyz[: 2 * DRAWN * most] - np.median(xyz[:ENOUGH], axis=0)
+    near = np.flatnonzero((np.abs(from_centre) < MAX_RANGE).all(axis=1))[: DRAWN * most]
+    cells = np.floor(from_centre[near] / cell).astype(np.int64)
+    _, first = np.unique((cells[:, 0] << 40) + (cells[:, 1] << 20) + cells[:, 2], return_index=True)
+    return near[np.sort(first)[:most]]
 
 
 def frame_of(guess: Pose | None) -> Pose:
@@ -135,14 +155,19 @@ def frame_of(guess: Pose | None) -> Pose:
 
 def seen_from(cloud: PointCloud, guess: Pose, camera: Camera) -> PointCloud:
     """The points that may be in view of a camera near guess (T_camera_lidar), in its frame."""
-    cloud = cloud.transformed(frame_of(guess))
+    T = frame_of(guess)
     corners = [[0.0, 0.0], [camera.width - 1.0, camera.height - 1.0]]
     (left, top), (right, bottom) = np.arctan(camera.unproject(corners))
-    x, y, z = cloud.xyz.T
-    azimuth, elevation = np.arctan2(-y, x), np.arctan2(-z, np.hypot(x, y))
-    wide = (azimuth > left - ASIDE) & (azimuth < right + ASIDE)
-    high = (elevation > top - ASIDE) & (elevation < bottom + ASIDE)
-    return cloud.selected(wide & high)
+    x, y, z = (cloud.xyz @ T.rotation.T.astype(np.float32) + T.translation.astype(np.float32)).T  # to a millimetre
+    wide = _between_rays(x, -y, left - ASIDE, right + ASIDE)
+    high = _between_rays(np.hypot(x, y), -z, top - ASIDE, bottom + ASIDE)
+    return cloud.selected(np.flatnonzero(wide & high)).transformed(T)
+
+
+def _between_rays(x: NDArray[np.float32], y: NDArray[np.float32], low: float, high: float) -> NDArray[np.bool_]:
+    """Whether arctan2(y, x) lies between two angles, quicker."""
+    above, below = np.cos(low) * y > np.sin(low) * x, np.cos(high) * y < np.sin(high) * x
+    return np.asarray(above & below if high - low < np.pi else above | below)
 
 
 def point_features(cloud: PointCloud, guessed: bool = False) -> NDArray[np.float32]:
@@ -173,6 +198,30 @@ def directions(xyz: NDArray[np.float32], camera: Camera, views: int) -> tuple[ND
     return sector, off <= max((right - left) / 2.0 + VIEW_MARGIN, np.pi / views + np.pi / SECTORS)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Maps of every stage of the image, the finest first, their maximum (B, C), and viewing directions (B, 2, h, w)."""
+
+    maps: list[Tensor]
+    whole: Tensor
+    directions: Tensor
+
+
+@dataclass(frozen=True)
+class Explored:
+    """Points (B, N, 3) and features (B, N, 8) as given, what only the last layer sees (B, N, 6), features of both
+    branches, and their maximum (B, C)."""
+
+    points: Tensor
+    features: Tensor
+    fine: Tensor
+    pyramid: Pyramid
+    voxels: list[Tensor]
+    x1: Tensor
+    x2: Tensor
+    whole: Tensor
+
+
 class VP2PNetwork(nn.Module):
     """Descriptors and intersection scores of pixels and points."""
 
@@ -201,49 +250,123 @@ class VP2PNetwork(nn.Module):
         Gives unit descriptors `pixels` (B, D, h, w) and `points` (B, N, D), and score logits `pixel_scores` (B, h, w)
         and `point_scores` (B, N).
         """
-        b, n, _ = points.shape
-        maps = self.image.encode(image)
-        seen = maps[-1].amax((2, 3))
-        origin = points.amin(1, keepdim=True)
-        place = (points - origin) / self.voxel_m
-        cells = torch.floor(place).long()
-        batch = torch.arange(b, device=points.device)[:, None, None].expand(b, n, 1)
-        xs, levels, kernel_maps, cell = self.voxel.encode_points(
-            torch.cat([batch, cells], 2).flatten(0, 1), features.flatten(0, 1)
-        )
-        x1, x2 = self.point.encode(points, features)
-        cloud = torch.cat([_max_by_batch(xs[-1], levels[-1].coords[:, 0], b), x2.amax(1)], 1)
-        maps[-1], x2 = self._exchanged(maps[-1], x2, image[:, -2:], features[:, : x2.shape[1], :3])
-        from_points = self.point.decode(points, features, x1, x2)
-        from_voxels = self.voxel.decode_points(xs, levels, kernel_maps, cell, seen).view(b, n, -1)
-        fine = torch.cat([place - cells - 0.5, features[..., -GUESS_FEATURES:]], 2)
-        return self._heads(self.image.decode(maps, cloud), from_voxels + from_points, fine, seen, cloud)
+        return self.answer(lambda: self.see(image), points, features)
 
-    def _exchanged(self, pixels: Tensor, points: Tensor, directions: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def see(self, image: Tensor) -> Seen:
+        """What the image alone says: it does not change when other points are looked at."""
+        with stage("image"):
+            maps = self.image.encode(image)
+            directions = F.adaptive_avg_pool2d(image[:, -2:], (maps[-1].shape[2], maps[-1].shape[3]))
+            return Seen(maps, maps[-1].amax((2, 3)), directions)
+
+    def answer(
+        self, see: Seen | Callable[[], Seen], points: Tensor, features: Tensor, both: Both = in_turn,
+        scores: bool = True,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """As `forward`, of an image that is to be seen or was before; without scores where only matches are wanted.
+
+        `both` runs what does not wait for one another.
+        """
+
+        def sampled() -> tuple[Tensor, Tensor]:
+            return self._sampled(points, features)
+
+        def gridded() -> tuple[Tensor, Pyramid, list[Tensor], Tensor]:
+            return self._gridded(points, features)
+
+        if isinstance(see, Seen):
+            seen, ((x1, x2), (fine, pyramid, voxels, whole)) = see, both(sampled, gridded)
+        else:  # takes as long as the other two
+            seen, ((x1, x2), (fine, pyramid, voxels, whole)) = both(see, lambda: (sampled(), gridded()))
+        whole = torch.cat([whole, x2.amax(1)], 1)
+        return self._related(seen, Explored(points, features, fine, pyramid, voxels, x1, x2, whole), both, scores)
+
+    def _sampled(self, points: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of the centres of both levels of the point branch."""
+        with stage("point"):
+            return self.point.encode(points, features)
+
+    def _gridded(self, points: Tensor, features: Tensor) -> tuple[Tensor, Pyramid, list[Tensor], Tensor]:
+        """What only the last layer sees of the points (B, N, 6), the cells that they are in, their features, and the
+        maximum of the coarsest."""
+        b, n, _ = points.shape
+        with stage("voxelize"):
+            place = (points - points.amin(1, keepdim=True)) / self.voxel_m
+            cells = torch.floor(place).long()
+            batch = torch.arange(b, device=points.device)[:, None, None].expand(b, n, 1)
+            pyramid = Pyramid.of_points(torch.cat([batch, cells], 2).flatten(0, 1), len(self.voxel.down))
+        with stage("sparse"):
+            voxels = self.voxel.encode_points(pyramid, features.flatten(0, 1))
+            whole = _max_by_batch(*self.voxel.coarsest(pyramid, voxels), b)
+        fine = torch.cat([place - cells - 0.5, features[..., -GUESS_FEATURES:]], 2)
+        return fine, pyramid, voxels, whole
+
+    def _related(self, seen: Seen, found: Explored, both: Both, scores: bool) -> dict[str, Tensor]:
+        """What each says in view of the other."""
+        with stage("heads"):
+            coarse, x2 = self._exchanged(seen, found)
+
+        def pixels() -> dict[str, Tensor]:
+            with stage("image"):
+                decoded = self.image.decode([*seen.maps[:-1], coarse], found.whole)
+            with stage("heads"):
+                return self._pixel_heads(decoded, found.whole if scores else None)
+
+        def points() -> dict[str, Tensor]:
+            decoded = self._points(seen, found, x2)
+            with stage("heads"):
+                return self._point_heads(decoded, found.fine, seen.whole if scores else None)
+
+        one, other = both(pixels, points)
+        return one | other
+
+    def _points(self, seen: Seen, found: Explored, x2: Tensor) -> Tensor:
+        """(B, N, C) of the points, from both branches."""
+        with stage("point"):
+            from_points = self.point.decode(found.points, found.features, found.x1, x2)
+        with stage("sparse"):
+            from_voxels = self.voxel.decode_points(found.pyramid, found.voxels, seen.whole)
+        return from_voxels.view_as(from_points) + from_points
+
+    def _exchanged(self, seen: Seen, found: Explored) -> tuple[Tensor, Tensor]:
         """The coarsest pixels (B, C, h, w) and points (B, M, C') after they have asked each other."""
-        at = F.adaptive_avg_pool2d(directions, (pixels.shape[2], pixels.shape[3]))
-        tokens, points = self.exchange(pixels.flatten(2).mT, points, at.flatten(2).mT, places)
+        pixels, points = seen.maps[-1], found.x2
+        places = found.features[:, : points.shape[1], :3]
+        tokens, points = self.exchange(pixels.flatten(2).mT, points, seen.directions.flatten(2).mT, places)
         return tokens.mT.unflatten(2, pixels.shape[2:]), points
 
     @torch.autocast("cuda", enabled=False)  # descriptors are compared to a fraction of what half precision tells apart
     @torch.autocast("cpu", enabled=False)
-    def _heads(self, pixels: Tensor, points: Tensor, fine: Tensor, seen: Tensor, cloud: Tensor) -> dict[str, Tensor]:
-        pixels, points, seen, cloud = pixels.float(), points.float(), seen.float(), cloud.float()
-        h, w = pixels.shape[2:]
-        with_cloud = torch.cat([pixels, cloud[:, :, None, None].expand(-1, -1, h, w)], 1)
-        with_image = torch.cat([points, seen[:, None].expand(-1, points.shape[1], -1)], 2)
-        return {
-            "pixels": F.normalize(self.pixel_descriptor(pixels), dim=1),
-            "points": F.normalize(self.point_descriptor(torch.cat([points, fine], 2)), dim=2),
-            "pixel_scores": self.pixel_score(with_cloud)[:, 0],
-            "point_scores": self.point_score(with_image)[..., 0],
-        }
+    def _pixel_heads(self, pixels: Tensor, cloud: Tensor | None) -> dict[str, Tensor]:
+        out = {"pixels": F.normalize(self.pixel_descriptor(pixels.float()), dim=1)}
+        if cloud is not None:
+            beside = cloud.float()[:, :, None, None].expand(-1, -1, *pixels.shape[2:])
+            out["pixel_scores"] = self.pixel_score(torch.cat([pixels.float(), beside], 1))[:, 0]
+        return out
+
+    @torch.autocast("cuda", enabled=False)
+    @torch.autocast("cpu", enabled=False)
+    def _point_heads(self, points: Tensor, fine: Tensor, seen: Tensor | None) -> dict[str, Tensor]:
+        out = {"points": F.normalize(self.point_descriptor(torch.cat([points.float(), fine], 2)), dim=2)}
+        if seen is not None:
+            beside = seen.float()[:, None].expand(-1, points.shape[1], -1)
+            out["point_scores"] = self.point_score(torch.cat([points.float(), beside], 2))[..., 0]
+        return out
 
 
 def _max_by_batch(x: Tensor, batch: Tensor, n: int) -> Tensor:
     """(n, C) maximum of the rows of each batch entry."""
     start = x.new_full((n, x.shape[1]), -1e4)
     return start.scatter_reduce(0, batch[:, None].expand_as(x), x, "amax")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A pair as the network takes it: the image (5, H, W), a cloud of bounded size in random order, and the camera."""
+
+    image: NDArray[np.float32]
+    cloud: PointCloud
+    camera: Camera
 
 
 class VP2P:
@@ -265,30 +388,69 @@ class VP2P:
         With a guess of T_camera_lidar the points are those near its view, in its axes: forward, left, up.
         Raises InputError when there are too few points.
         """
-        s = self.settings
-        cloud = seen_from(pair.cloud, guess, pair.camera) if guess else pair.cloud
-        cloud = thinned(cloud, s.thin_m, s.max_points, rng or np.random.default_rng(0))
-        image = network_image(pair, s.image_width)
-        return {"image": image, "points": cloud.xyz, "features": point_features(cloud, guess is not None)}
+        return self.look(self.scene(pair, rng), guess)
+
+    def scene(self, pair: Pair, rng: np.random.Generator | None = None) -> Scene:
+        """What all looks at a pair share; without rng, the same for the same pair."""
+        cloud = shuffled(pair.cloud, rng or np.random.default_rng(0))
+        scene = Scene(network_image(pair, self.settings.image_width), cloud, pair.camera)
+        worked(byte=pair.image.nbytes + scene.image.nbytes + pair.cloud.xyz.nbytes)
+        return scene
+
+    def look(self, scene: Scene, guess: Pose | None = None) -> dict[str, NDArray[np.float32]]:
+        """As `prepare`."""
+        cloud = self._thinned(scene, guess)
+        worked(byte=scene.cloud.xyz.nbytes + cloud.xyz.nbytes)
+        return {"image": scene.image, "points": cloud.xyz, "features": point_features(cloud, guess is not None)}
+
+    def _thinned(self, scene: Scene, guess: Pose | None) -> PointCloud:
+        """What is left of a scene's cloud: often the first of its points fill as many cells as are wanted."""
+        cell, most = self.settings.thin_m, self.settings.max_points
+
+        def seen(cloud: PointCloud) -> PointCloud:
+            return seen_from(cloud, guess, scene.camera) if guess else cloud
+
+        for share in EARLY:
+            early = seen(scene.cloud.selected(slice(share * most)))
+            if len(early) >= ENOUGH and len(kept := _one_a_cell(early.xyz, cell, most)) == most:
+                return early.selected(kept)
+        return thinned(seen(scene.cloud), cell, most)
 
     def decode(
-        self, inputs: dict[str, NDArray[np.float32]], outputs: dict[str, Tensor], pair: Pair, guess: Pose | None = None
-    ) -> Prediction:
+        self, inputs: dict[str, NDArray[np.float32]], outputs: dict[str, Tensor], pair: Pair, guess: Pose | None = None,
+        both: Both = in_turn,
+    ) -> Prediction:  # fmt: skip
         """Matches in original pixels and the pair's lidar frame, one set for each direction that the camera may look
         in, and how alike points and pixels are, from the network's answer to one pair, prepared with the same guess."""
-        m, pixels, points = self.matching, outputs["pixels"][0], outputs["points"][0][: self.matching.max_points]
+        m, pixels = self.matching, outputs["pixels"][0]
+        xyz = inputs["points"][: m.max_points]
+        sector, views = directions(xyz, pair.camera, 1 if guess else m.views)
+        order = np.argsort(sector, kind="stable")
+        sector, xyz = sector[order], xyz[order]
+        points = outputs["points"][0][torch.from_numpy(order).to(pixels.device)]
         grid = coarse(pixels, m.max_pixels)
-        similarity = (points @ grid.cells.flatten(1)).cpu().numpy()
-        xyz = inputs["points"][: len(points)]
-        found = mutual(similarity, *directions(xyz, pair.camera, 1 if guess else m.views), m.max_matches)
+        similarity = product(points, grid.cells.flatten(1), both)
+        found = mutual(similarity, sector, views, m.max_matches)
         if guess:
             xyz = frame_of(guess).inverse().apply(xyz).astype(np.float32)
         (h, w), (height, width) = pixels.shape[1:], grid.cells.shape[1:]
         covered = pair.camera.undistorted.resized(w, h).cropped(0, 0, width * grid.stride, height * grid.stride)
         return Prediction(
-            tuple(_correspondences(row, cell, grid, pixels, points, xyz, pair.camera) for row, cell in found),
+            _candidates(found, grid, pixels, points, xyz, pair.camera),
             Agreement(xyz, similarity, covered.resized(width, height)),
         )
+
+
+def _candidates(
+    found: list[tuple[NDArray[np.int64], NDArray[np.int64]]], grid: Grid, pixels: Tensor, points: Tensor,
+    xyz: NDArray[np.float32], camera: Camera,
+) -> tuple[Correspondences, ...]:  # fmt: skip
+    """Points and cells as matches in original pixels; a point has one cell in all views, so its peak is sought once."""
+    row, first, back = np.unique(np.concatenate([r for r, _ in found]), return_index=True, return_inverse=True)
+    cell = np.concatenate([c for _, c in found])[first]
+    all_ = _correspondences(row, cell, grid, pixels, points, xyz, camera)
+    ends = np.cumsum([len(r) for r, _ in found])[:-1]
+    return tuple(all_.selected(part) for part in np.split(back, ends))
 
 
 def _correspondences(

@@ -13,7 +13,7 @@ near the best of them, has the right pose in the middle and makes it exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +23,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose, so3_exp
+from i2p_ros.core.stages import worked
 from i2p_ros.core.types import Agreement, Correspondences, Evidence, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.pnp import covariance, posterior
 from i2p_ros.pnp.calibration import Calibration
@@ -31,16 +32,20 @@ from i2p_ros.pnp.solver import CONTRADICTION, judged, refuse_weak
 from i2p_ros.pnp.start import robust_start
 
 Rows = NDArray[np.int64]
+Values = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 SEARCHED_STD = np.array([1.0, 0.5, 1.0, 0.02, 0.02, 0.02])  # m, rad: how far about a hypothesis samples begin
 IN_VIEW = 600  # points that the samples are judged by
 CLIMBERS, CLIMB_POINTS, CLIMB_ROUNDS = 4, 300, 2  # hypotheses that first move to the best pose near them, quickly
 MIN_IN_VIEW = 50  # fewer say nothing of a pose
 MIN_SAMPLES = 30.0  # effective ones that sampling goes on for, so that they have a covariance
+FEWEST_SAMPLES = 2.0  # below which one sample has all the weight, and its covariance is that of nothing
 NOWHERE = -1.0  # agreement of a pose that sees nothing: no two descriptors are less alike
 NEAR_PLANE = 0.5  # m
 WIDENED = 1.3  # of the tangent of the view: what may come into it while samples move about
 ANOTHER_M, ANOTHER_RAD = 3.0, np.radians(10.0)  # poses farther apart are different answers
 SETTLED_M, SETTLED_RAD = 0.1, np.radians(0.5)  # a pose that moves less than this needs no closer look
+_FLOP, _BYTE = 40, 16  # of a point under a pose: turned, projected, and blended from four similarities
 MOST_PROPOSED, WORTH_A_LOOK = 3, 0.08  # poses, and how much less their agreement may be than that of the best
 
 
@@ -87,27 +92,40 @@ def propose(
 
 
 def best_of(
-    looks: Sequence[Look], camera: Camera, settings: PnpSettings | None = None,
+    looks: Iterable[Look], camera: Camera, settings: PnpSettings | None = None,
     calibration: Calibration | None = None, prior: Prior | None = None, closer: Callable[[Pose], Look] | None = None,
 ) -> PoseEstimate:  # fmt: skip
     """As `locate`, of several looks: the likeliest of what they say. A guess is one more hypothesis of its look.
 
-    `closer` takes another look, near the pose that was found; it may raise InputError when there is nothing to see.
+    Looks are taken one by one, until one leaves no doubt. Else `closer` takes another look, near the pose that was
+    found; it may raise InputError when there is nothing to see.
     """
     settings, calibration = settings or PnpSettings(), calibration or Calibration()
-    tried = [_tried(look, camera, settings, calibration, prior) for look in looks]
-    found = [estimate for estimate in tried if estimate.pose]
+    tried: list[tuple[Look, PoseEstimate]] = []
+    for look in looks:
+        tried.append((look, _tried(look, camera, settings, calibration, prior)))
+        if _leaves_no_doubt(tried[-1][1], settings, calibration):
+            break
+    found = [(look, estimate) for look, estimate in tried if estimate.pose]
     if not found:
-        return tried[0]
-    best = max(found, key=lambda estimate: _score(estimate, calibration, prior))
-    guess = looks[tried.index(best)].guess
-    if closer and best.pose and not (guess and _within(best.pose, guess, SETTLED_M, SETTLED_RAD)):
+        return tried[0][1]
+    look, best = max(found, key=lambda each: _score(each[1], calibration, prior))
+    if closer and best.pose and not _leaves_no_doubt(best, settings, calibration) and not _settled(best.pose, look):
         try:
             again = _tried(closer(best.pose), camera, settings, calibration, prior)
         except InputError:
             again = best
         best = again if again.pose else best
-    return judged(_against(best, found, calibration, prior), settings, calibration)
+    return judged(_against(best, [estimate for _, estimate in found], calibration, prior), settings, calibration)
+
+
+def _leaves_no_doubt(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibration) -> bool:
+    """Whether a calibrated confidence is as high as another look could make it."""
+    return bool(estimate.pose and calibration.fitted_on and estimate.confidence >= settings.enough_confidence)
+
+
+def _settled(pose: Pose, look: Look) -> bool:
+    return look.guess is not None and _within(pose, look.guess, SETTLED_M, SETTLED_RAD)
 
 
 def _tried(
@@ -169,6 +187,8 @@ def _located(
     pose = _about_camera(best.pose, found.mean)
     if _agreement_of(pose, prediction.agreement) == NOWHERE:
         raise NoPoseError(Status.NO_CONSENSUS, "nothing that is in view of the best pose tells how good it is")
+    if found.ess < FEWEST_SAMPLES:
+        raise NoPoseError(Status.UNCERTAIN, "no spread of poses about the best explains the similarity")
     _refuse_contradiction(pose, ranked, prediction.agreement, calibration, prior)
     spread = calibration.scaled(found.covariance)
     refuse_weak(spread, settings)
@@ -248,25 +268,51 @@ def _all(agreement: Agreement) -> tuple[Rows, Array]:
 def _agreement(agreement: Agreement, rows: Rows, points: Array, rotations: Array, translations: Array) -> Array:
     """(K,) mean similarity of the points in view and of where they fall, under each of K poses of `points`; bilinear
     between the middles of cells."""
-    c = agreement.camera
-    x, y, z = np.moveaxis(points @ rotations.transpose(0, 2, 1) + translations[:, None], -1, 0)
-    seen = z > NEAR_PLANE
-    depth = np.where(seen, z, 1.0)
-    u, v = c.fx * x / depth + c.cx, c.fy * y / depth + c.cy
-    seen &= (u >= 0) & (u < c.width - 1) & (v >= 0) & (v < c.height - 1)
-    u, v = np.where(seen, u, 0.0), np.where(seen, v, 0.0)
-    column, row = u.astype(np.int64), v.astype(np.int64)
-    cell, right, down = row * c.width + column, u - column, v - row
-    flat, first = agreement.similarity.ravel(), rows * agreement.similarity.shape[1]
-    here, below = first + cell, first + cell + c.width
+    u, v, seen = _projected(agreement.camera, points, rotations, translations)
+    width, flat = agreement.camera.width, agreement.similarity.ravel()
+    column, row = u.astype(np.int32), v.astype(np.int32)
+    cell = (row * width + column).astype(np.int64)
+    cell += (rows * agreement.similarity.shape[1])[:, None]
+    u -= column
+    v -= row
+    a, b, c, d = (flat[step:].take(cell, mode="clip") for step in (0, 1, width, width + 1))
     with np.errstate(invalid="ignore"):  # told below
-        upper = flat[here] + right * (flat[here + 1] - flat[here])
-        lower = flat[below] + right * (flat[below + 1] - flat[below])
-        total = np.where(seen, upper + down * (lower - upper), 0.0).sum(axis=1)
+        blended = _between(_between(a, b, u), _between(c, d, u), v)
+        blended *= seen
+        total = blended.sum(axis=0, dtype=np.float64)
+    worked(_FLOP * seen.size, _BYTE * seen.size)
     if not np.isfinite(total).all():
         raise NoPoseError(Status.NONFINITE, "the similarity of points and pixels holds NaN or infinity")
-    n = seen.sum(axis=1)
+    n = seen.sum(axis=0)
     return np.where(n >= MIN_IN_VIEW, total / np.maximum(n, 1), NOWHERE)
+
+
+def _projected(camera: Camera, points: Array, rotations: Array, translations: Array) -> tuple[Values, Values, Mask]:
+    """(N, K) column and row of points (N, 3) under K poses, 0 where they are not in view, and whether they are.
+
+    One point's poses lie side by side in memory, as do the cells that it may fall into.
+    """
+    c, centre = camera, points.sum(axis=0) / max(len(points), 1)  # about which float32 is exact
+    poses = np.concatenate([rotations, (translations + rotations @ centre)[:, :, None]], axis=2)
+    projections = np.array([[c.fx, 0.0, c.cx], [0.0, c.fy, c.cy], [0.0, 0.0, 1.0]]) @ poses
+    homogeneous = np.concatenate([points - centre, np.ones((len(points), 1))], axis=1)
+    u, v, z = homogeneous.astype(np.float32) @ projections.transpose(1, 2, 0).astype(np.float32)
+    seen = z > NEAR_PLANE
+    np.maximum(z, NEAR_PLANE, out=z)
+    for at, size in ((u, c.width), (v, c.height)):
+        at /= z
+        seen &= (at >= 0) & (at < size - 1)
+    u *= seen
+    v *= seen
+    return u, v, seen
+
+
+def _between(a: Values, b: Values, share: Values) -> Values:
+    """From a to b, in b's place."""
+    b -= a
+    b *= share
+    b += a
+    return b
 
 
 def _posterior(
@@ -361,19 +407,19 @@ def _evidence(
 ) -> Evidence:  # fmt: skip
     mine, known = _agreement_of(pose, agreement), _log_prior(pose, prior) / calibration.sharpness
     others = [h.score / calibration.sharpness for h in ranked if _different(h.pose, pose)]
-    margin = mine + known - max(others, default=float(agreement.similarity.mean()))
+    margin = mine + known - (max(others) if others else float(agreement.similarity.mean()))
     rival = float(np.exp(-calibration.sharpness * max(margin, 0.0))) if others else 0.0
     std_m = float(np.sqrt(np.linalg.eigvalsh(spread[:3, :3])[-1]))
-    shortfall = _agreement_of(pose, _best(agreement)) - mine
+    shortfall = _most_of(pose, agreement) - mine
     return Evidence(inliers, len(ranked[0].matches), rival, mine, margin, shortfall, std_m)
 
 
-def _best(agreement: Agreement) -> Agreement:
-    """What the agreement would be if each point fell on the pixel most like it."""
-    similarity = agreement.similarity
-    return Agreement(
-        agreement.points, np.broadcast_to(similarity.max(axis=1, keepdims=True), similarity.shape), agreement.camera
-    )
+def _most_of(pose: Pose, agreement: Agreement) -> float:
+    """What the agreement would be if each point in view fell on the pixel most like it."""
+    points = agreement.points.astype(np.float64)
+    seen = _projected(agreement.camera, points, pose.rotation[None], pose.translation[None])[2][:, 0]
+    most = agreement.similarity.max(axis=1)  # of all: to select first would copy megabytes
+    return float(most[seen].mean()) if seen.sum() >= MIN_IN_VIEW else NOWHERE
 
 
 def _agreement_of(pose: Pose, agreement: Agreement) -> float:

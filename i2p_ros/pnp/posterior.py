@@ -70,10 +70,11 @@ def _student(rng: np.random.Generator, n: int) -> Array:
 
 def _log_mixture(deltas: Array, proposals: list[tuple[Array, Array]]) -> Array:
     """(K,) log density, up to a constant, of the mixture of all proposals so far."""
-    logs = []
-    for mean, scale in proposals:
-        distance = np.square(np.linalg.solve(scale, (deltas - mean).T)).sum(axis=0)
-        logs.append(-np.log(np.diag(scale)).sum() - 0.5 * (DOF + 6) * np.log1p(distance / DOF))
+    means, scales = (np.array(moment) for moment in zip(*proposals, strict=True))
+    whitening = np.linalg.inv(scales)
+    white = (deltas - means[:, None]) @ whitening.transpose(0, 2, 1)
+    logs = -0.5 * (DOF + 6) * np.log1p(np.square(white).sum(axis=2) / DOF)
+    logs += np.log(np.linalg.det(whitening))[:, None]
     return np.asarray(np.logaddexp.reduce(logs, axis=0))
 
 

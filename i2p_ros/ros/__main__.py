@@ -29,7 +29,18 @@ def replay() -> None:
     run(make)
 
 
-NODES = {"localizer": localizer, "replay": replay}
+def drift_monitor() -> None:
+    """The node of i2p_ros.ros.monitor_node."""
+
+    def make() -> Runnable:
+        from i2p_ros.ros.monitor_node import MonitorNode
+
+        return MonitorNode()
+
+    run(make)
+
+
+NODES = {"drift_monitor": drift_monitor, "localizer": localizer, "replay": replay}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in NODES:

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import yaml
@@ -25,24 +27,25 @@ def centre_of(poses: Sequence[Pose]) -> tuple[Pose, Array]:
     return poses[-1].retract(middle), ROBUST * np.median(np.abs(deltas - middle), axis=0)
 
 
-def write_calibration(folder: Path, poses: Sequence[Pose], lidar: str, camera: str) -> list[Path]:
-    """Files <lidar>_<camera>.yaml, .urdf and .sh of T_lidar_camera; poses are T_camera_lidar.
+def write_calibration(folder: Path, pose: Pose, std: Array, pairs: int, lidar: str, camera: str) -> list[Path]:
+    """Files <lidar>_<camera>.yaml, .urdf and .sh of T_lidar_camera; the pose is T_camera_lidar, of so many pairs, and
+    `std` (6,) the standard deviation that one of them gives it.
 
-    Raises InputError without poses, or when the folder cannot be written.
+    A folder of ~ is that of the user. Raises InputError when it cannot be written.
     """
-    T_camera_lidar, std = centre_of(poses)
-    T_lidar_camera = T_camera_lidar.inverse()
+    T_lidar_camera = pose.inverse()
     texts = {
-        "yaml": _yaml(T_lidar_camera, std, len(poses), lidar, camera),
+        "yaml": _yaml(T_lidar_camera, std, pairs, lidar, camera),
         "urdf": _urdf(T_lidar_camera, lidar, camera),
         "sh": _command(T_lidar_camera, lidar, camera),
     }
     name = f"{lidar}_{camera}".replace("/", "_")
     try:
+        folder = folder.expanduser()
         folder.mkdir(parents=True, exist_ok=True)
         for ending, text in texts.items():
             (folder / f"{name}.{ending}").write_text(text)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the latter where the user has no home
         raise InputError(f"cannot write the calibration to {folder}: {error}", "output") from error
     return [folder / f"{name}.{ending}" for ending in texts]
 
@@ -73,7 +76,8 @@ def _urdf(T_lidar_camera: Pose, lidar: str, camera: str) -> str:
     xyz = " ".join(f"{v:.9g}" for v in T_lidar_camera.translation)
     rpy = " ".join(f"{v:.9g}" for v in roll_pitch_yaw(T_lidar_camera))
     return (
-        f'<joint name="{lidar}_to_{camera}" type="fixed">\n  <parent link="{lidar}"/>\n  <child link="{camera}"/>\n'
+        f'<joint name={quoteattr(f"{lidar}_to_{camera}")} type="fixed">\n'
+        f"  <parent link={quoteattr(lidar)}/>\n  <child link={quoteattr(camera)}/>\n"
         f'  <origin xyz="{xyz}" rpy="{rpy}"/>\n</joint>\n'
     )
 
@@ -82,4 +86,5 @@ def _command(T_lidar_camera: Pose, lidar: str, camera: str) -> str:
     numbers = [*T_lidar_camera.translation, *T_lidar_camera.quaternion]
     names = ("x", "y", "z", "qx", "qy", "qz", "qw")
     options = " ".join(f"--{name} {value:.9g}" for name, value in zip(names, numbers, strict=True))
-    return f"ros2 run tf2_ros static_transform_publisher {options} --frame-id {lidar} --child-frame-id {camera}\n"
+    frames = f"--frame-id {shlex.quote(lidar)} --child-frame-id {shlex.quote(camera)}"
+    return f"ros2 run tf2_ros static_transform_publisher {options} {frames}\n"

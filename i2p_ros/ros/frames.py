@@ -19,7 +19,7 @@ from tf2_ros import Buffer, ConnectivityException, LookupException, TransformExc
 from i2p_ros.core.deskew import Trajectory
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.messages import transform_from_stamped
+from i2p_ros.core.messages import frame_name, transform_from_stamped
 
 LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 BACK_NS = 10 * 10**9  # what tf2 keeps: a stamp older than that means that time has jumped back
@@ -36,7 +36,8 @@ class Frames:
         self._node, self._timeout_s = node, timeout_s
         self._buffer = Buffer()
         self._parents: dict[str, dict[str, float]] = defaultdict(dict)  # child -> parent -> when it was last named
-        self._newest = 0  # stamp of a moving transform, ns
+        self._newest: dict[str, int] = {}  # child that moves -> stamp of its newest transform, ns
+        self._static: dict[tuple[str, str], Any] = {}  # parent and child -> the transform
         self._news = threading.Condition(threading.RLock())
         self._subscriptions = [
             node.create_subscription(TFMessage, "/tf", lambda message: self._add(message, static=False), 100),
@@ -46,12 +47,10 @@ class Frames:
     def clear(self) -> None:
         """Forget what moves, after a jump in time. What is static is sent only once, and kept."""
         with self._news:
-            self._newest = 0
-            statics = {child: parents for child, parents in self._parents.items() if STATIC in parents.values()}
-            kept = [self._buffer.lookup_transform(p, c, Time()) for c, parents in statics.items() for p in parents]
+            self._newest.clear()
             self._buffer.clear()
             self._parents.clear()
-            self._add_all(kept, static=True)
+            self._add_all(list(self._static.values()), static=True)
 
     def close(self) -> None:
         """Stop listening."""
@@ -64,6 +63,8 @@ class Frames:
         Raises InputError that names the frames: `tf.missing`, `tf.unconnected`, `tf.extrapolation` (not at that time:
         too late, or too old), `tf.loop`, `tf.two_parents`.
         """
+        if stamp <= 0:  # zero would be the latest
+            raise InputError(f"tf has no {target!r} <- {source!r} at {stamp} ns, before time began", "tf.extrapolation")
         end = time.monotonic() + self._timeout_s
         with self._news:
             while True:
@@ -91,7 +92,7 @@ class Frames:
     def clear_if_ahead(self, stamp: int) -> None:
         """Forget what moves if it comes from after a stamp (ns) that time has jumped back to."""
         with self._news:
-            if self._newest > stamp + AHEAD_NS:
+            if max(self._newest.values(), default=0) > stamp + AHEAD_NS:
                 self.clear()
 
     def refuse_second_parent(self, child: str, parent: str) -> None:
@@ -105,10 +106,8 @@ class Frames:
 
     def _add(self, message: Any, static: bool) -> None:
         with self._news:
-            newest = max((_stamp(transform) for transform in message.transforms), default=0)
-            if not static and newest < self._newest - BACK_NS:
+            if not static and any(map(self._is_back, message.transforms)):
                 self.clear()  # or tf2 throws the new ones away as too old
-            self._newest = self._newest if static else max(newest, self._newest)
             self._add_all(message.transforms, static)
             self._news.notify_all()
 
@@ -122,6 +121,14 @@ class Frames:
                 self._node.get_logger().warning(f"transform dropped: {error}", throttle_duration_sec=1.0)
                 continue
             self._parents[child][parent] = STATIC if static else time.monotonic()
+            if static:
+                self._static[parent, child] = transform
+            else:
+                self._newest[child] = max(_stamp(transform), self._newest.get(child, 0))
+
+    def _is_back(self, transform: Any) -> bool:
+        """Whether time has jumped back, by the frame's own stamps: those of others may be of another clock."""
+        return _stamp(transform) < self._newest.get(frame_name(transform.child_frame_id), 0) - BACK_NS
 
     def _parents_of(self, child: str) -> list[str]:
         """Its parents of late; more than one is a fault."""
@@ -129,11 +136,17 @@ class Frames:
         recent = [parent for parent, when in named.items() if when > now - PARENT_S]
         return recent or sorted(named, key=lambda parent: named[parent])[-1:]
 
+    def _is_former(self, child: str) -> bool:
+        """Whether nobody has named any parent of the frame of late."""
+        return max(self._parents[child].values()) < time.monotonic() - PARENT_S
+
     def _way_up(self, frame: str) -> list[str]:
         """The frame and all above it; raises InputError if that never ends."""
         way = [frame]
         while parents := self._parents_of(way[-1]):
             if parents[0] in way:
+                if any(self._is_former(child) for child in way[way.index(parents[0]) :]):
+                    self.clear()  # a link of the loop is named no more: what comes next may be a tree again
                 raise InputError(f"tf has a loop: {' -> '.join([*way, parents[0]])}", "tf.loop")
             way.append(parents[0])
         return way

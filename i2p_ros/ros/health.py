@@ -26,6 +26,7 @@ class Health:
     """Counters since the start; safe to use from several threads. Times are time.monotonic(), s."""
 
     settings: NodeSettings
+    doing: str = "localizing"
     started: float = field(default_factory=time.monotonic)
     received: Counter[str] = field(default_factory=Counter)
     seen: dict[str, float] = field(default_factory=dict)
@@ -63,11 +64,16 @@ class Health:
         with self._lock:
             self.concerns[name] = text
 
-    def answered(self, estimate: PoseEstimate, latency_ms: float, gap_ms: float) -> None:
+    def taken(self, latency_ms: float) -> None:
         """A pair went through."""
         with self._lock:
             self.processed += 1
             self.latencies_ms.append(latency_ms)
+
+    def answered(self, estimate: PoseEstimate, latency_ms: float, gap_ms: float) -> None:
+        """A pair was localized, or not."""
+        self.taken(latency_ms)
+        with self._lock:
             self.last = {"status": estimate.status.value, "inliers": estimate.n_inliers, "gap_ms": gap_ms}
             if estimate.inliers is not None and len(estimate.inliers):
                 self.last["inlier_ratio"] = float(np.mean(estimate.inliers))
@@ -84,9 +90,7 @@ class Health:
         """Level, one line and values; `busy_since` is when the running pair began."""
         now = time.monotonic()
         with self._lock:
-            level, text = max(
-                self._findings(now, busy_since), default=(OK, "localizing"), key=lambda finding: finding[0]
-            )
+            level, text = max(self._findings(now, busy_since), default=(OK, self.doing), key=lambda finding: finding[0])
             return level, text, self._values(now)
 
     def _findings(self, now: float, busy_since: float | None) -> list[tuple[int, str]]:

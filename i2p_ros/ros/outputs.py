@@ -28,10 +28,14 @@ SHOWN_MATCHES = 300  # lines of a marker
 
 
 class Outputs:
-    """The publishers of one channel, used by the node's worker. `prefix` goes before their names."""
+    """The publishers of one channel, used by the node's worker. The names of camera and lidar go before theirs."""
 
-    def __init__(self, node: Node, settings: NodeSettings, frames: Frames | None, prefix: str = "") -> None:
+    def __init__(
+        self, node: Node, settings: NodeSettings, frames: Frames | None, camera: str = "", lidar: str = ""
+    ) -> None:
         self.settings = settings
+        prefix = "".join(f"{name}/" for name in (camera, lidar) if name)
+        self._of_lidar = f"_{lidar}" if lidar else ""  # or one frame would have a parent for each lidar
         self._node, self._frames = node, frames
         self._name = f"{node.get_fully_qualified_name()}: pair {prefix}".strip(" /")
 
@@ -95,7 +99,7 @@ class Outputs:
     def _transforms(self, job: Job, T_cloud_camera: Pose) -> list[Any]:
         """What goes to tf."""
         if self.settings.tf_mode == "estimate":
-            child = job.camera_frame + self.settings.estimated_suffix
+            child = job.camera_frame + self.settings.estimated_suffix + self._of_lidar
             head = messages.header(job.stamp, job.cloud_frame)
             return [messages.transform_stamped(T_cloud_camera, head, child)]
         if self.settings.tf_mode == "map_to_odom":

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from i2p_ros.core.config import Settings
-from i2p_ros.core.geometry import Pose
+from i2p_ros.core.geometry import Pose, from_camera_axes
 from i2p_ros.core.messages import frame_name, pose_from_transform
-from i2p_ros.core.tracking import Tracker, from_camera_axes, of_body
+from i2p_ros.core.tracking import Tracker, of_body
 from i2p_ros.core.types import Prior
 from i2p_ros.ros.frames import Frames
 from i2p_ros.ros.job import Job

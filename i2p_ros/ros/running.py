@@ -61,6 +61,7 @@ def leave(code: int) -> NoReturn:
 def run(make: Callable[[], Runnable], args: list[str] | None = None) -> NoReturn:
     """Exit code: 0 after the end or a signal, 1 after an error, which is said in one line if it is one of ours."""
     signals = _Signals()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: its threads must not spin beside others
     import rclpy
     from rclpy.executors import ExternalShutdownException
     from rclpy.signals import SignalHandlerOptions

@@ -9,7 +9,7 @@ from typing import Any
 
 from i2p_ros.core.changes import CameraHistory, FrozenImage
 from i2p_ros.core.consistency import LiveConsistency
-from i2p_ros.core.tracking import from_camera_axes, to_camera_axes
+from i2p_ros.core.geometry import from_camera_axes, to_camera_axes
 from i2p_ros.core.types import Pair, PoseEstimate, Prior
 from i2p_ros.ros.health import Health
 
@@ -37,8 +37,6 @@ class Watch:
         text = f"the camera is frozen: {self._frozen.repeats} times the same image" if frozen else ""
         self._health.concern("frozen", text)
         changed = self._cameras.update(pair.camera)
-        if changed:
-            self._say(changed)
         self._note(calib_epoch=self._cameras.epoch)
         return changed
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from i2p_ros.core.geometry import Pose, skew
+from i2p_ros.core.geometry import Pose, from_camera_axes
 from i2p_ros.core.types import Prior, Sample
 
 Protocol = Literal["none", "vp2p", "sixdof", "prior"]
@@ -57,6 +57,4 @@ def random_prior(T_camera_lidar: Pose, rng: np.random.Generator, scale: float = 
     spread = scale * np.repeat([PRIOR_M, PRIOR_RAD], 3)
     error = rng.uniform(-spread, spread)
     guess = Pose.from_rotvec(error[3:], error[:3]) @ T_camera_lidar
-    jacobian = np.eye(6)
-    jacobian[:3, 3:] = -skew(guess.translation)  # a turn about the camera moves the origin of the cloud
-    return Prior(guess, jacobian @ np.diag(spread**2 / 3.0) @ jacobian.T)
+    return Prior(guess, from_camera_axes(guess, np.diag(spread**2 / 3.0)))

@@ -67,6 +67,11 @@ class RosbagSource:
         """The name of the bag, for reports."""
         return f"bag {self.path.name}"
 
+    @property
+    def frames(self) -> tuple[str, str]:
+        """Names of the camera's frame and the lidar's."""
+        return self._index.image_frame, self._index.cloud_frame
+
     def close(self) -> None:
         """Close the files."""
         self._close()

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.types import Sample
 from i2p_ros.evaluation.runner import evaluate
 from i2p_ros.localizer import Localizer
-from i2p_ros.networks.vp2p import VP2P
+from i2p_ros.networks.vp2p import VP2P, VP2PNetwork
 from i2p_ros.runtime.torch_runtime import TorchRuntime
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.perturb import Protocol, perturbed, random_prior
@@ -45,9 +45,10 @@ class Validation:
             "indices": list(range(self.pairs)),
         }
 
-    def score(self, family: VP2P, net: nn.Module, settings: Settings) -> dict[str, float]:
+    def score(self, family: VP2P, net: VP2PNetwork, settings: Settings) -> dict[str, float]:
         """Recalls and median errors of the whole localizer with this network; NaN where no pose came out."""
-        localizer = Localizer(family, TorchRuntime(net, settings.device, settings.threads), settings, "training")
+        runtime = TorchRuntime(net, settings.device, settings.threads, branches=1)  # the other cores learn
+        localizer = Localizer(family, runtime, settings, "training")
         found = evaluate(localizer, self.source, self.protocol, self.seed, self.pairs).summary
         recalls = {key: value for key, value in found.items() if key.startswith("recall_")}
         medians = {f"{key}_median": found[key]["median"] for key in MEDIANS}

@@ -87,6 +87,19 @@ def before_after(
     return np.concatenate([before, gap, after], axis=0 if wide else 1)
 
 
+def cells_shaded(image: Image, cells: Array, size: float) -> Image:
+    """The image, bright where its square cells have a large value: cells (C, 3) are row, column and value, `size` px.
+
+    Cells that are not listed are dark.
+    """
+    shade = np.full(image.shape[:2], 0.25)
+    most = cells[:, 2].max(initial=1e-9)
+    for row, column, value in cells:
+        top, left = round(row * size), round(column * size)
+        shade[top : round((row + 1) * size), left : round((column + 1) * size)] = 0.25 + 0.75 * np.sqrt(value / most)
+    return np.asarray(image * shade[:, :, None], np.uint8)
+
+
 def captioned(image: Image, text: str) -> Image:
     """The image under a dark bar with a line of text, of a size that stays readable when the picture is shrunk."""
     scale = max(1.0, image.shape[1] / CAPTION_WIDTH)

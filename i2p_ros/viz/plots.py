@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from i2p_ros.core import consistency
+from i2p_ros.core.drifts import AXES, SCALES, UNITS
 from i2p_ros.core.geometry import Array
 from i2p_ros.core.metrics import FAILED, RECALLS, Score, column
 
@@ -45,6 +46,24 @@ def error_over_time(scores: Sequence[Score]) -> bytes:
         _errors(upper, when, column(scores, "rte_m"), "translation error (m)", 2.0)
         _errors(lower, when, column(scores, "rre_deg"), "rotation error (deg)", 5.0)
         lower.set_xlabel(label)
+        return _png(figure)
+
+
+def drifts(stamps: Array, drift: Array, half: Array, single: Array) -> bytes:
+    """Drift (n, 6) by axis over time with its intervals (n, 6), and single estimates (n, 6) as dots; m and rad."""
+    seconds = (stamps - stamps[0]) / 1e9
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.0, 4.8), layout="constrained")
+        rows = figure.subplots(2, 3, sharex=True)
+        for i, axes in enumerate(rows.ravel()):
+            line, band, dots = (SCALES[i] * values[:, i] for values in (drift, half, single))
+            axes.fill_between(seconds, line - band, line + band, color=BLUE, alpha=0.25, linewidth=0)
+            axes.plot(seconds, line, color=BLUE, marker="." if len(seconds) == 1 else None)
+            axes.plot(seconds, dots, ".", color=ORANGE, markersize=4)
+            axes.axhline(0.0, color=INK, linewidth=1)
+            axes.set_title(f"{AXES[i]} ({UNITS[i]})", fontsize=10)
+        for axes in rows[1]:
+            axes.set_xlabel("s since the first window")
         return _png(figure)
 
 
@@ -92,6 +111,34 @@ def latency(scores: Sequence[Score]) -> bytes:
             axes.plot([s.latency_ms for s in scores], ".", color=BLUE)
         axes.set(xlabel="pair", ylabel="time (ms)", ylim=(0.0, None))
         axes.margins(x=0.01)
+        return _png(figure)
+
+
+def time_over_points(series: Sequence[tuple[int, float]]) -> bytes:
+    """Milliseconds of a pair against the points of its cloud, logarithmic."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.0, 2.8), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(*zip(*series, strict=True), "o-", color=BLUE, linewidth=2)
+        axes.set(xscale="log", xlabel="points of the cloud", ylabel="time of a pair (ms)", ylim=(0.0, None))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        return _png(figure)
+
+
+def stages_over_floor(stages: Sequence[Mapping[str, Any]]) -> bytes:
+    """A bar of each stage's milliseconds, and a line at what its work takes at least."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.0, 2.8), layout="constrained")
+        axes = figure.subplots()
+        names = [row["name"] for row in stages]
+        axes.barh(names, [row["ms"] for row in stages], color=BLUE, alpha=0.8, label="measured")
+        axes.plot(
+            [row["floor_ms"] for row in stages], names, "|", color=ORANGE, markersize=13, markeredgewidth=3,
+            label="at least",
+        )  # fmt: skip
+        axes.invert_yaxis()
+        axes.set(xlabel="time of a pair (ms)")
+        figure.legend(loc="outside right upper")
         return _png(figure)
 
 

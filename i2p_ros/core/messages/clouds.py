@@ -142,7 +142,8 @@ def _usable(cloud: PointCloud, max_points: int) -> PointCloud:
     if not keep.all():
         cloud = cloud.selected(keep)
     if len(cloud) > max_points:
-        cloud = cloud.selected(np.sort(np.random.default_rng(0).choice(len(cloud), max_points, replace=False)))
+        lots = np.random.default_rng(0).random(len(cloud))  # quicker than `choice`
+        cloud = cloud.selected(np.flatnonzero(lots < np.partition(lots, max_points)[max_points]))
     if len(cloud) < 4 or _on_a_line(cloud.xyz):
         raise InputError(f"{len(cloud)} points all lie on one line", "cloud.too_few_unique")
     return cloud

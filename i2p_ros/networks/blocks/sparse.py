@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -41,18 +42,16 @@ class KernelMap:
     counts: list[int]  # pairs of each offset, in order
     n_src: int
     n_dst: int
-    by_src: tuple[Tensor, Tensor]
-    by_dst: tuple[Tensor, Tensor]
 
-    @staticmethod
-    def of(src: list[Tensor], dst: list[Tensor], n_src: int, n_dst: int) -> KernelMap:
-        """From a list of pairs for each offset."""
-        s, d = torch.cat(src), torch.cat(dst)
-        return KernelMap(s, d, [len(x) for x in src], n_src, n_dst, _segments(s, n_src), _segments(d, n_dst))
-
+    @cached_property
     def transposed(self) -> KernelMap:
         """The map of the inverse convolution."""
-        return KernelMap(self.dst, self.src, self.counts, self.n_dst, self.n_src, self.by_dst, self.by_src)
+        return KernelMap(self.dst, self.src, self.counts, self.n_dst, self.n_src)
+
+    @cached_property
+    def by_dst(self) -> tuple[Tensor, Tensor]:
+        """Order of the pairs that sorts dst, and where each output row's run starts."""
+        return _segments(self.dst, self.n_dst)
 
 
 def _gather_multiply_sum(x: Tensor, weight: Tensor, m: KernelMap) -> Tensor:
@@ -73,7 +72,7 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         (x, weight), m, grad = ctx.saved_tensors, ctx.map, grad.contiguous()
-        dx = _gather_multiply_sum(grad, weight.transpose(1, 2), m.transposed())
+        dx = _gather_multiply_sum(grad, weight.transpose(1, 2), m.transposed)
         pairs = zip(m.src.split(m.counts), m.dst.split(m.counts), strict=True)
         dw = torch.stack([x.index_select(0, s).T @ grad.index_select(0, d) for s, d in pairs])
         return dx, dw, None
@@ -85,7 +84,6 @@ class Voxels:
     def __init__(self, coords: Tensor) -> None:
         self.key, order = torch.sort(_key(coords))
         self.coords = coords[order]
-        self._neighbours: KernelMap | None = None
 
     def __len__(self) -> int:
         return len(self.coords)
@@ -93,23 +91,23 @@ class Voxels:
     @staticmethod
     def of_points(coords: Tensor) -> tuple[Voxels, Tensor]:
         """Cells of (P, 4) integer coordinates with repeats, and (P,) the cell of each point."""
-        _, inverse = torch.unique(_key(coords), return_inverse=True)
-        first = torch.empty(int(inverse.max()) + 1, 4, dtype=coords.dtype, device=coords.device)
+        key, inverse = torch.unique(_key(coords), return_inverse=True)
+        first = torch.empty(len(key), 4, dtype=coords.dtype, device=coords.device)
         first[inverse] = coords
         return Voxels(first), inverse
 
+    @cached_property
     def neighbours(self) -> KernelMap:
         """Map of a submanifold 3x3x3 kernel: coord[src] = coord[dst] + offset; 13 searches, the rest mirrored."""
-        if self._neighbours is None:
-            n, rows = len(self), torch.arange(len(self), device=self.key.device)
-            steps = [(i * _CELLS + j) * _CELLS + k for i, j, k in _OFFSETS[:13]]
-            wanted = self.key[None] + torch.tensor(steps, device=self.key.device)[:, None]
-            at = torch.searchsorted(self.key, wanted).clamp_(max=n - 1)
-            found = self.key[at] == wanted
-            dst = [f.nonzero()[:, 0] for f in found]
-            src = [a[d] for a, d in zip(at, dst, strict=True)]
-            self._neighbours = KernelMap.of([*src, rows, *dst[::-1]], [*dst, rows, *src[::-1]], n, n)
-        return self._neighbours
+        n, rows = len(self), torch.arange(len(self), device=self.key.device)
+        steps = [(i * _CELLS + j) * _CELLS + k for i, j, k in _OFFSETS[:13]]
+        wanted = self.key[None] + torch.tensor(steps, device=self.key.device)[:, None]
+        at = torch.searchsorted(self.key, wanted).clamp_(max=n - 1)
+        found = self.key[at] == wanted
+        counts = found.sum(1).tolist()
+        dst, src = found.nonzero()[:, 1].split(counts), at[found].split(counts)
+        mirrored = torch.cat([*src, rows, *dst[::-1]]), torch.cat([*dst, rows, *src[::-1]])
+        return KernelMap(*mirrored, [*counts, n, *counts[::-1]], n, n)
 
     def coarser(self) -> tuple[Voxels, KernelMap]:
         """Cells of twice the size, and the map of a 2x2x2 kernel with stride 2 to them."""
@@ -117,8 +115,31 @@ class Voxels:
         coarse, row = Voxels.of_points(parent)
         x, y, z = (self.coords[:, 1:] % 2).unbind(1)
         child = (x * 2 + y) * 2 + z
-        src = [(child == k).nonzero()[:, 0] for k in range(8)]
-        return coarse, KernelMap.of(src, [row[s] for s in src], len(self), len(coarse))
+        src = torch.sort(child, stable=True).indices
+        counts = torch.bincount(child, minlength=8).tolist()
+        return coarse, KernelMap(src, row[src], counts, len(self), len(coarse))
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """The cells of every level, the finest first, maps of stride 2 between them, and (P,) the finest of each point."""
+
+    levels: list[Voxels]
+    maps: list[KernelMap]
+    cell: Tensor
+
+    @staticmethod
+    def of_points(coords: Tensor, depth: int) -> Pyramid:
+        """Of (P, 4) integer coordinates with repeats, with `depth` steps of stride 2."""
+        finest, cell = Voxels.of_points(coords)
+        levels, maps = [finest], []
+        for _ in range(depth):
+            coarse, kernel_map = levels[-1].coarser()
+            levels.append(coarse)
+            maps.append(kernel_map)
+        for level in levels:
+            level.neighbours  # noqa: B018 (looked for now, with the rest)
+        return Pyramid(levels, maps, cell)
 
 
 class SparseConv(nn.Module):
@@ -132,10 +153,26 @@ class SparseConv(nn.Module):
 
     def forward(self, x: Tensor, kernel_map: KernelMap) -> Tensor:
         """(n_dst, out) from (n_src, in)."""
-        out, inside = self.weight.shape[0], self.weight.shape[-1]
-        per_offset = self.weight.reshape(out, -1, inside).permute(1, 2, 0).contiguous()
-        y: Tensor = _SparseProduct.apply(x, per_offset, kernel_map)
+        y: Tensor = _SparseProduct.apply(x, self.per_offset(), kernel_map)
         return y
+
+    def per_offset(self) -> Tensor:
+        """(K, in, out) weights of each offset."""
+        out, inside = self.weight.shape[0], self.weight.shape[-1]
+        return self.weight.reshape(out, -1, inside).permute(1, 2, 0).contiguous()
+
+
+class FoldedSparseConv(nn.Module):
+    """A sparse convolution for inference alone: weights (K, in, out) as they are used, and a bias (out,)."""
+
+    def __init__(self, per_offset: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.per_offset = nn.Parameter(per_offset.detach().clone(), requires_grad=False)
+        self.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
+
+    def forward(self, x: Tensor, kernel_map: KernelMap) -> Tensor:
+        """(n_dst, out) from (n_src, in)."""
+        return _gather_multiply_sum(x, self.per_offset, kernel_map).add_(self.bias)
 
 
 class SparseResidual(nn.Module):
@@ -150,8 +187,8 @@ class SparseResidual(nn.Module):
 
     def forward(self, x: Tensor, voxels: Voxels) -> Tensor:
         """(M, out) from (M, in)."""
-        y = F.relu(self.norm1(self.conv1(x, voxels.neighbours())))
-        return F.relu(self.norm2(self.conv2(y, voxels.neighbours())) + self.shortcut(x))
+        y = F.relu(self.norm1(self.conv1(x, voxels.neighbours)))
+        return F.relu(self.norm2(self.conv2(y, voxels.neighbours)) + self.shortcut(x))
 
 
 def mean_by(index: Tensor, x: Tensor, n: int) -> Tensor:
@@ -178,28 +215,26 @@ class SparseUNet(nn.Module):
         skips = encoder[-2::-1]
         self.decode = nn.ModuleList(SparseResidual(b + s, b) for (_, b), s in zip(up, skips, strict=True))
 
-    def encode_points(
-        self, coords: Tensor, features: Tensor
-    ) -> tuple[list[Tensor], list[Voxels], list[KernelMap], Tensor]:
-        """Features, cells and maps of every level, and (P,) the finest cell of each point; coords (P, 4)."""
-        voxels, cell = Voxels.of_points(coords)
-        x = mean_by(cell, features, len(voxels))
-        x = F.relu(self.stem_norm(self.stem(x, voxels.neighbours())))
-        xs, levels, maps = [self.first(x, voxels)], [voxels], []
-        for down, norm, encode in zip(self.down, self.down_norm, self.encode, strict=True):
-            coarse, kernel_map = levels[-1].coarser()
-            xs.append(encode(F.relu(norm(down(xs[-1], kernel_map))), coarse))
-            levels.append(coarse)
-            maps.append(kernel_map)
-        return xs, levels, maps, cell
+    def encode_points(self, pyramid: Pyramid, features: Tensor) -> list[Tensor]:
+        """Features of the cells of every level, the finest first, from those of the points (P, C)."""
+        finest, *coarser = pyramid.levels
+        x = mean_by(pyramid.cell, features, len(finest))
+        x = F.relu(self.stem_norm(self.stem(x, finest.neighbours)))
+        xs = [self.first(x, finest)]
+        steps = zip(self.down, self.down_norm, self.encode, pyramid.maps, coarser, strict=True)
+        for down, norm, encode, kernel_map, level in steps:
+            xs.append(encode(F.relu(norm(down(xs[-1], kernel_map))), level))
+        return xs
 
-    def decode_points(
-        self, xs: list[Tensor], levels: list[Voxels], maps: list[KernelMap], cell: Tensor, context: Tensor
-    ) -> Tensor:
+    def coarsest(self, pyramid: Pyramid, xs: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Features (M, C) and batch entries (M,) of the coarsest cells."""
+        return xs[-1], pyramid.levels[-1].coords[:, 0]
+
+    def decode_points(self, pyramid: Pyramid, xs: list[Tensor], context: Tensor) -> Tensor:
         """(P, C) features of the points; context (B, C') is added at the coarsest level."""
-        x = xs[-1] + self.context(context)[levels[-1].coords[:, 0]]
+        x = xs[-1] + self.context(context)[pyramid.levels[-1].coords[:, 0]]
         for i, (up, norm, decode) in enumerate(zip(self.up, self.up_norm, self.decode, strict=True)):
-            level = len(maps) - 1 - i
-            x = F.relu(norm(up(x, maps[level].transposed())))
-            x = decode(torch.cat([x, xs[level]], 1), levels[level])
-        return x[cell]
+            level = len(pyramid.maps) - 1 - i
+            x = F.relu(norm(up(x, pyramid.maps[level].transposed)))
+            x = decode(torch.cat([x, xs[level]], 1), pyramid.levels[level])
+        return x[pyramid.cell]

@@ -1,0 +1,178 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`i2p monitor`: recordings against their calibration, the history, and the proof."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from typer.core import TyperGroup
+
+from i2p_ros.cli_parts import (
+    NONE,
+    Drives,
+    Files,
+    JsonFile,
+    Overrides,
+    check_targets,
+    console,
+    listed,
+    progress,
+    write_json,
+)
+from i2p_ros.core.config import Settings, load_settings
+from i2p_ros.core.drifts import AXES, SCALES, UNITS
+
+if TYPE_CHECKING:
+    from i2p_ros.monitor.history import History
+
+EXIT_CODES = {"ok": 0, "unsure": 6, "warn": 7, "alarm": 8}  # of `i2p monitor BAG...`: that of the worst recording
+DAY_NS = 86_400 * 10**9
+
+
+class _BagsFirst(TyperGroup):
+    """A group whose first word may also be a recording: then the command is `check`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["check", *args]
+        return super().parse_args(ctx, args)
+
+
+monitor = typer.Typer(
+    cls=_BagsFirst,
+    no_args_is_help=True,
+    help="How far has the camera moved from its calibration? Give recordings, or one of the commands.",
+    epilog="Example: i2p monitor drive.mcap --report results/monitor",
+)
+
+
+@monitor.command(epilog="Example: i2p monitor monday.mcap tuesday.mcap --nominal car.urdf --report results/monitor")
+def check(
+    recordings: Annotated[list[Path], typer.Argument(help="Bags or KITTI folders.")],
+    nominal: Annotated[Path | None, typer.Option(help="Calibration (URDF, or YAML of ~/save); else its own.")] = None,
+    accept: Annotated[Path | None, typer.Option(help="Recording at whose state drift is zero.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for report.html, and results to go on from.")] = None,
+    drives: Drives = "",
+    cameras: Annotated[str, typer.Option(help="Cameras of a KITTI folder, separated by commas.")] = "image_02",
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Judge the calibration of each recording, on its own. (`check` itself may be left out.)
+
+    Exit code: 0 ok, 6 unsure, 7 warn, 8 alarm: that of the worst recording; 1 an error. Recordings whose result lies in
+    the report's folder, made with the same settings, are not read again.
+    """
+    from i2p_ros.evaluation.monitor_report import write_monitor_report
+    from i2p_ros.evaluation.monitoring import Checker
+
+    check_targets(json_file, report and report / "report.html")
+    settings = load_settings(files, overrides)
+    checker = Checker(settings, nominal, accept, report, listed(drives), listed(cameras), _history(settings))
+    results = []
+    for recording in recordings:
+        with progress(recording.name, None) as step:
+            results.append(checker.result(recording, step))
+    write_json(results, json_file)
+    if report:
+        console.print(escape(f"pictures: {write_monitor_report(report, results)}"), soft_wrap=True)
+    if json_file != Path("-"):
+        for result in results:
+            Console().print(_verdict_table(result))
+    raise typer.Exit(max((EXIT_CODES[result["level"]] for result in results), default=0))
+
+
+@monitor.command(epilog="Example: i2p monitor history fleet.db --vehicle bus7 --export bus7.csv")
+def history(
+    file: Annotated[Path, typer.Argument(help="SQLite file that a node or `i2p monitor` wrote.")],
+    vehicle: Annotated[str | None, typer.Option(help="This vehicle alone.")] = None,
+    days: Annotated[float, typer.Option(min=0, help="So many last days; 0: all.")] = 0.0,
+    last: Annotated[int, typer.Option(min=1, help="Most records that are shown.")] = 20,
+    export: Annotated[Path | None, typer.Option(help="All of them to a .csv, .parquet or .mcap file.")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Show or export what was estimated and judged."""
+    from i2p_ros.evaluation.history_export import exported
+    from i2p_ros.monitor.history import History
+
+    check_targets(json_file, export)
+    since = time.time_ns() - round(days * DAY_NS) if days else 0
+    rows = list(History(file, read_only=True).rows(vehicle, since))
+    write_json(rows, json_file)
+    if export:
+        console.print(escape(f"{exported(rows, export)} records written to {export}"), soft_wrap=True)
+    if json_file != Path("-"):
+        Console().print(_history_table(rows[-last:], len(rows)))
+
+
+@monitor.command(epilog="Example: i2p monitor bench --json monitor.json")
+def bench(
+    full: Annotated[bool, typer.Option("--full", help="All sizes and kinds, 200 drives without drift: hours.")] = False,
+    kitti: Annotated[Path | None, typer.Option(help="Folder with KITTI's raw and odometry: real frames too.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first drive.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Drifts of known size before the monitor and before simple rivals. Made-up drives have no systematic offset."""
+    from i2p_ros.evaluation import bench_monitor
+
+    check_targets(json_file)
+    settings = load_settings(files, overrides)
+    plan = bench_monitor.FULL if full else bench_monitor.QUICK
+    with progress("drives", sum(part.drives for part in plan)) as step:
+        rows = bench_monitor.run_plan(plan, settings, seed, workers, step)
+    if kitti:
+        rows += bench_monitor.of_kitti(kitti, settings, full)
+    found = bench_monitor.summary(rows)
+    write_json(found, json_file)
+    if json_file != Path("-"):
+        Console().print(_bench_table(found))
+        for name, text in bench_monitor.DEFINITIONS.items():
+            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+
+
+def _bench_table(rows: list[dict[str, Any]]) -> Table:
+    keys = ("method", "source", "kind", "axis", "drift", "runs", "detected", "delay_s", "false_alarms", "error",
+            "coverage95", "auc")  # fmt: skip
+    table = Table(*keys)
+    for row in rows:
+        cells = ["" if row[k] is None else f"{row[k]:.3g}" if isinstance(row[k], float) else str(row[k]) for k in keys]
+        table.add_row(*cells, style="bold" if row["method"] == "i2p" else "")
+    return table
+
+
+def _history(settings: Settings) -> History | None:
+    from i2p_ros.monitor.history import History
+
+    return History(Path(settings.monitor.history).expanduser()) if settings.monitor.history else None
+
+
+def _verdict_table(result: dict[str, Any]) -> Table:
+    verdict, level = result["verdict"], result["level"]
+    title = f"{result['recording']}: {level.upper()}" + (f", {verdict['course']}" if verdict["course"] else "")
+    table = Table("axis", "drift", "95 %", "would be noticed", "", title=title, title_justify="left")
+    for i, (axis, unit, scale) in enumerate(zip(AXES, UNITS, SCALES, strict=True)):
+        numbers = [verdict[name][i] for name in ("drift", "half", "detectable")]
+        drift, half, least = ("?" if v is None else f"{v * scale:.2f} {unit}" for v in numbers)
+        state = "moved" if axis in verdict["moved"] else "" if verdict["observed"][i] else "not observed"
+        table.add_row(axis, drift, f"+- {half}", least, state)
+    return table
+
+
+def _history_table(rows: list[dict[str, Any]], total: int) -> Table:
+    table = Table("when (UTC)", "rig", "epoch", "verdict", "what", title=f"{len(rows)} of {total} records")
+    for row in rows:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(row["stamp"] // 10**9))
+        rig = " ".join(row[part] for part in ("vehicle", "camera", "lidar"))
+        verdict = row["verdict"]
+        table.add_row(when, escape(rig), str(row["epoch"]), verdict["level"], escape("; ".join(verdict["reasons"])))
+    return table

@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the verbs of the command line share: options, the console, JSON, and a bar."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+console = Console(stderr=True)
+
+Files = Annotated[list[Path], typer.Option("--settings", help="YAML file of settings; may be repeated.")]
+Overrides = Annotated[list[str], typer.Option("--set", help="One setting, such as pnp.iterations=2000.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the numbers to this file; - prints them.")]
+Drives = Annotated[str, typer.Option(help="Drives of a KITTI folder, separated by commas; empty: all.")]
+NONE: list[Any] = []
+
+
+def listed(text: str) -> list[str] | None:
+    """The parts between commas; none if there are none."""
+    return [part.strip() for part in text.split(",") if part.strip()] or None
+
+
+def check_targets(*files: Path | None) -> None:
+    """Refuse what cannot be written before the work, not after it."""
+    from i2p_ros.evaluation.files import check_target
+
+    for file in files:
+        if file and file != Path("-"):
+            check_target(file)
+
+
+def write_json(numbers: dict[str, Any] | list[Any], file: Path | None) -> None:
+    """To a file; - is the standard output, none nowhere."""
+    from i2p_ros.evaluation import files
+
+    if file == Path("-"):
+        typer.echo(json.dumps(numbers, indent=2, allow_nan=False))
+    elif file:
+        files.write_json(file, numbers)
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Any]:
+    """A bar on stderr; the function it gives takes how much is done, and losses to show."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=console)
+    task = bar.add_task(what, total=total)
+
+    def step(done: int, losses: dict[str, float] | None = None) -> None:
+        bar.start()  # only now: what fails before is one line without a bar
+        text = " ".join(f"{k} {v:.2f}" for k, v in (losses or {}).items())
+        bar.update(task, completed=done, description=f"{what} {text}".strip())
+
+    try:
+        yield step
+    finally:
+        if bar.live.is_started:
+            bar.stop()

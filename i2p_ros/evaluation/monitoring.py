@@ -1,0 +1,222 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A recording through the monitor: one result, that says all of itself and needs nothing that was before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from i2p_ros.core.config import Settings
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Array, Pose, so3_log
+from i2p_ros.core.types import Image, Pair, Sample
+from i2p_ros.evaluation.files import write_json
+from i2p_ros.evaluation.report import picture
+from i2p_ros.monitor.history import History, Rig, as_json
+from i2p_ros.monitor.session import Finding, Look, Monitor
+from i2p_ros.monitor.watch import Level, Motion, Reference
+from i2p_ros.sources.base import Source, lost_by
+from i2p_ros.sources.nominal import read_nominal
+from i2p_ros.sources.opening import open_source, recognised
+from i2p_ros.viz.overlays import captioned, cells_shaded, overlay
+
+FRAMES = ("camera", "lidar")  # of recordings that do not name theirs
+SEVERITY = (Level.OK, Level.UNSURE, Level.WARN, Level.ALARM)
+Progress = Callable[[int], None]
+
+
+@dataclass
+class Result:
+    """What was found in a recording. `pictures` by title are of its last pair."""
+
+    name: str
+    monitor: Monitor
+    findings: list[Finding] = field(default_factory=list)
+    pairs: int = 0
+    lost: Counter[str] = field(default_factory=Counter)
+    pictures: dict[str, Image] = field(default_factory=dict)
+
+    @property
+    def level(self) -> Level:
+        """The last word; that nothing is known where there was no window."""
+        return self.findings[-1].verdict.level if self.findings else Level.UNSURE
+
+    @property
+    def evidence(self) -> Array:
+        """(C, 3) row, column and nats of the cells of the image, over all windows."""
+        cells: Counter[tuple[int, int]] = Counter()
+        for finding in self.findings:
+            for row, column, nats in finding.drift.evidence:
+                cells[int(row), int(column)] += nats
+        return np.array([(*cell, nats) for cell, nats in cells.items()]).reshape(-1, 3)
+
+    def to_json(self) -> dict[str, Any]:
+        """Numbers alone, in m and rad."""
+        rig, watch = self.monitor.rig, self.monitor.watch
+        last = self.findings[-1].verdict if self.findings else watch.verdict(0)
+        return {
+            "recording": self.name, "vehicle": rig.vehicle, "camera": rig.camera, "lidar": rig.lidar,
+            "pairs": self.pairs, "lost": dict(self.lost), "left_out": dict(watch.left_out),
+            "level": self.level.value, "verdict": as_json(last),
+            "accepted": None if watch.reference is None else watch.reference.delta.tolist(),
+            "T_camera_lidar": self.monitor.nominal.matrix.tolist(),
+            "T_camera_lidar_estimated": self.monitor.estimated(last).matrix.tolist() if self.findings else None,
+            "windows": [
+                {"stamp": f.drift.stamp, "frames": f.drift.frames, "estimate": f.drift.delta.tolist(),
+                 "std": np.sqrt(np.diag(f.drift.covariance)).tolist(),
+                 "nats_a_frame": f.drift.information / f.drift.frames, "verdict": as_json(f.verdict)}
+                for f in self.findings
+            ],
+        }  # fmt: skip
+
+
+def monitored(
+    source: Source,
+    settings: Settings,
+    nominal: Pose | None = None,
+    reference: Reference | None = None,
+    history: History | None = None,
+    look: Look | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """The result of all pairs of a recording, against its own calibration or the given one, from the accepted state.
+
+    Raises InputError `calibration.missing` where there is none, `pairs` where no pair can be used.
+    """
+    result, last = None, None
+    lost = lost_by(source)
+    for index in range(len(source)):
+        try:
+            sample = source[index]
+        except InputError as error:
+            lost[error.reason] += 1
+            continue
+        result = result or Result(source.name, _monitor(source, sample, settings, nominal, reference, history, look))
+        result.pairs += 1
+        _take(result, result.monitor.add(sample.pair, _motion(last, sample)))
+        last = sample
+        if progress:
+            progress(index + 1)
+    if result is None or last is None:
+        raise InputError(f"{source.name}: no pair can be used: {dict(lost) or 'it is empty'}", "pairs")
+    _take(result, result.monitor.finish())
+    if result.monitor.trouble:
+        raise InputError(result.monitor.trouble, "history")
+    result.lost = lost
+    _paint(result, last.pair, settings.refinement.columns)
+    return result
+
+
+class Checker:
+    """Results of recordings as JSON has them, each on its own. Those that lie in `folder` are not made again."""
+
+    def __init__(
+        self, settings: Settings, nominal: Path | None = None, accept: Path | None = None, folder: Path | None = None,
+        drives: list[str] | None = None, cameras: list[str] | None = None, history: History | None = None,
+    ) -> None:  # fmt: skip
+        self._settings, self._nominal, self._folder, self._history = settings, nominal, folder, history
+        self._drives, self._cameras, self._accept = drives, cameras, accept
+        told = [settings.model_dump(), str(nominal), str(accept), drives, cameras]
+        self._key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+
+    def result(self, recording: Path, progress: Progress | None = None) -> dict[str, Any]:
+        """Numbers and pictures; raises InputError."""
+        file = None if self._folder is None else self._folder / f"{recording.stem}-{self._named(recording)}.json"
+        if file is not None and file.exists():
+            return dict(json.loads(file.read_text()))
+        source, nominal = self._opened(recording), self._read(recording)
+        result = monitored(source, self._settings, nominal, self._reference, self._history, self._look, progress)
+        pictures = {title: str(picture(image)) for title, image in result.pictures.items()}
+        content = result.to_json() | {"pictures": pictures, "settings": self._settings.model_dump()}
+        if file is not None:
+            write_json(file, content)
+        return content
+
+    def _named(self, recording: Path) -> str:
+        """What the result is of: recordings of one name in several folders are different."""
+        return hashlib.sha256(f"{recording.resolve()} {self._key}".encode()).hexdigest()[:12]
+
+    @cached_property
+    def _look(self) -> Look | None:
+        from i2p_ros.localizer import looker
+
+        return looker(self._settings)
+
+    @cached_property
+    def _reference(self) -> Reference | None:
+        if self._accept is None:
+            return None
+        return accepted(self._opened(self._accept), self._settings, self._read(self._accept), self._look)
+
+    def _read(self, recording: Path) -> Pose | None:
+        if self._nominal is None:
+            return None
+        return read_nominal(self._nominal, *getattr(self._opened(recording), "frames", ("", "")))
+
+    def _opened(self, recording: Path) -> Source:
+        kitti = recognised(recording) == "kitti"
+        cameras = self._cameras if kitti else None
+        return open_source("auto", recording, settings=self._settings, drives=self._drives, cameras=cameras)
+
+
+def accepted(source: Source, settings: Settings, nominal: Pose | None = None, look: Look | None = None) -> Reference:
+    """What the signal says at a calibration that is true: the state of a recording that drift is counted from."""
+    result = monitored(source, settings, nominal, look=look)
+    if not result.findings:
+        raise InputError(f"{source.name}: no window to accept, of {result.pairs} pairs", "drift.empty")
+    return result.monitor.watch.accept()
+
+
+def _monitor(
+    source: Source, sample: Sample, settings: Settings, nominal: Pose | None, reference: Reference | None,
+    history: History | None, look: Look | None,
+) -> Monitor:  # fmt: skip
+    nominal = nominal or sample.T_camera_lidar
+    if nominal is None:
+        camera, lidar = getattr(source, "frames", FRAMES)
+        raise InputError(
+            f"{source.name} has no calibration that joins {camera!r} and {lidar!r}: give one, as YAML or URDF",
+            "calibration.missing",
+        )
+    rig = Rig(settings.monitor.vehicle, *getattr(source, "frames", FRAMES))
+    monitor = Monitor(nominal, rig, settings, history, look)
+    monitor.watch.reference = reference or monitor.watch.reference
+    return monitor
+
+
+def _motion(before: Sample | None, now: Sample) -> Motion | None:
+    """Of the vehicle between two pairs, where the recording knows it."""
+    if before is None or before.T_world_lidar is None or now.T_world_lidar is None:
+        return None
+    seconds = (now.pair.stamp - before.pair.stamp) * 1e-9
+    if seconds <= 0:
+        return None
+    moved = before.T_world_lidar.inverse() @ now.T_world_lidar
+    turn = float(np.degrees(np.linalg.norm(so3_log(moved.rotation))))
+    return Motion(float(np.linalg.norm(moved.translation)) / seconds, turn / seconds)
+
+
+def _take(result: Result, finding: Finding | None) -> None:
+    if finding is not None:
+        result.findings.append(finding)
+
+
+def _paint(result: Result, pair: Pair, columns: int) -> None:
+    """The cloud at both calibrations, and where the evidence came from."""
+    if not result.findings:
+        return
+    nominal, estimated = result.monitor.nominal, result.monitor.estimated(result.findings[-1].verdict)
+    for title, pose in (("nominal calibration", nominal), ("estimated calibration", estimated)):
+        drawn = overlay(pair.image, pair.camera, pair.cloud, pose)
+        result.pictures[title] = captioned(drawn, title)
+    cell = pair.camera.width / columns
+    result.pictures["evidence"] = captioned(cells_shaded(pair.image, result.evidence, cell), "where the evidence is")

@@ -1,0 +1,200 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The dense parts compiled by TensorRT in half precision; PyTorch serves until they are built, or if they are no good.
+
+Engines are built in the background from the shapes of the first pair, compared with PyTorch on that pair, kept on disk,
+and swapped in between two pairs. One thread calls the runtime, and engines run in it alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from i2p_ros.core.errors import MissingPackageError, one_line
+from i2p_ros.networks.parts import OF_POINTS, Part, arguments_of_parts, dense_parts, with_parts
+from i2p_ros.runtime.engines import EngineCache, key_of
+from i2p_ros.runtime.torch_runtime import Arrays, TorchRuntime
+
+SOURCE = 1  # of the parts' arithmetic: a change of it makes old engines foreign
+ALIKE = 0.999  # cosine between an engine's answer and PyTorch's, of each output
+FEWEST_POINTS, MOST_POINTS = 16, 1 << 16
+
+
+class Compiler(Protocol):
+    """Makes engines of exported programs, as bytes that can be kept."""
+
+    def versions(self) -> dict[str, str]:
+        """All that an engine depends on beside the program: GPU, driver and libraries."""
+        ...
+
+    def build(self, program: ExportedProgram, arguments: tuple[Tensor, ...], points: bool) -> bytes:
+        """The engine of a program for arguments of these shapes; `points`: of any number on the second axis."""
+        ...
+
+    def load(self, engine: bytes) -> Part:
+        """What the engine does, as a function."""
+        ...
+
+
+class TorchTensorrt:
+    """torch-tensorrt's dynamo front end. Raises MissingPackageError where it or TensorRT's libraries are not there."""
+
+    def __init__(self) -> None:
+        try:
+            import torch_tensorrt
+        except Exception as error:  # without libnvinfer it raises whatever its loader does
+            what = f"torch_tensorrt cannot be imported: {type(error).__name__}: {one_line(error)}"
+            raise MissingPackageError(what) from error
+        self._library = torch_tensorrt
+
+    def versions(self) -> dict[str, str]:
+        """GPU, driver and libraries."""
+        import tensorrt
+
+        properties = torch.cuda.get_device_properties(0)
+        return {
+            "gpu": f"{properties.name} sm_{properties.major}{properties.minor}",
+            "driver": _driver(),
+            "torch": torch.__version__,
+            "torch_tensorrt": self._library.__version__,
+            "tensorrt": tensorrt.__version__,
+        }
+
+    def build(self, program: ExportedProgram, arguments: tuple[Tensor, ...], points: bool) -> bytes:
+        """With strong typing: the program says in which precision each step is."""
+        inputs = [self._any_number(a) if points else a for a in arguments]
+        with tempfile.TemporaryDirectory() as folder:  # made for us alone
+            path = Path(folder) / "engine.ep"
+            module = self._library.dynamo.compile(
+                program, arg_inputs=inputs, use_explicit_typing=True, require_full_compilation=True,
+                min_block_size=1, timing_cache_path=str(Path(folder) / "timing"),
+            )  # fmt: skip
+            self._library.save(module, str(path), arg_inputs=list(arguments))
+            return path.read_bytes()
+
+    def _any_number(self, argument: Tensor) -> Any:
+        first, n, *rest = argument.shape
+        least, most = (first, FEWEST_POINTS, *rest), (first, MOST_POINTS, *rest)
+        shapes = {"min_shape": least, "opt_shape": (first, n, *rest), "max_shape": most}
+        return self._library.Input(**shapes, dtype=argument.dtype)
+
+    def load(self, engine: bytes) -> Part:
+        """The engine's module, on the GPU that it was built on."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "engine.ep"
+            path.write_bytes(engine)
+            module: Part = self._library.load(str(path)).module()
+            return module
+
+
+def _driver() -> str:
+    file = Path("/proc/driver/nvidia/version")
+    return file.read_text().splitlines()[0] if file.exists() else "unknown"
+
+
+class TensorrtRuntime:
+    """PyTorch first, then TensorRT for the dense parts."""
+
+    def __init__(
+        self, inner: TorchRuntime, compiler: Compiler, cache: EngineCache, weights: str, dtype: torch.dtype = torch.half
+    ) -> None:
+        self.device, self.threads, self.both, self._inner = inner.device, inner.threads, inner.both, inner
+        self._compiler, self._cache, self._weights, self._dtype = compiler, cache, weights, dtype
+        self._plain = inner.plain
+        self._serving = inner.network
+        self._shape: tuple[int, ...] | None = None
+        self._building: threading.Thread | None = None
+        self._state = "engines wait for the first pair"
+
+    def __call__(self, inputs: Arrays) -> dict[str, Tensor]:
+        if inputs["image"].shape != self._shape and not (self._building and self._building.is_alive()):
+            self._begin(inputs)
+        return self._inner(inputs)
+
+    def settle(self) -> None:
+        """Wait until the device has done what it was asked."""
+        self._inner.settle()
+
+    def wait(self) -> None:
+        """Until engines are there, or are known not to come."""
+        if self._building:
+            self._building.join()
+
+    def describe(self) -> str:
+        """One line: what runs where, and why."""
+        return f"{self._inner.describe()}; {self._state}"
+
+    def _begin(self, inputs: Arrays) -> None:
+        """Build for images of another shape: until then PyTorch serves."""
+        self._shape, self._inner.network = inputs["image"].shape, self._serving
+        sample = {name: torch.from_numpy(array)[None].to(self.device) for name, array in inputs.items()}
+        self._state = "TensorRT engines are being built"
+        self._building = threading.Thread(target=self._build, args=(sample,), name="i2p-engines", daemon=True)
+        self._building.start()
+
+    def _build(self, sample: dict[str, Tensor]) -> None:
+        try:
+            arguments = arguments_of_parts(self._plain, sample)
+            engines, how = dict[str, Part](), list[str]()
+            for name, part in dense_parts(self._plain).items():
+                engines[name], made = self._engine(name, part, arguments[name])
+                how.append(f"{name} {made}")
+            network = with_parts(self._plain, engines)
+            refuse_unlike(self._plain, network, sample)
+        except Exception as error:  # whatever a compiler raises, PyTorch goes on
+            self._state = f"no TensorRT engines: {type(error).__name__}: {one_line(error)}"
+            return
+        self._inner.network = network
+        self._state = f"dense parts by TensorRT in {self._dtype} ({', '.join(how)})"
+
+    def _engine(self, name: str, part: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Part, str]:
+        half = tuple(a.to(self._dtype) for a in arguments)
+        parts = {
+            "part": name, "weights": self._weights, "shapes": [tuple(a.shape) for a in half],
+            "precision": str(self._dtype), "source": SOURCE, **self._compiler.versions(),
+        }  # fmt: skip
+        engine, made = self._cache.get(
+            key_of(parts),
+            lambda: self._compiler.build(exported(part, half, name == OF_POINTS), half, name == OF_POINTS),
+            self._compiler.load,
+        )
+        return _between_floats(engine, self._dtype), made
+
+
+def exported(part: nn.Module, arguments: tuple[Tensor, ...], points: bool = False) -> ExportedProgram:
+    """The program of a part in the precision of its arguments; `points`: for any number of them, on the second axis."""
+    any_number = {1: Dim("n", min=FEWEST_POINTS, max=MOST_POINTS)}
+    shapes = tuple(any_number for _ in arguments) if points else None
+    typed = copy.deepcopy(part).to(arguments[0].dtype).eval()
+    with torch.no_grad():
+        return torch.export.export(typed, tuple(a.clone() for a in arguments), dynamic_shapes=shapes)
+
+
+def _between_floats(engine: Part, dtype: torch.dtype) -> Part:
+    def part(*arguments: Tensor) -> Any:
+        out = engine(*(a.to(dtype).contiguous() for a in arguments))
+        return out.float() if isinstance(out, Tensor) else tuple(t.float() for t in out)
+
+    return part
+
+
+def refuse_unlike(plain: Any, other: Any, sample: dict[str, Tensor]) -> None:
+    """Raises ValueError where another network does not answer a sample as the plain one does."""
+    with torch.inference_mode():
+        one, two = (
+            n.answer(lambda n=n: n.see(sample["image"]), sample["points"], sample["features"], scores=False)
+            for n in (plain, other)
+        )
+    for name, value in one.items():
+        alike = F.cosine_similarity(value.flatten().float(), two[name].flatten().float(), dim=0)
+        if not alike >= ALIKE:
+            raise ValueError(f"{name} are unlike PyTorch's: cosine {float(alike):.4f}, at least {ALIKE} is asked for")

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A nominal calibration from a file: the URDF of a vehicle, or the YAML that a node's ~/save writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import yaml
+
+from i2p_ros.core.errors import InputError, one_line
+from i2p_ros.core.geometry import Pose, so3_exp
+from i2p_ros.sources.static_transforms import StaticTransforms
+
+
+def read_nominal(file: Path, camera: str = "", lidar: str = "") -> Pose:
+    """T_camera_lidar. A URDF needs the names of the two frames; those of a YAML file are only compared with them.
+
+    Raises InputError `calibration.*` that names the file and what is wrong with it.
+    """
+    try:
+        text = file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the calibration {file}: {one_line(error)}", "calibration.missing") from error
+    tree, known = (_of_urdf if file.suffix in (".urdf", ".xml") else _of_yaml)(file, text)
+    if not (camera and lidar) and len(known) == 2:
+        lidar, camera = known
+    pose = tree.lookup(camera, lidar) if camera != lidar else None
+    if pose is None:
+        asked = f"no way from {lidar!r} to {camera!r}" if camera and lidar else "name the frames of camera and lidar"
+        raise InputError(f"{file}: {asked}; it has the frames {', '.join(known)}", "calibration.frames")
+    return pose
+
+
+def _of_yaml(file: Path, text: str) -> tuple[StaticTransforms, tuple[str, ...]]:
+    try:
+        content: Any = yaml.safe_load(text)
+        lidar, camera = str(content["frame_id"]), str(content["child_frame_id"])
+        translation = [float(content["translation"][axis]) for axis in "xyz"]
+        pose = Pose.from_quaternion([float(content["rotation"][axis]) for axis in "xyzw"], translation)
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{file} is no calibration ({one_line(error)}): expected frame_id (lidar), child_frame_id (camera), "
+            "translation: {x, y, z} and rotation: {x, y, z, w}",
+            "calibration.file",
+        ) from error
+    tree = StaticTransforms()
+    tree.add(lidar, camera, pose)
+    return tree, (lidar, camera)
+
+
+def _of_urdf(file: Path, text: str) -> tuple[StaticTransforms, tuple[str, ...]]:
+    """Fixed joints alone: what moves is no calibration."""
+    try:
+        joints = [joint for joint in ElementTree.fromstring(text).iter("joint") if joint.get("type") == "fixed"]
+        tree, known = StaticTransforms(), []
+        for joint in joints:
+            parent, child = (joint.find(kind).attrib["link"] for kind in ("parent", "child"))  # type: ignore[union-attr]
+            origin = joint.find("origin")
+            tree.add(parent, child, _origin({} if origin is None else origin.attrib))
+            known += [name for name in (parent, child) if name not in known]
+    except (ElementTree.ParseError, AttributeError, KeyError, ValueError) as error:
+        raise InputError(f"{file} is no URDF: {one_line(error)}", "calibration.file") from error
+    return tree, tuple(known)
+
+
+def _origin(attributes: dict[str, str]) -> Pose:
+    """Roll, pitch and yaw are about fixed axes (REP 103 and the URDF specification)."""
+    xyz, (roll, pitch, yaw) = (np.array(attributes.get(n, "0 0 0").split(), float) for n in ("xyz", "rpy"))
+    return Pose(so3_exp([0, 0, yaw]) @ so3_exp([0, pitch, 0]) @ so3_exp([roll, 0, 0]), xyz)
