@@ -42,6 +42,13 @@ def step(axis: int, size: float, at: int, n: int) -> Array:
     return courses
 
 
+def creep(n: int) -> Array:
+    """Estimates (n, 6) of a slow turn about the second axis between the 20th and the 30th."""
+    courses = np.zeros((n, 6))
+    courses[:, 4] = np.radians(0.6) * np.clip((np.arange(n) - 20) / 10.0, 0.0, 1.0)
+    return courses
+
+
 def warned(verdicts: list[Verdict]) -> int | None:
     """Index of the first verdict that says that something moved."""
     return next((k for k, v in enumerate(verdicts) if v.level in (Level.WARN, Level.ALARM)), None)
@@ -85,6 +92,16 @@ def test_knock_and_creep_are_told_apart() -> None:
     creeps = [stream(ramp, seed)[-1].course for seed in range(10)]
     knocks = [stream(step(4, np.radians(0.4), 20, 60), seed)[-1].course for seed in range(10)]
     assert creeps.count(Course.CREEP) >= 9 and knocks.count(Course.KNOCK) >= 9
+
+
+def test_since_when_is_not_forgotten_with_the_estimates_of_then() -> None:
+    settings = WatchSettings(**SHARP, memory=16)
+    for courses, course in ((step(4, np.radians(0.4), 20, 90), Course.KNOCK), (creep(90), Course.CREEP)):
+        verdicts = stream(courses, 1, settings=settings)
+        told = [v.onset for v in verdicts if v.course is course]
+        assert told and verdicts[-1].onset == told[-1] and told[-1][1] < verdicts[40].stamp, course
+    off = stream(step(4, np.radians(0.4), 0, 90), 1, settings=settings)[-1]
+    assert off.onset == (Course.UNDECIDED, round(PERIOD * 1e9)), "nobody saw how it came about"
 
 
 def test_an_axis_that_is_not_seen_is_not_called_fine() -> None:
@@ -158,14 +175,15 @@ def test_drift_is_counted_from_the_state_that_was_accepted() -> None:
         return [watch.update(estimate(first + k, delta)) for k, delta in enumerate(noisy)][-1]
 
     assert seen(0, offset).level is not Level.OK
-    accepted = watch.accept()
+    accepted = watch.reference = watch.present()
+    watch.forget()
     assert np.abs((accepted.delta - offset) / np.sqrt(np.diag(accepted.covariance))).max() < 4.0
     assert seen(20, offset).level in (Level.OK, Level.UNSURE) and not watch.verdict(watch.kept[-1].stamp).moved
     moved = seen(40, offset + np.array([0.0, 0.0, 0.0, np.radians(0.4), 0.0, 0.0]))
     assert moved.moved == ("rx",) and abs(moved.drift[3] - np.radians(0.4)) < np.radians(0.05)
     watch.forget()
     with pytest.raises(InputError, match="no estimate yet"):
-        watch.accept()
+        watch.present()
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.4])

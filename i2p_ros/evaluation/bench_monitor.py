@@ -120,7 +120,8 @@ def i2p(run: Run, settings: Settings) -> Outcome:
             outcome.alarms.append(when)
         outcome.loudest = max(outcome.loudest, float(np.max(np.abs(verdict.drift) / verdict.detectable)))
         outcome.detectable = verdict.detectable if np.isfinite(verdict.detectable).all() else None
-        outcome.estimate, outcome.half = verdict.drift, verdict.half
+        known = bool(np.isfinite(verdict.drift).all())
+        outcome.estimate, outcome.half = (verdict.drift, verdict.half) if known else (None, None)
     return outcome
 
 

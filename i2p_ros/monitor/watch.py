@@ -50,10 +50,13 @@ class Course(str, Enum):
     UNDECIDED = "undecided"
 
 
+Onset = tuple[Course, int]  # of a drift: how it came about, and since when, ns
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
     """`drift` (6,) from the nominal calibration or the accepted state, m and rad by AXES, with the `half` width (6,) of
-    its 95 % intervals.
+    its 95 % intervals; NaN and infinite where nothing is known.
 
     `detectable` (6,) is the smallest drift that would now be noticed, and `observed` (6,) whether that is small enough.
     `moved` names the axes that moved for sure, `since` (ns) when and `course` how; `reasons` says all this in words.
@@ -71,6 +74,11 @@ class Verdict:
     course: Course | None = None
     reasons: tuple[str, ...] = ()
     baseline: Array = field(default_factory=lambda: np.zeros(6))
+
+    @property
+    def onset(self) -> Onset | None:
+        """Course and since together, or none."""
+        return None if self.course is None or self.since is None else (self.course, self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +133,7 @@ class Watch:
         self.left_out: Counter[str] = Counter()
         self.baseline = np.zeros(6)
         self._products = np.array([settings.correlation * EVIDENCE, EVIDENCE])  # of neighbours, and squares
+        self._onset: Onset | None = None  # of the last verdict
 
     @property
     def threshold(self) -> float:
@@ -143,33 +152,28 @@ class Watch:
         n = ((self.threshold + power) * deviation / abs(drift)) ** 2 * self._variance_factor()
         return next(m for m in self._lengths(2 * int(np.ceil(n))) if m >= n) * self.period_s
 
-    def resume(self, drifts: Iterable[Drift], baseline: Array) -> None:
+    def resume(self, drifts: Iterable[Drift], baseline: Array, onset: Onset | None = None) -> None:
         """Take over what another watch had kept and learned."""
         self.forget()
         for drift in drifts:
             if not self._refused(drift, Motion()):
                 self._keep(drift)
-        self.baseline = np.array(baseline, np.float64)
+        self.baseline, self._onset = np.array(baseline, np.float64), onset
 
-    def accept(self) -> Reference:
-        """Make the present state the new reference: the average of what is kept, all of which is then forgotten.
-
-        Raises InputError where there is nothing to average.
-        """
+    def present(self) -> Reference:
+        """The present state: the average of what is kept. Raises InputError where there is nothing to average."""
         if not self.kept:
             raise InputError("no estimate yet: there is no present state to accept", "drift.empty")
         weights, pulls = np.sum(self._weights, axis=0), np.sum(self._pulls, axis=0)
         covariance = np.linalg.inv(weights)
-        self.reference = Reference(covariance @ pulls, covariance * self._variance_factor())
-        self.forget()
-        return self.reference
+        return Reference(covariance @ pulls, covariance * self._variance_factor())
 
     def forget(self) -> None:
         """Begin anew, with the same reference."""
         for kept in (self.kept, self._weights, self._pulls):
             kept.clear()
         self.left_out.clear()
-        self.baseline = np.zeros(6)
+        self.baseline, self._onset = np.zeros(6), None
 
     @property
     def systematic(self) -> Array:
@@ -191,6 +195,7 @@ class Watch:
         else:
             self._keep(drift)
         verdict = self.verdict(drift.stamp)
+        self._onset = verdict.onset
         if verdict.level is Level.OK and not reason:
             self._learn()
         return verdict
@@ -204,16 +209,16 @@ class Watch:
         averages = self._averages()
         loudest = max(averages, key=lambda a: a.z.max())
         moved = loudest.z > self.threshold
-        course, first = self._course() if moved.any() else (None, None)
-        shown = loudest if moved.any() else averages[-1]
-        if first is not None and course is not Course.CREEP:
-            shown = self._over([len(self.kept) - first])[0]
+        course, since, shown = None, None, averages[-1]
+        if moved.any():
+            course, first = self._course()
+            shown = loudest if course is Course.CREEP else self._over([len(self.kept) - first])[0]
+            course, since = self._begun(course, first)
         detectable = self.threshold * averages[-1].std + self.systematic
         observed = detectable <= self._per_axis(self.settings.unseen_m, self.settings.unseen_deg)
         beyond = moved & (np.abs(shown.mean) > self._per_axis(self.settings.tolerance_m, self.settings.tolerance_deg))
         level = Level.ALARM if beyond.any() else Level.WARN if moved.any() else Level.OK
         level = Level.UNSURE if level is Level.OK and not observed.all() else level
-        since = None if first is None else self.kept[first].stamp
         half, drift = shown.half, shown.mean + self.baseline
         reasons = _in_words(drift, half, detectable, moved, observed)
         names = tuple(np.array(AXES)[moved].tolist())
@@ -223,7 +228,7 @@ class Watch:
         why = ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
         reason = f"no usable estimate within {self.settings.stale_s:g} s" + (f": {why}" if why else "")
         wide = np.full(6, np.inf)
-        return Verdict(now, Level.UNSURE, np.zeros(6), wide, wide, (False,) * 6, reasons=(reason,))
+        return Verdict(now, Level.UNSURE, np.full(6, np.nan), wide, wide, (False,) * 6, reasons=(reason,))
 
     def _refused(self, drift: Drift, motion: Motion) -> str:
         s = self.settings
@@ -283,6 +288,13 @@ class Watch:
     def _whitened(self, drift: Drift) -> Array:
         """(6,) standard normal where the covariance is right."""
         return np.linalg.solve(np.linalg.cholesky(drift.covariance), drift.delta - self._zero)
+
+    def _begun(self, course: Course, first: int) -> Onset:
+        """As told before, if that is older than what is kept. A step with the first estimate ever may have been any."""
+        if self._onset and len(self.kept) == self.kept.maxlen and self._onset[1] <= self.kept[0].stamp:
+            return self._onset
+        known = first > 0 or course is Course.CREEP
+        return course if known else Course.UNDECIDED, self.kept[first].stamp
 
     def _course(self) -> tuple[Course, int]:
         """How it came about, and with which of the kept estimates: a step or a ramp, from where each fits best."""
