@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from i2p_ros.core.config import Settings, load_settings
-from i2p_ros.core.errors import ModelError
+from i2p_ros.core.errors import InputError, ModelError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair
 from i2p_ros.localizer import looker
@@ -64,6 +64,26 @@ def test_it_goes_on_where_another_ended_and_counts_from_what_was_accepted(tmp_pa
     moved = Monitor(true.retract(np.full(6, 0.01)), RIG, SETTINGS, History(file))
     assert moved.rig.epoch == 2 and moved.watch.reference is None
     assert [row["epoch"] for row in History(file).rows()] == [0, 0]
+
+
+def test_a_clock_that_was_set_back_while_it_was_off_begins_anew(tmp_path: Path) -> None:
+    pairs, true = drive()
+    found(Monitor(true, RIG, SETTINGS, History(tmp_path / "h.db")), pairs[3:9])
+    again = Monitor(true, RIG, SETTINGS, History(tmp_path / "h.db"))
+    assert len(again.watch.kept) == 2
+    assert len(found(again, pairs[:6])) == 2 and len(again.watch.kept) == 2
+
+
+def test_what_cannot_be_accepted_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BUSY_S", 0.1)
+    pairs, true = drive()
+    monitor = Monitor(true, RIG, SETTINGS, History(tmp_path / "h.db"))
+    found(monitor, pairs[:3])
+    other = sqlite3.connect(tmp_path / "h.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(InputError, match="locked"):
+        monitor.accept()
+    assert monitor.watch.reference is None and len(monitor.watch.kept) == 1 and monitor.rig.epoch == 0
 
 
 def test_what_cannot_be_recorded_is_kept_until_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from i2p_ros.core.config import Settings
-from i2p_ros.core.drifts import drift_covariance, drift_transform, verdict_values
+from i2p_ros.core.drifts import INTERVAL, drift_covariance, drift_transform, verdict_values
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, so3_log
 from i2p_ros.monitor.history import History, Rig, as_json
@@ -97,11 +97,12 @@ class MonitorChannel:
         """Write the estimated calibration as YAML, URDF and command. Raises InputError."""
         with self._held() as monitor:
             verdict = monitor.verdict(self._stamp)
-            if not np.isfinite(verdict.half).all():
+            pose = monitor.estimated(verdict)
+            if pose is None:
                 raise InputError("no estimate yet: there is nothing to save", "calibration.empty")
             pairs = sum(drift.frames for drift in monitor.watch.kept)
             camera, lidar = self._frame_names
-            written = write_calibration(folder, monitor.estimated(verdict), verdict.half / 1.96, pairs, lidar, camera)
+            written = write_calibration(folder, pose, verdict.half / INTERVAL, pairs, lidar, camera)
         return f"written: {', '.join(map(str, written))}"
 
     def process(self, job: Job) -> None:
@@ -204,8 +205,9 @@ class MonitorChannel:
     def _publish(self, job: Job, finding: Finding) -> None:
         verdict = finding.verdict
         head = messages.header(finding.drift.stamp, job.camera_frame)
-        pose, covariance = drift_transform(verdict.drift), drift_covariance(verdict.half)
-        self._drift.publish(messages.pose_with_covariance(pose, covariance, head))
+        if np.isfinite(verdict.drift).all():
+            pose, covariance = drift_transform(verdict.drift), drift_covariance(verdict.half)
+            self._drift.publish(messages.pose_with_covariance(pose, covariance, head))
         name = f"{self._node.get_fully_qualified_name()}: calibration {self.name}".strip()
         level = LEVELS[SEVERITY[verdict.level]]
         entry = messages.diagnostic(level, name, _line(verdict), verdict_values(as_json(verdict)), job.camera_frame)
