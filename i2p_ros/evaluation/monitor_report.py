@@ -54,7 +54,7 @@ def came(result: dict[str, Any]) -> str:
     if verdict["since"] is None:
         return ""
     if verdict["since"] <= windows[0]["stamp"]:
-        return "since the first window or before"
+        return "since the first window"
     course = "" if verdict["course"] == "undecided" else f"{verdict['course']} "
     return f"{course}{(verdict['since'] - windows[0]['stamp']) * 1e-9:.0f} s after the first window"
 

@@ -34,6 +34,7 @@ from i2p_ros.sources.nominal import read_nominal
 
 SEVERITY = {Level.OK: OK, Level.WARN: WARN, Level.UNSURE: WARN, Level.ALARM: ERROR}
 KEPT = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # who comes late hears the last verdict too
+CHANGED = "the nominal calibration or its frames have changed: estimates begin anew"
 PATIENCE_S = 10.0  # of services for a window that is being refined, while the node hears nothing
 MOTION_S = 0.1  # that the speed is taken over
 
@@ -115,6 +116,8 @@ class MonitorChannel:
                 self._stamp = pair.stamp
                 finding = monitor.add(pair, self._motion(job))
                 self._health.concern("history", monitor.trouble)
+                if finding is not None:
+                    self._health.concern("nominal", "")
             self._health.taken(job.age_ms)
             if finding is not None:
                 self._publish(job, finding)
@@ -178,7 +181,10 @@ class MonitorChannel:
         if self.monitor is None or names != self._frame_names or not self.monitor.is_from(nominal):
             rig = Rig(self.settings.monitor.vehicle, *names)
             new = Monitor(nominal, rig, self.settings, self._history, self._look)
-            new.waiting = self.monitor.waiting if self.monitor else []
+            if self.monitor is not None:
+                new.waiting = self.monitor.waiting
+                self._health.concern("nominal", CHANGED)
+                self._inputs.say(CHANGED)
             self.monitor, self._frame_names = new, names
         return self.monitor
 
