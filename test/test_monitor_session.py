@@ -6,6 +6,7 @@ import sqlite3
 from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -113,6 +114,17 @@ def test_the_rest_of_a_recording_is_a_window_if_it_is_long_enough() -> None:
     found(monitor, pairs[:5])
     rest = monitor.finish()
     assert rest is not None and rest.drift.frames == 2 and monitor.finish() is None
+
+
+def test_images_of_another_size_begin_another_window() -> None:
+    pairs, true = drive()
+    small = [
+        Pair(cv2.resize(p.image, None, fx=0.5, fy=0.5), p.camera.resized(p.camera.width // 2, p.camera.height // 2),
+             p.cloud, p.stamp)
+        for p in pairs[2:5]
+    ]  # fmt: skip
+    findings = found(Monitor(true, RIG, SETTINGS), (*pairs[:2], *small))
+    assert [f.drift.frames for f in findings] == [3] and findings[0].drift.stamp == pairs[4].stamp
 
 
 def test_gates_and_time_that_jumps_back() -> None:

@@ -66,8 +66,11 @@ class Monitor:
             self.reset()
         if not self.wants(pair.stamp) or self._shown_before(pair):
             return None
+        frame = observed(pair, self.nominal, self.settings.refinement)
+        if self._frames and len(frame.levels) != len(self._frames[0].levels):
+            self._clear()  # the camera has changed its size: images of a window are compared at the same scales
         self._look_at(pair)
-        self._frames.append(observed(pair, self.nominal, self.settings.refinement))
+        self._frames.append(frame)
         step = round(1e9 / self.settings.monitor.rate_hz)
         self._due = pair.stamp + step - min(step // 4, 10**8)  # stamps jitter
         self._last = pair.stamp
