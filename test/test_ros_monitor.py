@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
 pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.py)")
@@ -156,6 +157,8 @@ def test_a_drift_is_published_told_and_recorded_and_what_is_accepted_is_no_drift
     assert graph.until(lambda: graph.entry().get("windows") == "2")
     assert graph.entry()["severity"] == messages.ERROR and graph.entry()["vehicle"] == "bus"
     assert graph.ask("save").success
+    told = yaml.safe_load((tmp_path / "saved" / "lidar_camera.yaml").read_text())
+    assert "std_of_one_pair" not in told and told["std_of_calibration"]["rotation_deg"][0] < 0.1
     saved = read_nominal(tmp_path / "saved" / "lidar_camera.yaml", "camera", "lidar")
     assert np.degrees(np.abs(saved.local(TRUE)[3:]).max()) < 0.15
     assert "epoch 1" in graph.ask("accept").message

@@ -103,7 +103,7 @@ class MonitorChannel:
                 raise InputError("no estimate yet: there is nothing to save", "calibration.empty")
             pairs = sum(drift.frames for drift in monitor.watch.kept)
             camera, lidar = self._frame_names
-            written = write_calibration(folder, pose, verdict.half / INTERVAL, pairs, lidar, camera)
+            written = write_calibration(folder, pose, verdict.half / INTERVAL, pairs, lidar, camera, "calibration")
         return f"written: {', '.join(map(str, written))}"
 
     def process(self, job: Job) -> None:
