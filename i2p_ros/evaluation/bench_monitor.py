@@ -241,8 +241,8 @@ ALL = (
 CHEAP = ("i2p", "fixed_threshold")
 QUICK = (Part(1, KNOCKS, CHEAP), Part(1, KNOCKS[:5:4], ("edge_score", "single_shot")))
 FULL = (
-    Part(3, ALL, CHEAP),
-    Part(17, KNOCKS, CHEAP),
+    Part(2, ALL, CHEAP),
+    Part(18, KNOCKS, CHEAP),
     Part(180, NONE, CHEAP),
     Part(5, KNOCKS, ("edge_score",)),
     Part(3, KNOCKS[:5:2], ("single_shot",)),
