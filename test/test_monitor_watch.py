@@ -94,6 +94,18 @@ def test_knock_and_creep_are_told_apart() -> None:
     assert creeps.count(Course.CREEP) >= 9 and knocks.count(Course.KNOCK) >= 9
 
 
+@pytest.mark.parametrize("kind", ["still", "knock", "creep", "loose"])
+def test_intervals_hold_where_the_camera_is_now(kind: str) -> None:
+    """Whatever it went through: after a creep, an average since its begin would lag behind."""
+    n = 48
+    loose = np.radians(0.6) * np.eye(6)[4] * np.where(np.arange(n) // 12 % 2, 1.0, 0.5)[:, None]
+    courses = {"still": np.zeros((n, 6)), "knock": step(4, 0.01, 20, n), "creep": creep(n), "loose": loose}[kind]
+    ends = [stream(courses, seed)[-1] for seed in range(20)]
+    held = [np.abs(v.drift - courses[-1]) <= v.half for v in ends]
+    assert (0.85 if kind == "creep" else 0.9) <= np.mean(held) <= 0.99  # the last of a creep is much like rest
+    assert np.median([v.half[4] for v in ends]) < 0.7 * 1.96 * STD[4]  # and are those of an average
+
+
 def test_since_when_is_not_forgotten_with_the_estimates_of_then() -> None:
     settings = WatchSettings(**SHARP, memory=16)
     for courses, course in ((step(4, np.radians(0.4), 20, 90), Course.KNOCK), (creep(90), Course.CREEP)):

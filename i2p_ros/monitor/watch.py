@@ -7,6 +7,8 @@ against no drift: the generalized likelihood ratio over the time of change, limi
 Information bounds and quick detection of parameter changes; Willsky and Jones 1976). The threshold is that of as many
 Gaussian tests, by Bonferroni, so that the stated rate of false alarms is an upper bound. What all estimates may be off
 alike averages out in none of them: it is a bound that an average must exceed, as well as the threshold.
+
+What the drift is now is another question. The estimates are cut into steady states, and the last of these is averaged.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ Flags = NDArray[np.bool_]
 DAY = 86400.0  # s
 EVIDENCE = 30.0  # pairs of estimates that the expected correlation counts as
 QUARANTINE = 16  # estimates that must pass before anything is learned from one
+PENALTY = 20.0  # of chi squared with six degrees of freedom, which chance exceeds once in 360 times
 CLEARER = 6.0  # of chi squared, by which one course must fit better than the other to be named
 
 
@@ -209,11 +212,8 @@ class Watch:
         averages = self._averages()
         loudest = max(averages, key=lambda a: a.z.max())
         moved = loudest.z > self.threshold
-        course, since, shown = None, None, averages[-1]
-        if moved.any():
-            course, first = self._course()
-            shown = loudest if course is Course.CREEP else self._over([len(self.kept) - first])[0]
-            course, since = self._begun(course, first)
+        course, since = self._begun() if moved.any() else (None, None)
+        shown = self._present()
         detectable = self.threshold * averages[-1].std + self.systematic
         observed = detectable <= self._per_axis(self.settings.unseen_m, self.settings.unseen_deg)
         beyond = moved & (np.abs(shown.mean) > self._per_axis(self.settings.tolerance_m, self.settings.tolerance_deg))
@@ -250,6 +250,20 @@ class Watch:
     def _averages(self) -> list[_Average]:
         """Of the newest 1, 2, 3, 4, 6, 8, ... and of all."""
         return self._over(self._lengths(len(self.kept)))
+
+    def _present(self) -> _Average:
+        """Where the camera is now: the last of the steady states that the kept estimates are cut into at the least
+        chi squared plus PENALTY for each cut (Jackson et al. 2005, An algorithm for optimal partitioning of data)."""
+        n = len(self.kept)
+        weights, pulls = (np.cumsum([np.zeros_like(v[0]), *v], axis=0) for v in (self._weights, self._pulls))
+        cheapest, begins = np.zeros(n + 1), np.zeros(n + 1, np.int64)
+        for end in range(1, n + 1):
+            weight, pull = weights[end] - weights[:end], pulls[end] - pulls[:end]
+            explained = np.einsum("ki,ki->k", pull, np.linalg.solve(weight, pull[..., None])[..., 0])
+            costs = cheapest[:end] - explained / self._variance_factor() + PENALTY
+            begins[end] = np.argmin(costs)
+            cheapest[end] = costs[begins[end]]
+        return self._over([n - int(begins[n])])[0]
 
     def _over(self, lengths: list[int]) -> list[_Average]:
         ns = np.array(lengths)
@@ -289,8 +303,9 @@ class Watch:
         """(6,) standard normal where the covariance is right."""
         return np.linalg.solve(np.linalg.cholesky(drift.covariance), drift.delta - self._zero)
 
-    def _begun(self, course: Course, first: int) -> Onset:
+    def _begun(self) -> Onset:
         """As told before, if that is older than what is kept. A step with the first estimate ever may have been any."""
+        course, first = self._course()
         if self._onset and len(self.kept) == self.kept.maxlen and self._onset[1] <= self.kept[0].stamp:
             return self._onset
         known = first > 0 or course is Course.CREEP
