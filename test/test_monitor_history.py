@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.monitor import history as module
 from i2p_ros.monitor.history import Epoch, History, Rig
 from i2p_ros.monitor.refinement import Drift
-from i2p_ros.monitor.watch import Level, Reference, Verdict
+from i2p_ros.monitor.watch import Course, Level, Reference, Verdict
 
 RIG = Rig("car", "front", "roof")
 KILLS = int(os.environ.get("I2P_KILLS", "4"))  # the long form has 50
@@ -68,7 +69,7 @@ def test_rows_come_back_by_vehicle_and_time(tmp_path: Path) -> None:
     assert [(r["vehicle"], r["stamp"]) for r in history.rows()] == [("car", 1), ("car", 2), ("bus", 3)]
     assert [r["estimate"]["delta"][0] for r in history.rows("bus")] == [3e-6]
     assert next(history.rows())["verdict"]["half"] == [None] * 6
-    assert history.forget(before=3) == 2 and len(list(history.rows())) == 1
+    assert history.forget(RIG, before=4) == 2 and [r["vehicle"] for r in history.rows()] == ["bus"]
 
 
 def test_a_locked_history_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,8 +108,13 @@ def test_epochs_keep_what_drift_is_counted_from(tmp_path: Path) -> None:
     assert np.allclose(known[1].nominal.matrix, Pose.exp(np.full(6, 0.1)).matrix)
     assert np.allclose(known[1].reference.delta, np.arange(6.0))
     history.record(second, drift(3), verdict(3))
-    drifts, baseline = history.newest(second, 10)
-    assert [d.stamp for d in drifts] == [3] and np.allclose(drifts[0].delta, drift(3).delta) and not baseline.any()
+    drifts, baseline, onset = history.newest(second, 10)
+    assert (
+        [d.stamp for d in drifts] == [3]
+        and np.allclose(drifts[0].delta, drift(3).delta)
+        and not baseline.any()
+        and onset is None
+    )
     assert history.newest(first, 10)[0] == []
 
 
@@ -122,3 +128,47 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "h.db").write_bytes(b"not a database" * 100)
     with pytest.raises(InputError, match="not a database"):
         History(tmp_path / "h.db")
+
+
+def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "places.sqlite"
+    with sqlite3.connect(file) as db:
+        db.execute("CREATE TABLE place (url TEXT)")
+    before = file.read_bytes()
+    for read_only in (True, False):
+        with pytest.raises(InputError, match="something else"):
+            History(file, read_only)
+    assert file.read_bytes() == before
+
+
+def test_the_same_finding_is_one_record(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.db")
+    for k in (1, 2, 1, 2, 3):
+        history.record(RIG, drift(k), verdict(k))
+    assert [row["stamp"] for row in history.rows()] == [1, 2, 3]
+
+
+def test_how_and_since_when_it_moved_is_known_after_a_restart(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.db")
+    history.record(RIG, drift(9), replace(verdict(9), moved=("rx",), course=Course.KNOCK, since=4))
+    assert history.newest(RIG, 10)[2] == (Course.KNOCK, 4)
+
+
+def test_a_damaged_record_is_one_clear_error(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.db")
+    history.record(RIG, drift(1), verdict(1))
+    with sqlite3.connect(tmp_path / "h.db") as db:
+        db.execute("UPDATE record SET verdict = '{'")
+    for read in (lambda: list(history.rows()), lambda: history.newest(RIG, 1)):
+        with pytest.raises(InputError, match="cannot be used"):
+            read()
+
+
+def test_a_copy_in_a_folder_that_cannot_be_written_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = History(tmp_path / "h.db")
+    history.record(RIG, drift(1), verdict(1))
+    history.close()
+    assert not (tmp_path / "h.db-wal").exists()
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    assert len(list(History(tmp_path / "h.db", read_only=True).rows())) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["h.db"], "SQLite would have written beside it"

@@ -6,11 +6,12 @@ import sqlite3
 from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from i2p_ros.core.config import Settings, load_settings
-from i2p_ros.core.errors import ModelError
+from i2p_ros.core.errors import InputError, ModelError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair
 from i2p_ros.localizer import looker
@@ -66,6 +67,26 @@ def test_it_goes_on_where_another_ended_and_counts_from_what_was_accepted(tmp_pa
     assert [row["epoch"] for row in History(file).rows()] == [0, 0]
 
 
+def test_a_clock_that_was_set_back_while_it_was_off_begins_anew(tmp_path: Path) -> None:
+    pairs, true = drive()
+    found(Monitor(true, RIG, SETTINGS, History(tmp_path / "h.db")), pairs[3:9])
+    again = Monitor(true, RIG, SETTINGS, History(tmp_path / "h.db"))
+    assert len(again.watch.kept) == 2
+    assert len(found(again, pairs[:6])) == 2 and len(again.watch.kept) == 2
+
+
+def test_what_cannot_be_accepted_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BUSY_S", 0.1)
+    pairs, true = drive()
+    monitor = Monitor(true, RIG, SETTINGS, History(tmp_path / "h.db"))
+    found(monitor, pairs[:3])
+    other = sqlite3.connect(tmp_path / "h.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(InputError, match="locked"):
+        monitor.accept()
+    assert monitor.watch.reference is None and len(monitor.watch.kept) == 1 and monitor.rig.epoch == 0
+
+
 def test_what_cannot_be_recorded_is_kept_until_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUSY_S", 0.1)
     pairs, true = drive()
@@ -93,6 +114,17 @@ def test_the_rest_of_a_recording_is_a_window_if_it_is_long_enough() -> None:
     found(monitor, pairs[:5])
     rest = monitor.finish()
     assert rest is not None and rest.drift.frames == 2 and monitor.finish() is None
+
+
+def test_images_of_another_size_begin_another_window() -> None:
+    pairs, true = drive()
+    small = [
+        Pair(cv2.resize(p.image, None, fx=0.5, fy=0.5), p.camera.resized(p.camera.width // 2, p.camera.height // 2),
+             p.cloud, p.stamp)
+        for p in pairs[2:5]
+    ]  # fmt: skip
+    findings = found(Monitor(true, RIG, SETTINGS), (*pairs[:2], *small))
+    assert [f.drift.frames for f in findings] == [3] and findings[0].drift.stamp == pairs[4].stamp
 
 
 def test_gates_and_time_that_jumps_back() -> None:

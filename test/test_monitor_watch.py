@@ -42,6 +42,13 @@ def step(axis: int, size: float, at: int, n: int) -> Array:
     return courses
 
 
+def creep(n: int) -> Array:
+    """Estimates (n, 6) of a slow turn about the second axis between the 20th and the 30th."""
+    courses = np.zeros((n, 6))
+    courses[:, 4] = np.radians(0.6) * np.clip((np.arange(n) - 20) / 10.0, 0.0, 1.0)
+    return courses
+
+
 def warned(verdicts: list[Verdict]) -> int | None:
     """Index of the first verdict that says that something moved."""
     return next((k for k, v in enumerate(verdicts) if v.level in (Level.WARN, Level.ALARM)), None)
@@ -85,6 +92,28 @@ def test_knock_and_creep_are_told_apart() -> None:
     creeps = [stream(ramp, seed)[-1].course for seed in range(10)]
     knocks = [stream(step(4, np.radians(0.4), 20, 60), seed)[-1].course for seed in range(10)]
     assert creeps.count(Course.CREEP) >= 9 and knocks.count(Course.KNOCK) >= 9
+
+
+@pytest.mark.parametrize("kind", ["still", "knock", "creep", "loose"])
+def test_intervals_hold_where_the_camera_is_now(kind: str) -> None:
+    """Whatever it went through: after a creep, an average since its begin would lag behind."""
+    n = 48
+    loose = np.radians(0.6) * np.eye(6)[4] * np.where(np.arange(n) // 12 % 2, 1.0, 0.5)[:, None]
+    courses = {"still": np.zeros((n, 6)), "knock": step(4, 0.01, 20, n), "creep": creep(n), "loose": loose}[kind]
+    ends = [stream(courses, seed)[-1] for seed in range(20)]
+    held = [np.abs(v.drift - courses[-1]) <= v.half for v in ends]
+    assert (0.85 if kind == "creep" else 0.9) <= np.mean(held) <= 0.99  # the last of a creep is much like rest
+    assert np.median([v.half[4] for v in ends]) < 0.7 * 1.96 * STD[4]  # and are those of an average
+
+
+def test_since_when_is_not_forgotten_with_the_estimates_of_then() -> None:
+    settings = WatchSettings(**SHARP, memory=16)
+    for courses, course in ((step(4, np.radians(0.4), 20, 90), Course.KNOCK), (creep(90), Course.CREEP)):
+        verdicts = stream(courses, 1, settings=settings)
+        told = [v.onset for v in verdicts if v.course is course]
+        assert told and verdicts[-1].onset == told[-1] and told[-1][1] < verdicts[40].stamp, course
+    off = stream(step(4, np.radians(0.4), 0, 90), 1, settings=settings)[-1]
+    assert off.onset == (Course.UNDECIDED, round(PERIOD * 1e9)), "nobody saw how it came about"
 
 
 def test_an_axis_that_is_not_seen_is_not_called_fine() -> None:
@@ -158,14 +187,15 @@ def test_drift_is_counted_from_the_state_that_was_accepted() -> None:
         return [watch.update(estimate(first + k, delta)) for k, delta in enumerate(noisy)][-1]
 
     assert seen(0, offset).level is not Level.OK
-    accepted = watch.accept()
+    accepted = watch.reference = watch.present()
+    watch.forget()
     assert np.abs((accepted.delta - offset) / np.sqrt(np.diag(accepted.covariance))).max() < 4.0
     assert seen(20, offset).level in (Level.OK, Level.UNSURE) and not watch.verdict(watch.kept[-1].stamp).moved
     moved = seen(40, offset + np.array([0.0, 0.0, 0.0, np.radians(0.4), 0.0, 0.0]))
     assert moved.moved == ("rx",) and abs(moved.drift[3] - np.radians(0.4)) < np.radians(0.05)
     watch.forget()
     with pytest.raises(InputError, match="no estimate yet"):
-        watch.accept()
+        watch.present()
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.4])

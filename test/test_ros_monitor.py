@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
 pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.py)")
@@ -24,7 +25,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
-from i2p_ros.core.config import SyntheticSettings
+from i2p_ros.core.config import SyntheticSettings, load_settings
 from i2p_ros.core.errors import I2PError
 from i2p_ros.core.resources import resource
 from i2p_ros.monitor import history as history_module
@@ -156,6 +157,8 @@ def test_a_drift_is_published_told_and_recorded_and_what_is_accepted_is_no_drift
     assert graph.until(lambda: graph.entry().get("windows") == "2")
     assert graph.entry()["severity"] == messages.ERROR and graph.entry()["vehicle"] == "bus"
     assert graph.ask("save").success
+    told = yaml.safe_load((tmp_path / "saved" / "lidar_camera.yaml").read_text())
+    assert "std_of_one_pair" not in told and told["std_of_calibration"]["rotation_deg"][0] < 0.1
     saved = read_nominal(tmp_path / "saved" / "lidar_camera.yaml", "camera", "lidar")
     assert np.degrees(np.abs(saved.local(TRUE)[3:]).max()) < 0.15
     assert "epoch 1" in graph.ask("accept").message
@@ -185,6 +188,37 @@ def test_what_is_missing_is_said_and_no_verdict_comes_of_it(make, tmp_path):
     assert not graph.heard["/drift_monitor/verdict"]
     graph.calibrate(TRUE)
     assert graph.play(range(4, 7), 1)
+
+
+def test_a_nominal_calibration_that_never_stays_is_told(make):
+    graph = make(monitor__looks=0)
+    for k in range(4):
+        graph.calibrate(TRUE.retract(np.full(6, 1e-4 * k)))
+        graph.play([k], 0)
+    assert graph.until(lambda: "nominal calibration or its frames have changed" in graph.entry().get("text", ""))
+    assert graph.entry()["severity"] == messages.WARN and not graph.heard["/drift_monitor/verdict"]
+    assert graph.play([4, 5], 1)
+    assert graph.until(lambda: "have changed" not in graph.entry()["text"])
+
+
+def test_what_is_not_known_is_no_drift(make):
+    graph = make(monitor__looks=0, watch__min_nats=1e9)
+    graph.calibrate(TRUE)
+    assert graph.play(range(3), 1)
+    assert "poor scene" in values(graph.heard["/drift_monitor/verdict"][-1])["text"]
+    assert not graph.heard["/drift_monitor/drift"] and "nothing to save" in graph.ask("save").message
+
+
+def test_a_service_says_what_came_of_each_camera(make):
+    graph = make(monitor__looks=0)
+    (channel,) = graph.node._channels
+    graph.calibrate(TRUE)
+    assert graph.play(range(3), 1)
+    graph.node.settings = load_settings((), ["node.cameras=left,right"])
+    graph.node._set_up()
+    answer = graph.ask("accept")
+    assert not answer.success and "epoch" in answer.message and answer.message.count("no pair with") == 2
+    assert channel.monitor.watch.reference is not None
 
 
 def test_a_service_does_not_wait_for_ever_while_a_window_is_refined(make, monkeypatch):

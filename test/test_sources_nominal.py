@@ -43,10 +43,19 @@ def test_what_the_node_writes_is_read_back(tmp_path: Path) -> None:
         read_nominal(written[0], "camera", "roof")
 
 
+JOINT = (
+    "<robot><joint type='fixed'><parent link='lidar'/><child link='camera'/>"
+    "<origin xyz='{}' rpy='0 0 0'/></joint></robot>"
+)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [("a.yaml", "frame_id: a", "no calibration"), ("a.yaml", "{", "no calibration"), ("a.urdf", "<robot>", "no URDF"),
-     ("a.urdf", "<r><joint type='fixed'/></r>", "no URDF"), ("a.yaml", None, "cannot read")],
+     ("a.urdf", "<r><joint type='fixed'/></r>", "no URDF"), ("a.yaml", None, "cannot read"),
+     ("a.urdf", JOINT.format("0 nan 0"), "a.urdf is no calibration: .*finite"),
+     ("a.urdf", JOINT.format("0 0"), "a.urdf is no calibration: .*translation"),
+     ("a.urdf", "<robot/>", "it has no fixed joint")],
 )  # fmt: skip
 def test_bad_files_are_one_clear_error(tmp_path: Path, name: str, text: str | None, why: str) -> None:
     if text is not None:

@@ -15,6 +15,12 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.evaluation.files import write_bytes
 
 RIG = ("vehicle", "camera", "lidar", "epoch", "stamp")
+BY_AXIS = ("drift", "half", "detectable", "observed", "baseline", "moved", "estimate", "std")
+COLUMNS = (
+    *RIG, "level", "course", *(f"{name}_{axis}" for name in BY_AXIS for axis in AXES), "information", "gain", "frames",
+    "since", "reasons",
+)  # fmt: skip
+TEXTS, INTEGERS, FLAGS = {*RIG[:3], "level", "course", "reasons"}, {*RIG[3:], "frames", "since"}, ("observed", "moved")
 Rows = Sequence[dict[str, Any]]
 
 
@@ -28,7 +34,7 @@ def exported(rows: Iterable[dict[str, Any]], file: Path) -> int:
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """A record with one value a column: m and rad by axis, stamps in ns."""
+    """A record with one value for each of COLUMNS: m and rad by axis, stamps in ns."""
     verdict, estimate = row["verdict"], row["estimate"]
     columns = {name: row[name] for name in RIG} | {"level": verdict["level"], "course": verdict["course"]}
     for name in ("drift", "half", "detectable", "observed", "baseline"):
@@ -41,10 +47,10 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _csv(rows: Rows) -> bytes:
-    table, text = [flat(row) for row in rows], io.StringIO()
-    writer = csv.DictWriter(text, list(table[0]) if table else [*RIG])
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
-    writer.writerows(table)
+    writer.writerows(map(flat, rows))
     return text.getvalue().encode()
 
 
@@ -54,8 +60,11 @@ def _parquet(rows: Rows) -> bytes:
         from pyarrow import parquet
     except ImportError as error:
         raise InputError("Parquet needs pyarrow: pip install 'i2p_ros[parquet]'", "output") from error
+    types = {name: pa.string() for name in TEXTS} | {name: pa.int64() for name in INTEGERS}
+    types |= {f"{name}_{axis}": pa.bool_() for name in FLAGS for axis in AXES}
+    schema = pa.schema([(name, types.get(name, pa.float64())) for name in COLUMNS])  # the same, whatever there is
     target = io.BytesIO()
-    parquet.write_table(pa.Table.from_pylist([flat(row) for row in rows]), target)
+    parquet.write_table(pa.Table.from_pylist([flat(row) for row in rows], schema), target)
     return target.getvalue()
 
 

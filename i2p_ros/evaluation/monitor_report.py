@@ -25,20 +25,46 @@ MEANINGS = {
 }
 
 
-def write_monitor_report(folder: Path, results: Sequence[dict[str, Any]]) -> Path:
-    """folder/report.html: verdicts, drift over time with its intervals, pictures, and what could not be seen."""
+def write_monitor_report(folder: Path, results: Sequence[dict[str, Any]], failures: Sequence[str] = ()) -> Path:
+    """folder/report.html: verdicts, drift over time with its intervals, pictures, and what could not be seen.
+
+    `failures` say why other recordings have no result.
+    """
     path = Path(folder) / "report.html"
-    write_bytes(path, rendered(results).encode())
+    write_bytes(path, rendered(results, failures).encode())
     return path
 
 
-def rendered(results: Sequence[dict[str, Any]]) -> str:
+def rendered(results: Sequence[dict[str, Any]], failures: Sequence[str] = ()) -> str:
     """The HTML of write_monitor_report; results are as `Result.to_json` makes them, with pictures."""
     template = environment().get_template("monitor.html.j2")
     return template.render(
         meanings=MEANINGS,
-        results=[result | {"axes": _axes(result), "plot": _plot(result)} for result in results],
+        failures=failures,
+        results=[
+            result | {"axes": _axes(result), "plot": _plot(result), "came": came(result), "missed": missed(result)}
+            for result in results
+        ],
     )
+
+
+def came(result: dict[str, Any]) -> str:
+    """How a drift came about, and since when; empty where there is none."""
+    verdict, windows = result["verdict"], result["windows"]
+    if verdict["since"] is None:
+        return ""
+    if verdict["since"] <= windows[0]["stamp"]:
+        return "since the first window"
+    course = "" if verdict["course"] == "undecided" else f"{verdict['course']} "
+    return f"{course}{(verdict['since'] - windows[0]['stamp']) * 1e-9:.0f} s after the first window"
+
+
+def missed(result: dict[str, Any]) -> list[str]:
+    """What of a recording no verdict is made of, and why."""
+    left_out = [f"windows left out: {count} ({reason})" for reason, count in result["left_out"].items()]
+    lost = [f"pairs, messages or files lost: {count} ({reason})" for reason, count in result["lost"].items()]
+    none = [] if result["windows"] else ["no window of pairs was complete: nothing can be said"]
+    return [*left_out, *lost, *none]
 
 
 def _axes(result: dict[str, Any]) -> list[dict[str, Any]]:

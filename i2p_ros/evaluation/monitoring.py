@@ -25,11 +25,14 @@ from i2p_ros.monitor.history import History, Rig, as_json
 from i2p_ros.monitor.session import Finding, Look, Monitor
 from i2p_ros.monitor.watch import Level, Motion, Reference
 from i2p_ros.sources.base import Source, lost_by
+from i2p_ros.sources.kitti import KittiSource
 from i2p_ros.sources.nominal import read_nominal
-from i2p_ros.sources.opening import open_source, recognised
+from i2p_ros.sources.opening import recognised
+from i2p_ros.sources.rosbag import RosbagSource
 from i2p_ros.viz.overlays import captioned, cells_shaded, overlay
 
 FRAMES = ("camera", "lidar")  # of recordings that do not name theirs
+CAMERAS = ["image_02"]  # of KITTI folders
 SEVERITY = (Level.OK, Level.UNSURE, Level.WARN, Level.ALARM)
 Progress = Callable[[int], None]
 
@@ -63,13 +66,14 @@ class Result:
         """Numbers alone, in m and rad."""
         rig, watch = self.monitor.rig, self.monitor.watch
         last = self.findings[-1].verdict if self.findings else watch.verdict(0)
+        estimated = self.monitor.estimated(last)
         return {
             "recording": self.name, "vehicle": rig.vehicle, "camera": rig.camera, "lidar": rig.lidar,
             "pairs": self.pairs, "lost": dict(self.lost), "left_out": dict(watch.left_out),
             "level": self.level.value, "verdict": as_json(last),
             "accepted": None if watch.reference is None else watch.reference.delta.tolist(),
             "T_camera_lidar": self.monitor.nominal.matrix.tolist(),
-            "T_camera_lidar_estimated": self.monitor.estimated(last).matrix.tolist() if self.findings else None,
+            "T_camera_lidar_estimated": None if estimated is None else estimated.matrix.tolist(),
             "windows": [
                 {"stamp": f.drift.stamp, "frames": f.drift.frames, "estimate": f.drift.delta.tolist(),
                  "std": np.sqrt(np.diag(f.drift.covariance)).tolist(),
@@ -101,6 +105,7 @@ def monitored(
             lost[error.reason] += 1
             continue
         result = result or Result(source.name, _monitor(source, sample, settings, nominal, reference, history, look))
+        _refuse_other_calibration(source, sample, result.monitor, nominal)
         result.pairs += 1
         _take(result, result.monitor.add(sample.pair, _motion(last, sample)))
         last = sample
@@ -116,8 +121,20 @@ def monitored(
     return result
 
 
+@dataclass(frozen=True)
+class Part:
+    """What has a result of its own: a bag, or a drive of a KITTI folder as one of its cameras saw it."""
+
+    recording: Path
+    drive: str = ""
+    camera: str = ""
+
+
 class Checker:
-    """Results of recordings as JSON has them, each on its own. Those that lie in `folder` are not made again."""
+    """Results of recordings as JSON has them, each on its own. Those that lie in `folder` are not made again.
+
+    Raises InputError for a nominal calibration that is no file.
+    """
 
     def __init__(
         self, settings: Settings, nominal: Path | None = None, accept: Path | None = None, folder: Path | None = None,
@@ -125,15 +142,22 @@ class Checker:
     ) -> None:  # fmt: skip
         self._settings, self._nominal, self._folder, self._history = settings, nominal, folder, history
         self._drives, self._cameras, self._accept = drives, cameras, accept
-        told = [settings.model_dump(), str(nominal), str(accept), drives, cameras]
-        self._key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+        if nominal is not None and not nominal.is_file():
+            raise InputError(f"cannot read the calibration {nominal}: it is no file", "calibration.missing")
 
-    def result(self, recording: Path, progress: Progress | None = None) -> dict[str, Any]:
+    def parts(self, recording: Path) -> list[Part]:
+        """What is judged of a recording, each on its own, for drives differ in clock and calibration."""
+        if recognised(recording) != "kitti":
+            return [Part(recording)]
+        source = KittiSource(recording, self._cameras or CAMERAS, self._drives)
+        return [Part(recording, drive, camera) for drive in source.drives for camera in self._cameras or CAMERAS]
+
+    def result(self, part: Part, progress: Progress | None = None) -> dict[str, Any]:
         """Numbers and pictures; raises InputError."""
-        file = None if self._folder is None else self._folder / f"{recording.stem}-{self._named(recording)}.json"
+        file = None if self._folder is None else self._folder / self._named(part)
         if file is not None and file.exists():
             return dict(json.loads(file.read_text()))
-        source, nominal = self._opened(recording), self._read(recording)
+        source, nominal = self._opened(part), self._read(part)
         result = monitored(source, self._settings, nominal, self._reference, self._history, self._look, progress)
         pictures = {title: str(picture(image)) for title, image in result.pictures.items()}
         content = result.to_json() | {"pictures": pictures, "settings": self._settings.model_dump()}
@@ -141,9 +165,12 @@ class Checker:
             write_json(file, content)
         return content
 
-    def _named(self, recording: Path) -> str:
-        """What the result is of: recordings of one name in several folders are different."""
-        return hashlib.sha256(f"{recording.resolve()} {self._key}".encode()).hexdigest()[:12]
+    def _named(self, part: Part) -> str:
+        """The result's file, named by what it was made of: the same recording, once it is longer, is another."""
+        inputs = [_state(path) for path in (part.recording, self._nominal, self._accept)]
+        made_of = json.dumps([self._settings.model_dump(), part.drive, part.camera, inputs], sort_keys=True)
+        words = (part.recording.stem, part.drive, part.camera, hashlib.sha256(made_of.encode()).hexdigest()[:12])
+        return "-".join(filter(None, words)) + ".json"
 
     @cached_property
     def _look(self) -> Look | None:
@@ -155,17 +182,28 @@ class Checker:
     def _reference(self) -> Reference | None:
         if self._accept is None:
             return None
-        return accepted(self._opened(self._accept), self._settings, self._read(self._accept), self._look)
+        (part, *others) = self.parts(self._accept)
+        if others:
+            raise InputError(f"{self._accept} has several drives or cameras: accept one", "drift.accept")
+        return accepted(self._opened(part), self._settings, self._read(part), self._look)
 
-    def _read(self, recording: Path) -> Pose | None:
+    def _read(self, part: Part) -> Pose | None:
         if self._nominal is None:
             return None
-        return read_nominal(self._nominal, *getattr(self._opened(recording), "frames", ("", "")))
+        return read_nominal(self._nominal, *(("", "") if part.camera else self._opened(part).frames))
 
-    def _opened(self, recording: Path) -> Source:
-        kitti = recognised(recording) == "kitti"
-        cameras = self._cameras if kitti else None
-        return open_source("auto", recording, settings=self._settings, drives=self._drives, cameras=cameras)
+    def _opened(self, part: Part) -> RosbagSource | KittiSource:
+        if part.camera:
+            return KittiSource(part.recording, [part.camera], [part.drive])
+        if self._drives:
+            raise InputError(f"drives are chosen of KITTI folders, not of {part.recording}", "source.choice")
+        return RosbagSource(part.recording, self._settings.pairing)
+
+
+def _state(path: Path | None) -> list[tuple[str, int, int]]:
+    """Names, sizes and times (ns) of the files of a recording."""
+    files = [] if path is None else [path, *sorted(path.rglob("*"))]
+    return [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
 
 
 def accepted(source: Source, settings: Settings, nominal: Pose | None = None, look: Look | None = None) -> Reference:
@@ -173,7 +211,7 @@ def accepted(source: Source, settings: Settings, nominal: Pose | None = None, lo
     result = monitored(source, settings, nominal, look=look)
     if not result.findings:
         raise InputError(f"{source.name}: no window to accept, of {result.pairs} pairs", "drift.empty")
-    return result.monitor.watch.accept()
+    return result.monitor.watch.present()
 
 
 def _monitor(
@@ -181,16 +219,23 @@ def _monitor(
     history: History | None, look: Look | None,
 ) -> Monitor:  # fmt: skip
     nominal = nominal or sample.T_camera_lidar
+    camera, lidar = getattr(source, "frames", FRAMES)
     if nominal is None:
-        camera, lidar = getattr(source, "frames", FRAMES)
         raise InputError(
             f"{source.name} has no calibration that joins {camera!r} and {lidar!r}: give one, as YAML or URDF",
             "calibration.missing",
         )
-    rig = Rig(settings.monitor.vehicle, *getattr(source, "frames", FRAMES))
-    monitor = Monitor(nominal, rig, settings, history, look)
+    monitor = Monitor(nominal, Rig(settings.monitor.vehicle, camera, lidar), settings, history, look)
+    monitor.reset()  # what the history says of other recordings is no part of this one's result
     monitor.watch.reference = reference or monitor.watch.reference
     return monitor
+
+
+def _refuse_other_calibration(source: Source, sample: Sample, monitor: Monitor, given: Pose | None) -> None:
+    """One nominal calibration for all pairs, or drift would be counted from that of another."""
+    own = sample.T_camera_lidar
+    if given is None and own is not None and not monitor.is_from(own):
+        raise InputError(f"{source.name}: the calibration of {sample.pair.name} is another than before", "calibration")
 
 
 def _motion(before: Sample | None, now: Sample) -> Motion | None:
@@ -216,7 +261,8 @@ def _paint(result: Result, pair: Pair, columns: int) -> None:
         return
     nominal, estimated = result.monitor.nominal, result.monitor.estimated(result.findings[-1].verdict)
     for title, pose in (("nominal calibration", nominal), ("estimated calibration", estimated)):
-        drawn = overlay(pair.image, pair.camera, pair.cloud, pose)
-        result.pictures[title] = captioned(drawn, title)
+        if pose is not None:
+            drawn = overlay(pair.image, pair.camera, pair.cloud, pose)
+            result.pictures[title] = captioned(drawn, title)
     cell = pair.camera.width / columns
     result.pictures["evidence"] = captioned(cells_shaded(pair.image, result.evidence, cell), "where the evidence is")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -65,8 +66,11 @@ class Monitor:
             self.reset()
         if not self.wants(pair.stamp) or self._shown_before(pair):
             return None
+        frame = observed(pair, self.nominal, self.settings.refinement)
+        if self._frames and len(frame.levels) != len(self._frames[0].levels):
+            self._clear()  # the camera has changed its size: images of a window are compared at the same scales
         self._look_at(pair)
-        self._frames.append(observed(pair, self.nominal, self.settings.refinement))
+        self._frames.append(frame)
         step = round(1e9 / self.settings.monitor.rate_hz)
         self._due = pair.stamp + step - min(step // 4, 10**8)  # stamps jitter
         self._last = pair.stamp
@@ -97,22 +101,17 @@ class Monitor:
         """What to think at the time `now` (ns)."""
         return self.watch.verdict(now)
 
-    def estimated(self, verdict: Verdict) -> Pose:
-        """T_camera_lidar with the drift of a verdict."""
-        return self.nominal.retract(verdict.drift)
+    def estimated(self, verdict: Verdict) -> Pose | None:
+        """T_camera_lidar with the drift of a verdict; none where nothing is known."""
+        return self.nominal.retract(verdict.drift) if np.isfinite(verdict.drift).all() else None
 
     def accept(self) -> None:
         """Count drift from the present state; raises InputError where there is none, or it cannot be recorded."""
-        before, kept = self.watch.reference, list(self.watch.kept)
-        stamp = kept[-1].stamp if kept else 0
-        reference = self.watch.accept()
-        try:
-            if self.history is not None:
-                self.rig = self.history.begin(self.rig, Epoch(self.nominal, reference), stamp)
-        except InputError:
-            self.watch.reference = before
-            self.watch.resume(kept, np.zeros(6))
-            raise
+        reference = self.watch.present()
+        if self.history is not None:
+            self.rig = self.history.begin(self.rig, Epoch(self.nominal, reference), self.watch.kept[-1].stamp)
+        self.watch.reference = reference
+        self.watch.forget()
 
     def reset(self) -> None:
         """Forget all estimates; what drift is counted from stays."""
@@ -168,7 +167,9 @@ class Monitor:
             self.rig = history.begin(self.rig, Epoch(self.nominal), 0)
             return
         self.rig, self.watch.reference = known[0], known[1].reference
-        drifts, baseline = history.newest(self.rig, self.settings.watch.memory)
-        self.watch.resume(drifts, baseline)
+        drifts, baseline, onset = history.newest(self.rig, self.settings.watch.memory)
+        self.watch.resume(drifts, baseline, onset)
         if drifts:
-            history.forget(drifts[-1].stamp - round(self.settings.monitor.retention_days * DAY * 1e9))
+            self._last = drifts[-1].stamp  # a pair from before that: time has been set back meanwhile
+            newest = min(self._last, time.time_ns())  # one stamp from the future must not make all others old
+            history.forget(self.rig, newest - round(self.settings.monitor.retention_days * DAY * 1e9))

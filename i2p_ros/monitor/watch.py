@@ -7,6 +7,8 @@ against no drift: the generalized likelihood ratio over the time of change, limi
 Information bounds and quick detection of parameter changes; Willsky and Jones 1976). The threshold is that of as many
 Gaussian tests, by Bonferroni, so that the stated rate of false alarms is an upper bound. What all estimates may be off
 alike averages out in none of them: it is a bound that an average must exceed, as well as the threshold.
+
+What the drift is now is another question. The estimates are cut into steady states, and the last of these is averaged.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ Flags = NDArray[np.bool_]
 DAY = 86400.0  # s
 EVIDENCE = 30.0  # pairs of estimates that the expected correlation counts as
 QUARANTINE = 16  # estimates that must pass before anything is learned from one
+PENALTY = 20.0  # of chi squared with six degrees of freedom, which chance exceeds once in 360 times
 CLEARER = 6.0  # of chi squared, by which one course must fit better than the other to be named
 
 
@@ -50,10 +53,13 @@ class Course(str, Enum):
     UNDECIDED = "undecided"
 
 
+Onset = tuple[Course, int]  # of a drift: how it came about, and since when, ns
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
     """`drift` (6,) from the nominal calibration or the accepted state, m and rad by AXES, with the `half` width (6,) of
-    its 95 % intervals.
+    its 95 % intervals; NaN and infinite where nothing is known.
 
     `detectable` (6,) is the smallest drift that would now be noticed, and `observed` (6,) whether that is small enough.
     `moved` names the axes that moved for sure, `since` (ns) when and `course` how; `reasons` says all this in words.
@@ -71,6 +77,11 @@ class Verdict:
     course: Course | None = None
     reasons: tuple[str, ...] = ()
     baseline: Array = field(default_factory=lambda: np.zeros(6))
+
+    @property
+    def onset(self) -> Onset | None:
+        """Course and since together, or none."""
+        return None if self.course is None or self.since is None else (self.course, self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,7 @@ class Watch:
         self.left_out: Counter[str] = Counter()
         self.baseline = np.zeros(6)
         self._products = np.array([settings.correlation * EVIDENCE, EVIDENCE])  # of neighbours, and squares
+        self._onset: Onset | None = None  # of the last verdict
 
     @property
     def threshold(self) -> float:
@@ -143,33 +155,28 @@ class Watch:
         n = ((self.threshold + power) * deviation / abs(drift)) ** 2 * self._variance_factor()
         return next(m for m in self._lengths(2 * int(np.ceil(n))) if m >= n) * self.period_s
 
-    def resume(self, drifts: Iterable[Drift], baseline: Array) -> None:
+    def resume(self, drifts: Iterable[Drift], baseline: Array, onset: Onset | None = None) -> None:
         """Take over what another watch had kept and learned."""
         self.forget()
         for drift in drifts:
             if not self._refused(drift, Motion()):
                 self._keep(drift)
-        self.baseline = np.array(baseline, np.float64)
+        self.baseline, self._onset = np.array(baseline, np.float64), onset
 
-    def accept(self) -> Reference:
-        """Make the present state the new reference: the average of what is kept, all of which is then forgotten.
-
-        Raises InputError where there is nothing to average.
-        """
+    def present(self) -> Reference:
+        """The present state: the average of what is kept. Raises InputError where there is nothing to average."""
         if not self.kept:
             raise InputError("no estimate yet: there is no present state to accept", "drift.empty")
         weights, pulls = np.sum(self._weights, axis=0), np.sum(self._pulls, axis=0)
         covariance = np.linalg.inv(weights)
-        self.reference = Reference(covariance @ pulls, covariance * self._variance_factor())
-        self.forget()
-        return self.reference
+        return Reference(covariance @ pulls, covariance * self._variance_factor())
 
     def forget(self) -> None:
         """Begin anew, with the same reference."""
         for kept in (self.kept, self._weights, self._pulls):
             kept.clear()
         self.left_out.clear()
-        self.baseline = np.zeros(6)
+        self.baseline, self._onset = np.zeros(6), None
 
     @property
     def systematic(self) -> Array:
@@ -191,6 +198,7 @@ class Watch:
         else:
             self._keep(drift)
         verdict = self.verdict(drift.stamp)
+        self._onset = verdict.onset
         if verdict.level is Level.OK and not reason:
             self._learn()
         return verdict
@@ -204,16 +212,13 @@ class Watch:
         averages = self._averages()
         loudest = max(averages, key=lambda a: a.z.max())
         moved = loudest.z > self.threshold
-        course, first = self._course() if moved.any() else (None, None)
-        shown = loudest if moved.any() else averages[-1]
-        if first is not None and course is not Course.CREEP:
-            shown = self._over([len(self.kept) - first])[0]
+        course, since = self._begun() if moved.any() else (None, None)
+        shown = self._present()
         detectable = self.threshold * averages[-1].std + self.systematic
         observed = detectable <= self._per_axis(self.settings.unseen_m, self.settings.unseen_deg)
         beyond = moved & (np.abs(shown.mean) > self._per_axis(self.settings.tolerance_m, self.settings.tolerance_deg))
         level = Level.ALARM if beyond.any() else Level.WARN if moved.any() else Level.OK
         level = Level.UNSURE if level is Level.OK and not observed.all() else level
-        since = None if first is None else self.kept[first].stamp
         half, drift = shown.half, shown.mean + self.baseline
         reasons = _in_words(drift, half, detectable, moved, observed)
         names = tuple(np.array(AXES)[moved].tolist())
@@ -223,7 +228,7 @@ class Watch:
         why = ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
         reason = f"no usable estimate within {self.settings.stale_s:g} s" + (f": {why}" if why else "")
         wide = np.full(6, np.inf)
-        return Verdict(now, Level.UNSURE, np.zeros(6), wide, wide, (False,) * 6, reasons=(reason,))
+        return Verdict(now, Level.UNSURE, np.full(6, np.nan), wide, wide, (False,) * 6, reasons=(reason,))
 
     def _refused(self, drift: Drift, motion: Motion) -> str:
         s = self.settings
@@ -245,6 +250,20 @@ class Watch:
     def _averages(self) -> list[_Average]:
         """Of the newest 1, 2, 3, 4, 6, 8, ... and of all."""
         return self._over(self._lengths(len(self.kept)))
+
+    def _present(self) -> _Average:
+        """Where the camera is now: the last of the steady states that the kept estimates are cut into at the least
+        chi squared plus PENALTY for each cut (Jackson et al. 2005, An algorithm for optimal partitioning of data)."""
+        n = len(self.kept)
+        weights, pulls = (np.cumsum([np.zeros_like(v[0]), *v], axis=0) for v in (self._weights, self._pulls))
+        cheapest, begins = np.zeros(n + 1), np.zeros(n + 1, np.int64)
+        for end in range(1, n + 1):
+            weight, pull = weights[end] - weights[:end], pulls[end] - pulls[:end]
+            explained = np.einsum("ki,ki->k", pull, np.linalg.solve(weight, pull[..., None])[..., 0])
+            costs = cheapest[:end] - explained / self._variance_factor() + PENALTY
+            begins[end] = np.argmin(costs)
+            cheapest[end] = costs[begins[end]]
+        return self._over([n - int(begins[n])])[0]
 
     def _over(self, lengths: list[int]) -> list[_Average]:
         ns = np.array(lengths)
@@ -283,6 +302,14 @@ class Watch:
     def _whitened(self, drift: Drift) -> Array:
         """(6,) standard normal where the covariance is right."""
         return np.linalg.solve(np.linalg.cholesky(drift.covariance), drift.delta - self._zero)
+
+    def _begun(self) -> Onset:
+        """As told before, if that is older than what is kept. A step with the first estimate ever may have been any."""
+        course, first = self._course()
+        if self._onset and len(self.kept) == self.kept.maxlen and self._onset[1] <= self.kept[0].stamp:
+            return self._onset
+        known = first > 0 or course is Course.CREEP
+        return course if known else Course.UNDECIDED, self.kept[first].stamp
 
     def _course(self) -> tuple[Course, int]:
         """How it came about, and with which of the kept estimates: a step or a ramp, from where each fits best."""

@@ -27,15 +27,17 @@ def centre_of(poses: Sequence[Pose]) -> tuple[Pose, Array]:
     return poses[-1].retract(middle), ROBUST * np.median(np.abs(deltas - middle), axis=0)
 
 
-def write_calibration(folder: Path, pose: Pose, std: Array, pairs: int, lidar: str, camera: str) -> list[Path]:
+def write_calibration(
+    folder: Path, pose: Pose, std: Array, pairs: int, lidar: str, camera: str, std_of: str = "one_pair"
+) -> list[Path]:
     """Files <lidar>_<camera>.yaml, .urdf and .sh of T_lidar_camera; the pose is T_camera_lidar, of so many pairs, and
-    `std` (6,) the standard deviation that one of them gives it.
+    `std` (6,) the standard deviation that one of them gives it, or whatever it is `std_of`.
 
     A folder of ~ is that of the user. Raises InputError when it cannot be written.
     """
     T_lidar_camera = pose.inverse()
     texts = {
-        "yaml": _yaml(T_lidar_camera, std, pairs, lidar, camera),
+        "yaml": _yaml(T_lidar_camera, std, pairs, lidar, camera, std_of),
         "urdf": _urdf(T_lidar_camera, lidar, camera),
         "sh": _command(T_lidar_camera, lidar, camera),
     }
@@ -60,14 +62,14 @@ def roll_pitch_yaw(pose: Pose) -> tuple[float, float, float]:
     return float(np.arctan2(r[2, 1], r[2, 2])), pitch, float(np.arctan2(r[1, 0], r[0, 0]))
 
 
-def _yaml(T_lidar_camera: Pose, std: Array, pairs: int, lidar: str, camera: str) -> str:
+def _yaml(T_lidar_camera: Pose, std: Array, pairs: int, lidar: str, camera: str, std_of: str) -> str:
     content = {
         "frame_id": lidar,
         "child_frame_id": camera,
         "translation": dict(zip("xyz", T_lidar_camera.translation.tolist(), strict=True)),
         "rotation": dict(zip("xyzw", T_lidar_camera.quaternion.tolist(), strict=True)),
         "pairs": pairs,
-        "std_of_one_pair": {"translation_m": std[:3].tolist(), "rotation_deg": np.degrees(std[3:]).tolist()},
+        f"std_of_{std_of}": {"translation_m": std[:3].tolist(), "rotation_deg": np.degrees(std[3:]).tolist()},
     }
     return yaml.safe_dump(content, sort_keys=False)
 

@@ -17,7 +17,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from i2p_ros.core.config import Settings
-from i2p_ros.core.drifts import drift_covariance, drift_transform, verdict_values
+from i2p_ros.core.drifts import INTERVAL, drift_covariance, drift_transform, verdict_values
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, so3_log
 from i2p_ros.monitor.history import History, Rig, as_json
@@ -34,6 +34,7 @@ from i2p_ros.sources.nominal import read_nominal
 
 SEVERITY = {Level.OK: OK, Level.WARN: WARN, Level.UNSURE: WARN, Level.ALARM: ERROR}
 KEPT = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # who comes late hears the last verdict too
+CHANGED = "the nominal calibration or its frames have changed: estimates begin anew"
 PATIENCE_S = 10.0  # of services for a window that is being refined, while the node hears nothing
 MOTION_S = 0.1  # that the speed is taken over
 
@@ -97,11 +98,12 @@ class MonitorChannel:
         """Write the estimated calibration as YAML, URDF and command. Raises InputError."""
         with self._held() as monitor:
             verdict = monitor.verdict(self._stamp)
-            if not np.isfinite(verdict.half).all():
+            pose = monitor.estimated(verdict)
+            if pose is None:
                 raise InputError("no estimate yet: there is nothing to save", "calibration.empty")
             pairs = sum(drift.frames for drift in monitor.watch.kept)
             camera, lidar = self._frame_names
-            written = write_calibration(folder, monitor.estimated(verdict), verdict.half / 1.96, pairs, lidar, camera)
+            written = write_calibration(folder, pose, verdict.half / INTERVAL, pairs, lidar, camera, "calibration")
         return f"written: {', '.join(map(str, written))}"
 
     def process(self, job: Job) -> None:
@@ -114,6 +116,8 @@ class MonitorChannel:
                 self._stamp = pair.stamp
                 finding = monitor.add(pair, self._motion(job))
                 self._health.concern("history", monitor.trouble)
+                if finding is not None:
+                    self._health.concern("nominal", "")
             self._health.taken(job.age_ms)
             if finding is not None:
                 self._publish(job, finding)
@@ -177,7 +181,10 @@ class MonitorChannel:
         if self.monitor is None or names != self._frame_names or not self.monitor.is_from(nominal):
             rig = Rig(self.settings.monitor.vehicle, *names)
             new = Monitor(nominal, rig, self.settings, self._history, self._look)
-            new.waiting = self.monitor.waiting if self.monitor else []
+            if self.monitor is not None:
+                new.waiting = self.monitor.waiting
+                self._health.concern("nominal", CHANGED)
+                self._inputs.say(CHANGED)
             self.monitor, self._frame_names = new, names
         return self.monitor
 
@@ -204,8 +211,9 @@ class MonitorChannel:
     def _publish(self, job: Job, finding: Finding) -> None:
         verdict = finding.verdict
         head = messages.header(finding.drift.stamp, job.camera_frame)
-        pose, covariance = drift_transform(verdict.drift), drift_covariance(verdict.half)
-        self._drift.publish(messages.pose_with_covariance(pose, covariance, head))
+        if np.isfinite(verdict.drift).all():
+            pose, covariance = drift_transform(verdict.drift), drift_covariance(verdict.half)
+            self._drift.publish(messages.pose_with_covariance(pose, covariance, head))
         name = f"{self._node.get_fully_qualified_name()}: calibration {self.name}".strip()
         level = LEVELS[SEVERITY[verdict.level]]
         entry = messages.diagnostic(level, name, _line(verdict), verdict_values(as_json(verdict)), job.camera_frame)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,19 @@ class MonitorNode(ChannelNode[MonitorChannel]):
         return channel.save(Path(self.settings.node.calibration_dir).expanduser())
 
 
-def _of_all(ask: Callable[[MonitorChannel], str]) -> Callable[[Any, Any], str]:
-    """Asks each channel, and says what came of it."""
-    return lambda request, channels: "; ".join(f"{channel.name} {ask(channel)}".strip() for channel in channels)
+def _of_all(ask: Callable[[MonitorChannel], str]) -> Callable[[Any, Sequence[MonitorChannel]], str]:
+    """Asks each channel, and says what came of it; raises InputError with all of that if it did not of each."""
+
+    def answer(request: Any, channels: Sequence[MonitorChannel]) -> str:
+        told, missing = [], False
+        for channel in channels:
+            try:
+                text = ask(channel)
+            except InputError as error:
+                text, missing = str(error), True
+            told.append(f"{channel.name}: {text}".removeprefix(": "))
+        if missing:
+            raise InputError("; ".join(told), "monitor")
+        return "; ".join(told)
+
+    return answer

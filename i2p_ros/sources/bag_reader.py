@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
-from i2p_ros.core.errors import I2PError, InputError
+from i2p_ros.core.errors import I2PError, InputError, one_line
 from i2p_ros.core.messages import frame_name, stamp_ns
 from i2p_ros.sources.mcap_repair import is_cut_off, write_repaired
 
@@ -84,7 +84,9 @@ def bag_errors(path: Path, reason: str) -> Iterator[None]:
     except Exception as error:
         suffixes = {file.suffix for file in (path.iterdir() if path.is_dir() else [path])}
         advice = next((_REPAIR[s] for s in _REPAIR if s in suffixes), "check that the recording is complete")
-        raise InputError(f"cannot read bag {path}: {error or type(error).__name__}; {advice}", reason) from error
+        raise InputError(
+            f"cannot read bag {path}: {one_line(error) or type(error).__name__}; {advice}", reason
+        ) from error
 
 
 def chosen_topics(reader: AnyReader, wanted: BagTopics) -> BagTopics:

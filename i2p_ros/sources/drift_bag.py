@@ -20,14 +20,16 @@ DRIFT, VERDICT = "geometry_msgs/msg/PoseWithCovarianceStamped", "diagnostic_msgs
 
 
 def drift_mcap(rows: Iterable[dict[str, Any]]) -> bytes:
-    """The file's content: topics <vehicle>/<camera>/<lidar>/drift and .../verdict, stamped as the estimates were."""
+    """The file's content: topics <vehicle>/<camera>/<lidar>/verdict and, where one is known, .../drift, stamped as the
+    estimates were."""
     with tempfile.TemporaryDirectory(prefix="i2p_") as folder:
         bag = Path(folder) / "history"
         with Writer(bag, version=9, storage_plugin=FORMATS["mcap"]) as writer:
             topics: dict[str, Any] = {}
             for row in rows:
                 prefix = "/" + "/".join(_name(row[part]) for part in ("vehicle", "camera", "lidar"))
-                for end, kind, message in (("drift", DRIFT, _drift(row)), ("verdict", VERDICT, _verdict(row))):
+                known = [("drift", DRIFT, _drift(row))] if None not in row["verdict"]["drift"] else []
+                for end, kind, message in (*known, ("verdict", VERDICT, _verdict(row))):
                     topic = f"{prefix}/{end}"
                     if topic not in topics:
                         topics[topic] = writer.add_connection(topic, kind, typestore=STORE)

@@ -76,6 +76,12 @@ class KittiSource:
         """kitti and the drives."""
         return f"kitti {', '.join(self.drives)}"
 
+    @property
+    def frames(self) -> tuple[str, str]:
+        """Names of the first camera, and of the lidar."""
+        first = self._frames[0]
+        return first.drive.camera_name(first.camera), "velodyne"
+
     def __len__(self) -> int:
         return len(self._frames)
 

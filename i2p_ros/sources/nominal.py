@@ -25,17 +25,21 @@ def read_nominal(file: Path, camera: str = "", lidar: str = "") -> Pose:
         text = file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the calibration {file}: {one_line(error)}", "calibration.missing") from error
-    tree, known = (_of_urdf if file.suffix in (".urdf", ".xml") else _of_yaml)(file, text)
-    if not (camera and lidar) and len(known) == 2:
-        lidar, camera = known
-    pose = tree.lookup(camera, lidar) if camera != lidar else None
+    try:
+        tree, known = (_of_urdf if file.suffix in (".urdf", ".xml") else _of_yaml)(text)
+        if not (camera and lidar) and len(known) == 2:
+            lidar, camera = known
+        pose = tree.lookup(camera, lidar) if camera != lidar else None
+    except InputError as error:  # of geometry, which knows no files
+        raise InputError(f"{file} is no calibration: {error}", "calibration.file") from error
     if pose is None:
         asked = f"no way from {lidar!r} to {camera!r}" if camera and lidar else "name the frames of camera and lidar"
-        raise InputError(f"{file}: {asked}; it has the frames {', '.join(known)}", "calibration.frames")
+        has = f"it has the frames {', '.join(known)}" if known else "it has no fixed joint"
+        raise InputError(f"{file}: {asked}; {has}", "calibration.frames")
     return pose
 
 
-def _of_yaml(file: Path, text: str) -> tuple[StaticTransforms, tuple[str, ...]]:
+def _of_yaml(text: str) -> tuple[StaticTransforms, tuple[str, ...]]:
     try:
         content: Any = yaml.safe_load(text)
         lidar, camera = str(content["frame_id"]), str(content["child_frame_id"])
@@ -43,7 +47,7 @@ def _of_yaml(file: Path, text: str) -> tuple[StaticTransforms, tuple[str, ...]]:
         pose = Pose.from_quaternion([float(content["rotation"][axis]) for axis in "xyzw"], translation)
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{file} is no calibration ({one_line(error)}): expected frame_id (lidar), child_frame_id (camera), "
+            f"{one_line(error)}; expected frame_id (lidar), child_frame_id (camera), "
             "translation: {x, y, z} and rotation: {x, y, z, w}",
             "calibration.file",
         ) from error
@@ -52,7 +56,7 @@ def _of_yaml(file: Path, text: str) -> tuple[StaticTransforms, tuple[str, ...]]:
     return tree, (lidar, camera)
 
 
-def _of_urdf(file: Path, text: str) -> tuple[StaticTransforms, tuple[str, ...]]:
+def _of_urdf(text: str) -> tuple[StaticTransforms, tuple[str, ...]]:
     """Fixed joints alone: what moves is no calibration."""
     try:
         joints = [joint for joint in ElementTree.fromstring(text).iter("joint") if joint.get("type") == "fixed"]
@@ -63,7 +67,7 @@ def _of_urdf(file: Path, text: str) -> tuple[StaticTransforms, tuple[str, ...]]:
             tree.add(parent, child, _origin({} if origin is None else origin.attrib))
             known += [name for name in (parent, child) if name not in known]
     except (ElementTree.ParseError, AttributeError, KeyError, ValueError) as error:
-        raise InputError(f"{file} is no URDF: {one_line(error)}", "calibration.file") from error
+        raise InputError(f"it is no URDF ({one_line(error)})", "calibration.file") from error
     return tree, tuple(known)
 
 
