@@ -34,6 +34,7 @@ from i2p_ros.cli_parts import (
     console,
     listed,
     progress,
+    tell_error,
     write_json,
 )
 from i2p_ros.core import parameters
@@ -84,7 +85,7 @@ def main() -> None:
         app()
     except I2PError as error:
         console.quiet = False  # as the other processes of a training are
-        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        tell_error(error)
         sys.exit(1)
 
 

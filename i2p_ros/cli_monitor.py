@@ -26,6 +26,7 @@ from i2p_ros.cli_parts import (
     console,
     listed,
     progress,
+    tell_error,
     write_json,
 )
 from i2p_ros.core.config import Settings, load_settings
@@ -162,7 +163,7 @@ def _collected(failures: list[str]) -> Iterator[None]:
         if error.reason in ("history", "output"):
             raise
         failures.append(str(error))
-        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        tell_error(error)
 
 
 def _bench_table(rows: list[dict[str, Any]]) -> Table:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 console = Console(stderr=True)
@@ -21,6 +22,11 @@ Overrides = Annotated[list[str], typer.Option("--set", help="One setting, such a
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the numbers to this file; - prints them.")]
 Drives = Annotated[str, typer.Option(help="Drives of a KITTI folder, separated by commas; empty: all.")]
 NONE: list[Any] = []
+
+
+def tell_error(error: Exception) -> None:
+    """One line on stderr."""
+    console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
 
 
 def listed(text: str) -> list[str] | None:

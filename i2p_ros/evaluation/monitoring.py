@@ -157,7 +157,8 @@ class Checker:
         file = None if self._folder is None else self._folder / self._named(part)
         if file is not None and file.exists():
             return dict(json.loads(file.read_text()))
-        source, nominal = self._opened(part), self._read(part)
+        source = self._opened(part)
+        nominal = self._read(part, source)
         result = monitored(source, self._settings, nominal, self._reference, self._history, self._look, progress)
         pictures = {title: str(picture(image)) for title, image in result.pictures.items()}
         content = result.to_json() | {"pictures": pictures, "settings": self._settings.model_dump()}
@@ -185,12 +186,13 @@ class Checker:
         (part, *others) = self.parts(self._accept)
         if others:
             raise InputError(f"{self._accept} has several drives or cameras: accept one", "drift.accept")
-        return accepted(self._opened(part), self._settings, self._read(part), self._look)
+        source = self._opened(part)
+        return accepted(source, self._settings, self._read(part, source), self._look)
 
-    def _read(self, part: Part) -> Pose | None:
+    def _read(self, part: Part, source: RosbagSource | KittiSource) -> Pose | None:
         if self._nominal is None:
             return None
-        return read_nominal(self._nominal, *(("", "") if part.camera else self._opened(part).frames))
+        return read_nominal(self._nominal, *(("", "") if part.camera else source.frames))
 
     def _opened(self, part: Part) -> RosbagSource | KittiSource:
         if part.camera:
