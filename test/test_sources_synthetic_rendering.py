@@ -139,6 +139,17 @@ def test_the_ground_is_hit_where_it_is(index: int) -> None:
     assert hit[rays.directions[2, 0] < -0.1].float().mean() > 0.99
 
 
+def test_a_view_may_show_nothing_but_ground() -> None:
+    place = place_of(0)
+    scene = build([place], CPU)
+    rays, _ = by_camera(scene, place)
+    seen = look(scene, rays, everywhere(scene.solids, 0, 0))
+    found = surface(scene, rays, seen)
+    assert (seen.solid == NONE).all() and not found.glass.any()
+    assert (found.normal == torch.tensor([0.0, 0.0, 1.0])[:, None, None]).all()
+    assert found.albedo[:, torch.isfinite(seen.distance)].min() > 0
+
+
 def test_street_coordinates_go_there_and_back() -> None:
     scene = build([place_of(3)], CPU)
     along, offset = torch.linspace(-100, 100, 50)[None], torch.linspace(-20, 20, 50)[None]

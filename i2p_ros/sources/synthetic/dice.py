@@ -56,8 +56,9 @@ def picked(values: Tensor, index: Tensor) -> Tensor:
 
 
 def put(values: Tensor, index: Tensor, part: Tensor) -> None:
-    """values[..., index] = part, for contiguous values."""
-    for row, new in zip(values.view(-1, values.shape[-1]), part.reshape(-1, part.shape[-1]), strict=True):
+    """values[..., index] = part, for contiguous values; none at all where the index is empty."""
+    rows = values.view(-1, values.shape[-1])
+    for row, new in zip(rows, part.reshape(len(rows), -1), strict=True):
         row.scatter_(0, index, new)
 
 
