@@ -19,8 +19,6 @@ LAYERS = [
     {"evaluation"},
     {"training"},
     {"ros", "doctor"},
-    {"cli_parts"},
-    {"cli_monitor"},
     {"cli"},
     {"__main__"},
 ]
@@ -42,8 +40,8 @@ HOMES = {
     "pyarrow": {"evaluation"},
     "poselib": {"pnp"},
     "matplotlib": {"viz"},
-    "typer": {"cli", "cli_parts", "cli_monitor"},
-    "rich": {"cli", "cli_parts", "cli_monitor"},
+    "typer": {"cli"},
+    "rich": {"cli"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
