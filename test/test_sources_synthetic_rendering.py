@@ -13,7 +13,15 @@ from i2p_ros.sources.synthetic.casting import NONE, Rays, Windows, cast
 from i2p_ros.sources.synthetic.developing import jpeg
 from i2p_ros.sources.synthetic.dice import hashed, normal, uniform
 from i2p_ros.sources.synthetic.lidars import Beams, Lidar
-from i2p_ros.sources.synthetic.rendering import Place, _matrices, build, camera_rays, camera_windows_of, render
+from i2p_ros.sources.synthetic.rendering import (
+    Place,
+    _matrices,
+    _rendered,
+    build,
+    camera_rays,
+    camera_windows_of,
+    render,
+)
 from i2p_ros.sources.synthetic.solids import Material, Shape, Solids
 from i2p_ros.sources.synthetic.surfaces import Scene, Seen, look, surface
 from i2p_ros.sources.synthetic.terrain import base_height, to_street, to_world
@@ -211,6 +219,44 @@ def test_places_in_one_batch_do_not_mix() -> None:
         assert close.float().mean() > 0.998
 
 
+def test_what_is_rendered_together_is_what_is_rendered_alone() -> None:
+    many = [place_of(i, variety=1.0) for i in range(8)]
+    images, clouds = _rendered(many, CPU)
+    for place, image, cloud in zip(many, images, clouds, strict=True):
+        (one,), (points,) = _rendered([place], CPU)
+        assert ((image.int() - one.int()).abs() > 3).float().mean() < 2e-3  # rounding at edges
+        assert abs(len(cloud) - len(points)) <= 3
+
+
+def test_asphalt_is_as_dark_on_either_side_of_the_road() -> None:
+    ratios = []
+    for index in range(24):
+        place = place_of(index)
+        scene = build([place], CPU)
+        rays, windows = by_lidar(scene, place)
+        seen = look(scene, rays, windows)
+        albedo = surface(scene, rays, seen).albedo.mean(0)[0]
+        x, y, _ = (rays.origin[:, :, 0] + rays.directions[:, 0] * seen.distance[0]).nan_to_num(posinf=1e4)
+        offset = to_street(scene.world, x[None], y[None])[1][0]
+        road = (seen.solid[0] == NONE) & (seen.distance[0] < 20) & (offset.abs() < scene.world.road[0] - 0.5)
+        left, right = (albedo[road & (offset * side > 0.3)] for side in (1, -1))
+        ratios.append(float(left.median() / right.median()))
+    assert np.median(ratios) == pytest.approx(1.0, abs=0.05)
+    assert np.percentile(ratios, 10) > 0.7 and np.percentile(ratios, 90) < 1.4
+
+
+def test_cars_are_there_as_a_whole() -> None:
+    cabins = 0
+    for index in range(60):
+        scene = build([place_of(index)], CPU)
+        s = scene.solids
+        body, cabin = (s.centre[:2, s.material == m] for m in (Material.CAR_BODY, Material.CAR_CABIN))
+        near = cabin[:, torch.linalg.vector_norm(cabin, dim=0) < 60]
+        cabins += near.shape[1]
+        assert all(torch.linalg.vector_norm(body - c[:, None], dim=0).min() < 1.0 for c in near.T)
+    assert cabins > 100
+
+
 def returns(distance: float, glass: float = 0.0, albedo: float = 0.4, **faults: float) -> torch.Tensor:
     """What a lidar gives back of a sphere around it."""
     from dataclasses import replace
@@ -298,12 +344,12 @@ def test_streets_of_all_kinds_have_everything_that_belongs_to_a_street() -> None
     assert len(KINDS) >= 6
 
 
-def test_nothing_stands_on_the_vehicle() -> None:
+def test_nothing_but_what_hangs_high_is_near_the_vehicle() -> None:
     for index in range(6):
         place = place_of(index)
         scene = build([place], CPU)
         s = scene.solids
-        dx, dy, _ = torch.tensor(place.T_world_lidar.translation, dtype=torch.float32)[:, None] - s.centre
+        dx, dy, dz = torch.tensor(place.T_world_lidar.translation, dtype=torch.float32)[:, None] - s.centre
         x, y = s.cos * dx + s.sin * dy, s.cos * dy - s.sin * dx
         outside = torch.hypot((x.abs() - s.half[0]).clamp(min=0), (y.abs() - s.half[1]).clamp(min=0))
-        assert outside.min() > place.clearance - 0.01
+        assert outside[s.half[2] + dz > 0].min() > place.clearance - 0.01

@@ -34,16 +34,17 @@ def _houses(site: Site) -> None:
     present = (here < w.houses) & site.free(middle, offset, 0.5 * length)
     material = np.where(w.hall > 0.5, float(Material.HALL), float(Material.FACADE))
     colour = paint(grey, (r, g, b), 0.25, 0.85, 0.35)
-    place = (middle, offset, -SUNK)
-    site.add(Shape.BOX, material, present, place, (length, depth, height + SUNK), colour, tint, yaw)
-    _roof(site, dice, present, (middle, offset, height), (length, depth), yaw)
+    place, house = (middle, offset, -SUNK), site.things(present)
+    site.add(Shape.BOX, material, present, place, (length, depth, height + SUNK), colour, tint, yaw, thing=house)
+    _roof(site, dice, present, (middle, offset, height), (length, depth), yaw, house)
     _balconies(site, dice, present & (w.hall < 0.5), (middle, side * front, height), length)
     _annex(site, dice, present, (start + w.lot, side * front), side)
 
 
 def _roof(
-    site: Site, dice: Dice, present: Array, top: tuple[Array, Array, Array], size: tuple[Array, Array], yaw: Array
-) -> None:
+    site: Site, dice: Dice, present: Array, top: tuple[Array, Array, Array], size: tuple[Array, Array], yaw: Array,
+    house: Array,
+) -> None:  # fmt: skip
     """A gable along the street or across it, or a flat roof with something on it; and a chimney."""
     gable, turned, steep, wide, grey, r, g, b, tint, x, y = dice.draw(11)
     middle, offset, height = top
@@ -54,15 +55,16 @@ def _roof(
     rise = np.where(turned, length, depth) * between(steep, 0.25, 0.55)
     slope = (np.where(turned, 0.98, 0.04), np.where(turned, 0.04, 0.98))
     over = (length * 1.03, depth * 1.07, rise)
-    site.add(Shape.TAPER, Material.ROOF, present & is_gable, top, over, colour, tint, yaw, taper=slope)
+    site.add(Shape.TAPER, Material.ROOF, present & is_gable, top, over, colour, tint, yaw, taper=slope, thing=house)
     flat = (
         length * between(wide, 0.5, 1.04),
         depth * between(steep, 0.5, 1.05),
         between(tint, 0.5, 2.2),
     )
-    site.add(Shape.BOX, Material.PLASTER, present & ~is_gable, top, flat, colour, tint, yaw)
+    site.add(Shape.BOX, Material.PLASTER, present & ~is_gable, top, flat, colour, tint, yaw, thing=house)
     chimney = (middle + 0.7 * (x - 0.5) * length, offset + 0.3 * (y - 0.5) * depth, height)
-    site.add(Shape.BOX, Material.PLASTER, present & (g < 0.6), chimney, (0.6, 0.6, rise + 0.6), (0.4, 0.28, 0.22), tint)
+    size3, brick = (0.6, 0.6, rise + 0.6), (0.4, 0.28, 0.22)
+    site.add(Shape.BOX, Material.PLASTER, present & (g < 0.6), chimney, size3, brick, tint, thing=house)
 
 
 def _balconies(site: Site, dice: Dice, present: Array, front: tuple[Array, ...], length: Array) -> None:

@@ -22,6 +22,7 @@ def hashed(*parts: Any) -> Any:
     Products alone, which all processors are fast at: twice h (2 h + 1), the permutation of RC6 (Rivest 1998), whose
     upper bits depend on all lower ones. Overflow is meant.
     """
+    assert len(parts) <= len(_ODD)
     terms = (part * odd for part, odd in zip(parts, _ODD, strict=False))
     total = sum((term + 2**31) % 2**32 - 2**31 if isinstance(term, int) else term for term in terms)
     total = total * (2 * total + 1) + _ODD[3]

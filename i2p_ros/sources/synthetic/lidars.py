@@ -19,8 +19,9 @@ from i2p_ros.sources.synthetic.solids import Solids
 from i2p_ros.sources.synthetic.surfaces import Seen, Surface
 from i2p_ros.sources.synthetic.windows import lidar_windows
 
+_FULL_TURN = 6.28  # rad, but for rounding
 RETURN_SHARE = 0.9  # of the rays of a sensor give a return, about
-_LOST, _MIXED, _NOISE, _KEPT, _SPECKLE, _DOWN, _ALONG = range(7)  # what random numbers are for
+_LOST, _MIXED, _NOISE, _KEPT, _SPECKLE, _DOWN, _ALONG, _BETWEEN = range(8)  # what random numbers are for
 # beams, elevations of the top and bottom beam (deg), how much denser beams are in the middle, 0..1
 _SPINNING = (
     (64, 2.0, -24.8, 0.0), (16, 15.0, -15.0, 0.0), (32, 10.7, -30.7, 0.0), (32, 15.0, -25.0, 0.8),
@@ -111,6 +112,9 @@ class Beams:
         row, column = index // self.columns[:, None], index % self.columns[:, None]
         count = torch.tensor([[len(lidar.elevations)] for lidar in lidars]).to(device)
         self.real = row < count
+        turns = torch.tensor([[x.step * x.columns > _FULL_TURN] for x in lidars]).to(device)
+        back = torch.where(turns, self.columns[:, None] - 1, 0)  # to the first ray of the row, or nowhere
+        self._next = torch.where(column + 1 == self.columns[:, None], index - back, index + 1).clamp(max=size - 1)
         self.bits = hashed(
             index.to(torch.int32), torch.tensor([[x.seed] for x in lidars], dtype=torch.int32).to(device)
         )
@@ -135,9 +139,9 @@ class Beams:
         distance = seen.distance
         facing = (found.normal * self.rays.directions).sum(0).abs()
         reflectance = found.albedo.mean(0) * found.gain
-        step = torch.nan_to_num(torch.roll(distance, -1, 1) - distance, posinf=0.0, neginf=0.0)
+        step = torch.nan_to_num(torch.gather(distance, 1, self._next) - distance, posinf=0.0, neginf=0.0)
         edge = (step.abs() > 0.3) & (step.abs() < 4.0) & (self._uniform(_MIXED) < mixed)
-        measured = distance + step * self._uniform(_SPECKLE) * edge + noise * normal(hashed(self.bits, _NOISE))
+        measured = distance + step * self._uniform(_BETWEEN) * edge + noise * normal(hashed(self.bits, _NOISE))
         signal = reflectance * (0.25 + 0.75 * facing) * (farthest / distance) ** 2
         risk = lost + 0.7 * found.glass + (1.0 - signal * 10.0).clamp_(0.0, 0.95)
         kept = self.real & (measured > nearest) & (measured < farthest) & (self._uniform(_LOST) > risk)

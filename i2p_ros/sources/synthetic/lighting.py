@@ -32,7 +32,7 @@ def light(scene: Scene, rays: Rays, forward: Tensor, seen: Seen, found: Surface)
     towards = torch.stack([*world.sun])
     facing = (found.normal * towards).sum(0).clamp_(min=0.0) * sun
     if bool((sun > 0.1).any()):
-        facing = facing * _sunlit(scene, rays.origin, forward, points)
+        facing = facing * torch.where(sun > 0.1, _sunlit(scene, rays.origin, forward, points), 1.0)
     ambient = sky * (0.45 + 0.3 * found.normal[2])
     artificial = lamps * _lamps(scene, rays, forward, seen, found) if bool((lamps > 0).any()) else torch.zeros_like(sky)
     sources = ((facing, _SUN), (ambient, _SKY), (artificial, _LAMP))

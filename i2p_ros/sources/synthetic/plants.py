@@ -30,6 +30,12 @@ def _tufts(site: Site, number: Array, kind: int, parts: int, draws: int) -> tupl
     return tuple(u.reshape(len(u), -1, parts) for u in dice.draw(draws))
 
 
+def _stacked(level: Array) -> Array:
+    """Levels 0..1 (P, S, parts) such that none is far above all others."""
+    parts = level.shape[2]
+    return np.asarray((np.arange(parts) + level) / parts)
+
+
 def _leaf(site: Site, shade: Array, hue: Array) -> Colour:
     """Greens of the world, lighter and darker, some towards brown."""
     r, g, b = (c if shade.ndim == 2 else c[..., None] for c in site.world.leaf)
@@ -53,10 +59,11 @@ def _trees(site: Site) -> None:
     trunk = between(thick, 0.12, 0.5)
     tall = np.where(cone, 3.2, 1.9) * crown
     bark = (0.12 + 0.2 * tint, 0.10 + 0.16 * tint, 0.07 + 0.13 * tint)
-    place, size = (along, offset, -0.3), (trunk, trunk, stem + 0.3 + 0.5 * tall)
-    site.add(Shape.TUBE, Material.WOOD, present, place, size, bark, tint)
+    place, size, tree = (along, offset, -0.3), (trunk, trunk, stem + 0.3 + 0.5 * tall), site.things(present)
+    site.add(Shape.TUBE, Material.WOOD, present, place, size, bark, tint, thing=tree)
     turn, radius, level, size_u, lit = _tufts(site, number, TREE, TREE_PARTS, 5)
     crown, stem, tall, cone, hue = (a[..., None] for a in (crown, stem, tall, cone, hue))
+    level = _stacked(level)
     around = np.where(cone, 0.7 * (1.0 - level), np.sqrt(np.maximum(1.0 - (2.0 * level - 1.0) ** 2, 0.05)))
     reach = crown * around * between(radius, 0.35, 0.85)
     x, y = along[..., None] + reach * np.cos(2 * math.pi * turn), offset[..., None] + reach * np.sin(6.283 * turn)
@@ -66,7 +73,7 @@ def _trees(site: Site) -> None:
     cover = between(thick, 0.35, 0.7)[..., None]
     there = present[..., None]
     size3 = (tuft, tuft * between(turn, 0.8, 1.2), tuft * between(lit, 0.6, 0.9))
-    site.add(Shape.BALL, Material.LEAVES, there, (x, y, bottom), size3, leaf, lit, cover=cover)
+    site.add(Shape.BALL, Material.LEAVES, there, (x, y, bottom), size3, leaf, lit, cover=cover, thing=tree)
 
 
 def _bushes(site: Site) -> None:
@@ -93,7 +100,8 @@ def _woods(site: Site) -> None:
     offset = side * (w.sidewalk + w.setback + between(back, 4.0, 22.0) + 12.0 * (w.houses > 0.3))
     present = (here < 0.85) & (stretch < w.woods) & site.free(along, offset, 3.0)
     x, y, wide, level, lit = _tufts(site, number, WOODS, 4, 5)
-    place = (along[..., None] + 6.0 * (x - 0.5), offset[..., None] + 6.0 * (y - 0.5), 7.0 * level - 1.0)
+    bottom = 7.0 * _stacked(level) - 1.5
+    place = (along[..., None] + 6.0 * (x - 0.5), offset[..., None] + 6.0 * (y - 0.5), bottom)
     leaf = _leaf(site, 0.6 * shade[..., None] + 0.4 * lit, hue[..., None])
     size = (between(wide, 3.0, 7.0), between(lit, 3.0, 6.0), between(wide, 3.0, 6.0))
     site.add(Shape.BALL, Material.LEAVES, present[..., None], place, size, leaf, lit, cover=0.65)

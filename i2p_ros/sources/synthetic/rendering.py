@@ -23,6 +23,7 @@ from i2p_ros.sources.synthetic.plants import add_plants
 from i2p_ros.sources.synthetic.solids import Site, Solids
 from i2p_ros.sources.synthetic.surfaces import Scene, look, normalised, surface
 from i2p_ros.sources.synthetic.traffic import add_traffic
+from i2p_ros.sources.synthetic.windows import camera_windows
 from i2p_ros.sources.synthetic.worlds import World, on_device, stacked
 
 AT_ONCE = {"cpu": 1, "cuda": 16}  # places; a processor's caches hold one place, and samples do not depend on others
@@ -117,8 +118,6 @@ def camera_rays(cameras: Sequence[Camera], T_camera_world: Tensor) -> Rays:
 
 def camera_windows_of(solids: Solids, cameras: Sequence[Camera], T_camera_world: Tensor) -> Windows:
     """Where in the images the solids may be seen."""
-    from i2p_ros.sources.synthetic.windows import camera_windows
-
     intrinsics = _intrinsics(cameras, T_camera_world.device)
     return camera_windows(solids, T_camera_world, intrinsics, cameras[0].width, cameras[0].height)
 

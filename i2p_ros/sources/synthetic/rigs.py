@@ -30,8 +30,8 @@ class Rig:
 
     @staticmethod
     def random(settings: SyntheticSettings, rng: np.random.Generator, anything: bool) -> Rig:
-        """A rig like KITTI's, with another lens and another mounting each time: some cm, up to 1 deg; or any camera and
-        any lidar, up to 1 m and 5 deg apart, 0.5 m to 2.6 m high.
+        """A rig like KITTI's, with another lens and another mounting each time: some cm, up to 1 deg on each
+        axis; or any camera and any lidar, up to 1 m and 5 deg apart on each axis, at any yaw of a lidar that turns.
         """
         if anything:
             return _any(settings, rng)

@@ -83,6 +83,7 @@ class Site:
     def __init__(self, world: World, sides: Crossings) -> None:
         self.world, self.sides = world, sides
         self._parts: list[Array] = []
+        self._things = 0
 
     def both_sides(self, spacing: Value) -> tuple[Array, Array, Array]:
         """Slots of a spacing (m) on both sides: their numbers (P, S) int32, starts (P, S) m and sides, 1 for left."""
@@ -94,6 +95,12 @@ class Site:
     def free(self, along: Array, offset: Array, half_length: Value) -> Array:
         """(P, S) whether what is so long does not stand in a side street."""
         return self.sides.free(along, offset, half_length)
+
+    def things(self, present: Array) -> Array:
+        """(S,) numbers for new things of several solids, which are there together or not at all."""
+        first = self._things
+        self._things += present.shape[1]
+        return np.arange(first, self._things)
 
     def add(
         self,
@@ -107,20 +114,24 @@ class Site:
         yaw: Value = 0.0,
         cover: Value = 1.0,
         taper: tuple[Value, Value] = (0.0, 0.0),
+        thing: Array | None = None,
     ) -> None:
         """Solids where `present`, (P, S) or (P, S, parts).
 
         `place`: along and offset of the middle, and the bottom's height over the ground, m; `size` in m; `yaw` against
-        the street, rad.
+        the street, rad; `thing` (S,): what those of a slot belong to, or else they are one of its own.
         """
-        values = (*place, *size, yaw, cover, *taper, *colour, tint, float(shape), material, present)
+        thing = self.things(present) if thing is None else thing
+        thing = thing.reshape(-1, *(1,) * (present.ndim - 2))
+        values = (*place, *size, yaw, cover, *taper, *colour, tint, float(shape), material, present, thing)
         part = np.empty((len(values), *np.broadcast_shapes(present.shape, np.shape(place[0]))), np.float32)
         for k, value in enumerate(values):
             part[k] = value
         self._parts.append(part.reshape(*part.shape[:2], -1))
 
     def solids(self, world: World, eye: Tensor, clearance: Tensor) -> Solids:
-        """What can be seen from eyes (3, P, 1) of it and is farther from them than the clearance (P, 1), m.
+        """What can be seen from eyes (3, P, 1), without things that reach within the clearance (P, 1), m, of them: what
+        is higher than the eyes does not count.
 
         `world` is that of the site on the device of the eyes, on which the solids will be.
         """
@@ -135,8 +146,13 @@ class Site:
         distance, radius = ((v * v).sum(0).sqrt() for v in (away, half))
         dx, dy = cos * away[0] + sin * away[1], cos * away[1] - sin * away[0]
         outside = torch.hypot((dx.abs() - half[0]).clamp_(min=0.0), (dy.abs() - half[1]).clamp_(min=0.0))
-        seen = (all_[16] > 0) & (along > -REACH) & (along < SNAP + REACH)
-        seen = seen & (distance - radius < VIEW) & (radius > SMALLEST * distance) & (outside > clearance)
+        there = all_[16] > 0
+        away_from_it = torch.where(there & (away[2] - half[2] < 0), outside, torch.inf)
+        thing = all_[17].long()
+        least = torch.full((len(thing), self._things), torch.inf, device=eye.device)
+        least = least.scatter_reduce(1, thing, away_from_it, "amin").gather(1, thing)
+        seen = there & (along > -REACH) & (along < SNAP + REACH) & (least > clearance)
+        seen = seen & (distance - radius < VIEW) & (radius > SMALLEST * distance)
         place, index = seen.nonzero(as_tuple=True)
         flat = place * seen.shape[1] + index
         order = torch.argsort(picked(all_[14].view(-1), flat), stable=True)

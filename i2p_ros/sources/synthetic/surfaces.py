@@ -104,8 +104,8 @@ def _ground(scene: Scene, ground: Ground, fade: Tensor) -> tuple[Tensor, Tensor]
     texture = 0.85 + rough * (0.3 * (broad - 0.5) + fade * (fine - 0.5))
     cobbles = noise(world.key ^ 5, world.origin * 0.0) < world.cobbles
     road = torch.abs(offset) < world.kerb
-    size = choose(road, torch.where(cobbles, 0.25, 1e3), torch.tensor(0.8, device=fine.device).expand_as(offset))
-    slabs = torch.abs(offset) < world.sidewalk
+    size = torch.where(road, 0.25, 0.8)
+    slabs = (torch.abs(offset) < world.sidewalk) & (~road | cobbles)
     joint = slabs & ((repeated(along, size) < 0.12 * size) | (repeated(offset, size) < 0.12 * size))
     crack = road & (noise(world.key ^ 7, along * 0.125, offset * 0.7) > 0.93)  # patches of newer asphalt
     texture = (texture - 0.4 * fade * joint).clamp_(min=0.1) * (1.0 - 0.3 * crack.to(torch.float32))

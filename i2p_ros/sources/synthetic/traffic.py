@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -36,11 +37,12 @@ def _poles(site: Site) -> None:
     present = (here < w.poles) & site.free(along, offset, 0.5)
     lamp = kind < 0.35
     height, width = np.where(lamp, between(up, 4.5, 9.0), between(up, 2.0, 3.6)), between(thick, 0.07, 0.2)
-    steel = paint(grey, (r, g, b), 0.2, 0.6, 0.1)
-    site.add(Shape.TUBE, Material.METAL, present, (along, offset, -0.3), (width, width, height + 0.3), steel, tint)
+    steel, pole = paint(grey, (r, g, b), 0.2, 0.6, 0.1), site.things(present)
+    size = (width, width, height + 0.3)
+    site.add(Shape.TUBE, Material.METAL, present, (along, offset, -0.3), size, steel, tint, thing=pole)
     arm = between(out, 0.8, 2.2)
     place = (along, offset - side * 0.5 * arm, height - 0.15)
-    site.add(Shape.BOX, Material.METAL, present & lamp, place, (0.2, arm, 0.12), steel, tint)
+    site.add(Shape.BOX, Material.METAL, present & lamp, place, (0.2, arm, 0.12), steel, tint, thing=pole)
     wide, tall = between(r, 0.4, 0.9), between(g, 0.4, 1.0)
     hue = np.floor(b * 4.0)
     red = np.where(hue == 0, 0.75, np.where(hue == 1, 0.08, 0.85))
@@ -49,8 +51,8 @@ def _poles(site: Site) -> None:
     for level in range(2):
         there = present & ~lamp & (kind > (0.0 if level == 0 else 0.75))
         place = (along - 0.02, offset, height - tall - level * 0.7)
-        size, turn = (0.05, wide, tall * (1.0 - 0.4 * level)), 0.4 * (tint - 0.5)
-        site.add(Shape.BOX, Material.SIGN, there, place, size, (red, green, blue), tint, turn)
+        board, turn = (0.05, wide, tall * (1.0 - 0.4 * level)), 0.4 * (tint - 0.5)
+        site.add(Shape.BOX, Material.SIGN, there, place, board, (red, green, blue), tint, turn, thing=pole)
 
 
 def _small_things(site: Site) -> None:
@@ -78,20 +80,22 @@ def _vehicle(site: Site, dice: Dice, present: Array, along: Array, offset: Array
     car = present & ~truck & ~van
     waist = between(up, 0.6, 0.8)
     place = (along, offset, 0.2)
-    site.add(Shape.TAPER, Material.CAR_BODY, car, place, (length, width, waist), colour, tint, yaw, taper=(0.05, 0.06))
-    share, cos = between(g, 0.5, 0.68), np.cos(yaw)
-    back = (0.5 - share) * 0.45 * length * cos
+    add = partial(site.add, colour=colour, tint=tint, yaw=yaw, thing=site.things(present))
+    add(Shape.TAPER, Material.CAR_BODY, car, place, (length, width, waist), taper=(0.05, 0.06))
+    share, cos, sin = between(g, 0.5, 0.68), np.cos(yaw), np.sin(yaw)
+    back = (0.5 - share) * 0.45 * length
     glass = (share * length, width - 0.15, between(up, 0.5, 0.75))
-    cabin = (along + back, offset, 0.2 + waist)
-    site.add(Shape.TAPER, Material.CAR_CABIN, car, cabin, glass, colour, tint, yaw, taper=(between(r, 0.25, 0.5), 0.2))
+    cabin = (along + back * cos, offset + back * sin, 0.2 + waist)
+    add(Shape.TAPER, Material.CAR_CABIN, car, cabin, glass, taper=(between(r, 0.25, 0.5), 0.2))
     size = (length + 0.8, width + 0.15, between(up, 1.6, 2.3))
-    site.add(Shape.TAPER, Material.CAR_BODY, present & van, place, size, colour, tint, yaw, taper=(0.12, 0.1))
+    add(Shape.TAPER, Material.CAR_BODY, present & van, place, size, taper=(0.12, 0.1))
     box = (between(long_, 4.5, 9.0), 2.4, between(up, 2.0, 2.9))
-    load = (along, offset, 0.9)
-    site.add(Shape.BOX, Material.TRUCK, present & truck, load, box, colour, tint, yaw)
-    head = (along + cos * (0.5 * box[0] + 1.1), offset + np.sin(yaw) * (0.5 * box[0] + 1.1), 0.4)
+    add(Shape.BOX, Material.TRUCK, present & truck, (along, offset, 0.9), box)
+    frame = (box[0] - 0.6, 2.0, 0.8)
+    add(Shape.BOX, Material.METAL, present & truck, (along, offset, 0.1), frame, colour=(0.05, 0.05, 0.05))
+    head = (along + cos * (0.5 * box[0] + 1.1), offset + sin * (0.5 * box[0] + 1.1), 0.4)
     front = (1.9, 2.3, between(up, 1.9, 2.6))
-    site.add(Shape.TAPER, Material.CAR_BODY, present & truck, head, front, colour, tint, yaw, taper=(0.15, 0.05))
+    add(Shape.TAPER, Material.CAR_BODY, present & truck, head, front, taper=(0.15, 0.05))
 
 
 def _parked(site: Site) -> None:
@@ -109,7 +113,7 @@ def _parked(site: Site) -> None:
     here, at, out, turn = dice.draw(4)
     along, offset = start + at * YARD_EVERY, side * (w.sidewalk + 3.0 + 0.5 * w.setback * out)
     present = (here < 0.3) & (w.setback > 4.5) & (w.houses > 0.3) & site.free(along, offset, 3.5)
-    _vehicle(site, dice, present, along, offset, math.pi * (np.floor(4.0 * turn) - 1.5) / 2, 0.5 * w.trucks)
+    _vehicle(site, dice, present, along, offset, 0.5 * math.pi * np.floor(4.0 * turn), 0.5 * w.trucks)
 
 
 def _moving(site: Site) -> None:
@@ -134,16 +138,17 @@ def _people(site: Site) -> None:
     present = (here < w.people) & ~(rides & (side < 0) & (w.own_lane == 0.0))
     height = between(up, 1.5, 1.95)
     coat, trousers = paint(grey, (r, g, b), 0.08, 0.8, 0.6), paint(tint, (b, r, g), 0.04, 0.5, 0.4)
-    leg = np.where(rides, 0.18, 0.26)
+    leg, person = np.where(rides, 0.18, 0.26), site.things(present)
     place = (along, offset, lift)
-    site.add(Shape.TUBE, Material.CLOTH, present, place, (leg, 0.3, 0.5 * height), trousers, tint)
+    site.add(Shape.TUBE, Material.CLOTH, present, place, (leg, 0.3, 0.5 * height), trousers, tint, thing=person)
     place, size = (along, offset, lift + 0.42 * height), (0.34, between(turn, 0.42, 0.58), 0.46 * height)
-    site.add(Shape.BALL, Material.CLOTH, present, place, size, coat, tint)
+    site.add(Shape.BALL, Material.CLOTH, present, place, size, coat, tint, thing=person)
     skin = (0.55 * between(grey, 0.5, 1.2), 0.42 * between(grey, 0.5, 1.2), 0.34 * between(grey, 0.5, 1.2))
-    site.add(Shape.BALL, Material.SKIN, present, (along, offset, lift + 0.86 * height), (0.21, 0.19, 0.27), skin, tint)
+    place, head = (along, offset, lift + 0.86 * height), (0.21, 0.19, 0.27)
+    site.add(Shape.BALL, Material.SKIN, present, place, head, skin, tint, thing=person)
     for end in (-0.55, 0.55):
-        wheel = (along + end, offset, 0.0)
-        site.add(Shape.BOX, Material.METAL, present & rides, wheel, (0.6, 0.05, 0.65), (0.1, 0.1, 0.1), tint, cover=0.5)
+        wheel, disc, black = (along + end, offset, 0.0), (0.6, 0.05, 0.65), (0.1, 0.1, 0.1)
+        site.add(Shape.BOX, Material.METAL, present & rides, wheel, disc, black, tint, cover=0.5, thing=person)
 
 
 def _rails(site: Site) -> None:

@@ -17,6 +17,7 @@ from i2p_ros.sources.synthetic.solids import Shape, Solids
 _SIGNS = [[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)]
 _EDGES = [(a, b) for a in range(8) for b in range(a) if (a ^ b) in (1, 2, 4)]
 _SLACK = 1e-3  # rad, px: rounding
+_FAR_SLACK = 0.05  # px: that of conics, where nearly equal numbers are subtracted
 
 
 def corners(solids: Solids) -> Tensor:
@@ -60,6 +61,7 @@ def _tighten(value: Tensor, valid: Tensor, solids: Solids, T: Tensor, k: int, f:
     b = centre[k] * centre[2] - (p * q).sum(0)
     root = torch.sqrt((b * b - a * (centre[k] ** 2 - (p * p).sum(0))).clamp_(min=0.0))
     low, high = (f[m] * (b + sign * root) / a + c[m] for sign in (-1.0, 1.0))
+    low, high = low - _FAR_SLACK, high + _FAR_SLACK
     tight = picked(value, m)
     put(value, m, torch.where(a > 1e-3, torch.minimum(torch.maximum(tight, low), high), tight))
 
