@@ -329,8 +329,13 @@ def test_a_calibration_scales_deviations_and_sets_the_least_confidence() -> None
     assert locate(world.prediction, CAMERA, PnpSettings(min_confidence=0.0), strict).status is Status.OK
 
 
-@pytest.mark.parametrize(("fitted_on", "enough", "looks"), [("some", 0.5, 1), ("some", 1.1, 3), ("", 0.5, 3)])
-def test_looks_end_where_a_calibrated_model_has_no_doubt(fitted_on: str, enough: float, looks: int) -> None:
+@pytest.mark.parametrize(
+    ("fitted_on", "enough", "least", "looks"),
+    [("some", 0.5, 0.0, 1), ("some", 1.1, 0.0, 3), ("", 0.5, 0.0, 3), ("some", 0.5, 1.0, 3)],
+)
+def test_looks_end_where_a_calibrated_model_has_no_doubt(
+    fitted_on: str, enough: float, least: float, looks: int
+) -> None:
     world, taken = planted(8), list[Pose | None]()
     guess = Pose(world.truth.rotation, world.truth.translation + 0.3)
 
@@ -338,7 +343,7 @@ def test_looks_end_where_a_calibrated_model_has_no_doubt(fitted_on: str, enough:
         taken.append(pose)
         return Look(world.prediction, pose)
 
-    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on)
+    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on, min_confidence=least)
     settings = PnpSettings(enough_confidence=enough, max_rival=10.0)
     best_of((look(pose) for pose in (guess, guess)), CAMERA, settings, sure, closer=look)
     assert len(taken) == looks

@@ -28,7 +28,7 @@ from i2p_ros.core.types import Agreement, Correspondences, Evidence, PoseEstimat
 from i2p_ros.pnp import covariance, posterior
 from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.problem import NoPoseError, problem_of, usable_matches
-from i2p_ros.pnp.solver import CONTRADICTION, judged, refuse_weak
+from i2p_ros.pnp.solver import CONTRADICTION, judged, least_confidence, refuse_weak
 from i2p_ros.pnp.start import robust_start
 
 Rows = NDArray[np.int64]
@@ -120,8 +120,9 @@ def best_of(
 
 
 def _leaves_no_doubt(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibration) -> bool:
-    """Whether a calibrated confidence is as high as another look could make it."""
-    return bool(estimate.pose and calibration.fitted_on and estimate.confidence >= settings.enough_confidence)
+    """Whether a calibrated confidence is as high as another look could make it, and the pose will not be withheld."""
+    enough = max(settings.enough_confidence, least_confidence(settings, calibration))
+    return bool(estimate.pose and calibration.fitted_on and estimate.confidence >= enough)
 
 
 def _settled(pose: Pose, look: Look) -> bool:
