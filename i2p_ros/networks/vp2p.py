@@ -42,6 +42,7 @@ GUESS_FEATURES = 3  # the last of them: where a first pose sees the point, and i
 IMAGE_CHANNELS = 5  # red, green, blue, and the viewing direction x/z, y/z
 MAX_RANGE = 120.0  # m from the cloud's median; farther points have no voxel
 MIN_POINTS = 64
+LEAST_CONTRAST = 1.0  # grey levels, deviation of all pixels: a lens cap shows its noise
 VIEW_MARGIN = np.radians(20.0)  # on either side of the image: the camera is not where the cloud's median is
 SECTORS = 36  # about the up axis, of which a view has many
 ASIDE = np.radians(20.0)  # beside the image of a first pose, which may be off by 10 deg and a metre: also in view
@@ -103,13 +104,18 @@ def network_camera(camera: Camera, width: int) -> Camera:
 
 
 def network_image(pair: Pair, width: int) -> NDArray[np.float32]:
-    """(5, h, w): colours with the image's own mean 0 and deviation 1, and the viewing direction of each pixel."""
+    """(5, h, w): colours with the image's own mean 0 and deviation 1, and the viewing direction of each pixel.
+
+    Raises InputError for an image without contrast.
+    """
     image, _ = pair.camera.undistort(pair.image)
     camera = network_camera(pair.camera, width)
     shrinks = camera.width < image.shape[1]
     small = cv2.resize(
         image, (camera.width, camera.height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     ).astype(np.float32)
+    if small.std() < LEAST_CONTRAST:
+        raise InputError("the image shows nothing: all of it is about equally bright", "image.contrast")
     colours = (small - small.mean()) / (small.std() + 1.0)
     x = (np.arange(camera.width) - camera.cx) / camera.fx
     y = (np.arange(camera.height) - camera.cy) / camera.fy
