@@ -52,6 +52,9 @@ MOST_POINTS = 1 << 17  # of a cloud that are looked at: more than any lidar meas
 DRAWN = 12  # points looked at for each that is kept
 EARLY = (2, DRAWN)  # points looked at before all are, for each that is kept
 ENOUGH = 4096  # points, drawn at random, whose median is that of all
+_IMAGE_SIGNS = np.array([1, 1, 1, -1, 1], np.float32)  # what a mirror does to the channels of the image,
+_POINT_SIGNS = np.array([1, -1, 1], np.float32)  # to points,
+_FEATURE_SIGNS = np.array([1, -1, 1, 1, 1, -1, 1, 1], np.float32)  # and to their features
 
 
 class VP2PSettings(BaseModel):
@@ -188,6 +191,21 @@ def point_features(cloud: PointCloud, guessed: bool = False) -> NDArray[np.float
         guess = np.concatenate([np.clip(-xyz[:, 1:] / ahead, -WIDEST, WIDEST), np.ones((len(cloud), 1))], axis=1)
     place = [(xyz[:, :2] - centre) / 20.0, (xyz[:, 2:] - ground) / 3.0]
     return np.concatenate([*place, intensity[:, None], np.ones((len(cloud), 1)), guess], axis=1).astype(np.float32)
+
+
+def mirrored(inputs: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """The inputs as a mirror shows them: left and right are swapped, rows stay."""
+    image = np.ascontiguousarray(inputs["image"][:, :, ::-1]) * _IMAGE_SIGNS[:, None, None]
+    return {
+        "image": image, "points": inputs["points"] * _POINT_SIGNS, "features": inputs["features"] * _FEATURE_SIGNS,
+    }  # fmt: skip
+
+
+def both_ways(seen: dict[str, Tensor], in_mirror: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Descriptors whose similarity is the mean of what the network says of inputs and of the mirrored inputs."""
+    pixels = torch.cat([seen["pixels"], in_mirror["pixels"].flip(-1)], 1)
+    points = torch.cat([seen["points"], in_mirror["points"]], 2)
+    return {"pixels": pixels * 0.5**0.5, "points": points * 0.5**0.5}
 
 
 def directions(xyz: NDArray[np.float32], camera: Camera, views: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

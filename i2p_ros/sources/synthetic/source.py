@@ -32,8 +32,9 @@ class SyntheticSource:
 
     @property
     def name(self) -> str:
-        """`synthetic` with the kind and the seed."""
-        return f"synthetic {'drive' if self.settings.drive else 'places'}, seed {self.seed}"
+        """`synthetic` with the kind and the seed, and the variety where there is any."""
+        variety = f", variety {self.settings.variety:g}" if self.settings.variety else ""
+        return f"synthetic {'drive' if self.settings.drive else 'places'}, seed {self.seed}{variety}"
 
     def __len__(self) -> int:
         return self.n
