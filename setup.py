@@ -49,6 +49,7 @@ setup(
         shared("launch", "*.launch.py"),
         shared("config", "*.yaml", "*.rviz", "*.xml", "*.json"),
         shared("config/protocols", "*.yaml"),
+        shared("config/training", "*.yaml"),
         shared("models", "*.yaml", "*.safetensors"),
     ],
     install_requires=[

@@ -24,9 +24,11 @@ ROS = {
     "cv_bridge": "comes with ROS 2; for the wheels of PyPI: python pip_ros/install.py",
     "sensor_msgs_py.point_cloud2": "comes with ROS 2; for the wheels of PyPI: python pip_ros/install.py",
 }
-GPU = {
+OPTIONAL = {
     "torch_tensorrt": "compiles the dense parts for NVIDIA GPUs; without it PyTorch runs them",
     "spconv.pytorch": "sparse convolution on NVIDIA GPUs; without it PyTorch does it, with the same weights",
+    "lightning_fabric": "only to train: part of the extra i2p_ros[train]",
+    "tensorboardX": "only to train: part of the extra i2p_ros[train]",
 }
 
 
@@ -46,7 +48,7 @@ def checks() -> list[Check]:
         Check("python", True, True, f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         *(_importable(name, True, "pip install i2p_ros again") for name in NEEDED),
         *(_importable(name, True, what) for name, what in ROS.items()),
-        *(_importable(name, False, what) for name, what in GPU.items()),
+        *(_importable(name, False, what) for name, what in OPTIONAL.items()),
         Check(
             "rviz2", shutil.which("rviz2") is not None, False, shutil.which("rviz2") or "only to look at live topics"
         ),

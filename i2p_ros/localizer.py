@@ -18,7 +18,7 @@ from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
 from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.networks.folding import folded
-from i2p_ros.networks.vp2p import VP2P, Scene, VP2PNetwork
+from i2p_ros.networks.vp2p import VP2P, Scene, VP2PNetwork, both_ways, mirrored
 from i2p_ros.pnp import Calibration, Look, NoPoseError, best_of, propose
 from i2p_ros.runtime.choosing import runtime_for
 from i2p_ros.runtime.export import build_engines, write_onnx
@@ -57,7 +57,7 @@ class Localizer:
             looks = self._looks(pair, guesses)
 
             def closer(pose: Pose) -> Look:
-                return Look(self.predict(pair, pose), pose)
+                return Look(self.predict(pair, pose, in_mirror=True), pose)
 
             return best_of(looks, pair.camera, self.settings.pnp, self.calibration, prior, closer)
         except InputError as error:
@@ -87,8 +87,9 @@ class Localizer:
         if not any_sees:
             raise refused[0]
 
-    def predict(self, pair: Pair, guess: Pose | None = None) -> Prediction:
-        """Matches of a pair, of the points about the view of a guess of T_camera_lidar where there is one.
+    def predict(self, pair: Pair, guess: Pose | None = None, in_mirror: bool = False) -> Prediction:
+        """Matches of a pair, of the points about the view of a guess of T_camera_lidar where there is one; if wanted,
+        of what the network says of the pair and of its mirror image together, which is more exact.
 
         Raises InputError on too few points, FloatingPointError when the network gives NaN, DeviceMemoryError when the
         device has no room for half of the points either.
@@ -96,10 +97,10 @@ class Localizer:
         with stage("prepare"):
             inputs = self.family.look(self._scene(pair), guess)
         try:
-            return self._predicted(inputs, pair, guess)
+            return self._predicted(inputs, pair, guess, in_mirror)
         except DeviceMemoryError:  # points come in random order: half of them are the same cloud, thinner
             fewer = {name: inputs[name][: len(inputs[name]) // 2] for name in ("points", "features")}
-            return self._predicted({**inputs, **fewer}, pair, guess)
+            return self._predicted({**inputs, **fewer}, pair, guess, in_mirror)
 
     def _scene(self, pair: Pair) -> Scene:
         """Made once for all looks at a pair, so that the runtime sees the image once."""
@@ -107,10 +108,12 @@ class Localizer:
             self._last = pair, self.family.scene(pair)
         return self._last[1]
 
-    def _predicted(self, inputs: Arrays, pair: Pair, guess: Pose | None) -> Prediction:
+    def _predicted(self, inputs: Arrays, pair: Pair, guess: Pose | None, in_mirror: bool) -> Prediction:
         with device_errors():
             with stage("network"):
                 outputs = self.runtime(inputs)
+                if in_mirror:
+                    outputs = both_ways(outputs, self.runtime(mirrored(inputs)))
                 if not all(bool(t.sum().isfinite()) for t in outputs.values()):  # of unit vectors: none overflows
                     raise FloatingPointError("the network's answer is not finite")
             with stage("match"):

@@ -19,8 +19,6 @@ LAYERS = [
     {"evaluation"},
     {"training"},
     {"ros", "doctor"},
-    {"cli_parts"},
-    {"cli_monitor"},
     {"cli"},
     {"__main__"},
 ]
@@ -32,7 +30,7 @@ MESSAGES = (
 ROS = ("rclpy", "tf2_ros", "tf2_msgs", "cv_bridge", "sensor_msgs_py", "rcl_interfaces", *MESSAGES)
 HOMES = {
     **{name: {"ros"} for name in ROS},
-    "torch": {"networks", "runtime", "training", "pnp/probabilistic"},
+    "torch": {"networks", "runtime", "training", "pnp/probabilistic", "sources/synthetic"},
     "lightning_fabric": {"training"},
     "tensorboardX": {"training"},
     "tensorrt": {"runtime"},
@@ -42,8 +40,8 @@ HOMES = {
     "pyarrow": {"evaluation"},
     "poselib": {"pnp"},
     "matplotlib": {"viz"},
-    "typer": {"cli", "cli_parts", "cli_monitor"},
-    "rich": {"cli", "cli_parts", "cli_monitor"},
+    "typer": {"cli"},
+    "rich": {"cli"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -16,6 +16,7 @@ import yaml
 from test_networks_vp2p import TINY
 
 from i2p_ros import cli
+from i2p_ros.cli.localizing import NO_POSE
 from i2p_ros.core.config import MatchingSettings, Settings, SyntheticSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
@@ -25,6 +26,7 @@ from i2p_ros.localizer import load
 from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.runtime.weights import save_model
 from i2p_ros.sources.synthetic import SyntheticSource
+from i2p_ros.training import TRAINING_WORLDS
 
 SMALL = ["--set", "synthetic.width=128", "--set", "synthetic.height=48", "--set", "synthetic.points=3000"]
 
@@ -125,7 +127,7 @@ def test_localize_says_no_pose_with_exit_code_3(
     target = tmp_path / "out.json"
     code, _, err = run(capsys, *localize(files), "--model", model, "--json", str(target))
     found = json.loads(target.read_text())
-    assert code == cli.NO_POSE and found["T_camera_lidar"] is None
+    assert code == NO_POSE and found["T_camera_lidar"] is None
     assert found["status"] in err and found["status"] != "ok" and found["reason"]
 
 
@@ -310,7 +312,7 @@ def test_doctor_fails_when_something_needed_is_missing(
 
 def test_no_training_world_has_a_seed_that_a_user_may_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
     for verb in ("demo", "evaluate"):
-        code, _, err = run(capsys, verb, "--seed", str(cli.TRAINING_WORLDS))
+        code, _, err = run(capsys, verb, "--seed", str(TRAINING_WORLDS))
         assert code == 2 and "999999" in err
 
 

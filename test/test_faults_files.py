@@ -15,6 +15,7 @@ from test_networks_vp2p import TINY
 from test_sources_rosbag import CLOUDS, FRAMES, IMAGES, POSES, START, WIDTH, pose, stamps, written
 
 from i2p_ros import cli
+from i2p_ros.cli.parts import LOST
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Status
@@ -115,7 +116,7 @@ def test_row_62_the_exit_code_says_that_a_part_is_lost(
     monkeypatch.setattr("sys.argv", ["i2p", *arguments])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    assert ended.value.code == cli.LOST
+    assert ended.value.code == LOST
     told = "".join(capsys.readouterr())
     assert "a part of the recording could not be read and is left out: 1 image.step, 1 cloud.empty" in told
     assert json.loads(out.read_text())["lost"] == {"image.step": 1, "cloud.empty": 1}
@@ -137,4 +138,4 @@ def test_row_62_a_replay_passes_over_what_is_lost_and_its_exit_code_says_so(
         cli.main()
     numbers = json.loads((out / "summary.json").read_text())
     assert numbers["lost"] == {"image.step": 1, "cloud.empty": 1} and numbers["pairs"] == numbers["processed"] > 0
-    assert ended.value.code == cli.LOST and "could not be read" in "".join(capsys.readouterr())
+    assert ended.value.code == LOST and "could not be read" in "".join(capsys.readouterr())

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The family's contract: any image, any cloud, same answer for the same pair, matches where they belong."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -22,8 +24,10 @@ from i2p_ros.networks.vp2p import (
     VP2P,
     VP2PSettings,
     _between_rays,
+    both_ways,
     directions,
     frame_of,
+    mirrored,
     network_camera,
     network_image,
     point_features,
@@ -67,6 +71,32 @@ def test_any_image_and_any_number_of_points(size: tuple[int, int], points: int) 
         assert (matches.pixels >= -0.5).all() and (matches.pixels < np.array(size) - 0.5 + 1e-9).all()
         assert {tuple(p) for p in matches.points.astype(np.float32)} <= {tuple(p) for p in given.cloud.xyz}
     assert sum(map(len, prediction.candidates)) > 0
+
+
+@pytest.mark.parametrize("guess", [None, Pose.from_rotvec([1.2, -1.2, 1.2], [0.4, -0.2, 0.3])])
+def test_mirrored_inputs_are_those_of_the_mirrored_pair(guess: Pose | None) -> None:
+    family, given = VP2P(TINY, MatchingSettings()), pair()
+    mirror = np.array([1, -1, 1], np.float32)
+    inputs = family.prepare(given, guess)
+    cloud = PointCloud(inputs["points"] * mirror, inputs["features"][:, 3])
+    camera = replace(given.camera, cx=given.camera.width - 1 - given.camera.cx)
+    image = np.ascontiguousarray(given.image[:, ::-1])
+    swapped = mirrored(inputs)
+    np.testing.assert_allclose(swapped["image"], network_image(Pair(image, camera, cloud), TINY.image_width), atol=1e-5)
+    np.testing.assert_array_equal(swapped["points"], cloud.xyz)
+    np.testing.assert_allclose(swapped["features"], point_features(cloud, guess is not None), atol=1e-5)
+
+
+def test_both_ways_are_alike_as_the_mean_of_each() -> None:
+    seen, swapped = ({"pixels": torch.randn(1, 4, 3, 5), "points": torch.randn(1, 7, 4)} for _ in range(2))
+    together = both_ways(seen, swapped)
+    one, other, mean = (
+        torch.einsum("bnd,bdhw->bnhw", out["points"], pixels)
+        for out, pixels in (
+            (seen, seen["pixels"]), (swapped, swapped["pixels"].flip(-1)), (together, together["pixels"]),
+        )
+    )  # fmt: skip
+    torch.testing.assert_close(mean, (one + other) / 2)
 
 
 def test_the_same_pair_is_prepared_the_same() -> None:

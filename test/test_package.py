@@ -17,7 +17,7 @@ import yaml
 
 import i2p_ros
 from i2p_ros.core import parameters
-from i2p_ros.core.config import ReplaySettings, Settings, validated
+from i2p_ros.core.config import ReplaySettings, Settings, load_settings, validated
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.resources import resource
 
@@ -60,7 +60,7 @@ def test_data_files_exist_and_hold_all_of_their_folders(arguments):
     assert all((ROOT / file).is_file() for file in installed)
     wanted = {
         str(path.relative_to(ROOT))
-        for folder in ("launch", "config", "config/protocols")
+        for folder in ("launch", "config", "config/protocols", "config/training")
         for path in (ROOT / folder).glob("*.*")
     }
     assert wanted | {"package.xml", "resource/i2p_ros"} <= installed
@@ -106,6 +106,12 @@ def test_yaml_keys_are_parameters_with_the_defaults_that_they_show(file):
     settings = validated(content["ros__parameters"])
     if file.name == "localizer.yaml":
         assert settings == Settings()
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "config" / "training").glob("*.yaml")), ids=lambda path: path.name)
+def test_recipes_are_settings(file):
+    recipe = load_settings([file])
+    assert recipe.training != Settings().training and recipe.synthetic.variety > 0
 
 
 def _stub(monkeypatch, modules):

@@ -136,7 +136,7 @@ def test_row_57_descriptors_that_contradict_the_prior_leave_the_pose_uncertain(o
     assert estimate.status is Status.UNCERTAIN and "contradicts the prior" in estimate.reason
 
 
-def test_every_pose_worth_a_look_is_proposed_and_no_other() -> None:
+def test_every_pose_worth_a_look_is_proposed_the_best_turned_round_and_no_other() -> None:
     for seed in range(4):
         world = planted(seed, twins=True)
         both = replace(world.prediction, candidates=(world.impostor, *world.prediction.candidates))
@@ -144,8 +144,11 @@ def test_every_pose_worth_a_look_is_proposed_and_no_other() -> None:
         for right in (world.truth, ELSEWHERE @ world.truth):
             assert any(np.abs(pose.local(right)).max() < 1.0 for pose in proposed)
         alone = planted(seed)
-        (best,) = propose(replace(alone.prediction, candidates=(alone.impostor, *alone.prediction.candidates)), CAMERA)
+        sets = alone.impostor, *alone.prediction.candidates
+        best, turned = propose(replace(alone.prediction, candidates=sets), CAMERA)
         assert np.abs(best.local(alone.truth)).max() < 1.0
+        np.testing.assert_allclose(turned.inverse().translation, best.inverse().translation, atol=1e-9)
+        np.testing.assert_allclose((turned @ best.inverse()).rotation, np.diag([-1.0, 1.0, -1.0]), atol=1e-9)
 
 
 def test_the_look_that_agrees_best_is_taken_whatever_the_order() -> None:
@@ -329,8 +332,13 @@ def test_a_calibration_scales_deviations_and_sets_the_least_confidence() -> None
     assert locate(world.prediction, CAMERA, PnpSettings(min_confidence=0.0), strict).status is Status.OK
 
 
-@pytest.mark.parametrize(("fitted_on", "enough", "looks"), [("some", 0.5, 1), ("some", 1.1, 3), ("", 0.5, 3)])
-def test_looks_end_where_a_calibrated_model_has_no_doubt(fitted_on: str, enough: float, looks: int) -> None:
+@pytest.mark.parametrize(
+    ("fitted_on", "enough", "least", "looks"),
+    [("some", 0.5, 0.0, 2), ("some", 1.1, 0.0, 3), ("", 0.5, 0.0, 3), ("some", 0.5, 1.0, 3)],
+)
+def test_looks_end_where_a_calibrated_model_has_no_doubt(
+    fitted_on: str, enough: float, least: float, looks: int
+) -> None:
     world, taken = planted(8), list[Pose | None]()
     guess = Pose(world.truth.rotation, world.truth.translation + 0.3)
 
@@ -338,7 +346,7 @@ def test_looks_end_where_a_calibrated_model_has_no_doubt(fitted_on: str, enough:
         taken.append(pose)
         return Look(world.prediction, pose)
 
-    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on)
+    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on, min_confidence=least)
     settings = PnpSettings(enough_confidence=enough, max_rival=10.0)
     best_of((look(pose) for pose in (guess, guess)), CAMERA, settings, sure, closer=look)
     assert len(taken) == looks

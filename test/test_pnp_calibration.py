@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.types import Evidence
 from i2p_ros.pnp.calibration import (
-    MAX_JUNK,
+    EXPECTED_JUNK,
     RIDGE,
     Calibration,
     Observation,
@@ -72,9 +72,9 @@ def test_confidence_is_the_share_of_right_poses(fitted: Calibration) -> None:
 def test_the_threshold_leaves_few_wrong_poses(fitted: Calibration) -> None:
     seen = observed(2000, 0)
     kept = [o.right for o in seen if fitted.confidence(o.evidence) >= fitted.min_confidence]
-    assert len(kept) > 100 and 1.0 - np.mean(kept) <= MAX_JUNK
+    assert len(kept) > 100 and 1.0 - np.mean(kept) <= EXPECTED_JUNK
     fresh = [o.right for o in observed(2000, 1) if fitted.confidence(o.evidence) >= fitted.min_confidence]
-    assert 1.0 - np.mean(fresh) <= 4 * MAX_JUNK  # other poses: a handful of wrong ones more or less
+    assert 1.0 - np.mean(fresh) <= 2 * EXPECTED_JUNK  # other poses: a handful of wrong ones more or less
 
 
 def test_the_threshold_by_hand() -> None:
@@ -82,6 +82,12 @@ def test_the_threshold_by_hand() -> None:
     assert threshold(confidence, np.array([True, True, True, True])) == 0.2
     assert threshold(confidence, np.array([True, True, True, False])) == 0.8
     assert threshold(confidence, np.array([False, False, False, False])) == 1.0
+
+
+def test_one_wrong_pose_among_sure_ones_does_not_decide_the_threshold() -> None:
+    confidence, right = np.linspace(1.0, 0.9, 150), np.ones(150, bool)
+    right[[2, 149]] = False
+    assert threshold(confidence, right) == pytest.approx(0.98, abs=1e-3)  # the mean of all above is 0.99
 
 
 @pytest.mark.parametrize("share", [0.5, 0.05, 1.0])

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Examples keep their truth through every variation; losses follow their formulas."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def painted(width: int = 200, height: int = 80) -> Sample:
     pixels = np.stack(np.meshgrid(np.arange(20, 180, 8), np.arange(10, 70, 8)), -1).reshape(-1, 2)
     depth = rng.uniform(5, 30, len(pixels))
     rays = np.concatenate([camera.unproject(pixels), np.ones((len(pixels), 1))], axis=1) * depth[:, None]
-    image = np.zeros((height, width, 3), np.uint8)
+    image = np.tile(np.linspace(60, 140, height)[:, None, None], (1, width, 3)).astype(np.uint8)
     value = rng.integers(40, 256, len(pixels))
     image[pixels[:, 1], pixels[:, 0]] = value[:, None]
     cloud = PointCloud(T.inverse().apply(rays).astype(np.float32), (value / 255).astype(np.float32))
@@ -109,6 +110,21 @@ def test_a_cached_sample_is_the_same_sample(tmp_path: Path) -> None:
     np.testing.assert_allclose(made.T_camera_lidar.matrix, kept.T_camera_lidar.matrix, atol=1e-12)
 
 
+def test_a_cache_is_filled_with_what_it_lacks(tmp_path: Path) -> None:
+    source, asked = SyntheticSource(WORLD, 5, 5), list[int]()
+    cached = CachedSource(source, tmp_path, str(WORLD))
+
+    def make(indices: Sequence[int]) -> list[Sample]:
+        asked.extend(indices)
+        return source.samples(indices)
+
+    one = cached[2].pair.image
+    assert cached.fill(make, 0, 2) == 2 and asked == [0, 4]
+    assert cached.fill(make) == 2 and asked == [0, 4, 1, 3]
+    assert cached.fill(make) == 0 and (cached[2].pair.image == one).all()
+    assert (cached[3].pair.image == source[3].pair.image).all()
+
+
 def test_the_cache_keeps_sources_apart_and_mends_itself(tmp_path: Path) -> None:
     one, other = (CachedSource(SyntheticSource(WORLD, seed, 2), tmp_path, str(WORLD)) for seed in (5, 6))
     right = one[0].pair.image
@@ -166,7 +182,7 @@ def test_the_dense_loss_is_least_where_the_expected_cell_is_the_place() -> None:
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        loss = located(logits, place.double(), width)
+        loss = located(logits, place.double(), width, torch.tensor(-50.0))
         loss.backward()
         return loss
 
@@ -178,7 +194,16 @@ def test_the_dense_loss_is_least_where_the_expected_cell_is_the_place() -> None:
     torch.testing.assert_close(torch.stack([x, y], 1), place.double(), atol=0.02, rtol=0)
 
 
-def test_examples_around_a_prior_see_more_of_the_view_and_keep_the_truth() -> None:
+def test_of_a_wrong_guess_little_is_in_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("i2p_ros.training.data.WRONG", 1.0)
+    data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], {"prior": 1.0}, 1, 40)
+    shares = [float(data[k]["visible"].float().mean()) for k in range(40)]
+    assert np.median(shares) < 0.25
+    assert all(data[k]["features"][0, -1] == 1 for k in range(5))
+
+
+def test_examples_around_a_prior_see_more_of_the_view_and_keep_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("i2p_ros.training.data.WRONG", 0.0)
     data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], {"prior": 1.0}, 1, 10)
     anywhere = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], {"vp2p": 1.0}, 1, 10)
     near, far = ([d[k]["visible"].float().mean() for k in range(6)] for d in (data, anywhere))
@@ -215,9 +240,9 @@ def test_losses_are_finite_when_nothing_is_in_view() -> None:
     batch = torch.utils.data.default_collate([data[0], data[1]])
     batch["visible"] = torch.zeros_like(batch["visible"])
     out = FAMILY.network()(batch["image"], batch["points"], batch["features"])
-    losses = vp2p_losses(batch, out, TrainingSettings())
+    losses = vp2p_losses(batch, out, TrainingSettings(), torch.tensor(14.0))
     losses["loss"].backward()
-    assert losses["loss"].isfinite() and losses["match"] == 0
+    assert losses["loss"].isfinite() and losses["match"] == losses["dense"] == 0 and losses["unseen"] > 0
 
 
 @pytest.mark.parametrize("size", [(200, 80), (640, 480), (1242, 375), (1226, 370)])

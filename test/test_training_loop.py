@@ -20,12 +20,13 @@ from safetensors.torch import load_file
 from training_job import FAMILY, WORLD, chosen, examples
 
 from i2p_ros import cli
+from i2p_ros.cli.training import NOT_LEARNED, _command
 from i2p_ros.core.config import TrainingSettings
 from i2p_ros.core.errors import ModelError, SettingsError
 from i2p_ros.networks.vp2p import SIZES, VP2PSettings
 from i2p_ros.runtime.weights import find_model, load_weights
 from i2p_ros.sources.synthetic import SyntheticSource
-from i2p_ros.training import checkpoint
+from i2p_ros.training import TRAINING_WORLDS, VALIDATION_WORLDS, checkpoint
 from i2p_ros.training.journal import Journal
 from i2p_ros.training.loop import Outcome, learning_rate, train
 from i2p_ros.training.pose_loss import START_SCALE
@@ -237,15 +238,15 @@ def overfit(out: Path, monkeypatch: pytest.MonkeyPatch, **changed: float) -> int
 def test_one_batch_is_learned_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert overfit(tmp_path / "learned", monkeypatch) == 0
     assert rows(tmp_path / "learned" / "validation.csv")[-1][RECALL] == 1
-    assert overfit(tmp_path / "not", monkeypatch, samples=4) == cli.NOT_LEARNED
+    assert overfit(tmp_path / "not", monkeypatch, samples=4) == NOT_LEARNED
 
 
 def test_commands_are_told_without_the_folders_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     given = "i2p train --out /a/b/run --kitti=~/data/raw/ --set training.batch=4 --weights x/y.s"
     monkeypatch.setattr(sys, "argv", given.split())
-    assert cli._command() == "i2p train --out run --kitti=raw/ --set training.batch=4 --weights x/y.s"
+    assert _command() == "i2p train --out run --kitti=raw/ --set training.batch=4 --weights x/y.s"
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert cli._command().startswith("torchrun --nproc_per_node=2 -m i2p_ros train")
+    assert _command().startswith("torchrun --nproc_per_node=2 -m i2p_ros train")
 
 
 def test_validation_is_written_down_and_scored(tmp_path: Path) -> None:
@@ -255,7 +256,7 @@ def test_validation_is_written_down_and_scored(tmp_path: Path) -> None:
     assert said == {"source": "synthetic places, seed 9", "protocol": "vp2p", "seed": 9, "indices": [0, 1]}
     seen = rows(tmp_path / "validation.csv")
     assert [row["samples"] for row in seen] == [8, 16, 24] and found.recall == seen[-1][RECALL]
-    assert cli.VALIDATION_WORLDS < cli.TRAINING_WORLDS
+    assert VALIDATION_WORLDS < TRAINING_WORLDS
 
 
 def test_shares_of_time_are_the_whole(whole: Path) -> None:

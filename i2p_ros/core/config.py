@@ -22,7 +22,7 @@ class _Group(BaseModel):
 class MatchingSettings(_Group):
     """From descriptors to matches."""
 
-    max_points: int = Field(1024, ge=16, description="points that are matched; times max_pixels, it bounds the memory")
+    max_points: int = Field(3072, ge=16, description="points that are matched; times max_pixels, it bounds the memory")
     max_pixels: int = Field(5120, ge=16, description="cells of the image that they are compared with")
     max_matches: int = Field(600, ge=8, description="matches with the highest similarity that are kept of a direction")
     views: int = Field(8, ge=1, description="directions that the camera is looked for in")
@@ -62,6 +62,11 @@ class SyntheticSettings(_Group):
     points: int = Field(40000, ge=100, description="lidar returns, about")
     drive: bool = Field(False, description="a drive with motion through one world, not scattered places")
     rate_hz: float = Field(10.0, gt=0, description="pairs a second of a drive")
+    variety: float = Field(
+        0.0, ge=0, le=1,
+        description="share of places with any street, weather, camera and lidar; others are built-up streets by day"
+        " with a rig like KITTI's",
+    )  # fmt: skip
 
 
 class PairingSettings(_Group):

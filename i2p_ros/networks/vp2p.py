@@ -42,6 +42,7 @@ GUESS_FEATURES = 3  # the last of them: where a first pose sees the point, and i
 IMAGE_CHANNELS = 5  # red, green, blue, and the viewing direction x/z, y/z
 MAX_RANGE = 120.0  # m from the cloud's median; farther points have no voxel
 MIN_POINTS = 64
+LEAST_CONTRAST = 1.0  # grey levels, deviation of all pixels: a lens cap shows its noise
 VIEW_MARGIN = np.radians(20.0)  # on either side of the image: the camera is not where the cloud's median is
 SECTORS = 36  # about the up axis, of which a view has many
 ASIDE = np.radians(20.0)  # beside the image of a first pose, which may be off by 10 deg and a metre: also in view
@@ -51,6 +52,9 @@ MOST_POINTS = 1 << 17  # of a cloud that are looked at: more than any lidar meas
 DRAWN = 12  # points looked at for each that is kept
 EARLY = (2, DRAWN)  # points looked at before all are, for each that is kept
 ENOUGH = 4096  # points, drawn at random, whose median is that of all
+_IMAGE_SIGNS = np.array([1, 1, 1, -1, 1], np.float32)  # what a mirror does to the channels of the image,
+_POINT_SIGNS = np.array([1, -1, 1], np.float32)  # to points,
+_FEATURE_SIGNS = np.array([1, -1, 1, 1, 1, -1, 1, 1], np.float32)  # and to their features
 
 
 class VP2PSettings(BaseModel):
@@ -103,13 +107,18 @@ def network_camera(camera: Camera, width: int) -> Camera:
 
 
 def network_image(pair: Pair, width: int) -> NDArray[np.float32]:
-    """(5, h, w): colours with the image's own mean 0 and deviation 1, and the viewing direction of each pixel."""
+    """(5, h, w): colours with the image's own mean 0 and deviation 1, and the viewing direction of each pixel.
+
+    Raises InputError for an image without contrast.
+    """
     image, _ = pair.camera.undistort(pair.image)
     camera = network_camera(pair.camera, width)
     shrinks = camera.width < image.shape[1]
     small = cv2.resize(
         image, (camera.width, camera.height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     ).astype(np.float32)
+    if small.std() < LEAST_CONTRAST:
+        raise InputError("the image shows nothing: all of it is about equally bright", "image.contrast")
     colours = (small - small.mean()) / (small.std() + 1.0)
     x = (np.arange(camera.width) - camera.cx) / camera.fx
     y = (np.arange(camera.height) - camera.cy) / camera.fy
@@ -182,6 +191,21 @@ def point_features(cloud: PointCloud, guessed: bool = False) -> NDArray[np.float
         guess = np.concatenate([np.clip(-xyz[:, 1:] / ahead, -WIDEST, WIDEST), np.ones((len(cloud), 1))], axis=1)
     place = [(xyz[:, :2] - centre) / 20.0, (xyz[:, 2:] - ground) / 3.0]
     return np.concatenate([*place, intensity[:, None], np.ones((len(cloud), 1)), guess], axis=1).astype(np.float32)
+
+
+def mirrored(inputs: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """The inputs as a mirror shows them: left and right are swapped, rows stay."""
+    image = np.ascontiguousarray(inputs["image"][:, :, ::-1]) * _IMAGE_SIGNS[:, None, None]
+    return {
+        "image": image, "points": inputs["points"] * _POINT_SIGNS, "features": inputs["features"] * _FEATURE_SIGNS,
+    }  # fmt: skip
+
+
+def both_ways(seen: dict[str, Tensor], in_mirror: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Descriptors whose similarity is the mean of what the network says of inputs and of the mirrored inputs."""
+    pixels = torch.cat([seen["pixels"], in_mirror["pixels"].flip(-1)], 1)
+    points = torch.cat([seen["points"], in_mirror["points"]], 2)
+    return {"pixels": pixels * 0.5**0.5, "points": points * 0.5**0.5}
 
 
 def directions(xyz: NDArray[np.float32], camera: Camera, views: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -14,6 +14,7 @@ near the best of them, has the right pose in the middle and makes it exact.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,7 +29,7 @@ from i2p_ros.core.types import Agreement, Correspondences, Evidence, PoseEstimat
 from i2p_ros.pnp import covariance, posterior
 from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.problem import NoPoseError, problem_of, usable_matches
-from i2p_ros.pnp.solver import CONTRADICTION, judged, refuse_weak
+from i2p_ros.pnp.solver import CONTRADICTION, judged, least_confidence, refuse_weak
 from i2p_ros.pnp.start import robust_start
 
 Rows = NDArray[np.int64]
@@ -46,7 +47,8 @@ WIDENED = 1.3  # of the tangent of the view: what may come into it while samples
 ANOTHER_M, ANOTHER_RAD = 3.0, np.radians(10.0)  # poses farther apart are different answers
 SETTLED_M, SETTLED_RAD = 0.1, np.radians(0.5)  # a pose that moves less than this needs no closer look
 _FLOP, _BYTE = 40, 16  # of a point under a pose: turned, projected, and blended from four similarities
-MOST_PROPOSED, WORTH_A_LOOK = 3, 0.08  # poses, and how much less their agreement may be than that of the best
+TURNED = Pose.from_rotvec([0.0, np.pi, 0.0], [0.0, 0.0, 0.0])  # about the camera's vertical axis
+MOST_PROPOSED, WORTH_A_LOOK = 3, 0.15  # poses, and how much less their agreement may be than that of the best
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ class Look:
 
     prediction: Prediction
     guess: Pose | None = None
+
+
+Tried = tuple[Look, PoseEstimate]
 
 
 @dataclass(frozen=True)
@@ -77,18 +82,23 @@ def propose(
     prediction: Prediction, camera: Camera, settings: PnpSettings | None = None,
     calibration: Calibration | None = None, prior: Prior | None = None,
 ) -> list[Pose]:  # fmt: skip
-    """Values of T_camera_lidar near which a second look is worth it, the best first, no two alike.
+    """Values of T_camera_lidar near which a second look is worth it, no two alike: the best, the same turned round, as
+    a street looks much alike both ways, and others that agree nearly as well.
 
     Raises NoPoseError when the matches give none.
     """
     calibration = calibration or Calibration()
     ranked = _climbing(Look(prediction), camera, settings or PnpSettings(), calibration, prior)
-    proposed: list[Pose] = []
+    best = ranked[0]
+    others: list[Pose] = []
     for h in ranked:
-        worth = h.score > ranked[0].score - calibration.sharpness * WORTH_A_LOOK
-        if worth and all(_different(h.pose, other) for other in proposed):
-            proposed.append(h.pose)
-    return proposed[:MOST_PROPOSED]
+        worth = h.score > best.score - calibration.sharpness * WORTH_A_LOOK
+        if worth and all(_different(h.pose, other) for other in (best.pose, *others)):
+            others.append(h.pose)
+    others = others[: MOST_PROPOSED - 1]
+    turned = TURNED @ best.pose
+    seen = next((pose for pose in others if not _different(pose, turned)), turned)
+    return [best.pose, seen, *(pose for pose in others if pose is not seen)]
 
 
 def best_of(
@@ -97,31 +107,38 @@ def best_of(
 ) -> PoseEstimate:  # fmt: skip
     """As `locate`, of several looks: the likeliest of what they say. A guess is one more hypothesis of its look.
 
-    Looks are taken one by one, until one leaves no doubt. Else `closer` takes another look, near the pose that was
-    found; it may raise InputError when there is nothing to see.
+    Looks are taken one by one, until one leaves no doubt beside another. Else `closer` takes another look, near the
+    pose that was found; it may raise InputError when there is nothing to see.
     """
     settings, calibration = settings or PnpSettings(), calibration or Calibration()
-    tried: list[tuple[Look, PoseEstimate]] = []
+    tried: list[Tried] = []
     for look in looks:
         tried.append((look, _tried(look, camera, settings, calibration, prior)))
-        if _leaves_no_doubt(tried[-1][1], settings, calibration):
+        if len(tried) > 1 and _leaves_no_doubt(_likeliest(tried, calibration, prior)[1], settings, calibration):
             break
-    found = [(look, estimate) for look, estimate in tried if estimate.pose]
-    if not found:
-        return tried[0][1]
-    look, best = max(found, key=lambda each: _score(each[1], calibration, prior))
-    if closer and best.pose and not _leaves_no_doubt(best, settings, calibration) and not _settled(best.pose, look):
-        try:
+    taken, best = _likeliest(tried, calibration, prior)
+    if best.pose is None:
+        return best
+    if closer and not _leaves_no_doubt(best, settings, calibration) and not _settled(best.pose, taken):
+        with suppress(InputError):
             again = _tried(closer(best.pose), camera, settings, calibration, prior)
-        except InputError:
-            again = best
-        best = again if again.pose else best
-    return judged(_against(best, [estimate for _, estimate in found], calibration, prior), settings, calibration)
+            best = _against(again, tried, calibration, prior) if again.pose else best
+    return judged(best, settings, calibration)
+
+
+def _likeliest(tried: list[Tried], calibration: Calibration, prior: Prior | None) -> Tried:
+    """The look with the likeliest pose, with evidence against the others; the first look when none has one."""
+    found = [each for each in tried if each[1].pose]
+    if not found:
+        return tried[0]
+    look, best = max(found, key=lambda each: _score(each[1], calibration, prior))
+    return look, _against(best, tried, calibration, prior)
 
 
 def _leaves_no_doubt(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibration) -> bool:
-    """Whether a calibrated confidence is as high as another look could make it."""
-    return bool(estimate.pose and calibration.fitted_on and estimate.confidence >= settings.enough_confidence)
+    """Whether a calibrated confidence is as high as another look could make it, and the pose will not be withheld."""
+    enough = max(settings.enough_confidence, least_confidence(settings, calibration))
+    return bool(estimate.pose and calibration.fitted_on and estimate.confidence >= enough)
 
 
 def _settled(pose: Pose, look: Look) -> bool:
@@ -148,15 +165,13 @@ def _score(estimate: PoseEstimate, calibration: Calibration, prior: Prior | None
     return estimate.evidence.agreement + _log_prior(estimate.pose, prior) / calibration.sharpness
 
 
-def _against(
-    best: PoseEstimate, others: list[PoseEstimate], calibration: Calibration, prior: Prior | None
-) -> PoseEstimate:
-    """The best estimate, with evidence against the others that say something else."""
+def _against(best: PoseEstimate, others: list[Tried], calibration: Calibration, prior: Prior | None) -> PoseEstimate:
+    """The best estimate, with evidence against those of other looks that say something else."""
     assert best.pose is not None
     assert best.evidence is not None
     mine = _score(best, calibration, prior)
     margins = [
-        mine - _score(e, calibration, prior) for e in others if e.pose is not None and _different(e.pose, best.pose)
+        mine - _score(e, calibration, prior) for _, e in others if e.pose is not None and _different(e.pose, best.pose)
     ]
     if not margins:
         return best

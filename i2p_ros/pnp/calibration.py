@@ -23,6 +23,7 @@ Eight = tuple[float, float, float, float, float, float, float, float]
 SHARPNESS = 120.0  # of vp2p-small: its posterior is then about as wide as its errors, and as wide for good and bad
 RIDGE = 1.0  # of the logistic regression, in observations: a few dozen must not give weights without bound
 MAX_JUNK = 0.005  # share of wrong poses among the published ones of the fit: half of what is asked of other pairs
+EXPECTED_JUNK = 0.01  # of other pairs
 QUANTILE, NORMAL_QUANTILE, CHI2_QUANTILE = 0.95, 1.96, 12.59  # of one error, two-sided, and of the NEES of six
 MIN_OBSERVED, FOLDS = 30, 10
 
@@ -70,9 +71,8 @@ def features(evidence: Evidence) -> Array:
 def fit(observed: Sequence[Observation], fitted_on: str, sharpness: float = SHARPNESS) -> Calibration:
     """The calibration that makes the observations come true.
 
-    Weights by logistic regression; the threshold keeps as many poses as leave at most MAX_JUNK wrong ones among them,
-    each judged by weights that have not seen it;
-    the factors make the ellipsoid of QUANTILE hold this share of the right ones among these, with axes in the
+    Weights by logistic regression; the threshold keeps as many poses as leave few wrong ones among them (`threshold`),
+    each judged by weights that have not seen it; the factors make the ellipsoid of QUANTILE hold this share of the right ones among these, with axes in the
     proportion of their own quantiles: errors have heavier tails than a Gaussian, and it is the tails that do harm.
     Raises InputError where there are too few poses, or too few right ones, or nothing tells these from the others.
     """
@@ -121,10 +121,12 @@ def _held_out(x: Array, y: NDArray[np.bool_]) -> Array:
 
 
 def threshold(confidence: Array, right: NDArray[np.bool_]) -> float:
-    """The least confidence such that of the poses that have it, at most MAX_JUNK are wrong; 1 where there is none."""
+    """The least confidence such that of the poses that have it, at most MAX_JUNK are wrong, or at most EXPECTED_JUNK by
+    what the confidences say, which a single pose cannot decide; 1 where there is none."""
     order = np.argsort(-confidence, kind="stable")
-    wrong = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(wrong <= MAX_JUNK)
+    n = np.arange(1, len(order) + 1)
+    wrong, expected = np.cumsum(~right[order]) / n, np.cumsum(1.0 - confidence[order]) / n
+    good = np.flatnonzero((wrong <= MAX_JUNK) | (expected <= EXPECTED_JUNK))
     return float(confidence[order[good[-1]]]) if len(good) else 1.0
 
 

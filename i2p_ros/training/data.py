@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ BEAM_RAD = np.radians(0.43)  # about the step between the beams of an HDL-64E
 LEAST_POINTS = 2000  # that a poorer lidar leaves
 ATTEMPTS = 10  # draws of a sample
 PRIOR_SCALES = 0.05, 1.0  # of the ranges of the protocol `prior`
+WRONG = 0.35  # share of priors from which nothing, or something else, is in view
 _MIRROR_CAMERA, _MIRROR_LIDAR = np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0])
 
 
@@ -53,16 +54,31 @@ class CachedSource:
         return len(self._source)
 
     def __getitem__(self, index: int) -> Sample:
-        file = self._folder / f"{index:07d}.npz"
         try:
-            return _unpack(self._source, file, index)
+            return _unpack(self._source, self._file(index), index)
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # not made yet, or damaged
             sample = self._source[index]
-        self._folder.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}.tmp.npz")  # two workers may make the same one
-        np.savez(partial, allow_pickle=False, **_pack(sample))
-        partial.replace(file)
+        self._keep(index, sample)
         return sample
+
+    def fill(self, make: Callable[[Sequence[int]], Sequence[Sample]], part: int = 0, parts: int = 1) -> int:
+        """Make this part of the samples that are not kept yet, many at a time, as a GPU does; returns how many."""
+        at_once = 64
+        missing = [index for index in range(part, len(self), parts) if not self._file(index).exists()]
+        for k in range(0, len(missing), at_once):
+            indices = missing[k : k + at_once]
+            for index, sample in zip(indices, make(indices), strict=True):
+                self._keep(index, sample)
+        return len(missing)
+
+    def _file(self, index: int) -> Path:
+        return self._folder / f"{index:07d}.npz"
+
+    def _keep(self, index: int, sample: Sample) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = self._file(index).with_suffix(f".{os.getpid()}.tmp.npz")  # two workers may make the same one
+        np.savez(partial, allow_pickle=False, **_pack(sample))
+        partial.replace(self._file(index))
 
 
 def _pack(sample: Sample) -> dict[str, NDArray[Any]]:
@@ -169,9 +185,20 @@ def varied(sample: Sample, rng: np.random.Generator) -> Sample:
     return replace(sample, pair=pair)
 
 
+def wrong_guess(T_camera_lidar: Pose, rng: np.random.Generator) -> Pose:
+    """Where a camera might be taken to be and is not: turned about its vertical axis where it is (half of all), or
+    elsewhere, as likely turned as not."""
+    elsewhere, turned = rng.random(2) < 0.5
+    yaw = rng.uniform(0.25, 1.75) * np.pi if turned or not elsewhere else 0.0
+    far = rng.uniform(5.0, 20.0) if elsewhere else rng.uniform(0.0, 4.0)
+    to = rng.uniform(-np.pi, np.pi)
+    return Pose.from_rotvec([0.0, yaw, 0.0], [far * np.cos(to), 0.0, far * np.sin(to)]) @ T_camera_lidar
+
+
 class TrainingSet(Dataset[dict[str, torch.Tensor]]):
     """Example k: a source and a protocol drawn by their shares, an item of the source, varied and perturbed, all from
-    the seed and k. A prior is off by any share of what its protocol says: a second pass has a better one."""
+    the seed and k. A prior is off by any share of what its protocol says, as a second pass has a better one; or wrong,
+    as where a street was taken for the same one seen the other way."""
 
     def __init__(
         self, family: VP2P, sources: Sequence[tuple[Source, float]], protocols: Mapping[Protocol, float], seed: int,
@@ -200,7 +227,9 @@ class TrainingSet(Dataset[dict[str, torch.Tensor]]):
         sample = varied(source[int(rng.integers(len(source)))], rng)
         protocol = list(self.protocols)[rng.choice(len(self.protocols), p=self._protocol_shares)]
         if protocol == "prior" and sample.T_camera_lidar:
-            sample = replace(sample, prior=random_prior(sample.T_camera_lidar, rng, rng.uniform(*PRIOR_SCALES)))
+            wrong, scale = rng.random() < WRONG, rng.uniform(*PRIOR_SCALES)
+            T = sample.T_camera_lidar
+            sample = replace(sample, prior=random_prior(wrong_guess(T, rng) if wrong else T, rng, scale))
         else:
             sample, _ = perturbed(sample, protocol, self.seed, k)
         return example(self.family, sample, rng)

@@ -13,8 +13,9 @@ from i2p_ros.training.pose_loss import PoseLoss
 
 MARGIN = 0.25  # m of the adaptive-weighted loss (VP2P-Match)
 NOTHING = -1e4  # in place of -inf: its exponential is exactly zero in float32, and gradients stay finite
-SAMPLED = 256  # visible points an image that the adaptive-weighted loss compares with each other
-DENSE_SAMPLED = 128  # visible points an image that are compared with every pixel
+SAMPLED = 512  # visible points an image that are compared with each other, and with every pixel
+UNSEEN = 256  # points out of view that are compared with every pixel
+NOWHERE = 14.0  # the logit that training begins with
 DENSE_SCALE = 20.0  # of the cross-entropy over pixels; matching's sub-pixel peak uses the same
 
 
@@ -47,8 +48,8 @@ def cells(uv: Tensor, image: Tensor, pixels: Tensor) -> Tensor:
     return y * pixels.shape[-1] + x
 
 
-def located(logits: Tensor, place: Tensor, width: int) -> Tensor:
-    """Scalar: cross-entropy of logits (P, h w) over the cells of a map, and places (P, 2) on it.
+def located(logits: Tensor, place: Tensor, width: int, nowhere: Tensor) -> Tensor:
+    """Scalar: cross-entropy of logits (P, h w) over the cells of a map and `nowhere` (), and places (P, 2) on it.
 
     A place between cells belongs to the four about it, as in bilinear interpolation, so that the expected cell of the
     softmax is the place itself: that is what matching reads off to less than a cell.
@@ -56,7 +57,7 @@ def located(logits: Tensor, place: Tensor, width: int) -> Tensor:
     low = torch.stack([place[:, 0].floor(), place[:, 1].floor()], 1)
     share = place - low
     height = logits.shape[1] // width
-    loss = logits.logsumexp(1)
+    loss = torch.logaddexp(logits.logsumexp(1), nowhere)
     for right in (0, 1):
         for down in (0, 1):
             x, y = (low[:, 0].long() + right).clamp(max=width - 1), (low[:, 1].long() + down).clamp(max=height - 1)
@@ -71,41 +72,55 @@ class Learner(nn.Module):
     def __init__(self, net: nn.Module, settings: TrainingSettings) -> None:
         super().__init__()
         self.net, self.settings = net, settings
+        self.nowhere = nn.Parameter(torch.tensor(NOWHERE))
         self.pose = PoseLoss() if settings.pose_weight > 0 else None
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Scalars by name."""
         out = self.net(batch["image"], batch["points"], batch["features"])
-        losses = vp2p_losses(batch, out, self.settings)
+        losses = vp2p_losses(batch, out, self.settings, self.nowhere)
         if self.pose:
             losses["pose"] = self.pose(batch, out)
             losses["loss"] = losses["loss"] + self.settings.pose_weight * losses["pose"]
         return losses
 
 
-def vp2p_losses(batch: dict[str, Tensor], out: dict[str, Tensor], s: TrainingSettings) -> dict[str, Tensor]:
-    """Scalars `match`, `dense` and `score`, and their weighted sum `loss`."""
+def vp2p_losses(
+    batch: dict[str, Tensor], out: dict[str, Tensor], s: TrainingSettings, nowhere: Tensor
+) -> dict[str, Tensor]:
+    """Scalars `match`, `dense`, `unseen` and `score`, and their weighted sum `loss`.
+
+    `nowhere` () is the logit of a point being at no pixel, where those out of view belong (the dustbin of SuperGlue,
+    Sarlin et al. 2020): so descriptors say too that an image does not show a point.
+    """
     uv, visible = batch["uv"], batch["visible"]
     on_map, cell = (place(uv, batch["image"], out["pixels"]) for place in (map_coordinates, cells))
-    match, dense = [], []
+    match, dense, unseen = [], [], []
     for b in range(len(uv)):
+        pixels = out["pixels"][b].flatten(1)
+        hidden = (~visible[b]).nonzero()[:, 0]
+        if len(hidden):
+            hidden = hidden[torch.randperm(len(hidden), device=hidden.device)[:UNSEEN]]
+            anywhere = (DENSE_SCALE * out["points"][b, hidden] @ pixels).logsumexp(1)
+            unseen.append(F.softplus(anywhere - nowhere).mean())
         seen = visible[b].nonzero()[:, 0]
         if len(seen) < 32:
             continue
         seen = seen[torch.randperm(len(seen), device=seen.device)[:SAMPLED]]
-        pixels, points = out["pixels"][b].flatten(1), out["points"][b, seen]
+        points = out["points"][b, seen]
         distance = torch.cdist(uv[b, seen], uv[b, seen])
         near, far = distance <= s.positive_px, distance > s.negative_px
         match.append(adaptive_weighted(pixels[:, cell[b, seen]].T @ points.T, near, far, s.gamma))
-        few = seen[:DENSE_SAMPLED]
-        dense.append(located(DENSE_SCALE * out["points"][b, few] @ pixels, on_map[b, few], out["pixels"].shape[-1]))
+        dense.append(located(DENSE_SCALE * points @ pixels, on_map[b, seen], out["pixels"].shape[-1], nowhere))
     nothing = out["pixels"].sum() * 0
     losses = {
         "match": torch.stack(match).mean() if match else nothing,
         "dense": torch.stack(dense).mean() if dense else nothing,
+        "unseen": torch.stack(unseen).mean() if unseen else nothing,
         "score": _score_loss(visible, cell, out),
     }
-    losses["loss"] = losses["match"] + s.dense_weight * losses["dense"] + s.score_weight * losses["score"]
+    dense_or_not = losses["dense"] + losses["unseen"]
+    losses["loss"] = losses["match"] + s.dense_weight * dense_or_not + s.score_weight * losses["score"]
     return losses
 
 

@@ -1,163 +1,181 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rays against solids. Each solid is tested only inside its window of the ray grid."""
+"""Rays against solids. Every solid is tested against the rays of its window of the ray grid, all pairs at once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
-from i2p_ros.core.camera import Camera
-from i2p_ros.core.geometry import Array, Pose
-from i2p_ros.sources.synthetic.solids import ROUND, Floats, Solids
+from i2p_ros.sources.synthetic.dice import hashed, picked, put, uniform
+from i2p_ros.sources.synthetic.solids import Shape, Solids
 
-GROUND, SKY = -1, -2
 NEAR = 0.1  # m; nothing nearer is hit
-FAR_GROUND = 500.0  # m; the ground ends here
-EDGES = np.array([(a, b) for a in range(8) for b in range(a) if (a ^ b) in (1, 2, 4)])
+PATCH = 0.16  # m; leaves are there or not in patches of this size
+BOARD = 0.16  # m from one board of a fence to the next
+NONE = -1  # the number of no solid
+_HUGE = 1e30  # makes whatever is wrong by more than rounding farther than anything
+_MISS = 0x49742400 << 32  # the key of 1000 km: nothing is as far
 
-Windows = NDArray[np.int64]  # (M, 5): solid, first row, end row, first column, end column
+Axes = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rays:
-    """A grid of rays: `origin` (3,) in the world and unit `directions` (3, R, C) float32 along world axes."""
+    """Grids of rays, one for each of P places, `columns` (P,) int64 wide, row after row, padded to R rays.
 
-    origin: Array
-    directions: Floats
+    They leave one point `origin` (3, P, 1) in `directions` (3, P, R), or with `parallel` many points
+    `directions` + `origin` along one direction `axis` (3, P, 1). Directions need no unit length: distances are in it.
+    """
+
+    origin: Tensor
+    directions: Tensor
+    columns: Tensor
+    axis: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Hits:
-    """`distance` (R, C) in m, infinite for the sky; `solid` (R, C) its number, GROUND or SKY."""
+class Windows:
+    """W rectangles of ray grids, each with the `solid` (W,) that may be hit there: int64, ends excluded."""
 
-    distance: Floats
-    solid: NDArray[np.int32]
+    solid: Tensor
+    top: Tensor
+    bottom: Tensor
+    left: Tensor
+    right: Tensor
 
-
-def cast(rays: Rays, solids: Solids, windows: Windows) -> Hits:
-    """The first thing that each ray meets."""
-    hits = _cast_ground(rays)
-    offset = solids.to_local(rays.origin) / solids.half
-    c, s = solids.cos_sin
-    zero = np.zeros_like(c)
-    to_unit = np.stack([c, s, zero, -s, c, zero, zero, zero, zero + 1], 1).reshape(-1, 3, 3) / solids.half[:, :, None]
-    offset, to_unit = offset.astype(np.float32), to_unit.astype(np.float32)
-    is_round = np.isin(solids.material, ROUND)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for k, top, bottom, left, right in windows.tolist():
-            directions = rays.directions[:, top:bottom, left:right]
-            local = to_unit[k] @ directions.reshape(3, -1)
-            enter = (_enter_sphere if is_round[k] else _enter_cube)(offset[k], local).reshape(directions.shape[1:])
-            distance, solid = hits.distance[top:bottom, left:right], hits.solid[top:bottom, left:right]
-            nearer = (enter > NEAR) & (enter < distance)
-            np.copyto(distance, enter, where=nearer)
-            np.copyto(solid, k, where=nearer)
-    return hits
+    def selected(self, index: Tensor) -> Windows:
+        """The windows of an index or mask."""
+        return Windows(*(a[index] for a in (self.solid, self.top, self.bottom, self.left, self.right)))
 
 
-def _cast_ground(rays: Rays) -> Hits:
-    down = rays.directions[2]
-    with np.errstate(divide="ignore"):
-        distance = np.float32(-rays.origin[2]) / down
-    sky = (down >= 0) | (distance > FAR_GROUND)
-    return Hits(
-        np.where(sky, np.float32(np.inf), distance), np.where(sky, np.int32(SKY), np.int32(GROUND)).astype(np.int32)
-    )
+def cast(rays: Rays, solids: Solids, windows: Windows) -> tuple[Tensor, Tensor]:
+    """Distance (P, R) to the first solid that each ray meets, infinite for none, and its number, or NONE."""
+    _, places, size = rays.directions.shape
+    table = _unit_frames(rays, solids)
+    nearest = torch.full((places * size,), _MISS, dtype=torch.int64, device=rays.directions.device)
+    shape = solids.shape[windows.solid]
+    directions = rays.directions.reshape(3, -1)
+    for kind in Shape:
+        ray, solid = pairs(windows.selected(shape == kind), rays.columns, solids.place, size)
+        if len(ray):
+            frame = table.index_select(1, solid)
+            vector = [d.index_select(0, ray) for d in directions]
+            distance = _ahead(_ENTER[kind](*_local(frame, vector, rays.axis is not None), solids, solid))
+            bits = distance.view(torch.int32) & 0x7FFFFFFF  # of positive floats: in the same order as these; NaN last
+            nearest.scatter_reduce_(0, ray, (bits.to(torch.int64) << 32) | solid, "amin")
+    hit = nearest < _MISS
+    distance = (nearest >> 32).to(torch.int32).view(torch.float32)
+    solid = torch.where(hit, nearest & 0xFFFFFFFF, NONE)
+    return torch.where(hit, distance, torch.inf).view(places, size), solid.view(places, size)
 
 
-def _enter_cube(origin: Floats, directions: Floats) -> Floats:
-    """(n,) where rays (3, n) enter the cube of half size 1, infinite where they miss it (slab test, Kay 1986)."""
-    inverse = 1.0 / directions
-    middle = inverse * -origin[:, None]
-    np.abs(inverse, out=inverse)
-    enter, leave = middle - inverse, middle + inverse
-    first = np.maximum(np.maximum(enter[0], enter[1]), enter[2])
-    last = np.minimum(np.minimum(leave[0], leave[1]), leave[2])
-    first[~(first < last)] = np.inf
-    return first
+def pairs(windows: Windows, columns: Tensor, place: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Rays (N,) in the flattened grids (P * size), and solids (N,) int64: everything that windows hold."""
+    height, width = windows.bottom - windows.top, windows.right - windows.left
+    window = torch.repeat_interleave(height)
+    row = torch.arange(len(window), device=height.device) + (windows.top - height.cumsum(0) + height)[window]
+    there = place[windows.solid]
+    first = (there * size + windows.left)[window] + row * columns[there][window]
+    length = width[window]
+    run = torch.repeat_interleave(length)
+    ray = torch.arange(len(run), device=run.device) + (first - length.cumsum(0) + length).index_select(0, run)
+    return ray, windows.solid[window].index_select(0, run)
 
 
-def _enter_sphere(origin: Floats, directions: Floats) -> Floats:
-    """(n,) where rays (3, n) enter the unit sphere; NaN where they miss it."""
-    a = np.einsum("in,in->n", directions, directions)
-    b = origin @ directions
-    root: Floats = (-b - np.sqrt(b * b - a * (origin @ origin - 1.0))) / a
-    return root
+def _unit_frames(rays: Rays, solids: Solids) -> Tensor:
+    """(8, M): the constant vector in half sizes of each solid (of the origin, or of the common direction), and the five
+    numbers that take other vectors to half sizes."""
+    c, s, (hx, hy, hz) = solids.cos, solids.sin, solids.half
+    x, y, z = rays.origin[:, solids.place, 0] - solids.centre
+    matrix = [c / hx, s / hx, -s / hy, c / hy, 1.0 / hz]
+    offset = [matrix[0] * x + matrix[1] * y, matrix[2] * x + matrix[3] * y, matrix[4] * z]
+    if rays.axis is not None:
+        dx, dy, dz = rays.axis[:, solids.place, 0]
+        common = [matrix[0] * dx + matrix[1] * dy, matrix[2] * dx + matrix[3] * dy, matrix[4] * dz]
+        return torch.stack([*offset, *matrix, *common])
+    return torch.stack([*offset, *matrix])
 
 
-def camera_windows(solids: Solids, T_camera_world: Pose, camera: Camera) -> Windows:
-    """Pixel rectangles that hold the bounding boxes, cut at the near plane."""
-    corners = T_camera_world.apply(solids.corners().reshape(-1, 3)).reshape(-1, 8, 3)
-    a, b = corners[:, EDGES[:, 0]], corners[:, EDGES[:, 1]]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = (NEAR - a[..., 2]) / (b[..., 2] - a[..., 2])
-        cut = a + share[..., None] * (b - a)
-        points = np.concatenate([corners, cut], axis=1)
-        valid = np.concatenate([corners[..., 2] >= NEAR, (share > 0) & (share < 1)], axis=1)
-        u = camera.fx * points[..., 0] / points[..., 2] + camera.cx
-        v = camera.fy * points[..., 1] / points[..., 2] + camera.cy
-    left, right = _bounds(u, valid, camera.width)
-    top, bottom = _bounds(v, valid, camera.height)
-    windows = np.stack([np.arange(len(solids)), top, bottom, left, right], axis=1)
-    return windows[(bottom > top) & (right > left)]
+def _local(frame: Tensor, vector: list[Tensor], parallel: bool) -> tuple[Axes, Axes]:
+    """Origins and directions (N,) of rays in half sizes of their solids."""
+    ox, oy, oz, a, b, c, d, e = frame[:8]
+    x, y, z = vector
+    x, y, z = a * x + b * y, c * x + d * y, e * z
+    if parallel:
+        return (ox + x, oy + y, oz + z), (frame[8], frame[9], frame[10])
+    return (ox, oy, oz), (x, y, z)
 
 
-def _bounds(value: Array, valid: NDArray[np.bool_], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and end index of the whole numbers between least and largest valid value, within 0..size."""
-    low = np.where(valid, value, np.inf).min(axis=1)
-    high = np.where(valid, value, -np.inf).max(axis=1)
-    return np.clip(np.ceil(low), 0, size).astype(np.int64), np.clip(np.floor(high) + 1, 0, size).astype(np.int64)
+def _ahead(t: Tensor) -> Tensor:
+    """t, huge where it is nearer than NEAR. Arithmetic: a choice by mask takes a CPU many times as long."""
+    return t + ((NEAR - t) * _HUGE).clamp_(min=0.0)
 
 
-def lidar_windows(solids: Solids, T_world_lidar: Pose, elevations: Array, azimuths: Array) -> Windows:
-    """Ranges of beams (elevations fall, rad) and of columns (azimuths rise evenly through a full turn, rad).
-
-    Computed for an upright sensor and widened by its tilt: a tilt moves a direction by no more than itself.
-    """
-    rotation, origin = T_world_lidar.rotation, T_world_lidar.translation
-    tilt = float(np.arccos(np.clip(rotation[2, 2], -1.0, 1.0))) + 1e-4
-    low, high = _elevation_range(solids, origin)
-    top = np.searchsorted(-elevations, -(high + tilt))
-    bottom = np.searchsorted(-elevations, -(low - tilt), side="right")
-    middle, half = _azimuth_range(solids, origin)
-    step = 2.0 * np.pi / len(azimuths)
-    middle = middle - float(np.arctan2(rotation[1, 0], rotation[0, 0]))
-    left = np.ceil((middle - half - tilt - azimuths[0]) / step).astype(np.int64)
-    width = np.minimum(np.floor(2.0 * (half + tilt) / step).astype(np.int64) + 1, len(azimuths))
-    start = left % len(azimuths)
-    windows = np.stack([np.arange(len(solids)), top, bottom, start, start + width], axis=1)
-    return _wrapped(windows[bottom > top], len(azimuths))
+def _between(enter: Tensor, leave: Tensor) -> Tensor:
+    """enter, huge where it lies behind leave."""
+    return enter + ((enter - leave) * _HUGE).clamp_(min=0.0)
 
 
-def _elevation_range(solids: Solids, origin: Array) -> tuple[Array, Array]:
-    """(N,) least and largest elevation of the bounding boxes from the origin, rad."""
-    local = solids.to_local(origin)
-    nearest = np.hypot(*np.maximum(np.abs(local[:, :2]) - solids.half[:, :2], 0.0).T)
-    farthest = np.hypot(*(np.abs(local[:, :2]) + solids.half[:, :2]).T)
-    low, high = -solids.half[:, 2] - local[:, 2], solids.half[:, 2] - local[:, 2]
-    return (
-        np.arctan2(low, np.where(low < 0, nearest, farthest)),
-        np.arctan2(high, np.where(high > 0, nearest, farthest)),
-    )
+def _enter_box(o: Axes, d: Axes, solids: Solids, solid: Tensor) -> Tensor:
+    """Where rays enter the cube of half size 1, huge or NaN for misses (slab test, Kay 1986); fences have gaps."""
+    inverse = [1.0 / v for v in d]
+    middle = [-p * i for p, i in zip(o, inverse, strict=True)]
+    inverse = [i.abs_() for i in inverse]
+    enter = torch.maximum(torch.maximum(middle[0] - inverse[0], middle[1] - inverse[1]), middle[2] - inverse[2])
+    leave = torch.minimum(torch.minimum(middle[0] + inverse[0], middle[1] + inverse[1]), middle[2] + inverse[2])
+    enter = _between(enter, leave)
+    gappy = (solids.cover < 1.0).index_select(0, solid).nonzero()[:, 0]
+    if len(gappy):
+        which, at, x, dx = (picked(a, gappy) for a in (solid, enter, o[0], d[0]))
+        along = (x + at * dx) * picked(solids.half[0], which) * (1.0 / BOARD)
+        put(enter, gappy, at + ((along - torch.floor(along) - picked(solids.cover, which)) * _HUGE).clamp_(min=0.0))
+    return enter
 
 
-def _azimuth_range(solids: Solids, origin: Array) -> tuple[Array, Array]:
-    """(N,) middle and half width of the azimuths of the bounding boxes, rad; a half turn where the origin is inside."""
-    corners = solids.corners()[:, ::2, :2] - origin[:2]  # the four of the footprint
-    towards = solids.centre[:, :2] - origin[:2]
-    middle = np.arctan2(towards[:, 1], towards[:, 0])
-    turn = np.arctan2(corners[..., 1], corners[..., 0]) - middle[:, None]
-    turn = (turn + np.pi) % (2.0 * np.pi) - np.pi
-    low, high = turn.min(axis=1), turn.max(axis=1)
-    inside = (np.abs(solids.to_local(origin)[:, :2]) <= solids.half[:, :2] + 0.05).all(axis=1)
-    return np.where(inside, 0.0, middle + (low + high) / 2), np.where(inside, np.pi, (high - low) / 2)
+def _enter_taper(o: Axes, d: Axes, solids: Solids, solid: Tensor) -> Tensor:
+    """The same for a box whose sides |x| <= 1 - taper (1 + z) / 2 lean inwards: six half spaces n p <= a."""
+    enter, leave = torch.full_like(d[0], -torch.inf), torch.full_like(d[0], torch.inf)
+    for axis in (0, 1, 2):
+        lean = 0.5 * solids.taper[axis].index_select(0, solid) if axis < 2 else torch.zeros_like(d[0])
+        for sign in (1.0, -1.0):
+            along = sign * d[axis] + lean * d[2]
+            reach = (1.0 - lean - sign * o[axis] - lean * o[2]) / along
+            out = along * _HUGE
+            enter = torch.maximum(enter, reach - out.clamp(min=0.0))
+            leave = torch.minimum(leave, reach + out.neg_().clamp_(min=0.0))
+    return _between(enter, leave)
 
 
-def _wrapped(windows: Windows, columns: int) -> Windows:
-    """Windows that run past the last column are continued from the first one."""
-    over = windows[windows[:, 4] > columns]
-    rest = np.column_stack([over[:, :3], np.zeros(len(over), np.int64), over[:, 4] - columns])
-    return np.concatenate([np.column_stack([windows[:, :4], np.minimum(windows[:, 4], columns)]), rest])
+def _enter_ball(o: Axes, d: Axes, solids: Solids, solid: Tensor) -> Tensor:
+    """Where rays enter the unit sphere, or leave it where the front has a gap; huge or NaN for misses."""
+    a = d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
+    b = o[0] * d[0] + o[1] * d[1] + o[2] * d[2]
+    c = o[0] * o[0] + o[1] * o[1] + o[2] * o[2] - 1.0
+    root = torch.sqrt(b * b - a * c)  # NaN for misses, which are then not nearer than anything
+    a, cover = 1.0 / a, solids.cover.index_select(0, solid)
+    cells = [solids.half[k].index_select(0, solid) * (1.0 / PATCH) for k in range(3)]
+    key = (solids.tint * 65536.0).to(torch.int32).index_select(0, solid)
+
+    def shell(t: Tensor) -> Tensor:
+        i, j, k = (torch.floor((p + t * v) * n).to(torch.int32) for p, v, n in zip(o, d, cells, strict=True))
+        return _ahead(t) + ((uniform(hashed(i, j, k, key)) - cover) * _HUGE).clamp_(min=0.0)
+
+    return torch.minimum(shell((-b - root) * a), shell((root - b) * a))
+
+
+def _enter_tube(o: Axes, d: Axes, solids: Solids, solid: Tensor) -> Tensor:
+    """Where rays enter the upright cylinder of radius and half height 1; huge or NaN for misses."""
+    a = d[0] * d[0] + d[1] * d[1]
+    b = o[0] * d[0] + o[1] * d[1]
+    root = torch.sqrt(b * b - a * (o[0] * o[0] + o[1] * o[1] - 1.0))
+    inverse = 1.0 / d[2]
+    middle, inverse = -o[2] * inverse, inverse.abs()
+    enter = torch.maximum((-b - root) / a, middle - inverse)
+    leave = torch.minimum((root - b) / a, middle + inverse)
+    return _between(enter, leave)
+
+
+_ENTER = {Shape.BOX: _enter_box, Shape.TAPER: _enter_taper, Shape.BALL: _enter_ball, Shape.TUBE: _enter_tube}

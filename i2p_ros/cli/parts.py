@@ -8,20 +8,27 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 console = Console(stderr=True)
 
 Files = Annotated[list[Path], typer.Option("--settings", help="YAML file of settings; may be repeated.")]
 Overrides = Annotated[list[str], typer.Option("--set", help="One setting, such as pnp.iterations=2000.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the numbers to this file; - prints them.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+Root = Annotated[Path | None, typer.Option(help="Folder or bag to read.")]
+Cameras = Annotated[str, typer.Option(help="Cameras of a KITTI folder, separated by commas; empty: both.")]
+Model = Annotated[str, typer.Argument(help="Name of a model ('i2p models'), or a folder that 'i2p train' wrote.")]
+Protocol = Literal["none", "vp2p", "sixdof", "prior"]
 Drives = Annotated[str, typer.Option(help="Drives of a KITTI folder, separated by commas; empty: all.")]
 NONE: list[Any] = []
+LOST = 3  # exit code of `i2p evaluate` and `i2p replay` when a part of the recording could not be read
 
 
 def tell_error(error: Exception) -> None:
@@ -70,3 +77,26 @@ def progress(what: str, total: int | None) -> Iterator[Any]:
     finally:
         if bar.live.is_started:
             bar.stop()
+
+
+def show(numbers: dict[str, Any], json_file: Path | None) -> None:
+    """A short table for people; everything in the JSON file."""
+    write_json(numbers, json_file)
+    if json_file == Path("-"):
+        return
+    table = Table("", "value")
+    for key, value in {**numbers, **numbers.get("spread", {})}.items():
+        if isinstance(value, dict) and ("median" in value or "mean" in value):
+            parts = (f"{k} {v:.3g}" for k, v in value.items() if v is not None)
+            table.add_row(key, ", ".join(parts) or "none")
+        elif isinstance(value, int | float | str):
+            table.add_row(key, f"{value:.3g}" if isinstance(value, float) else str(value))
+    console.print(table)
+
+
+def tell_lost(lost: dict[str, int]) -> None:
+    """Exit code 3 if a part of the recording could not be read."""
+    if lost:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in lost.items())
+        console.print(f"a part of the recording could not be read and is left out: {reasons}", soft_wrap=True)
+        raise typer.Exit(LOST)

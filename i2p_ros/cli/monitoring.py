@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
-from i2p_ros.cli_parts import (
+from i2p_ros.cli.parts import (
     NONE,
     Drives,
     Files,

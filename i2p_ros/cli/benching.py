@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`i2p bench`: how long pairs take, and our pose from matches beside others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from i2p_ros.cli.parts import NONE, Files, JsonFile, Overrides, check_targets, console, progress, show, write_json
+from i2p_ros.core.config import load_settings
+
+bench = typer.Typer(invoke_without_command=True)
+
+
+@bench.callback(epilog="Example: i2p bench --json bench.json --report results/bench")
+def bench_pairs(
+    context: typer.Context,
+    model: Annotated[str, typer.Option(help="Name of a model, or a training folder.")] = "vp2p-small",
+    device: Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option(help="In place of the setting.")] = None,
+    backend: Annotated[
+        Literal["auto", "torch", "tensorrt"] | None, typer.Option(help="In place of the setting.")
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Different pairs.")] = 6,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = 5,
+    quick: Annotated[bool, typer.Option("--quick", help="Without other sizes of network and of clouds.")] = False,
+    json_file: JsonFile = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for bench.html with plots.")] = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Time whole pairs on this machine, stage by stage, beside the machine's limits and the published network."""
+    if context.invoked_subcommand:
+        return
+    from i2p_ros.evaluation.bench import DEFINITIONS
+    from i2p_ros.evaluation.bench import bench as run
+    from i2p_ros.evaluation.bench_report import write_bench_report
+
+    check_targets(json_file, report and report / "bench.html")
+    settings = load_settings(files, [*overrides, *_given(device=device, backend=backend)])
+    with progress("measuring", pairs * rounds) as step:
+        numbers = run(settings, model, pairs, rounds, not quick, lambda done, total: step(done))
+    write_json(numbers, json_file)
+    if report:
+        write_bench_report(report, numbers)
+    if json_file != Path("-"):
+        show({key: value for key, value in numbers.items() if key != "definitions"}, None)
+        Console().print(_stages_table(numbers))
+        if "networks" in numbers:
+            Console().print(_networks_table(numbers["networks"]))
+        for name, text in DEFINITIONS.items():
+            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+
+
+def _given(**options: str | None) -> list[str]:
+    """Settings of the options that were given."""
+    return [f"{name}={value}" for name, value in options.items() if value]
+
+
+def _stages_table(numbers: dict[str, Any]) -> Table:
+    """A line per stage, and the sum."""
+    from i2p_ros.evaluation.bench_report import with_sum
+
+    keys = ("ms", "gflop", "mbyte", "floor_ms")
+    table = Table("stage", *keys, "times the floor", box=SIMPLE)
+    for row in with_sum(numbers["stages"]):
+        times = f"{row['ms'] / row['floor_ms']:.1f}" if row["floor_ms"] > 0.01 else ""
+        table.add_row(row["name"], *(f"{row[key]:.3g}" for key in keys), times)
+    return table
+
+
+def _networks_table(rows: list[dict[str, Any]]) -> Table:
+    """A line per size of network and runtime; why a runtime is not there in place of its time."""
+    table = Table("network", "runtime", "ms", "floor_ms", box=SIMPLE)
+    for row in rows:
+        ms = f"{row['ms']:.3g}" if row["ms"] else f"absent: {row['says']}"
+        table.add_row(row["size"], row["runtime"], ms, f"{row['floor_ms']:.3g}")
+    return table
+
+
+@bench.command("pnp", epilog="Example: i2p bench pnp --draws 10 --json pnp.json")
+def bench_pnp(
+    draws: Annotated[int, typer.Option(min=1, help="Random scenes per condition.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Time and score our pose from matches beside OpenCV's and PoseLib's, on made-up matches of known truth."""
+    from i2p_ros.evaluation.bench_pnp import CONDITIONS, DEFINITIONS
+    from i2p_ros.evaluation.bench_pnp import bench as run
+
+    check_targets(json_file)
+    with progress("measuring", len(CONDITIONS)) as step:
+        rows = run(draws, seed, CONDITIONS, lambda done, total: step(done))
+    write_json(rows, json_file)
+    if json_file != Path("-"):
+        for condition, block in groupby(rows, lambda row: row["condition"]):
+            Console().print(_bench_table(condition, block))
+        for name, text in DEFINITIONS.items():
+            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+
+
+def _bench_table(condition: str, rows: Iterable[dict[str, Any]]) -> Table:
+    """A line per solver, ours in bold."""
+    keys = ("success", "rot_deg", "trans_m", "ms", "ms_ratio", "anees_ratio")
+    solver = Column("solver", min_width=17)  # the longest name
+    headings = (solver, "success", "deg", "m", "ms", "ms_ratio", "anees/6", "95 %")
+    table = Table(*headings, title=condition, title_justify="left", box=SIMPLE, collapse_padding=True)
+    for row in rows:
+        numbers = [*(row[key] for key in keys), row["coverage"] and row["coverage"]["0.95"]]
+        texts = ["" if number is None else f"{number:.3g}" for number in numbers]
+        table.add_row(row["solver"], *texts, style="bold" if row["solver"] == "i2p" else "")
+    return table

@@ -1,0 +1,133 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`i2p evaluate` and `i2p calibrate-covariance`: a model against pairs whose truth is known."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from i2p_ros.cli.parts import (
+    NONE,
+    Cameras,
+    Drives,
+    Files,
+    JsonFile,
+    Model,
+    Overrides,
+    Protocol,
+    Root,
+    check_targets,
+    console,
+    listed,
+    progress,
+    show,
+    tell_lost,
+    write_json,
+)
+from i2p_ros.core.config import load_settings
+from i2p_ros.core.errors import InputError
+from i2p_ros.training import TRAINING_WORLDS
+
+FILED = "Default: 7, which published figures have, as config/protocols says."
+
+
+def evaluate(
+    model: Model = "vp2p-small",
+    source: Annotated[str, typer.Option(help="synthetic, kitti, rosbag, or auto to look at the root.")] = "synthetic",
+    root: Root = None,
+    protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved, or what prior there is.")] = "vp2p",
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the draws and of synthetic worlds. " + FILED),
+    ] = None,
+    n: Annotated[
+        int | None,
+        typer.Option(min=1, help="Pairs. Default: a whole recording; of synthetic places 500, as published."),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Several seeds, such as 7,8,9: runs each and tells the spread.")] = "",
+    drives: Drives = "",
+    cameras: Cameras = "",
+    json_file: JsonFile = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for report.html with plots and overlays.")] = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Score a model over a source whose truth is known. Exit code 3: a part could not be read."""
+    from i2p_ros.evaluation import runner
+    from i2p_ros.evaluation.gallery import Gallery
+    from i2p_ros.evaluation.protocols import published
+    from i2p_ros.evaluation.report import write_report
+    from i2p_ros.localizer import load
+    from i2p_ros.sources.opening import open_source
+
+    check_targets(json_file, report and report / "report.html")
+    settings, written = load_settings(files, overrides), published(protocol)
+    n = n or (written.places if source == "synthetic" else None)
+    sources = {
+        s: open_source(source, root, settings=settings, seed=s, n=n, cameras=listed(cameras), drives=listed(drives))
+        for s in _seeds(seed, seeds) or [written.seed]
+    }
+    localizer, gallery = load(model, settings), Gallery()
+    with progress("evaluating", sum(map(len, sources.values()))) as step:
+        result = runner.evaluate_seeds(
+            localizer, sources, protocol, lambda done, total: step(done), gallery if report else None, model
+        )
+    show(result.to_json() | {"settings": settings.model_dump()}, json_file)
+    if report:
+        write_report(report, result, gallery.overlays, gallery.failures)
+    tell_lost(result.meta["lost"])
+
+
+def _seeds(seed: int | None, seeds: str) -> list[int]:
+    """The seeds of the two options, which exclude each other; none where neither is given."""
+    texts = listed(seeds) or []
+    usable = [int(text) for text in texts if text.isdecimal() and int(text) < TRAINING_WORLDS]
+    if len(set(usable)) < len(texts) or (texts and seed is not None):
+        raise InputError(
+            f"--seeds needs different numbers below {TRAINING_WORLDS}, without --seed; got {seeds}", "seeds"
+        )
+    return usable or ([] if seed is None else [seed])
+
+
+def calibrate_covariance(
+    model: Model = "vp2p-small",
+    source: Annotated[str, typer.Option(help="synthetic, kitti, rosbag, or auto to look at the root.")] = "synthetic",
+    root: Root = None,
+    protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved.")] = "vp2p",
+    seed: Annotated[
+        int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the frames, and of synthetic worlds.")
+    ] = 11,
+    n: Annotated[int | None, typer.Option(min=1, help="Pairs; the first ones of a recording.")] = 500,
+    drives: Drives = "",
+    cameras: Cameras = "",
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Fit a model's covariance and confidence on pairs that nobody trained on, and keep them in its manifest."""
+    from i2p_ros.evaluation.calibrating import calibrated
+    from i2p_ros.localizer import load
+    from i2p_ros.runtime.weights import find_model, manifest_of, write_calibration
+    from i2p_ros.sources.opening import open_source
+
+    check_targets(json_file, manifest_of(model))
+    settings = load_settings(files, overrides)
+    pairs = open_source(source, root, settings=settings, seed=seed, n=n, cameras=listed(cameras), drives=listed(drives))
+    _refuse_trained_on(find_model(model)[0].trained.get("drives", []), pairs.name)
+    with progress("calibrating", len(pairs)) as step:
+        fitted = calibrated(load(model, settings), pairs, protocol, seed, lambda done, total: step(done))
+    write_json(fitted.model_dump(mode="json"), json_file)
+    written = write_calibration(model, fitted)
+    if json_file != Path("-"):
+        show(fitted.model_dump(mode="json"), None)
+    console.print(escape(f"written to {written}"), soft_wrap=True)
+
+
+def _refuse_trained_on(drives: list[str], name: str) -> None:
+    if known := [drive for drive in drives if re.search(rf"\b{re.escape(drive)}\b", name)]:
+        raise InputError(f"the model was trained on {', '.join(known)}: calibrate on other drives", "calibration")

@@ -1,0 +1,82 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`i2p localize`: one image in one cloud."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from i2p_ros.cli.parts import NONE, Files, JsonFile, Overrides, check_targets, console, write_json
+from i2p_ros.core.config import load_settings
+from i2p_ros.core.errors import InputError
+
+NO_POSE = 3  # exit code when there is no pose
+
+
+def localize(
+    image: Annotated[Path, typer.Option(help="Image file.")],
+    cloud: Annotated[Path, typer.Option(help="Cloud: .bin (KITTI) or .npy.")],
+    camera: Annotated[Path, typer.Option(help="Calibration in the YAML form of ROS.")],
+    model: Annotated[str | None, typer.Option(help="Name of a model, or a training folder.")] = None,
+    overlay: Annotated[Path | None, typer.Option(help="Picture to write: the cloud on the image.")] = None,
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Find the camera of one image in one cloud. Exit code 3: no pose, and why."""
+    import cv2
+
+    from i2p_ros.evaluation.files import write_bytes
+    from i2p_ros.localizer import load
+    from i2p_ros.sources.single import read_pair
+    from i2p_ros.viz.overlays import overlay as drawn
+
+    if overlay and not cv2.haveImageWriter(str(overlay)):
+        raise InputError(f"cannot write {overlay}: its name must end as that of an image, such as .png", "output")
+    check_targets(overlay, json_file)
+    pair = read_pair(image, cloud, camera)
+    estimate = load(model, load_settings(files, overrides)).localize_pair(pair)
+    write_json(_estimate_json(estimate), json_file)
+    if estimate.pose is None:
+        console.print(f"no pose: {estimate.status.value}: {escape(estimate.reason)}", soft_wrap=True)
+        raise typer.Exit(NO_POSE)
+    if overlay:
+        picture = drawn(pair.image, pair.camera, pair.cloud, estimate.pose)
+        write_bytes(overlay, cv2.imencode(overlay.suffix, picture[:, :, ::-1])[1].tobytes())
+    if json_file != Path("-"):
+        console.print(_estimate_table(estimate))
+
+
+def _estimate_json(estimate: Any) -> dict[str, Any]:
+    pose = estimate.pose
+    return {
+        "status": estimate.status.value,
+        "reason": estimate.reason,
+        "T_camera_lidar": None if pose is None else pose.matrix.tolist(),
+        "covariance": None if pose is None else estimate.covariance.tolist(),
+        "inliers": estimate.n_inliers,
+        "confidence": estimate.confidence,
+        "ms": {stage: 1e3 * seconds for stage, seconds in estimate.seconds.items()},
+    }
+
+
+def _estimate_table(estimate: Any) -> Table:
+    from i2p_ros.pnp.covariance import camera_in_lidar
+
+    T_lidar_camera = estimate.pose.inverse()
+    deviation = camera_in_lidar(estimate.pose, estimate.covariance).diagonal() ** 0.5
+    degrees = map(math.degrees, deviation[3:])
+    table = Table("camera in the cloud frame", "value", "standard deviation")
+    for axis, value, std in zip("xyz", T_lidar_camera.translation, deviation[:3], strict=True):
+        table.add_row(axis, f"{value:.3f} m", f"{std:.3f} m")
+    for axis, value, std in zip("xyzw", T_lidar_camera.quaternion, (*degrees, None), strict=True):
+        about = "" if std is None else f"{std:.2f} deg about {axis}"
+        table.add_row(f"q{axis}", f"{value:.4f}", about)
+    table.add_row("inliers", str(estimate.n_inliers), f"confidence {estimate.confidence:.2f}")
+    return table

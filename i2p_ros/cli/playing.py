@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`i2p demo`, `i2p replay` and `i2p soak`: the node, over ROS 2 topics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.markup import escape
+
+from i2p_ros.cli.parts import (
+    NONE,
+    Files,
+    JsonFile,
+    Out,
+    Overrides,
+    check_targets,
+    console,
+    progress,
+    show,
+    tell_lost,
+    write_json,
+)
+from i2p_ros.core.config import load_settings
+from i2p_ros.training import TRAINING_WORLDS
+
+BORNE_BADLY = 5  # exit code of `i2p soak` when the node did what it must not
+Perturbation = Literal["none", "vp2p", "sixdof"]
+
+
+def demo(
+    out: Out = Path("results/demo"),
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs of the drive.")] = 80,
+    seed: Annotated[int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the world.")] = 2026,
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Write a synthetic drive as a bag, play it over ROS 2 topics into the node, and report what comes back."""
+    from i2p_ros.ros.demo import replay_and_report, write_drive
+
+    check_targets(json_file, out / "summary.json")
+    settings = load_settings(files, overrides)
+    with progress("writing the drive", pairs) as step:
+        settings = write_drive(settings, out, pairs, seed, step)
+    with progress("localizing", pairs) as step:
+        summary = replay_and_report(settings, out, step)
+    show(summary, json_file)
+    console.print(f"pictures and numbers: {escape(str(out / 'report.html'))}", soft_wrap=True)
+
+
+def replay(
+    path: Annotated[Path, typer.Argument(help="Bag, or KITTI folder.")],
+    out: Out = Path("results/replay"),
+    perturb: Annotated[Perturbation, typer.Option(help="Give the clouds in a random frame.")] = "none",
+    rate: Annotated[float, typer.Option(min=0, help="Speed; 0: the next pair when the last is answered.")] = 1.0,
+    drive: Annotated[str, typer.Option(help="Drive of a KITTI folder.")] = "",
+    camera: Annotated[str, typer.Option(help="Camera of a KITTI folder.")] = "image_02",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random frames.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="Most pairs; 0: all.")] = 0,
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Play a recording over ROS 2 topics into the node, as `ros2 launch` would, and report what comes back.
+
+    Exit code 3: a part could not be read.
+    """
+    from i2p_ros.ros.demo import replay_and_report
+
+    check_targets(json_file, out / "summary.json")
+    settings = load_settings(files, overrides)
+    options = {"data": str(path), "perturb": perturb, "rate": rate, "drive": drive, "camera": camera}
+    chosen = settings.replay.model_copy(update={**options, "seed": seed, "limit": limit})
+    with progress("localizing", None) as step:
+        summary = replay_and_report(settings.model_copy(update={"replay": chosen}), out, step)
+    show(summary, json_file)
+    file = "report.html" if "recall_2m_5deg" in summary else "summary.json"  # without truth there is nothing to plot
+    console.print(f"pictures and numbers: {escape(str(out / file))}", soft_wrap=True)
+    tell_lost(summary["lost"])
+
+
+def soak(
+    minutes: Annotated[float, typer.Option(min=0.05, help="How long.")] = 10.0,
+    seed: Annotated[int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the events.")] = 1,
+    rate: Annotated[float, typer.Option(min=0.1, max=10, help="Most pairs a second; each waits for an answer.")] = 4.0,
+    share: Annotated[float, typer.Option(min=0, max=0.5, help="Share of faults among the events.")] = 0.3,
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Send the node pairs and faults of all kinds over ROS 2 topics, and report how it bears them. Exit code 5: badly.
+
+    Badly is: a crash, a pose from a fault, a valid pair without an answer, no answer in two pairs after a fault.
+    """
+    from i2p_ros.ros.soak import soak as run
+
+    check_targets(json_file)
+    settings = load_settings(files, overrides)
+    with progress("soaking, s", round(60 * minutes)) as step:
+        numbers = run(settings, minutes, seed, rate, share, lambda seconds: step(int(seconds)))
+    show({key: value for key, value in numbers.items() if key not in ("rss_mb", "threads")}, None)
+    write_json(numbers, json_file)
+    bad = ("crashes", "junk_poses", "unanswered", "refused_though_valid", "slow_recoveries")
+    raise typer.Exit(BORNE_BADLY if any(numbers[key] for key in bad) else 0)

@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`i2p train`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.box import SIMPLE
+from rich.markup import escape
+from rich.table import Table
+
+from i2p_ros.cli.parts import NONE, Drives, Files, Overrides, check_targets, console, listed, progress
+from i2p_ros.core.config import load_settings
+
+NOT_LEARNED = 4  # exit code of `i2p train --overfit` when a pair is not localized
+OVERFIT = ("training.samples=3000", "training.validate_every=160")  # what --overfit has unless told otherwise
+
+
+def train(
+    out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run there is continued.")],
+    size: Annotated[Literal["small", "base"], typer.Option(help="Size of the network.")] = "small",
+    worlds: Annotated[int, typer.Option(min=1, help="Synthetic places.")] = 2500,
+    kitti: Annotated[Path | None, typer.Option(help="KITTI folder to mix in.")] = None,
+    drives: Drives = "",
+    kitti_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the KITTI samples.")] = 0.2,
+    weights: Annotated[Path | None, typer.Option(help="Weights (.safetensors) that a new run starts from.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that make examples.")] = 1,
+    overfit: Annotated[bool, typer.Option("--overfit", help="Learn one batch until all of it is localized.")] = False,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Train a network on synthetic places and KITTI folders; resumable, and under torchrun in several processes.
+
+    With --overfit: a network that cannot learn one batch by heart has a fault. Exit code 4: it did not.
+    """
+    from i2p_ros.networks.vp2p import SIZES, VP2P
+    from i2p_ros.training.data import TrainingSet
+    from i2p_ros.training.loop import train as run
+    from i2p_ros.training.mixture import mixture, one_batch, unseen
+
+    console.quiet = os.environ.get("RANK", "0") != "0"
+    check_targets(out / "manifest.yaml")
+    settings = load_settings(files, overrides, load_settings((), OVERFIT) if overfit else None)
+    s, family = settings.training, VP2P(SIZES[size], settings.matching)
+    about: dict[str, Any] = {"command": _command(), "protocols": s.protocols}
+    if overfit:
+        batch, fixed = one_batch(family, settings, seed)
+        with progress("training", s.samples) as step:
+            done = run(family, batch, out, settings, workers=0, about=about, validation=fixed, until=1.0, progress=step)
+        _tell_overfit(done, fixed.pairs)
+        return
+    mixed = mixture(settings, out / "cache", seed, worlds, kitti, listed(drives), kitti_share)
+    data = TrainingSet(family, mixed.sources, s.protocols, seed, s.samples)
+    about |= {"data": mixed.describe(), "drives": list(mixed.drives)}
+    validation = unseen(settings, out / "cache")
+    with progress("training", s.samples) as step:
+        done = run(
+            family, data, out, settings, start=weights, workers=workers, about=about, validation=validation,
+            progress=step,
+        )  # fmt: skip
+    console.print(_throughput_table(done.throughput))
+    console.print(escape(f"weights: {out / 'model.safetensors'}; try: i2p evaluate {out}"), soft_wrap=True)
+
+
+def _tell_overfit(done: Any, pairs: int) -> None:
+    """Exit code 4 unless all pairs were localized in the end."""
+    console.print(_throughput_table(done.throughput))
+    found = f"{round(done.recall * pairs)} of {pairs} pairs within 2 m and 5 deg"
+    console.print(f"{found} after {done.samples} samples and {done.seconds:.0f} s")
+    if done.recall < 1:
+        raise typer.Exit(NOT_LEARNED)
+
+
+def _command() -> str:
+    """How this process was called, for others to repeat: local folders are left out."""
+    words = [re.sub(r"(^|=)[~/].*/(?=[^/])", r"\1", word) for word in sys.argv[1:]]
+    world = os.environ.get("WORLD_SIZE", "1")
+    program = ["i2p"] if world == "1" else ["torchrun", f"--nproc_per_node={world}", "-m", "i2p_ros"]
+    return shlex.join([*program, *words])
+
+
+def _throughput_table(throughput: dict[str, Any]) -> Table:
+    """Where the time went."""
+    rate = throughput["samples_per_s"]
+    table = Table("stage", "share", "s a sample", title=f"{rate:.3g} samples/s", title_justify="left", box=SIMPLE)
+    for stage, share in throughput["share"].items():
+        table.add_row(stage, f"{share:.0%}", f"{share / rate:.3g}" if rate else "")
+    return table

@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`i2p synth` and `i2p export`: data and networks for others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.markup import escape
+
+from i2p_ros.cli.parts import NONE, Files, Model, Overrides, console, progress
+from i2p_ros.core.config import load_settings
+from i2p_ros.core.errors import InputError
+
+
+def synth(
+    path: Annotated[Path, typer.Argument(help="Folder to write.")],
+    fmt: Annotated[Literal["kitti", "mcap", "sqlite3"], typer.Option("--format", help="KITTI raw, or a bag.")] = "mcap",
+    n: Annotated[int, typer.Option(min=1, help="Pairs.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the world.")] = 0,
+    drive: Annotated[bool, typer.Option(help="A drive through one world, or scattered places (KITTI only).")] = True,
+    compressed: Annotated[bool, typer.Option(help="JPEG images in a bag.")] = False,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Write synthetic pairs with exact truth as a KITTI raw folder or as a bag."""
+    from i2p_ros.sources.opening import open_source
+    from i2p_ros.sources.writers import write_bag, write_kitti_raw
+
+    if fmt == "kitti" and compressed:
+        raise InputError("--compressed is for bags: KITTI folders hold PNG images", "synth")
+    if fmt != "kitti" and not drive:
+        raise InputError("a bag has one calibration: --no-drive is for --format kitti", "synth")
+    settings = load_settings(files, [*overrides, f"synthetic.drive={str(drive).lower()}"])
+    source = open_source("synthetic", settings=settings, seed=seed, n=n)
+    with progress("writing", n) as step:
+        if fmt == "kitti":
+            write_kitti_raw(source, path, lambda done, total: step(done))
+        else:
+            write_bag(source, path, fmt, compressed, lambda done, total: step(done))
+    console.print(escape(f"wrote {n} pairs of {source.name} to {path}"), soft_wrap=True)
+
+
+def export(
+    model: Model = "vp2p-small",
+    out: Annotated[Path, typer.Option("--out", help="Folder for the ONNX files.")] = Path("exported"),
+    width: Annotated[int, typer.Option(min=16, help="Width of the images, px.")] = 1242,
+    height: Annotated[int, typer.Option(min=16, help="Height of the images, px.")] = 375,
+    onnx: Annotated[bool, typer.Option(help="Write ONNX files of the dense parts.")] = True,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Build engines for images of one size ahead of time, where TensorRT is there, and write ONNX files."""
+    from i2p_ros.localizer import export as run
+
+    written, says = run(model, out if onnx else None, width, height, load_settings(files, overrides))
+    for file in written:
+        console.print(escape(f"wrote {file}"), soft_wrap=True)
+    console.print(escape(says), soft_wrap=True)
