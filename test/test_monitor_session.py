@@ -140,7 +140,7 @@ def test_gates_and_time_that_jumps_back() -> None:
 
 def test_a_knock_beyond_the_grid_is_found_where_the_network_looks() -> None:
     pairs, true = drive()
-    drift = np.array([0.25, -0.15, 0.3, *np.radians([2.0, -4.0, 3.0])])
+    drift = np.array([0.4, -0.3, 0.4, *np.radians([-5.0, 7.0, -5.0])])
     nominal = true.retract(-drift)
     wanted = nominal.local(true)
     windows = {
