@@ -334,7 +334,7 @@ def test_a_calibration_scales_deviations_and_sets_the_least_confidence() -> None
 
 @pytest.mark.parametrize(
     ("fitted_on", "enough", "least", "looks"),
-    [("some", 0.5, 0.0, 2), ("some", 1.1, 0.0, 3), ("", 0.5, 0.0, 3), ("some", 0.5, 1.0, 3)],
+    [("some", 0.5, 0.0, 3), ("some", 1.1, 0.0, 4), ("", 0.5, 0.0, 4), ("some", 0.5, 1.0, 4)],
 )
 def test_looks_end_where_a_calibrated_model_has_no_doubt(
     fitted_on: str, enough: float, least: float, looks: int
@@ -348,7 +348,7 @@ def test_looks_end_where_a_calibrated_model_has_no_doubt(
 
     sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on, min_confidence=least)
     settings = PnpSettings(enough_confidence=enough, max_rival=10.0)
-    best_of((look(pose) for pose in (guess, guess)), CAMERA, settings, sure, closer=look)
+    best_of((look(pose) for pose in (guess, guess, guess)), CAMERA, settings, sure, closer=look)
     assert len(taken) == looks
 
 

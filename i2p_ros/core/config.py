@@ -46,7 +46,7 @@ class PnpSettings(_Group):
         0.8, gt=0, description="another pose with a larger share of this one's support or likelihood: uncertain"
     )
     enough_confidence: float = Field(
-        0.985, ge=0, description="a calibrated model looks no closer at a pose of this confidence; above 1: always"
+        0.985, ge=0, description="a calibrated model looks at no third pose if one has this confidence; above 1: always"
     )
     min_confidence: float = Field(
         -1.0, ge=-1, le=1, description="a pose of less confidence is withheld; -1: what the model was calibrated to"

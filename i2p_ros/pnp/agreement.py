@@ -107,7 +107,7 @@ def best_of(
 ) -> PoseEstimate:  # fmt: skip
     """As `locate`, of several looks: the likeliest of what they say. A guess is one more hypothesis of its look.
 
-    Looks are taken one by one, until one leaves no doubt beside another. Else `closer` takes another look, near the
+    Looks are taken one by one, until one leaves no doubt beside another. Then `closer` takes another look, near the
     pose that was found; it may raise InputError when there is nothing to see.
     """
     settings, calibration = settings or PnpSettings(), calibration or Calibration()
@@ -119,7 +119,7 @@ def best_of(
     taken, best = _likeliest(tried, calibration, prior)
     if best.pose is None:
         return best
-    if closer and not _leaves_no_doubt(best, settings, calibration) and not _settled(best.pose, taken):
+    if closer and not _settled(best.pose, taken):
         with suppress(InputError):
             again = _tried(closer(best.pose), camera, settings, calibration, prior)
             best = _against(again, tried, calibration, prior) if again.pose else best

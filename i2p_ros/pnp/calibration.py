@@ -72,8 +72,9 @@ def fit(observed: Sequence[Observation], fitted_on: str, sharpness: float = SHAR
     """The calibration that makes the observations come true.
 
     Weights by logistic regression; the threshold keeps as many poses as leave few wrong ones among them (`threshold`),
-    each judged by weights that have not seen it; the factors make the ellipsoid of QUANTILE hold this share of the right ones among these, with axes in the
-    proportion of their own quantiles: errors have heavier tails than a Gaussian, and it is the tails that do harm.
+    each judged by weights that have not seen it; the factors make the ellipsoid of QUANTILE hold this share of the
+    right ones among these, with axes in the proportion of their own quantiles: errors have heavier tails than a
+    Gaussian, and it is the tails that do harm.
     Raises InputError where there are too few poses, or too few right ones, or nothing tells these from the others.
     """
     right = np.array([o.right for o in observed])
