@@ -48,7 +48,7 @@ ANOTHER_M, ANOTHER_RAD = 3.0, np.radians(10.0)  # poses farther apart are differ
 SETTLED_M, SETTLED_RAD = 0.1, np.radians(0.5)  # a pose that moves less than this needs no closer look
 _FLOP, _BYTE = 40, 16  # of a point under a pose: turned, projected, and blended from four similarities
 TURNED = Pose.from_rotvec([0.0, np.pi, 0.0], [0.0, 0.0, 0.0])  # about the camera's vertical axis
-MOST_PROPOSED, WORTH_A_LOOK = 3, 0.15  # poses, and how much less their agreement may be than that of the best
+MOST_PROPOSED, WORTH_A_LOOK = 3, 0.15  # poses beside the turned one, and how much less they may agree than the best
 
 
 @dataclass(frozen=True)
