@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a pair to a pose: prepare, run, decode, solve; then again, near the poses found. The page to read first."""
+"""From a pair to a pose: prepare, run, decode, solve; again, near the poses found; then the pose is made exact.
+
+The page to read first."""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.networks.folding import folded
 from i2p_ros.networks.vp2p import VP2P, Scene, VP2PNetwork, both_ways, mirrored
-from i2p_ros.pnp import Calibration, Look, NoPoseError, best_of, propose
+from i2p_ros.pnp import Calibration, Look, NoPoseError, best_of, made_exact, propose
 from i2p_ros.runtime.choosing import runtime_for
 from i2p_ros.runtime.export import build_engines, write_onnx
 from i2p_ros.runtime.torch_runtime import Arrays, Runtime, device_errors
@@ -48,10 +50,22 @@ class Localizer:
         Raises DeviceError when the device is lost.
         """
         with recording() as record, stage("pose"):
-            estimate = self._answer(pair, prior)
+            estimate = self._answer(pair, prior, lambda found: self.made_exact(pair, found))
         return replace(estimate, seconds={name: work.seconds for name, work in record.stages.items()})
 
-    def _answer(self, pair: Pair, prior: Prior | None) -> PoseEstimate:
+    def made_exact(self, pair: Pair, estimate: PoseEstimate) -> PoseEstimate:
+        """The estimate after the pair itself, and not the network, has had the last word."""
+        s = self.settings
+        with stage("align"):
+            return made_exact(estimate, pair, s.pnp, s.refinement, self.calibration)
+
+    def located(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
+        """As `localize_pair`, not made exact: what the network alone says."""
+        return self._answer(pair, prior)
+
+    def _answer(
+        self, pair: Pair, prior: Prior | None, exact: Callable[[PoseEstimate], PoseEstimate] | None = None
+    ) -> PoseEstimate:
         try:
             guesses = [prior.pose] if prior and _is_near(prior) else self._guesses(pair, prior)
             looks = self._looks(pair, guesses)
@@ -59,7 +73,7 @@ class Localizer:
             def closer(pose: Pose) -> Look:
                 return Look(self.predict(pair, pose, in_mirror=True), pose)
 
-            return best_of(looks, pair.camera, self.settings.pnp, self.calibration, prior, closer)
+            return best_of(looks, pair.camera, self.settings.pnp, self.calibration, prior, closer, exact)
         except InputError as error:
             return PoseEstimate(Status.BAD_INPUT, str(error))
         except FloatingPointError as error:

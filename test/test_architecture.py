@@ -13,6 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "i2p_ros"
 LAYERS = [
     {"core"},
+    {"alignment"},
     {"sources", "pnp", "monitor", "viz", "networks"},  # these do not see each other
     {"runtime"},
     {"localizer"},

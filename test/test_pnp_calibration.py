@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calibration on made-up observations whose law is known, against scipy's optimiser."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import yaml
@@ -15,6 +17,7 @@ from i2p_ros.pnp.calibration import (
     RIDGE,
     Calibration,
     Observation,
+    Statement,
     features,
     fit,
     logistic_regression,
@@ -39,7 +42,10 @@ def observed(n: int, seed: int, tails: bool = False) -> list[Observation]:
         inliers = int(matches * rng.uniform(0.05, 0.9))
         evidence = Evidence(inliers, matches, rival, agreement, margin, shortfall, rng.uniform(0.1, 2.0))
         right = rng.random() < 1.0 / (1.0 + np.exp(-features(evidence) @ WEIGHTS))
-        found.append(Observation(evidence, bool(right), error if right else 50.0 * error, stated))
+        off = error if right else 50.0 * error
+        exact = replace(evidence, standout=rng.normal(6.0 if right else 3.0))
+        located = Statement(evidence, off, stated)
+        found.append(Observation(bool(right), located, Statement(exact, 0.1 * off, stated)))
     return found
 
 
@@ -50,19 +56,21 @@ def fitted() -> Calibration:
 
 def test_the_scale_of_each_axis_is_found(fitted: Calibration) -> None:
     np.testing.assert_allclose(fitted.std_scale, SCALE, rtol=0.1)
+    np.testing.assert_allclose(fitted.aligned_scale, 0.1 * SCALE, rtol=0.1)
     assert fitted.fitted_on == "made up"
 
 
 def test_row_59_scaled_covariances_hold_as_many_errors_as_they_say(fitted: Calibration) -> None:
     for tails, calibration in ((False, fitted), (True, fit(observed(2000, 2, tails=True), ""))):
         kept = [o for o in observed(2000, 3 if not tails else 2, tails) if o.right]
-        inside = [o.error @ np.linalg.solve(calibration.scaled(o.covariance), o.error) < 12.59 for o in kept]
+        located = [o.located for o in kept]
+        inside = [s.off @ np.linalg.solve(calibration.scaled(s.covariance), s.off) < 12.59 for s in located]
         assert np.mean(inside) == pytest.approx(0.95, abs=0.02)
 
 
 def test_confidence_is_the_share_of_right_poses(fitted: Calibration) -> None:
     fresh = observed(2000, 1)
-    confidence = np.array([fitted.confidence(o.evidence) for o in fresh])
+    confidence = np.array([fitted.confidence(o.located.evidence) for o in fresh])
     right = np.array([o.right for o in fresh])
     bins = np.digitize(confidence, [0.2, 0.4, 0.6, 0.8])
     for k in np.unique(bins):
@@ -71,9 +79,11 @@ def test_confidence_is_the_share_of_right_poses(fitted: Calibration) -> None:
 
 def test_the_threshold_leaves_few_wrong_poses(fitted: Calibration) -> None:
     seen = observed(2000, 0)
-    kept = [o.right for o in seen if fitted.confidence(o.evidence) >= fitted.min_confidence]
+    kept = [o.right for o in seen if fitted.confidence(o.located.evidence) >= fitted.min_confidence]
+    exact = [o.right for o in seen if o.exact and fitted.confidence(o.exact.evidence) >= fitted.aligned_min_confidence]
+    assert len(exact) > len(kept) and 1.0 - np.mean(exact) <= EXPECTED_JUNK
     assert len(kept) > 100 and 1.0 - np.mean(kept) <= EXPECTED_JUNK
-    fresh = [o.right for o in observed(2000, 1) if fitted.confidence(o.evidence) >= fitted.min_confidence]
+    fresh = [o.right for o in observed(2000, 1) if fitted.confidence(o.located.evidence) >= fitted.min_confidence]
     assert 1.0 - np.mean(fresh) <= 2 * EXPECTED_JUNK  # other poses: a handful of wrong ones more or less
 
 
@@ -111,7 +121,7 @@ def test_separable_and_all_right_observations_give_finite_weights() -> None:
         bad = [o for o in observed(400, 0) if not o.right][:wrong]
         calibration = fit([*some, *bad], "")
         assert np.isfinite(calibration.confidence_weights).all() and np.isfinite(calibration.std_scale).all()
-        assert min(calibration.confidence(o.evidence) for o in some) > 0.3
+        assert min(calibration.confidence(o.located.evidence) for o in some) > 0.3
 
 
 def test_too_few_observations() -> None:

@@ -22,7 +22,7 @@ class _Group(BaseModel):
 class MatchingSettings(_Group):
     """From descriptors to matches."""
 
-    max_points: int = Field(3072, ge=16, description="points that are matched; times max_pixels, it bounds the memory")
+    max_points: int = Field(2048, ge=16, description="points that are matched; times max_pixels, it bounds the memory")
     max_pixels: int = Field(5120, ge=16, description="cells of the image that they are compared with")
     max_matches: int = Field(600, ge=8, description="matches with the highest similarity that are kept of a direction")
     views: int = Field(8, ge=1, description="directions that the camera is looked for in")

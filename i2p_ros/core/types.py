@@ -199,7 +199,8 @@ class Evidence:
     `inliers` of `matches` agree with it, and `rival` is what the best other pose has of its support, or, where
     descriptors were compared, of its likelihood. These give their mean similarity `agreement` (-1..1), the `margin` by
     which it beats that of the best other pose (with the prior's say, if any), and its `shortfall` of what each point's
-    most similar pixel would give. `std_m` is the largest standard deviation of the position.
+    most similar pixel would give. `std_m` is the largest standard deviation of the position. `standout`, of a pose that
+    was made exact, is by how many deviations image and cloud say more of each other than at poses about it.
     """
 
     inliers: int
@@ -209,6 +210,7 @@ class Evidence:
     margin: float = 0.0
     shortfall: float = 0.0
     std_m: float = 1.0
+    standout: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -44,7 +44,7 @@ SEED = 11
 INPUT = {"width": 1242, "height": 375, "points": 120_000}  # as KITTI's
 LARGE = {"width": 3264, "height": 2448, "points": 2_000_000}
 COUNTS = (5_000, 10_000, 20_000, 50_000, 120_000, 250_000, 500_000, 1_000_000, 2_000_000)
-STAGES = ("decode", "prepare", "voxelize", "image", "sparse", "point", "heads", "match", "pose")
+STAGES = ("decode", "prepare", "voxelize", "image", "sparse", "point", "heads", "match", "align", "pose")
 RUNTIMES: dict[str, dict[str, Any]] = {
     "torch float32, in turn": {"backend": "torch", "precision": "float32", "branches": 1},
     "torch float32": {"backend": "torch", "precision": "float32"},

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from i2p_ros.alignment.signal import information, observed
 from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import AXES
 from i2p_ros.core.errors import InputError
@@ -26,7 +27,6 @@ from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair
 from i2p_ros.monitor.history import Rig
 from i2p_ros.monitor.session import Finding, Look, Monitor
-from i2p_ros.monitor.signal import edge_information, observed
 from i2p_ros.monitor.watch import Level
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.opening import open_source
@@ -141,12 +141,12 @@ def edge_score(run: Run, settings: Settings) -> Outcome:
     """Whether edges of range fit edges of the image better beside the nominal calibration than at it, on most sides
     (after Levinson and Thrun 2013, Automatic online calibration of cameras and lasers)."""
     outcome = Outcome([], 0.0)
-    sides = [sign * step * np.eye(6)[axis] for axis, step in enumerate(EDGE_STEPS) for sign in (1.0, -1.0)]
+    drifts = np.vstack([np.zeros(6), np.diag(EDGE_STEPS), -np.diag(EDGE_STEPS)])
     start = run.pairs[0].stamp
     for window in _windows(run.moved(), settings.monitor.window):
         frames = [observed(pair, run.true, settings.refinement) for pair in window]
-        at = [sum(edge_information(f, run.true.translation, d) for f in frames) for d in (np.zeros(6), *sides)]
-        better = float(np.mean(np.array(at[1:]) > at[0]))
+        at = np.sum([information(f, run.true.translation, drifts, 0)[:, 1] for f in frames], axis=0)
+        better = float(np.mean(at[1:] > at[0]))
         outcome.alarms += [(window[-1].stamp - start) * 1e-9] * (better > 0.5)
         outcome.loudest = max(outcome.loudest, better)
     return outcome

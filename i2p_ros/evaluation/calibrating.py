@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from i2p_ros.core.consistency import camera_error, normalised
+from i2p_ros.core.types import Pair, PoseEstimate, Prior
 from i2p_ros.evaluation.runner import Seen, evaluate
 from i2p_ros.localizer import Localizer
-from i2p_ros.pnp.calibration import Calibration, Observation, fit
+from i2p_ros.pnp.calibration import Calibration, Observation, Statement, fit
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.perturb import Protocol
 
@@ -25,16 +27,33 @@ def calibrated(
     before = Calibration(sharpness=localizer.calibration.sharpness)
     raw = Localizer(localizer.family, localizer.runtime, localizer.settings, localizer.name, before)
     observed: list[Observation] = []
-    evaluate(raw, source, protocol, seed, progress=progress, watch=lambda seen: _observe(seen, observed))
+
+    def observe(seen: Seen) -> None:
+        if located := _stated(seen, seen.estimate):
+            exact = raw.made_exact(seen.sample.pair, seen.estimate)
+            after = None if exact is seen.estimate else _stated(seen, exact)
+            observed.append(Observation(not seen.score.junk, located, after))
+
+    evaluate(_Located(raw), source, protocol, seed, progress=progress, watch=observe)
     words = f"{source.name}: {len(source)} pairs, {len(observed)} of them with a pose; protocol {protocol}, seed {seed}"
     return fit(observed, words, before.sharpness)
 
 
-def _observe(seen: Seen, observed: list[Observation]) -> None:
-    """Add a pair with a pose."""
-    estimate, truth = seen.estimate, seen.sample.T_camera_lidar
+@dataclass(frozen=True)
+class _Located:
+    """A localizer whose poses are not made exact."""
+
+    localizer: Localizer
+
+    def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
+        """As the localizer's own."""
+        return self.localizer.located(pair, prior)
+
+
+def _stated(seen: Seen, estimate: PoseEstimate) -> Statement | None:
+    """Of an estimate with a pose and a sound covariance."""
+    truth = seen.sample.T_camera_lidar
     if estimate.pose is None or estimate.covariance is None or estimate.evidence is None or truth is None:
-        return
-    error, covariance = camera_error(estimate.pose, estimate.covariance, truth)
-    if normalised(error, covariance):
-        observed.append(Observation(estimate.evidence, not seen.score.junk, error, covariance))
+        return None
+    off, covariance = camera_error(estimate.pose, estimate.covariance, truth)
+    return Statement(estimate.evidence, off, covariance) if normalised(off, covariance) else None

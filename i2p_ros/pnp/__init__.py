@@ -4,7 +4,8 @@
 
 from i2p_ros.pnp.agreement import Look, best_of, locate, propose
 from i2p_ros.pnp.calibration import Calibration
+from i2p_ros.pnp.exact import made_exact
 from i2p_ros.pnp.problem import NoPoseError
 from i2p_ros.pnp.solver import posterior_of, solve
 
-__all__ = ["Calibration", "Look", "NoPoseError", "best_of", "locate", "posterior_of", "propose", "solve"]
+__all__ = ["Calibration", "Look", "NoPoseError", "best_of", "locate", "made_exact", "posterior_of", "propose", "solve"]

@@ -104,11 +104,12 @@ def propose(
 def best_of(
     looks: Iterable[Look], camera: Camera, settings: PnpSettings | None = None,
     calibration: Calibration | None = None, prior: Prior | None = None, closer: Callable[[Pose], Look] | None = None,
+    exact: Callable[[PoseEstimate], PoseEstimate] | None = None,
 ) -> PoseEstimate:  # fmt: skip
     """As `locate`, of several looks: the likeliest of what they say. A guess is one more hypothesis of its look.
 
     Looks are taken one by one, until one leaves no doubt beside another. Then `closer` takes another look, near the
-    pose that was found; it may raise InputError when there is nothing to see.
+    pose that was found; it may raise InputError when there is nothing to see. `exact` has the last word.
     """
     settings, calibration = settings or PnpSettings(), calibration or Calibration()
     tried: list[Tried] = []
@@ -123,7 +124,7 @@ def best_of(
         with suppress(InputError):
             again = _tried(closer(best.pose), camera, settings, calibration, prior)
             best = _against(again, tried, calibration, prior) if again.pose else best
-    return judged(best, settings, calibration)
+    return judged(exact(best) if exact else best, settings, calibration)
 
 
 def _likeliest(tried: list[Tried], calibration: Calibration, prior: Prior | None) -> Tried:
@@ -137,7 +138,7 @@ def _likeliest(tried: list[Tried], calibration: Calibration, prior: Prior | None
 
 def _leaves_no_doubt(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibration) -> bool:
     """Whether a calibrated confidence is as high as another look could make it, and the pose will not be withheld."""
-    enough = max(settings.enough_confidence, least_confidence(settings, calibration))
+    enough = max(settings.enough_confidence, least_confidence(settings, calibration, estimate.evidence))
     return bool(estimate.pose and calibration.fitted_on and estimate.confidence >= enough)
 
 

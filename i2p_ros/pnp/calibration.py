@@ -20,6 +20,7 @@ from i2p_ros.core.types import Evidence
 
 Six = tuple[float, float, float, float, float, float]
 Eight = tuple[float, float, float, float, float, float, float, float]
+Nine = tuple[float, float, float, float, float, float, float, float, float]
 SHARPNESS = 120.0  # of vp2p-small: its posterior is then about as wide as its errors, and as wide for good and bad
 RIDGE = 1.0  # of the logistic regression, in observations: a few dozen must not give weights without bound
 MAX_JUNK = 0.005  # share of wrong poses among the published ones of the fit: half of what is asked of other pairs
@@ -34,38 +35,67 @@ class Calibration(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     std_scale: Six = Field((1.0,) * 6, description="factor of each deviation, axes of the camera: x, y, z, about them")
+    aligned_scale: Six = Field((1.0,) * 6, description="the same of a pose that was made exact")
     sharpness: float = Field(SHARPNESS, gt=0, description="log likelihood of a pose by the mean similarity under it")
     confidence_weights: Eight = Field(
         (-3.0, 1.7, 0.3, 0.0, -10.0, 0.0, 0.0, 0.0), description="of `features`, before the logistic function"
     )
+    aligned_weights: Nine = Field(
+        (-3.0, 1.7, 0.3, 0.0, -10.0, 0.0, 0.0, 0.0, 0.0), description="the same of a pose that was made exact"
+    )
     min_confidence: float = Field(0.0, ge=0, le=1, description="poses of less are withheld")
+    aligned_min_confidence: float = Field(0.0, ge=0, le=1, description="the same of a pose that was made exact")
     fitted_on: str = ""
 
     def scaled(self, covariance: Array) -> Array:
         """A (6, 6) covariance about the camera, in its axes, as large as errors have been seen to be."""
         return np.asarray(covariance * np.outer(self.std_scale, self.std_scale))
 
+    def unscaled(self, covariance: Array) -> Array:
+        """The way back from `scaled`."""
+        return np.asarray(covariance / np.outer(self.std_scale, self.std_scale))
+
+    def aligned(self, covariance: Array) -> Array:
+        """As `scaled`, of a pose that was made exact."""
+        return np.asarray(covariance * np.outer(self.aligned_scale, self.aligned_scale))
+
     def confidence(self, evidence: Evidence) -> float:
         """Probability that a pose with this evidence is right."""
-        return float(_logistic(features(evidence) @ np.array(self.confidence_weights)))
+        weights = self.confidence_weights if evidence.standout is None else self.aligned_weights
+        return float(_logistic(features(evidence) @ np.array(weights)))
+
+    def least(self, evidence: Evidence | None) -> float:
+        """Confidence below which a pose with this evidence is withheld."""
+        exact = evidence is not None and evidence.standout is not None
+        return self.aligned_min_confidence if exact else self.min_confidence
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What is said of a pose, beside the truth: its evidence, and by how much it is `off` (6,) about the camera with
+    the `covariance` (6, 6) that Calibration() states, both along camera axes, m and rad."""
+
+    evidence: Evidence
+    off: Array
+    covariance: Array
 
 
 @dataclass(frozen=True)
 class Observation:
-    """A pose beside the truth: its evidence, whether it is `right`, and its `error` (6,) about the camera with the
-    `covariance` (6, 6) that Calibration() states, both along camera axes, m and rad."""
+    """A pose, whether it is `right`, what the network states of it, and what is stated after it was made exact, if it
+    could be."""
 
-    evidence: Evidence
     right: bool
-    error: Array
-    covariance: Array
+    located: Statement
+    exact: Statement | None = None
 
 
 def features(evidence: Evidence) -> Array:
-    """(8,) what the confidence is a logistic function of, a constant first."""
+    """(8,) what the confidence is a logistic function of, a constant first; (9,) of a pose that was made exact."""
     ratio = evidence.inliers / max(evidence.matches, 1)
     logs = np.log([max(evidence.inliers, 1), max(ratio, 1e-3), max(evidence.std_m, 1e-3)])
-    return np.array([1.0, *logs, evidence.rival, evidence.agreement, evidence.margin, evidence.shortfall])
+    told = [1.0, *logs, evidence.rival, evidence.agreement, evidence.margin, evidence.shortfall]
+    return np.array(told if evidence.standout is None else [*told, evidence.standout])
 
 
 def fit(observed: Sequence[Observation], fitted_on: str, sharpness: float = SHARPNESS) -> Calibration:
@@ -81,18 +111,30 @@ def fit(observed: Sequence[Observation], fitted_on: str, sharpness: float = SHAR
     if len(observed) < MIN_OBSERVED or right.sum() < MIN_OBSERVED / 2:
         got = f"{len(observed)} poses, {right.sum()} of them right"
         raise InputError(f"a calibration needs {MIN_OBSERVED} poses, half of them right, got {got}", "calibration")
-    x = np.array([features(o.evidence) for o in observed])
-    weights, confidence = logistic_regression(x, right), _held_out(x, right)
+    could = np.array([o.exact is not None for o in observed])
+    weights, least, std_scale = _fitted([o.located for o in observed], right)
+    exact = np.append(weights, 0.0), least, std_scale  # where too few could be made exact
+    if could.sum() >= MIN_OBSERVED:
+        exact = _fitted([o.exact for o in observed if o.exact], right[could])
+    return Calibration(
+        std_scale=_rounded(std_scale), aligned_scale=_rounded(exact[2]), sharpness=sharpness,
+        confidence_weights=_rounded(weights), aligned_weights=_rounded(exact[0]),
+        min_confidence=least, aligned_min_confidence=exact[1], fitted_on=fitted_on,
+    )  # fmt: skip
+
+
+def _fitted(stated: Sequence[Statement], right: NDArray[np.bool_]) -> tuple[Array, float, Array]:
+    """Weights of the features, the least confidence, and factors of the deviations, of statements of one kind."""
+    x = np.array([features(s.evidence) for s in stated])
+    confidence = _held_out(x, right)
     least = threshold(confidence, right)
     if least >= 1.0:
         raise InputError("no confidence leaves few enough wrong poses: the evidence does not tell them", "calibration")
-    kept = [o for o, c, r in zip(observed, confidence, right, strict=True) if r and c >= least]
-    if len(kept) < MIN_OBSERVED:  # too few to scale by
-        kept = [o for o, r in zip(observed, right, strict=True) if r]
-    return Calibration(
-        std_scale=_rounded(_scales(kept)), sharpness=sharpness, confidence_weights=_rounded(weights),
-        min_confidence=float(np.ceil(least * 1e4) / 1e4), fitted_on=fitted_on,
-    )  # fmt: skip
+    kept = right & (confidence >= least)
+    if kept.sum() < MIN_OBSERVED:  # too few to scale by
+        kept = right
+    scales = _scales([s for s, k in zip(stated, kept, strict=True) if k])
+    return logistic_regression(x, right), float(np.ceil(least * 1e4) / 1e4), scales
 
 
 def logistic_regression(x: Array, y: NDArray[np.bool_]) -> Array:
@@ -131,9 +173,9 @@ def threshold(confidence: Array, right: NDArray[np.bool_]) -> float:
     return float(confidence[order[good[-1]]]) if len(good) else 1.0
 
 
-def _scales(kept: Sequence[Observation]) -> Array:
+def _scales(kept: Sequence[Statement]) -> Array:
     """(6,) each axis by its own quantile, then all alike by that of the NEES when each is so scaled."""
-    errors, covariances = np.array([o.error for o in kept]), np.array([o.covariance for o in kept])
+    errors, covariances = np.array([s.off for s in kept]), np.array([s.covariance for s in kept])
     z = errors / np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
     axes = np.quantile(np.abs(z), QUANTILE, axis=0) / NORMAL_QUANTILE
     scaled = errors / axes

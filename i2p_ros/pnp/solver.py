@@ -55,7 +55,7 @@ def solve(
 
 def judged(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibration) -> PoseEstimate:
     """The estimate, or its pose withheld when a rival is as well supported or the confidence too low."""
-    least = least_confidence(settings, calibration)
+    least = least_confidence(settings, calibration, estimate.evidence)
     rival = estimate.evidence.rival if estimate.evidence else 0.0
     if rival > settings.max_rival:
         share = f"another pose has {100 * rival:.0f} % of the support or likelihood of the best"
@@ -65,9 +65,9 @@ def judged(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibrati
     return estimate
 
 
-def least_confidence(settings: PnpSettings, calibration: Calibration) -> float:
-    """Below which a pose is withheld."""
-    return calibration.min_confidence if settings.min_confidence < 0 else settings.min_confidence
+def least_confidence(settings: PnpSettings, calibration: Calibration, evidence: Evidence | None) -> float:
+    """Below which a pose with this evidence is withheld."""
+    return calibration.least(evidence) if settings.min_confidence < 0 else settings.min_confidence
 
 
 def withheld(estimate: PoseEstimate, reason: str) -> PoseEstimate:

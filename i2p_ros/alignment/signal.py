@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings
-from i2p_ros.core.geometry import Array, Pose, so3_exp
-from i2p_ros.core.types import Pair
+from i2p_ros.core.geometry import Array, Pose, so3_exp, so3_exp_many
+from i2p_ros.core.stages import worked
+from i2p_ros.core.types import Pair, PointCloud
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -37,6 +38,9 @@ JUMP = 0.003  # 1/m, of inverse range, between neighbours in the cloud
 APART = 0.012  # rad, between neighbours at most: else they are of different turns of the lidar
 ROW = 4096  # cells are numbered by row * ROW + column
 MIN_DEPTH = 1.0  # m, of points that are compared
+AT_ONCE = 16  # drifts: what is kept of them fits into a cache
+_FLOP, _BYTE = 80, 40  # of a point at a drift: turned, projected, blended from four pixels and regressed, twice
+_FLOP_SLOPED, _BYTE_SLOPED = 400, 120  # with gradient and curvature, that of five rows of the basis
 DEPENDENT = 1e-6  # share of a column's energy below which the others explain it
 
 
@@ -67,11 +71,8 @@ def observed(pair: Pair, nominal: Pose, settings: RefinementSettings) -> Frame:
         height = round(camera.height * settings.width / camera.width)
         camera = camera.resized(settings.width, height)
         image = np.asarray(cv2.resize(image, (settings.width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    cloud = pair.cloud.finite()
-    rays = cloud.xyz @ nominal.rotation.T.astype(np.float32)
-    pixels, seen = _in_view(rays + nominal.translation.astype(np.float32), camera, settings)
-    index, first, cells = _patches(pixels[seen], camera.width / settings.columns, settings)
-    index = np.flatnonzero(seen)[index]
+    cloud, rays, pixels = _in_view(pair.cloud.finite(), nominal, camera, settings)
+    index, first, cells = _patches(pixels, camera.width / settings.columns, settings)
     intensity = np.zeros(len(rays), np.float32) if cloud.intensity is None else np.clip(cloud.intensity, 0.0, 1.0)
     told = np.stack([np.sqrt(intensity), _jumps(rays)])[:, index]
     patch = np.repeat(np.arange(len(first)), np.diff(first, append=len(index)))
@@ -79,14 +80,18 @@ def observed(pair: Pair, nominal: Pose, settings: RefinementSettings) -> Frame:
     return Frame(camera, rays, _basis(pixels[index].T, rays, told, first, patch), first, patch, cells, _pyramid(image))
 
 
-def _in_view(points: Floats, camera: Camera, settings: RefinementSettings) -> tuple[Array, NDArray[np.bool_]]:
-    """Pixels (N, 2) and which of them keep clear of the border."""
-    pixels, _ = camera.project(points)
+def _in_view(
+    cloud: PointCloud, nominal: Pose, camera: Camera, settings: RefinementSettings
+) -> tuple[PointCloud, Floats, Array]:
+    """The part of a cloud that keeps clear of the border, its rays (N, 3) and pixels (N, 2)."""
+    rays = cloud.xyz @ nominal.rotation.T.astype(np.float32)
+    ahead = np.flatnonzero(rays[:, 2] + nominal.translation[2] > MIN_DEPTH)
+    pixels, _ = camera.project(rays[ahead] + nominal.translation.astype(np.float32))
     edge = settings.border * camera.width
     with np.errstate(invalid="ignore"):
         inside = (pixels > edge).all(axis=1)
         inside &= (pixels < np.array([camera.width, camera.height]) - 1.0 - edge).all(axis=1)
-    return pixels, inside & (points[:, 2] > MIN_DEPTH)
+    return cloud.selected(ahead[inside]), rays[ahead[inside]], pixels[inside]
 
 
 def _jumps(rays: Floats) -> Floats:
@@ -165,64 +170,88 @@ class Terms:
         )
 
 
-def compared(frame: Frame, translation: Array, drift: Array, level: int, order: int = 2) -> Terms:
-    """Terms of the drift (6,), of `Pose.retract`, from a nominal calibration with this translation.
-
-    Of derivatives only those up to `order`, 1 the gradient and 2 the curvature, the others zero: 0 takes a third of the
-    time of 2.
-    """
+def compared(frame: Frame, translation: Array, drift: Array, level: int, curved: bool = True) -> Terms:
+    """Terms of the drift (6,), of `Pose.retract`, from a nominal calibration with this translation; their curvature is
+    zero unless `curved`."""
     if not len(frame.first):
         return Terms(np.zeros(0), np.zeros((0, 6)), frame.cells, np.zeros((6, 6)))
     turned = so3_exp(drift[3:]).astype(np.float32) @ frame.rays
-    seen = _seen(frame, turned, (translation + drift[:3]).astype(np.float32), level, order)
-    return Terms.joined([_of_signal(frame, k, *one, turned, order) for k, one in enumerate(seen)])
+    seen = _seen(frame, turned, (translation + drift[:3]).astype(np.float32), level)
+    worked(_FLOP_SLOPED * frame.rays.shape[1], _BYTE_SLOPED * frame.rays.shape[1])
+    return Terms.joined([_of_signal(frame, k, *one, turned, curved) for k, one in enumerate(seen)])
 
 
-def edge_information(frame: Frame, translation: Array, drift: Array) -> float:
-    """Nats that jumps of range and edges alone say of each other, on the finest image; arguments as of `compared`."""
-    terms = compared(frame, translation, drift, 0, order=0)
-    return float(terms.information[len(frame.first) :].sum())
+def information(frame: Frame, translation: Array, drifts: Array, level: int) -> Array:
+    """(K, 2) nats of each signal at each of K drifts, as `compared` tells them of one, in a fraction of the time."""
+    if not len(frame.first):
+        return np.zeros((len(drifts), 2))
+    turns = so3_exp_many(drifts[:, 3:]).astype(np.float32)
+    shifts = (translation + drifts[:, :3]).astype(np.float32)
+    parts = range(0, len(drifts), AT_ONCE)
+    return np.concatenate([_information(frame, turns[k:][:AT_ONCE], shifts[k:][:AT_ONCE], level) for k in parts])
 
 
-def _seen(
-    frame: Frame, turned: Floats, translation: Floats, level: int, order: int
-) -> list[tuple[Floats, Floats | None]]:
+def _information(frame: Frame, turns: Floats, shifts: Floats, level: int) -> Array:
+    first, patch = frame.first, frame.patch
+    n = np.diff(first, append=len(patch)).astype(np.float64)
+    u, v = _projected(frame, turns @ frame.rays + shifts[:, :, None], level)
+    image = np.ascontiguousarray(frame.levels[level].transpose(1, 2, 0))
+    worked(_FLOP * u.size, _BYTE * u.size)
+    values = cv2.remap(image, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # to a 32nd of a pixel
+    nats = []
+    for signal, value in enumerate(np.ascontiguousarray(np.moveaxis(values, 2, 0))):
+        grey = value - (np.add.reduceat(value, first, axis=1) / n).astype(np.float32)[:, patch]
+        known = sum(np.square(np.add.reduceat(row * grey, first, axis=1), dtype=np.float64) for row in frame.basis[1:4])
+        shared = np.add.reduceat(frame.basis[4 + signal] * grey, first, axis=1)
+        total = np.maximum(np.add.reduceat(grey * grey, first, axis=1) - known, 0.0) + n * NOISE**2
+        left = np.maximum(total - np.square(shared, dtype=np.float64), n * NOISE**2)
+        nats.append(0.5 * np.log(total / left) @ n)
+    return np.stack(nats, axis=1)
+
+
+def _projected(frame: Frame, points: Floats, level: int) -> tuple[Floats, Floats]:
+    """Column and row (..., N) of points (..., 3, N) in the image of a level."""
+    height, width = frame.levels[level].shape[1:]
+    camera = frame.camera.resized(width, height)
+    fx, fy, cx, cy = np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float32)
+    depth = np.maximum(points[..., 2, :], 0.5 * MIN_DEPTH)
+    return points[..., 0, :] / depth * fx + cx, points[..., 1, :] / depth * fy + cy
+
+
+def _seen(frame: Frame, turned: Floats, translation: Floats, level: int) -> list[tuple[Floats, Floats]]:
     """Of each signal the value (N,) where the points are seen, and its gradient (3, N) by the points, per m."""
     image = frame.levels[level]
     camera = frame.camera.resized(image.shape[2], image.shape[1])
+    fx, fy = np.float32(camera.fx), np.float32(camera.fy)
     points = turned + translation[:, None]
     depth = np.maximum(points[2], 0.5 * MIN_DEPTH)
     x, y = points[:2] / depth
-    fx, fy, cx, cy = np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float32)
-    found: list[tuple[Floats, Floats | None]] = []
-    for value, slopes in _bilinear(image, x * fx + cx, y * fy + cy, order > 0):
-        if slopes is None:
-            found.append((value, None))
-            continue
-        across, down = slopes[0] * fx / depth, slopes[1] * fy / depth
+    found: list[tuple[Floats, Floats]] = []
+    for value, (right, low) in _bilinear(image, *_projected(frame, points, level), sloped=True):
+        across, down = right * fx / depth, low * fy / depth
         found.append((value, np.stack([across, down, -(across * x + down * y)])))
     return found
 
 
-def _bilinear(image: Floats, u: Floats, v: Floats, sloped: bool) -> list[tuple[Floats, tuple[Floats, Floats] | None]]:
-    """Values (N,) of each channel of an image (C, H, W), and if asked their derivatives by u and v; those outside are
-    of its border."""
+def _bilinear(image: Floats, u: Floats, v: Floats, sloped: bool) -> list[tuple[Floats, tuple[Floats, ...]]]:
+    """Values (..., N) of each channel of an image (C, H, W), and if asked their derivatives by u and v; those outside
+    are of its border."""
     channels, height, width = image.shape
     u, v = np.clip(u, 0.0, width - 1.01), np.clip(v, 0.0, height - 1.01)
     left, top = u.astype(np.int64), v.astype(np.int64)
     a, b = (u - left).astype(np.float32), (v - top).astype(np.float32)
     at = top * width + left
-    found: list[tuple[Floats, tuple[Floats, Floats] | None]] = []
+    found: list[tuple[Floats, tuple[Floats, ...]]] = []
     for flat in image.reshape(channels, -1):
         corner, right, below, across = flat[at], flat[at + 1], flat[at + width], flat[at + width + 1]
         upper, slant = right - corner, below - corner
         twist = across - below - upper
         down = slant + a * twist
-        found.append((corner + a * upper + b * down, (upper + b * twist, down) if sloped else None))
+        found.append((corner + a * upper + b * down, (upper + b * twist, down) if sloped else ()))
     return found
 
 
-def _of_signal(frame: Frame, signal: int, grey: Floats, slope: Floats | None, turned: Floats, order: int) -> Terms:
+def _of_signal(frame: Frame, signal: int, grey: Floats, slope: Floats, turned: Floats, curved: bool) -> Terms:
     known, told, first, patch = frame.basis[:4], frame.basis[4 + signal], frame.first, frame.patch
     n = np.diff(first, append=len(grey)).astype(np.float64)
     grey = grey - (np.add.reduceat(grey, first) / n).astype(np.float32)[patch]
@@ -230,17 +259,15 @@ def _of_signal(frame: Frame, signal: int, grey: Floats, slope: Floats | None, tu
     shared = np.add.reduceat(told * rest, first)
     total = np.add.reduceat(rest * rest, first).astype(np.float64) + n * NOISE**2
     left = total - np.square(shared, dtype=np.float64)
-    information = 0.5 * n * np.log(total / left)
-    if slope is None:
-        return Terms(information, np.zeros((len(n), 6)), frame.cells, np.zeros((6, 6)))
+    nats = 0.5 * n * np.log(total / left)
     (x, y, z), (dx, dy, dz) = turned, slope
     jacobian = np.stack([dx, dy, dz, y * dz - z * dy, z * dx - x * dz, x * dy - y * dx])
     pull = (rest - told * shared[patch]) * (n / left).astype(np.float32)[patch]
     pull -= rest * (n / total).astype(np.float32)[patch]
     gradient = -np.add.reduceat(jacobian * pull, first, axis=1).T.astype(np.float64)
     weight = n / left - n / total
-    curvature = _curvature(frame, signal, jacobian, weight) if order > 1 else np.zeros((6, 6))
-    return Terms(information, gradient, frame.cells, curvature)
+    curvature = _curvature(frame, signal, jacobian, weight) if curved else np.zeros((6, 6))
+    return Terms(nats, gradient, frame.cells, curvature)
 
 
 def _curvature(frame: Frame, signal: int, jacobian: Floats, weight: Array) -> Array:
