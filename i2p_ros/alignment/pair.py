@@ -15,7 +15,7 @@ from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair
 
 TEMPER = 20.0  # nats that count as one: points are no independent measurements, neighbours share what is wrong
-COARSEST = 320  # px, width of the image that is searched first: on smaller ones a real street shows wrong summits
+COARSEST = 250  # px, about, of the image that is searched first: on smaller ones a real street shows wrong summits
 DRAWN, PROMISING, NEARBY, NEAR = 320, 16, 20, 0.35  # poses that are looked at; near each of the best, so many more
 CLIMBED, STEPS = 10, 4  # how many of all these climb, and how far
 FOLLOWED = 4  # summits that are followed to finer images

@@ -8,7 +8,7 @@ their likelihood has the spread of the pose's true error, which counts of inlier
 
 A network that can look near a pose is first asked where that is (`propose`), then looks near each of the answers, and
 `best_of` these looks says where the camera is: seen from nearby, a wrong pose no longer agrees as well. A closer look,
-near the best of them, has the right pose in the middle and makes it exact.
+near the best of them, has the right pose in the middle and narrows it down.
 """
 
 from __future__ import annotations
