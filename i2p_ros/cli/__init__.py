@@ -20,6 +20,7 @@ from i2p_ros.cli.playing import demo, replay, soak
 from i2p_ros.cli.training import train
 from i2p_ros.cli.writing import export, synth
 from i2p_ros.core.errors import I2PError
+from i2p_ros.core.memory import keep_freed_memory
 
 TERMINATED = 128 + signal.SIGTERM  # exit code, as a shell would say it
 VERBS = (
@@ -57,6 +58,7 @@ def main() -> None:
     SIGTERM ends it as ctrl-c does: with nothing half-written, and without leaving the localizer's process behind.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: its threads must not spin beside others
+    keep_freed_memory()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         app()

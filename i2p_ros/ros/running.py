@@ -14,6 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn, Protocol
 
+from i2p_ros.core.memory import keep_freed_memory
+
 END_S = 1.5  # after this a signal ends the process, whatever it is doing
 
 
@@ -62,6 +64,7 @@ def run(make: Callable[[], Runnable], args: list[str] | None = None) -> NoReturn
     """Exit code: 0 after the end or a signal, 1 after an error, which is said in one line if it is one of ours."""
     signals = _Signals()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: its threads must not spin beside others
+    keep_freed_memory()
     import rclpy
     from rclpy.executors import ExternalShutdownException
     from rclpy.signals import SignalHandlerOptions

@@ -33,7 +33,7 @@ from i2p_ros.runtime.weights import drives_of, load_weights, save_model
 from i2p_ros.training import checkpoint
 from i2p_ros.training.journal import Journal
 from i2p_ros.training.objectives import Learner
-from i2p_ros.training.throughput import Throughput, keep_freed_memory
+from i2p_ros.training.throughput import Throughput
 from i2p_ros.training.validation import RECALL, Validation
 
 try:
@@ -89,7 +89,6 @@ def train(
     `start` and of earlier turns, so that nobody calibrates on them. Raises ModelError when checkpoint or weights are of
     another network, SettingsError when the processes cannot share a step evenly.
     """
-    keep_freed_memory()
     torch.set_num_threads(settings.threads)
     run = _Run(family, data, settings, start)
     earlier = checkpoint.restore(out / "checkpoint", run.parts, run.optimizer)

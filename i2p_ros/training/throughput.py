@@ -1,10 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the time of a run goes, and what saves some of it on a CPU."""
+"""Where the time of a run goes."""
 
 from __future__ import annotations
 
-import ctypes
 import time
 from typing import Any
 
@@ -12,17 +11,6 @@ import torch
 
 STAGES = ("data", "forward", "backward")
 LOOKED_AT = 10  # on a GPU, one step in so many is measured: to know how long a stage took, one must wait for it
-_MALLOPT = {-3: 2_000_000_000, -1: -1, -2: 300_000_000}  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD (never), M_TOP_PAD, bytes
-
-
-def keep_freed_memory() -> None:
-    """Let glibc use freed memory again instead of giving it back: without page faults a step takes a tenth less time.
-
-    Does nothing where the C library is another one.
-    """
-    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
-        for parameter, value in _MALLOPT.items():
-            mallopt(parameter, value)
 
 
 class Throughput:
