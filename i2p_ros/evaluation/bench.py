@@ -273,16 +273,16 @@ def _stages(settings: Settings, model: str, raws: Sequence[Raw], machine: Machin
             "mbyte": 1e-6 * counted[name].byte / len(raws),
             "floor_ms": machine.floor_ms(counted[name].flop, counted[name].byte) / len(raws),
         }
-        for name in (*STAGES, *(name for name in seconds if name not in STAGES))
-        if name in seconds
+        for name in seconds
     ]
 
 
 def _recorded(localizer: Localizer, raws: Sequence[Raw]) -> Mapping[str, Work]:
+    """The work of every stage, also of one that no pair came to."""
     with recording(localizer.runtime.settle) as record:
         for raw in raws:
             localized(localizer, raw)
-    return record.stages
+    return {name: Work() for name in STAGES} | record.stages
 
 
 def _more(localizer: Localizer, settings: Settings, raws: Sequence[Raw], machine: Machine) -> dict[str, Any]:
