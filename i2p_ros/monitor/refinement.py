@@ -54,7 +54,7 @@ def refine(
     """
     prior = np.diag(1.0 / np.repeat([settings.max_m, np.radians(settings.max_deg)], 3) ** 2)
     none, top = np.zeros(6), len(frames[0].levels) - 1
-    few, some, half = (frames[:: -(-len(frames) // most)] for most in (FEW, SOME, -(-len(frames) // 2)))
+    few, some = (frames[:: -(-len(frames) // most)] for most in (FEW, SOME))
 
     def on(level: int, seen: Sequence[Frame]) -> Search:
         return Search(seen, nominal.translation, prior, level)
@@ -65,9 +65,8 @@ def refine(
         reached = on(level, some).best(unlike(climbed), MOST)
     finest = on(0, frames)
     delta = finest.climbed(finest.best(reached)[0], settings.iterations)
-    here, there = finest.terms(delta), float(finest.information(none[None])[0])
-    nats = float(here.information.sum())
-    spread = covariance(here, on(0, half), delta)
+    here, (nats, there) = finest.terms(delta), finest.information(np.array([delta, none])).tolist()
+    spread = covariance(here, on(0, frames[::2]), delta)
     return Drift(stamp, delta, spread, nats, nats - there, len(frames), _evidence(here))
 
 
