@@ -50,8 +50,11 @@ def aligned(pair: Pair, pose: Pose, spread: Array, settings: RefinementSettings)
         return None
     prior = np.asarray(TEMPER * np.linalg.inv(spread), np.float64)
     searches = [Search([frame], np.zeros(3), prior, level) for level in _levels(frame)]
-    drawn = _drawn(searches[0], spread)
-    summits, most = searches[0].best(drawn, CLIMBED), 2 * FOLLOWED
+    rng, root = np.random.default_rng(0), np.linalg.cholesky(spread).T
+    drawn = np.vstack([np.zeros(6), rng.standard_normal((DRAWN, 6)) @ root])
+    promising = searches[0].best(drawn, PROMISING)
+    nearby = np.repeat(promising, NEARBY, axis=0) + NEAR * rng.standard_normal((len(promising) * NEARBY, 6)) @ root
+    summits, most = searches[0].best([*promising, *nearby], CLIMBED), 2 * FOLLOWED
     for search in searches[:-1]:
         summits, most = search.best(unlike(search.climbed(drift, STEPS) for drift in summits), most), FOLLOWED
     finest = searches[-1]
@@ -59,14 +62,6 @@ def aligned(pair: Pair, pose: Pose, spread: Array, settings: RefinementSettings)
     nats = finest.information(np.vstack([best, drawn[:COMPARED]]))
     standout = float((nats[0] - nats[1:].mean()) / max(nats[1:].std(), 1.0))
     return Aligned(Pose.identity().retract(best) @ pose, _covariance(finest, best, summits), standout)
-
-
-def _drawn(search: Search, spread: Array) -> Array:
-    """(K, 6) drifts as likely as the spread says, and more of them where these are worth most."""
-    rng, root = np.random.default_rng(0), np.linalg.cholesky(spread).T
-    first = np.vstack([np.zeros(6), rng.standard_normal((DRAWN, 6)) @ root])
-    promising = np.repeat(search.best(first, PROMISING), NEARBY, axis=0)
-    return np.vstack([first, promising + NEAR * rng.standard_normal(promising.shape) @ root])
 
 
 def _levels(frame: Frame) -> list[int]:

@@ -194,9 +194,11 @@ def information(frame: Frame, translation: Array, drifts: Array, level: int) -> 
 def _information(frame: Frame, turns: Floats, shifts: Floats, level: int) -> Array:
     first, patch = frame.first, frame.patch
     n = np.diff(first, append=len(patch)).astype(np.float64)
-    u, v = _projected(frame, turns @ frame.rays + shifts[:, :, None], level)
+    fx, fy, cx, cy = _lens(frame, level)
+    x, y, _ = _directions(turns @ frame.rays + shifts[:, :, None])
     image = np.ascontiguousarray(frame.levels[level].transpose(1, 2, 0))
-    worked(_FLOP * u.size, _BYTE * u.size)
+    worked(_FLOP * x.size, _BYTE * x.size)
+    u, v = x * fx + cx, y * fy + cy
     values = cv2.remap(image, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # to a 32nd of a pixel
     nats = []
     for signal, value in enumerate(np.ascontiguousarray(np.moveaxis(values, 2, 0))):
@@ -209,45 +211,47 @@ def _information(frame: Frame, turns: Floats, shifts: Floats, level: int) -> Arr
     return np.stack(nats, axis=1)
 
 
-def _projected(frame: Frame, points: Floats, level: int) -> tuple[Floats, Floats]:
-    """Column and row (..., N) of points (..., 3, N) in the image of a level."""
+def _directions(points: Floats) -> tuple[Floats, Floats, Floats]:
+    """x/z, y/z and depth (..., N) of points (..., 3, N)."""
+    depth: Floats = np.maximum(points[..., 2, :], 0.5 * MIN_DEPTH)
+    x: Floats = points[..., 0, :] / depth
+    y: Floats = points[..., 1, :] / depth
+    return x, y, depth
+
+
+def _lens(frame: Frame, level: int) -> Floats:
+    """fx, fy, cx, cy of the image of a level, px."""
     height, width = frame.levels[level].shape[1:]
     camera = frame.camera.resized(width, height)
-    fx, fy, cx, cy = np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float32)
-    depth = np.maximum(points[..., 2, :], 0.5 * MIN_DEPTH)
-    return points[..., 0, :] / depth * fx + cx, points[..., 1, :] / depth * fy + cy
+    return np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float32)
 
 
 def _seen(frame: Frame, turned: Floats, translation: Floats, level: int) -> list[tuple[Floats, Floats]]:
     """Of each signal the value (N,) where the points are seen, and its gradient (3, N) by the points, per m."""
-    image = frame.levels[level]
-    camera = frame.camera.resized(image.shape[2], image.shape[1])
-    fx, fy = np.float32(camera.fx), np.float32(camera.fy)
-    points = turned + translation[:, None]
-    depth = np.maximum(points[2], 0.5 * MIN_DEPTH)
-    x, y = points[:2] / depth
+    fx, fy, cx, cy = _lens(frame, level)
+    x, y, depth = _directions(turned + translation[:, None])
     found: list[tuple[Floats, Floats]] = []
-    for value, (right, low) in _bilinear(image, *_projected(frame, points, level), sloped=True):
+    for value, right, low in _bilinear(frame.levels[level], x * fx + cx, y * fy + cy):
         across, down = right * fx / depth, low * fy / depth
         found.append((value, np.stack([across, down, -(across * x + down * y)])))
     return found
 
 
-def _bilinear(image: Floats, u: Floats, v: Floats, sloped: bool) -> list[tuple[Floats, tuple[Floats, ...]]]:
-    """Values (..., N) of each channel of an image (C, H, W), and if asked their derivatives by u and v; those outside
-    are of its border."""
+def _bilinear(image: Floats, u: Floats, v: Floats) -> list[tuple[Floats, Floats, Floats]]:
+    """Values (N,) of each channel of an image (C, H, W), and their derivatives by u and v; those outside are of its
+    border."""
     channels, height, width = image.shape
     u, v = np.clip(u, 0.0, width - 1.01), np.clip(v, 0.0, height - 1.01)
     left, top = u.astype(np.int64), v.astype(np.int64)
     a, b = (u - left).astype(np.float32), (v - top).astype(np.float32)
     at = top * width + left
-    found: list[tuple[Floats, tuple[Floats, ...]]] = []
+    found: list[tuple[Floats, Floats, Floats]] = []
     for flat in image.reshape(channels, -1):
         corner, right, below, across = flat[at], flat[at + 1], flat[at + width], flat[at + width + 1]
         upper, slant = right - corner, below - corner
         twist = across - below - upper
         down = slant + a * twist
-        found.append((corner + a * upper + b * down, (upper + b * twist, down) if sloped else ()))
+        found.append((corner + a * upper + b * down, upper + b * twist, down))
     return found
 
 

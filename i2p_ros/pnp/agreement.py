@@ -209,8 +209,7 @@ def _located(
     spread = calibration.scaled(found.covariance)
     refuse_weak(spread, settings)
     problem = problem_of(best.matches, camera, settings.threshold_deg)
-    distance, in_front = problem.distances(problem.in_map(pose))
-    inliers = (distance <= problem.gate) & in_front
+    distance, inliers = problem.agreeing(problem.in_map(pose))
     if inliers.sum() < settings.min_inliers:
         agree = f"{inliers.sum()} of {len(inliers)} matches agree within {problem.gate:.1f} px"
         raise NoPoseError(Status.NO_CONSENSUS, f"{agree}; at least {settings.min_inliers} must (pnp.min_inliers)")
@@ -249,8 +248,7 @@ def _hypotheses(prediction: Prediction, camera: Camera, settings: PnpSettings, k
 
 def _support(matches: Correspondences, camera: Camera, settings: PnpSettings, pose: Pose) -> int:
     problem = problem_of(matches, camera, settings.threshold_deg)
-    distance, in_front = problem.distances(problem.in_map(pose))
-    return int(((distance <= problem.gate) & in_front).sum())
+    return int(problem.agreeing(problem.in_map(pose))[1].sum())
 
 
 def _ranked(

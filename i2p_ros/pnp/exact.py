@@ -34,8 +34,7 @@ def made_exact(
     if found is None:
         return estimate
     problem = problem_of(matches, pair.camera, settings.threshold_deg)
-    distance, in_front = problem.distances(problem.in_map(found.pose))
-    inliers = (distance <= problem.gate) & in_front
+    distance, inliers = problem.agreeing(problem.in_map(found.pose))
     if inliers.sum() < settings.min_inliers:
         return estimate
     evidence = replace(evidence, standout=found.standout)

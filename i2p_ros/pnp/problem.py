@@ -53,6 +53,11 @@ class Problem:
         r, depth = residuals(pose, self.uv, self.points, self.focal)
         return np.hypot(r[:, 0], r[:, 1]), depth > MIN_DEPTH
 
+    def agreeing(self, pose: Pose) -> tuple[Array, Mask]:
+        """Distances (M,) of the matches under T_camera_map `pose`, px, and which of them agree with it."""
+        distance, in_front = self.distances(pose)
+        return distance, (distance <= self.gate) & in_front
+
     def in_lidar(self, T_camera_map: Pose) -> Pose:
         """T_camera_lidar."""
         return T_camera_map @ Pose(np.eye(3), -self.origin)

@@ -80,10 +80,10 @@ def rival_support(
     other, _ = _ransac(problem.selected(~near), min(needed, max(tried, MIN_ITERATIONS)), {"min_iterations": 1})
     if other is None or _less_known(other, pose, prior) > INDISTINGUISHABLE:
         return 0.0
-    distance, in_front = problem.distances(other)
+    distance, agree = problem.agreeing(other)
     if np.median(distance[near]) < ELSEWHERE * problem.gate:
         return 0.0
-    return float(((distance <= problem.gate) & in_front).sum() / support)
+    return float(agree.sum() / support)
 
 
 def _allowed(problem: Problem, prior: Factor) -> Problem:
@@ -108,8 +108,7 @@ def _ransac(problem: Problem, iterations: int, options: dict[str, Any]) -> tuple
 
 def _settled(problem: Problem, pose: Pose, prior: Factor) -> Pose:
     """The least-squares pose of the prior and the matches near pose."""
-    distance, in_front = problem.distances(pose)
-    few = problem.selected((distance <= problem.gate) & in_front)
+    few = problem.selected(problem.agreeing(pose)[1])
     sigma = problem.gate / TAKEN_SIGMAS
     factor = prior.beside(few.weights, sigma)
     return refine(pose, few.uv, few.points, few.weights, few.focal, HUBER_SIGMAS * sigma, STEPS, factor)[0]
