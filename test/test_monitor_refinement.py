@@ -87,10 +87,10 @@ def test_a_blank_image_says_nothing(shade: int) -> None:
 def test_a_cloud_without_intensity_still_has_jumps_of_range() -> None:
     drift = np.radians(0.5) * np.eye(6)[4]
     for seed in (1, 2, 3):
-        samples = drive(seed, 6)
+        samples = drive(seed, 10)
         bare = tuple(replace(s, pair=replace(s.pair, cloud=PointCloud(s.pair.cloud.xyz))) for s in samples)
         (answer, error), (full, _) = found(bare, drift), found(samples, drift)
-        assert abs(error[4]) < 0.5 * drift[4]
+        assert abs(error[4]) < np.radians(0.2)
         assert np.trace(answer.covariance) > np.trace(full.covariance)
 
 
