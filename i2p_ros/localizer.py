@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from i2p_ros.alignment.signal import View, view_of
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, one_line
@@ -20,7 +21,8 @@ from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
 from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.networks.folding import folded
-from i2p_ros.networks.vp2p import VP2P, Scene, VP2PNetwork, both_ways, mirrored
+from i2p_ros.networks.likeness import look_of
+from i2p_ros.networks.vp2p import VP2P, Scene, VP2PNetwork, both_ways, mirrored, resized
 from i2p_ros.pnp import Calibration, Look, NoPoseError, best_of, made_exact, propose
 from i2p_ros.runtime.choosing import runtime_for
 from i2p_ros.runtime.export import build_engines, write_onnx
@@ -57,7 +59,16 @@ class Localizer:
         """The estimate after the pair itself, and not the network, has had the last word."""
         s = self.settings
         with stage("align"):
-            return made_exact(estimate, pair, s.pnp, s.refinement, self.calibration)
+            return made_exact(estimate, pair, self._view(pair), s.pnp, s.refinement, self.calibration)
+
+    def _view(self, pair: Pair) -> View:
+        """The image of a pair as a lidar would see it."""
+        image, camera = resized(pair, self.family.settings.likeness_width)
+        with device_errors():
+            signals = self.runtime.likeness(look_of(image))
+        if not np.isfinite(signals.sum(dtype=np.float64)):
+            raise FloatingPointError("the network's view of the image is not finite")
+        return view_of(camera, signals)
 
     def located(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
         """As `localize_pair`, not made exact: what the network alone says."""

@@ -5,12 +5,13 @@
 from dataclasses import replace
 from functools import cache
 
+import cv2
 import numpy as np
 import pytest
 
 from i2p_ros.alignment.pair import Aligned, aligned
 from i2p_ros.alignment.search import Search, unlike
-from i2p_ros.alignment.signal import compared, information, observed
+from i2p_ros.alignment.signal import compared, information, observed, view_of
 from i2p_ros.core.config import RefinementSettings, SyntheticSettings
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair, PointCloud
@@ -82,6 +83,26 @@ def test_a_cloud_that_tells_nothing_aligns_nothing() -> None:
     assert aligned(replace(pair, cloud=behind), Pose.identity(), SPREAD, SETTINGS) is None
 
 
+def test_ranges_and_heights_align_too_where_a_view_tells_them() -> None:
+    """A cloud without intensity, in no order, and an image of the world's inverse ranges."""
+    pair, true = place(4)
+    rng = np.random.default_rng(0)
+    xyz = true.apply(rng.permutation(pair.cloud.xyz))
+    camera = pair.camera
+    (u, v), z = camera.project(xyz)[0].T, xyz[:, 2]
+    seen = (z > 1.0) & (u >= 0) & (u < camera.width - 1) & (v >= 0) & (v < camera.height - 1)
+    inverse = np.zeros((camera.height, camera.width), np.float32)
+    np.maximum.at(inverse, (np.round(v[seen]).astype(int), np.round(u[seen]).astype(int)), 1.0 / z[seen])
+    filled = cv2.dilate(inverse, np.ones((5, 5)))
+    view = view_of(camera, np.stack([0 * filled, 0 * filled, 1000.0 * filled, 0 * filled]))
+    bare = replace(pair, cloud=PointCloud(true.inverse().apply(xyz).astype(np.float32)))
+    found = aligned(bare, moved(true, off(4)), SPREAD, SETTINGS, view)
+    assert found is not None
+    left = Pose.identity().local(true @ found.pose.inverse())
+    for part in (slice(0, 3), slice(3, 6)):
+        assert np.linalg.norm(left[part]) < 0.5 * np.linalg.norm(off(4)[part])
+
+
 def test_an_image_that_shows_nothing_leaves_pose_and_spread() -> None:
     pair, true = place(1)
     found = aligned(replace(pair, image=np.full_like(pair.image, 99)), true, SPREAD, SETTINGS)
@@ -94,7 +115,7 @@ def test_information_of_many_drifts_is_that_of_each() -> None:
     pair, true = place(2)
     frame = observed(pair, true, SETTINGS)
     drifts = 0.1 * np.array([off(k) for k in range(5)])
-    for level in range(len(frame.levels)):
+    for level in range(len(frame.view.levels)):
         many = information(frame, true.translation, drifts, level)
         for drift, both in zip(drifts, many, strict=True):
             nats = compared(frame, true.translation, drift, level).information

@@ -16,7 +16,7 @@ from test_networks_vp2p import TINY, pair, street
 
 import i2p_ros as i2p
 from i2p_ros import cli
-from i2p_ros.core.config import Settings
+from i2p_ros.core.config import Settings, SyntheticSettings
 from i2p_ros.core.consistency import LiveConsistency
 from i2p_ros.core.errors import DeviceError, MissingPackageError, ModelError
 from i2p_ros.core.geometry import Pose
@@ -24,6 +24,7 @@ from i2p_ros.core.types import Pair, PoseEstimate, Prior, Status
 from i2p_ros.localizer import Localizer
 from i2p_ros.runtime.torch_runtime import Arrays, TorchRuntime, choose_device
 from i2p_ros.runtime.weights import find_model, save_model
+from i2p_ros.sources.synthetic import SyntheticSource
 
 
 class Failing(TorchRuntime):
@@ -80,6 +81,27 @@ def test_row_46_a_lost_gpu_is_no_answer_but_an_error_that_ends_the_process() -> 
     assert "\n" not in str(caught.value)
     with pytest.raises(RuntimeError, match="shapes"):  # a fault of ours is not taken for one of the device
         answer(Failing(RuntimeError("shapes do not match")), pair(cloud=street()))
+
+
+@pytest.mark.parametrize(
+    ("said", "status"), [(np.full((4, 80, 256), np.nan, np.float32), Status.NONFINITE), (FULL, Status.NOT_PROCESSED)]
+)
+def test_an_image_that_is_not_seen_as_a_lidar_would_gives_no_pose(
+    said: Any, status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample, localizer = SyntheticSource(SyntheticSettings(), 3, 1)[0], i2p.load("vp2p-small")
+    assert sample.T_camera_lidar
+    sure = Prior(sample.T_camera_lidar, np.diag(np.repeat([0.1, 0.02], 3) ** 2))
+    assert localizer.localize_pair(sample.pair, sure).evidence, "there is a pose to be made exact"
+
+    def likeness(look: np.ndarray) -> np.ndarray:
+        if isinstance(said, Exception):
+            raise said
+        return np.asarray(said)
+
+    monkeypatch.setattr(localizer.runtime, "likeness", likeness)
+    estimate = localizer.localize_pair(sample.pair, sure)
+    assert estimate.status is status and estimate.pose is None and estimate.reason
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ from i2p_ros.networks.vp2p import (
 TINY = VP2PSettings(
     image_width=64, max_points=256, stem=8, image_stages=[8, 8, 8, 8], image_blocks=[1, 1, 1, 1],
     image_decoder=[8, 8, 8], voxel_encoder=[8, 8, 8], voxel_decoder=[8, 8], centres=[64, 16], point_channels=[8, 16],
-    descriptor=16,
+    descriptor=16, likeness_width=64, likeness=[8, 8, 8, 8],
 )  # fmt: skip
 
 

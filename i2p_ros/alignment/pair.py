@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from i2p_ros.alignment.search import Search, unlike
-from i2p_ros.alignment.signal import Frame, observed
+from i2p_ros.alignment.signal import Frame, View, observed
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair
@@ -36,7 +36,9 @@ class Aligned:
     standout: float
 
 
-def aligned(pair: Pair, pose: Pose, spread: Array, settings: RefinementSettings) -> Aligned | None:
+def aligned(
+    pair: Pair, pose: Pose, spread: Array, settings: RefinementSettings, view: View | None = None
+) -> Aligned | None:
     """The pose near T_camera_lidar `pose`, whose delta about the camera has the covariance `spread` (6, 6), at which
     image and cloud say most of each other; None where they say nothing, as without intensity and order of the scan.
 
@@ -45,8 +47,8 @@ def aligned(pair: Pair, pose: Pose, spread: Array, settings: RefinementSettings)
     covariance is about the pose and of all summits that were found, each as likely as it is high (Laplace's
     approximation): where several explain the image about as well, it holds them all.
     """
-    frame = observed(replace(pair, cloud=pair.cloud.transformed(pose)), Pose.identity(), settings)
-    if not frame.basis[4:].any():
+    frame = observed(replace(pair, cloud=pair.cloud.transformed(pose)), Pose.identity(), settings, view)
+    if frame.silent:
         return None
     prior = np.asarray(TEMPER * np.linalg.inv(spread), np.float64)
     searches = [Search([frame], np.zeros(3), prior, level) for level in _levels(frame)]
@@ -66,7 +68,7 @@ def aligned(pair: Pair, pose: Pose, spread: Array, settings: RefinementSettings)
 
 def _levels(frame: Frame) -> list[int]:
     """Of its images, those that are searched, the finest last."""
-    wide = [level for level, image in enumerate(frame.levels) if image.shape[2] >= COARSEST]
+    wide = [level for level, image in enumerate(frame.view.levels) if image.shape[2] >= COARSEST]
     return wide[::-1] or [0]
 
 

@@ -27,9 +27,9 @@ class Search:
     prior: Array
     level: int
 
-    def terms(self, drift: Array, curved: bool = True) -> Terms:
+    def terms(self, drift: Array) -> Terms:
         """Of all frames; see `compared`."""
-        return Terms.joined([compared(frame, self.translation, drift, self.level, curved) for frame in self.frames])
+        return Terms.joined([compared(frame, self.translation, drift, self.level) for frame in self.frames])
 
     def information(self, drifts: Array) -> Array:
         """(K,) nats of all frames."""

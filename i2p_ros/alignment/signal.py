@@ -1,19 +1,21 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What images and clouds say of each other: the raw signal of a drift, without any training.
+"""What images and clouds say of each other: the signal of a drift.
 
-Two properties of points are each compared with one of the image where the points are seen: the lidar's intensity with
-grey values, and whether a point lies at a jump of range with the strength of the image's edges. Points that fall into
-one cell of the image make a patch. In each patch position and inverse range, to which both sides are related anyhow,
-are regressed out of both. With rho the correlation of what is left, -n/2 log(1 - rho^2) is the mutual information
-(nats) of n Gaussian pairs (Cover and Thomas 2006, eq. 8.56). Its sum over patches is largest where the points are seen
-by the true camera.
+Properties of points are each compared with one channel of an image where the points are seen: the lidar's intensity
+with grey values, and whether a point lies at a jump of range with the strength of edges, which takes no training; or
+these, inverse range and height with what a network makes of the image for them. Points that fall into one cell of the
+image make a patch. In each patch position and, for the first two, inverse range, to which both sides are related
+anyhow, are regressed out of both. With rho the correlation of what is left, -n/2 log(1 - rho^2) is the mutual
+information (nats) of n Gaussian pairs (Cover and Thomas 2006, eq. 8.56). Its sum over patches is largest where the
+points are seen by the true camera.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -24,7 +26,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Array, Pose, so3_exp, so3_exp_many
 from i2p_ros.core.stages import worked
-from i2p_ros.core.types import Pair, PointCloud
+from i2p_ros.core.types import Image, Pair, PointCloud
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -38,10 +40,25 @@ JUMP = 0.003  # 1/m, of inverse range, between neighbours in the cloud
 APART = 0.012  # rad, between neighbours at most: else they are of different turns of the lidar
 ROW = 4096  # cells are numbered by row * ROW + column
 MIN_DEPTH = 1.0  # m, of points that are compared
-AT_ONCE = 16  # drifts: what is kept of them fits into a cache
-_FLOP, _BYTE = 80, 40  # of a point at a drift: turned, projected, blended from four pixels and regressed, twice
-_FLOP_SLOPED, _BYTE_SLOPED = 400, 120  # with gradient and curvature, that of five rows of the basis
+AT_ONCE = 32  # drifts: what is kept of them fits into a cache
+_FLOP_SEEN, _FLOP_BLENDED = 24, 23  # of a point at a drift, turned and projected; and of each signal there, regressed
+SIGNALS = ((4, 4), (5, 4), (3, 3), (6, 3))  # row of the basis that is compared, and how many of the first are regressed
+TALL = 2.0  # m, above and below the lidar: beyond, heights differ less and less
 DEPENDENT = 1e-6  # share of a column's energy below which the others explain it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """What a camera without a lens sees: `levels`, images (C, H, W) of mean zero, the finest first and each half as
+    wide as the one before. Their channels are what the first C of SIGNALS are compared with."""
+
+    camera: Camera
+    levels: tuple[Floats, ...]
+
+    @staticmethod
+    def of(camera: Camera, levels: Sequence[Floats]) -> View:
+        """From images of any mean."""
+        return View(camera, tuple(level - level.mean(axis=(1, 2), keepdims=True) for level in levels))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,35 +66,60 @@ class Frame:
     """A pair as seen from about a nominal calibration.
 
     `rays` (3, N) are the points in the camera's axes, but from the lidar's origin; those of a patch follow each other,
-    beginning at `first` (P,), and are of the cell `cells` (P,) of the image; `patch` (N,) counts them. `basis` (6, N)
-    has orthonormal rows within each patch: what is regressed out (1, u, v, inverse range), and then, each without
-    regard to the other, the intensity and the jumps of range. `levels` are images (2, H, W), finest first: grey
-    values, and strength of edges.
+    beginning at `first` (P,), and are of the cell `cells` (P,) of the image; `patch` (N,) counts them. `basis` (7, N)
+    has rows of length 1 within each patch, each orthogonal to those that SIGNALS say: 1, u, v, inverse range, and then
+    intensity, jumps of range and height.
     """
 
-    camera: Camera
+    view: View
     rays: Floats
     basis: Floats
     first: Ints
     patch: Ints
     cells: Ints
-    levels: tuple[Floats, ...]
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is nothing to compare: too few points, or none of the properties that the view is made for."""
+        return not any(self.basis[row].any() for row, _ in SIGNALS[: len(self.view.levels[0])])
+
+    @property
+    def counts(self) -> Array:
+        """(P,) points of each patch."""
+        return np.diff(self.first, append=len(self.patch)).astype(np.float64)
+
+    def pixels(self, drifts: Array) -> tuple[Floats, Floats]:
+        """u, v (N, K) of the points in the finest image at each of K drifts (K, 6)."""
+        return _pixels(self, so3_exp_many(drifts[:, 3:]).astype(np.float32), drifts[:, :3].astype(np.float32), 0)
 
 
-def observed(pair: Pair, nominal: Pose, settings: RefinementSettings) -> Frame:
-    """The frame of a pair. A cloud without intensity, or without the order of its scan, lacks one of the signals."""
+def plain_view(pair: Pair, settings: RefinementSettings) -> View:
+    """Grey values and the strength of edges, of each level by itself, of an image without its lens."""
     image, camera = pair.camera.undistort(pair.image)
     if camera.width > settings.width:
-        height = round(camera.height * settings.width / camera.width)
-        camera = camera.resized(settings.width, height)
-        image = np.asarray(cv2.resize(image, (settings.width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        camera = camera.resized(settings.width, round(camera.height * settings.width / camera.width))
+        image = np.asarray(cv2.resize(image, (camera.width, camera.height), interpolation=cv2.INTER_AREA), np.uint8)
+    return View.of(camera, [plain_signals(level) for level in _halved(grey(image))])
+
+
+def view_of(camera: Camera, finest: Floats) -> View:
+    """From signals (C, H, W) that something else made of the image, as a network."""
+    levels = _halved(np.ascontiguousarray(finest.transpose(1, 2, 0)))
+    return View.of(camera, [np.ascontiguousarray(level.transpose(2, 0, 1)) for level in levels])
+
+
+def observed(pair: Pair, nominal: Pose, settings: RefinementSettings, view: View | None = None) -> Frame:
+    """The frame of a pair, of its plain view unless another is given. A cloud without intensity, or without the order
+    of its scan, lacks one of the signals."""
+    view = view or plain_view(pair, settings)
+    camera = view.camera
     cloud, rays, pixels = _in_view(pair.cloud.finite(), nominal, camera, settings)
     index, first, cells = _patches(pixels, camera.width / settings.columns, settings)
     intensity = np.zeros(len(rays), np.float32) if cloud.intensity is None else np.clip(cloud.intensity, 0.0, 1.0)
-    told = np.stack([np.sqrt(intensity), _jumps(rays)])[:, index]
+    told = np.stack([np.sqrt(intensity), _jumps(rays), np.tanh(-rays[:, 1] / TALL)])[:, index]
     patch = np.repeat(np.arange(len(first)), np.diff(first, append=len(index)))
     rays = np.ascontiguousarray(rays[index].T)
-    return Frame(camera, rays, _basis(pixels[index].T, rays, told, first, patch), first, patch, cells, _pyramid(image))
+    return Frame(view, rays, _basis(pixels[index].T, rays, told, first, patch), first, patch, cells)
 
 
 def _in_view(
@@ -117,13 +159,16 @@ def _patches(pixels: Array, cell: float, settings: RefinementSettings) -> tuple[
 
 
 def _basis(pixels: Array, rays: Floats, told: Floats, first: Ints, patch: Ints) -> Floats:
-    """(6, N) by Gram and Schmidt within each patch, twice for accuracy; a row that the others explain is zero."""
+    """(7, N) by Gram and Schmidt within each patch, twice for accuracy; a row that the others explain is zero."""
     if not len(first):
-        return np.zeros((6, 0), np.float32)
+        return np.zeros((7, 0), np.float32)
     known: list[Array] = []
     for row in (np.ones(len(patch)), *pixels, 1.0 / np.linalg.norm(rays, axis=0)):
         known.append(_orthonormal(row, known, first, patch))
-    return np.stack([*known, *(_orthonormal(row, known, first, patch) for row in told)]).astype(np.float32)
+    others = {row: n for row, n in SIGNALS if row >= len(known)}
+    return np.stack(
+        [*known, *(_orthonormal(one, known[: others[k]], first, patch) for k, one in enumerate(told, len(known)))]
+    ).astype(np.float32)
 
 
 def _orthonormal(row: Any, known: Sequence[Array], first: Ints, patch: Ints) -> Array:
@@ -137,16 +182,26 @@ def _orthonormal(row: Any, known: Sequence[Array], first: Ints, patch: Ints) -> 
     return np.asarray(rest * scale[patch])
 
 
-def _pyramid(image: NDArray[np.uint8]) -> tuple[Floats, ...]:
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    levels = []
-    for _ in range(1 + max(0, round(np.log2(grey.shape[1] / COARSEST)))):
-        smooth = cv2.GaussianBlur(grey, (0, 0), BLUR)
-        strength = np.hypot(np.gradient(smooth, axis=1), np.gradient(smooth, axis=0))
-        edges = cv2.GaussianBlur(EDGE_SCALE * np.minimum(strength, STEEP), (0, 0), BLUR)
-        levels.append(np.stack([smooth, edges], dtype=np.float32))
-        grey = np.asarray(cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
-    return tuple(levels)
+def grey(image: Image) -> Floats:
+    """(H, W) grey levels."""
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)
+
+
+def _halved(image: Floats) -> list[Floats]:
+    """It, and smaller and smaller ones."""
+    levels = [image]
+    for _ in range(max(0, round(np.log2(image.shape[1] / COARSEST)))):
+        image = np.asarray(cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.float32)
+        levels.append(image)
+    return levels
+
+
+def plain_signals(image: Floats) -> Floats:
+    """(2, H, W) of a grey image (H, W): grey values, and strength of edges as large as those."""
+    smooth = cv2.GaussianBlur(image, (0, 0), BLUR)
+    strength = np.hypot(np.gradient(smooth, axis=1), np.gradient(smooth, axis=0))
+    edges = cv2.GaussianBlur(EDGE_SCALE * np.minimum(strength, STEEP), (0, 0), BLUR)
+    return np.stack([smooth, edges], dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,21 +225,22 @@ class Terms:
         )
 
 
-def compared(frame: Frame, translation: Array, drift: Array, level: int, curved: bool = True) -> Terms:
-    """Terms of the drift (6,), of `Pose.retract`, from a nominal calibration with this translation; their curvature is
-    zero unless `curved`."""
+def compared(frame: Frame, translation: Array, drift: Array, level: int) -> Terms:
+    """Terms of the drift (6,), of `Pose.retract`, from a nominal calibration with this translation."""
     if not len(frame.first):
         return Terms(np.zeros(0), np.zeros((0, 6)), frame.cells, np.zeros((6, 6)))
     turned = so3_exp(drift[3:]).astype(np.float32) @ frame.rays
     seen = _seen(frame, turned, (translation + drift[:3]).astype(np.float32), level)
-    worked(_FLOP_SLOPED * frame.rays.shape[1], _BYTE_SLOPED * frame.rays.shape[1])
-    return Terms.joined([_of_signal(frame, k, *one, turned, curved) for k, one in enumerate(seen)])
+    rows = np.concatenate([frame.basis, *seen])
+    worked(len(rows) * rows.size, rows.nbytes)
+    products = _by_patch(frame, rows, rows.T)
+    return Terms.joined([_of_signal(frame, k, products) for k in range(len(seen))])
 
 
 def information(frame: Frame, translation: Array, drifts: Array, level: int) -> Array:
-    """(K, 2) nats of each signal at each of K drifts, as `compared` tells them of one, in a fraction of the time."""
+    """(K, C) nats of each signal at each of K drifts, as `compared` tells them of one, in a fraction of the time."""
     if not len(frame.first):
-        return np.zeros((len(drifts), 2))
+        return np.zeros((len(drifts), len(frame.view.levels[level])))
     turns = so3_exp_many(drifts[:, 3:]).astype(np.float32)
     shifts = (translation + drifts[:, :3]).astype(np.float32)
     parts = range(0, len(drifts), AT_ONCE)
@@ -192,48 +248,68 @@ def information(frame: Frame, translation: Array, drifts: Array, level: int) -> 
 
 
 def _information(frame: Frame, turns: Floats, shifts: Floats, level: int) -> Array:
-    first, patch = frame.first, frame.patch
-    n = np.diff(first, append=len(patch)).astype(np.float64)
-    fx, fy, cx, cy = _lens(frame, level)
-    x, y, _ = _directions(turns @ frame.rays + shifts[:, :, None])
-    image = np.ascontiguousarray(frame.levels[level].transpose(1, 2, 0))
-    worked(_FLOP * x.size, _BYTE * x.size)
-    u, v = x * fx + cx, y * fy + cy
-    values = cv2.remap(image, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # to a 32nd of a pixel
+    image = np.ascontiguousarray(frame.view.levels[level].transpose(1, 2, 0))
+    u, v = _pixels(frame, turns, shifts, level)
+    seen = cv2.remap(image, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # to a 32nd of a pixel
+    worked(_FLOP_SEEN * u.size + _FLOP_BLENDED * seen.size, 4 * (2 * u.size + seen.size))
+    told = _by_patch(frame, frame.basis, seen.reshape(len(u), -1))
+    told = np.square(told, dtype=np.float64).reshape(len(frame.first), -1, *seen.shape[1:])  # (P, 7, K, C)
+    regressed = np.cumsum(told, axis=1)
+    ones = np.ones((1, len(u)), np.float32)
+    energy = _by_patch(frame, ones, np.square(seen).reshape(len(u), -1)).reshape(-1, *seen.shape[1:])  # (P, K, C)
+    n = frame.counts[:, None]
     nats = []
-    for signal, value in enumerate(np.ascontiguousarray(np.moveaxis(values, 2, 0))):
-        grey = value - (np.add.reduceat(value, first, axis=1) / n).astype(np.float32)[:, patch]
-        known = sum(np.square(np.add.reduceat(row * grey, first, axis=1), dtype=np.float64) for row in frame.basis[1:4])
-        shared = np.add.reduceat(frame.basis[4 + signal] * grey, first, axis=1)
-        total = np.maximum(np.add.reduceat(grey * grey, first, axis=1) - known, 0.0) + n * NOISE**2
-        left = np.maximum(total - np.square(shared, dtype=np.float64), n * NOISE**2)
-        nats.append(0.5 * np.log(total / left) @ n)
+    for signal, (row, rows) in enumerate(SIGNALS[: seen.shape[2]]):
+        rest = energy[..., signal] - regressed[:, rows - 1, :, signal]
+        total, left = _rest(rest, told[:, row, :, signal], n)
+        nats.append(0.5 * frame.counts @ np.log(total / left))
     return np.stack(nats, axis=1)
 
 
+def _rest(rest: Any, shared: Any, n: Array) -> tuple[Array, Array]:
+    """The energy of what is seen that is not regressed, and the part of it that what is told does not explain; with
+    noise."""
+    total = np.maximum(rest, 0.0) + n * NOISE**2
+    return total, np.maximum(total - shared, n * NOISE**2)
+
+
+def _by_patch(frame: Frame, left: Floats, right: Any) -> Floats:
+    """(P, R, M) products of left (R, N) and right (N, M), of the points of each patch."""
+    ends = [*frame.first, len(frame.patch)]
+    return np.stack([left[:, a:b] @ right[a:b] for a, b in pairwise(ends)])
+
+
+def _pixels(frame: Frame, turns: Floats, shifts: Floats, level: int) -> tuple[Floats, Floats]:
+    """u, v (N, K)."""
+    fx, fy, cx, cy = _lens(frame, level)
+    turned = (frame.rays.T @ turns.transpose(1, 0, 2).reshape(-1, 3).T).reshape(-1, 3, len(turns))
+    x, y, _ = _directions(np.moveaxis(turned + shifts.T, 1, 0))
+    return x * fx + cx, y * fy + cy
+
+
 def _directions(points: Floats) -> tuple[Floats, Floats, Floats]:
-    """x/z, y/z and depth (..., N) of points (..., 3, N)."""
-    depth: Floats = np.maximum(points[..., 2, :], 0.5 * MIN_DEPTH)
-    x: Floats = points[..., 0, :] / depth
-    y: Floats = points[..., 1, :] / depth
-    return x, y, depth
+    """x/z, y/z and depth of points (3, ...)."""
+    depth: Floats = np.maximum(points[2], 0.5 * MIN_DEPTH)
+    return points[0] / depth, points[1] / depth, depth
 
 
 def _lens(frame: Frame, level: int) -> Floats:
     """fx, fy, cx, cy of the image of a level, px."""
-    height, width = frame.levels[level].shape[1:]
-    camera = frame.camera.resized(width, height)
+    height, width = frame.view.levels[level].shape[1:]
+    camera = frame.view.camera.resized(width, height)
     return np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float32)
 
 
-def _seen(frame: Frame, turned: Floats, translation: Floats, level: int) -> list[tuple[Floats, Floats]]:
-    """Of each signal the value (N,) where the points are seen, and its gradient (3, N) by the points, per m."""
+def _seen(frame: Frame, turned: Floats, translation: Floats, level: int) -> list[Floats]:
+    """Of each signal (7, N): the value where the points are seen, and its derivatives by the drift."""
     fx, fy, cx, cy = _lens(frame, level)
     x, y, depth = _directions(turned + translation[:, None])
-    found: list[tuple[Floats, Floats]] = []
-    for value, right, low in _bilinear(frame.levels[level], x * fx + cx, y * fy + cy):
-        across, down = right * fx / depth, low * fy / depth
-        found.append((value, np.stack([across, down, -(across * x + down * y)])))
+    found: list[Floats] = []
+    for value, right, low in _bilinear(frame.view.levels[level], x * fx + cx, y * fy + cy):
+        dx, dy = right * fx / depth, low * fy / depth
+        dz = -(dx * x + dy * y)
+        a, b, c = turned
+        found.append(np.stack([value, dx, dy, dz, b * dz - c * dy, c * dx - a * dz, a * dy - b * dx]))
     return found
 
 
@@ -255,29 +331,16 @@ def _bilinear(image: Floats, u: Floats, v: Floats) -> list[tuple[Floats, Floats,
     return found
 
 
-def _of_signal(frame: Frame, signal: int, grey: Floats, slope: Floats, turned: Floats, curved: bool) -> Terms:
-    known, told, first, patch = frame.basis[:4], frame.basis[4 + signal], frame.first, frame.patch
-    n = np.diff(first, append=len(grey)).astype(np.float64)
-    grey = grey - (np.add.reduceat(grey, first) / n).astype(np.float32)[patch]
-    rest = grey - np.einsum("kn,kn->n", known, np.add.reduceat(known * grey, first, axis=1)[:, patch])
-    shared = np.add.reduceat(told * rest, first)
-    total = np.add.reduceat(rest * rest, first).astype(np.float64) + n * NOISE**2
-    left = total - np.square(shared, dtype=np.float64)
+def _of_signal(frame: Frame, signal: int, products: Floats) -> Terms:
+    """From the products, in each patch, of the rows of the basis and the seven of each signal."""
+    (row, rows), basis, n = SIGNALS[signal], len(frame.basis), frame.counts
+    own = slice(basis + 7 * signal, basis + 7 * signal + 7)
+    known, told = products[:, :rows, own].astype(np.float64), products[:, row, own].astype(np.float64)
+    rest = products[:, own, own] - known.transpose(0, 2, 1) @ known
+    total, left = _rest(rest[:, 0, 0], told[:, 0] ** 2, n)
     nats = 0.5 * n * np.log(total / left)
-    (x, y, z), (dx, dy, dz) = turned, slope
-    jacobian = np.stack([dx, dy, dz, y * dz - z * dy, z * dx - x * dz, x * dy - y * dx])
-    pull = (rest - told * shared[patch]) * (n / left).astype(np.float32)[patch]
-    pull -= rest * (n / total).astype(np.float32)[patch]
-    gradient = -np.add.reduceat(jacobian * pull, first, axis=1).T.astype(np.float64)
-    weight = n / left - n / total
-    curvature = _curvature(frame, signal, jacobian, weight) if curved else np.zeros((6, 6))
+    slope, shared = rest[:, 0, 1:], told[:, :1] * told[:, 1:]
+    gradient = (n / total)[:, None] * slope - (n / left)[:, None] * (slope - shared)
+    unexplained = rest[:, 1:, 1:] - told[:, 1:, None] * told[:, None, 1:]
+    curvature = np.tensordot(n / left - n / total, unexplained, axes=1)
     return Terms(nats, gradient, frame.cells, curvature)
-
-
-def _curvature(frame: Frame, signal: int, jacobian: Floats, weight: Array) -> Array:
-    """(6, 6) sum of weight J J^T over patches, of the part of J (6, N) that the basis does not explain."""
-    basis = np.take(frame.basis, [0, 1, 2, 3, 4 + signal], axis=0)
-    explained = np.add.reduceat(basis[:, None] * jacobian, frame.first, axis=2)  # (5, 6, P)
-    tall: Any = (explained * np.sqrt(weight)).astype(np.float64).transpose(1, 0, 2).reshape(6, -1)
-    scaled = (jacobian * np.sqrt(weight).astype(np.float32)[frame.patch]).astype(np.float64)
-    return np.asarray(scaled @ scaled.T - tall @ tall.T)

@@ -58,7 +58,7 @@ def train(
         _tell_overfit(done, fixed.pairs)
         return
     mixed = mixture(settings, out / "cache", seed, worlds, kitti, listed(drives), kitti_share)
-    data = TrainingSet(family, mixed.sources, s.protocols, seed, s.samples)
+    data = TrainingSet(family, mixed.sources, s.protocols, seed, s.samples, s.parts)
     about |= {"data": mixed.describe(), "drives": list(mixed.drives)}
     validation = unseen(settings, out / "cache")
     with progress("training", s.samples) as step:

@@ -247,6 +247,9 @@ class WatchSettings(_Group):
 class TrainingSettings(_Group):
     """The training loop."""
 
+    parts: Literal["all", "matching", "alignment"] = Field(
+        "all", description="what learns: what finds a pose, what makes it exact, or both; the other part stays as it is"
+    )
     batch: int = Field(8, ge=1, description="samples of a step, of all processes together")
     micro_batch: int = Field(
         4, ge=1, description="samples that go through the network at once, and that batch norm averages over"

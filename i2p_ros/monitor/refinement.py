@@ -53,7 +53,7 @@ def refine(
     finer level also from where it came before. It goes on from where the finest images say most of each other.
     """
     prior = np.diag(1.0 / np.repeat([settings.max_m, np.radians(settings.max_deg)], 3) ** 2)
-    none, top = np.zeros(6), len(frames[0].levels) - 1
+    none, top = np.zeros(6), len(frames[0].view.levels) - 1
     few, some = (frames[:: -(-len(frames) // most)] for most in (FEW, SOME))
 
     def on(level: int, seen: Sequence[Frame]) -> Search:
@@ -94,8 +94,7 @@ def covariance(now: Terms, some: Search, delta: Array) -> Array:
     values, vectors = np.linalg.eigh(now.curvature + prior)
     steps = vectors * np.sqrt(2.0 * FALL / values)  # columns, each of which should cost FALL nats of all frames
     slopes = [
-        some.terms(delta - step, curved=False).gradient.sum(axis=0)
-        - some.terms(delta + step, curved=False).gradient.sum(axis=0)
+        some.terms(delta - step).gradient.sum(axis=0) - some.terms(delta + step).gradient.sum(axis=0)
         for step in steps.T
     ]
     seen = steps.T @ (0.5 * np.transpose(slopes) + prior @ steps)

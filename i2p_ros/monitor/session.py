@@ -67,7 +67,7 @@ class Monitor:
         if not self.wants(pair.stamp) or self._shown_before(pair):
             return None
         frame = observed(pair, self.nominal, self.settings.refinement)
-        if self._frames and len(frame.levels) != len(self._frames[0].levels):
+        if self._frames and len(frame.view.levels) != len(self._frames[0].view.levels):
             self._clear()  # the camera has changed its size: images of a window are compared at the same scales
         self._look_at(pair)
         self._frames.append(frame)

@@ -29,12 +29,13 @@ from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.stages import stage, worked
-from i2p_ros.core.types import Agreement, Correspondences, Pair, PointCloud, Prediction
+from i2p_ros.core.types import Agreement, Correspondences, Image, Pair, PointCloud, Prediction
 from i2p_ros.networks.blocks.attention import Exchange
 from i2p_ros.networks.blocks.image import ImageUNet
 from i2p_ros.networks.blocks.point import PointNet
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
 from i2p_ros.networks.both import Both, in_turn
+from i2p_ros.networks.likeness import Likeness
 from i2p_ros.networks.matching import Grid, coarse, mutual, peaks, product
 
 POINT_FEATURES = 8  # x, y and height over the ground (scaled), intensity, one; and those of a guess
@@ -77,6 +78,8 @@ class VP2PSettings(BaseModel):
     centres: list[int] = [256, 64]
     point_channels: list[int] = [48, 96]
     neighbours: int = 12
+    likeness_width: int = 512
+    likeness: list[int] = [16, 32, 48, 64]
 
 
 SIZES: dict[str, VP2PSettings] = {
@@ -106,17 +109,21 @@ def network_camera(camera: Camera, width: int) -> Camera:
     return camera.undistorted.resized(width, min(height, 2 * width))
 
 
+def resized(pair: Pair, width: int) -> tuple[Image, Camera]:
+    """The image of a pair without its lens, in the size of `network_camera`, and that camera."""
+    image, _ = pair.camera.undistort(pair.image)
+    camera = network_camera(pair.camera, width)
+    how = cv2.INTER_AREA if camera.width < image.shape[1] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (camera.width, camera.height), interpolation=how), np.uint8), camera
+
+
 def network_image(pair: Pair, width: int) -> NDArray[np.float32]:
     """(5, h, w): colours with the image's own mean 0 and deviation 1, and the viewing direction of each pixel.
 
     Raises InputError for an image without contrast.
     """
-    image, _ = pair.camera.undistort(pair.image)
-    camera = network_camera(pair.camera, width)
-    shrinks = camera.width < image.shape[1]
-    small = cv2.resize(
-        image, (camera.width, camera.height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    ).astype(np.float32)
+    image, camera = resized(pair, width)
+    small = image.astype(np.float32)
     if small.std() < LEAST_CONTRAST:
         raise InputError("the image shows nothing: all of it is about equally bright", "image.contrast")
     colours = (small - small.mean()) / (small.std() + 1.0)
@@ -267,6 +274,7 @@ class VP2PNetwork(nn.Module):
         self.point_descriptor = nn.Sequential(nn.Linear(point_out + 3 + GUESS_FEATURES, d), nn.ReLU(), nn.Linear(d, d))
         self.pixel_score = nn.Sequential(nn.Conv2d(image_out + cloud_global, d, 1), nn.ReLU(), nn.Conv2d(d, 1, 1))
         self.point_score = nn.Sequential(nn.Linear(point_out + image_global, d), nn.ReLU(), nn.Linear(d, 1))
+        self.likeness = Likeness(s.likeness)
 
     def forward(self, image: Tensor, points: Tensor, features: Tensor) -> dict[str, Tensor]:
         """From image (B, 5, H, W), points (B, N, 3) in metres and features (B, N, 8).

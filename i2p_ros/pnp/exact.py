@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from i2p_ros.alignment.pair import aligned
+from i2p_ros.alignment.signal import View
 from i2p_ros.core.config import PnpSettings, RefinementSettings
 from i2p_ros.core.geometry import from_camera_axes, to_camera_axes
 from i2p_ros.core.types import Pair, PoseEstimate
@@ -19,10 +20,11 @@ WIDENED = 1.7  # of the deviations that the descriptors state: how far off they 
 
 
 def made_exact(
-    estimate: PoseEstimate, pair: Pair, settings: PnpSettings, refinement: RefinementSettings, calibration: Calibration
-) -> PoseEstimate:
+    estimate: PoseEstimate, pair: Pair, view: View | None, settings: PnpSettings, refinement: RefinementSettings,
+    calibration: Calibration,
+) -> PoseEstimate:  # fmt: skip
     """The estimate with the pose near it at which image and cloud say most of each other, the covariance of that, and
-    the confidence that this deserves.
+    the confidence that this deserves. `view` is what is seen in the image, its plain signals unless given.
 
     It stays as it is without a pose, where they say nothing of each other, or contradict the matches.
     """
@@ -30,7 +32,7 @@ def made_exact(
     if estimate.pose is None or estimate.covariance is None or matches is None or evidence is None:
         return estimate
     spread = calibration.unscaled(to_camera_axes(estimate.pose, estimate.covariance))
-    found = aligned(pair, estimate.pose, WIDENED**2 * spread, refinement)
+    found = aligned(pair, estimate.pose, WIDENED**2 * spread, refinement, view)
     if found is None:
         return estimate
     problem = problem_of(matches, pair.camera, settings.threshold_deg)

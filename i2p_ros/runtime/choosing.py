@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from i2p_ros.core.config import Settings
@@ -38,6 +40,10 @@ class Chosen:
 
     def __call__(self, inputs: Arrays) -> dict[str, Tensor]:
         return self._runtime(inputs)
+
+    def likeness(self, look: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As `Runtime`."""
+        return self._runtime.likeness(look)
 
     def settle(self) -> None:
         """Wait until the device has done what it was asked."""

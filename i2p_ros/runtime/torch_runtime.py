@@ -37,6 +37,10 @@ class Runtime(Protocol):
 
     def __call__(self, inputs: Arrays) -> dict[str, Tensor]: ...
 
+    def likeness(self, look: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(C, H, W) what a lidar would measure where a look (5, H, W) sees."""
+        ...
+
     def settle(self) -> None:
         """Wait until the device has done what it was asked: only a clock needs it."""
         ...
@@ -83,6 +87,12 @@ class TorchRuntime:
         with torch.inference_mode():
             see = known or partial(self._see, network, image)
             return network.answer(see, points, features, self.both, scores=False)
+
+    def likeness(self, look: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(C, H, W) what a lidar would measure where a look (5, H, W) sees."""
+        with torch.inference_mode():
+            tensor = self._tensor(look).to(memory_format=torch.channels_last)
+            return np.asarray(self.plain.likeness(tensor)[0].cpu().numpy())
 
     def _see(self, network: VP2PNetwork, image: NDArray[np.float32]) -> Seen:
         seen = network.see(self._tensor(image).to(memory_format=torch.channels_last))

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zipfile import BadZipFile
 
 import cv2
@@ -25,13 +25,14 @@ from i2p_ros.core.types import Image, Pair, PointCloud, Sample
 from i2p_ros.networks.vp2p import VP2P, frame_of, network_camera
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.perturb import Protocol, perturbed, random_prior
+from i2p_ros.training.alignment import ASPECT, alignment_example
 
-ASPECT = 3.2  # width to height of training images: a batch needs equal sizes, whatever the cameras
 BEAM_RAD = np.radians(0.43)  # about the step between the beams of an HDL-64E
 LEAST_POINTS = 2000  # that a poorer lidar leaves
 ATTEMPTS = 10  # draws of a sample
 PRIOR_SCALES = 0.05, 1.0  # of the ranges of the protocol `prior`
 WRONG = 0.35  # share of priors from which nothing, or something else, is in view
+Parts = Literal["all", "matching", "alignment"]
 _MIRROR_CAMERA, _MIRROR_LIDAR = np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0])
 
 
@@ -177,10 +178,9 @@ def resensed(cloud: PointCloud, rng: np.random.Generator) -> PointCloud:
 
 def varied(sample: Sample, rng: np.random.Generator) -> Sample:
     """Another sample of the same place: mirrored, cropped, recoloured, with another lidar."""
-    sample = shrunk(sample)
     if rng.random() < 0.5:
         sample = mirrored(sample)
-    sample = cropped(sample, rng)
+    sample = shrunk(cropped(sample, rng))  # not the other way round: a crop that is enlarged is never sharp
     pair = replace(sample.pair, image=recoloured(sample.pair.image, rng), cloud=resensed(sample.pair.cloud, rng))
     return replace(sample, pair=pair)
 
@@ -202,9 +202,10 @@ class TrainingSet(Dataset[dict[str, torch.Tensor]]):
 
     def __init__(
         self, family: VP2P, sources: Sequence[tuple[Source, float]], protocols: Mapping[Protocol, float], seed: int,
-        samples: int,
+        samples: int, parts: Parts = "all",
     ) -> None:  # fmt: skip
         self.family, self.sources, self.protocols, self.seed, self.samples = family, sources, protocols, seed, samples
+        self.parts: Parts = parts
         self._shares = np.array([share for _, share in sources]) / sum(share for _, share in sources)
         self._protocol_shares = np.array(list(protocols.values())) / sum(protocols.values())
 
@@ -232,14 +233,23 @@ class TrainingSet(Dataset[dict[str, torch.Tensor]]):
             sample = replace(sample, prior=random_prior(wrong_guess(T, rng) if wrong else T, rng, scale))
         else:
             sample, _ = perturbed(sample, protocol, self.seed, k)
-        return example(self.family, sample, rng)
+        return example(self.family, sample, rng, self.parts)
 
 
-def example(family: VP2P, sample: Sample, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-    """Inputs, and the labels: `uv` (N, 2) network pixels of the points, `visible` (N,) whether inside the image,
-    `camera` (4,) fx, fy, cx, cy in network pixels, `T_camera_lidar` (4, 4) of the points as they are given."""
+def example(family: VP2P, sample: Sample, rng: np.random.Generator, parts: Parts = "all") -> dict[str, torch.Tensor]:
+    """What the parts of the network are given, and their labels."""
     if sample.T_camera_lidar is None:
         raise InputError(f"{sample.pair.name} has no true pose: it cannot be trained on", "training.truth")
+    given = {} if parts == "alignment" else matching_example(family, sample, rng)
+    if parts != "matching":
+        given |= alignment_example(sample, family.settings.likeness_width, rng)
+    return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in given.items()}
+
+
+def matching_example(family: VP2P, sample: Sample, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    """Inputs, and the labels: `uv` (N, 2) network pixels of the points, `visible` (N,) whether inside the image,
+    `camera` (4,) fx, fy, cx, cy in network pixels, `T_camera_lidar` (4, 4) of the points as they are given."""
+    assert sample.T_camera_lidar is not None
     guess = sample.prior.pose if sample.prior else None
     inputs = family.prepare(sample.pair, guess, rng)
     T_camera_given = sample.T_camera_lidar @ frame_of(guess).inverse()
@@ -250,9 +260,9 @@ def example(family: VP2P, sample: Sample, rng: np.random.Generator) -> dict[str,
             inputs[key] = np.concatenate([inputs[key], inputs[key][again]])
     camera = network_camera(sample.pair.camera, family.settings.image_width)
     uv, visible = camera.project(T_camera_given.apply(inputs["points"]))
-    labels = {
+    return {
+        **inputs,
         "uv": np.nan_to_num(uv, nan=-1e4).astype(np.float32), "visible": visible,
         "camera": np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
         "T_camera_lidar": T_camera_given.matrix,
     }  # fmt: skip
-    return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in {**inputs, **labels}.items()}

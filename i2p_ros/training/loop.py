@@ -128,7 +128,8 @@ class _Run:
             load_weights(net, start)
         self.average = deepcopy(net).eval()
         self.learner = Learner(net, s).to(self.fabric.device)
-        self.norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+        norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+        self.norms = [norm for norm in norms if norm.weight.requires_grad]  # of the parts that learn
         self.optimizer = torch.optim.AdamW(self.learner.parameters(), s.learning_rate, weight_decay=s.weight_decay)
         self.parts = {"weights": self.learner, "average": self.average}
         self.precision = _precision(s.precision, self.fabric.device)

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What VP2P learns from: the adaptive-weighted loss, a dense cross-entropy, intersection scores, and the pose."""
+"""What VP2P learns from: the adaptive-weighted loss, a dense cross-entropy, intersection scores, the pose, and which
+pose is the likeliest by its likeness."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from i2p_ros.core.config import TrainingSettings
+from i2p_ros.networks.vp2p import VP2PNetwork
+from i2p_ros.training.alignment import alignment_loss
 from i2p_ros.training.pose_loss import PoseLoss
 
 MARGIN = 0.25  # m of the adaptive-weighted loss (VP2P-Match)
@@ -67,16 +70,26 @@ def located(logits: Tensor, place: Tensor, width: int, nowhere: Tensor) -> Tenso
 
 
 class Learner(nn.Module):
-    """The network, and what is learned with it but not shipped. From a batch to its losses, as `vp2p_losses`."""
+    """The network, and what is learned with it but not shipped. From a batch to its losses, of those parts that the
+    batch is for: as `vp2p_losses`, and `alignment`."""
 
-    def __init__(self, net: nn.Module, settings: TrainingSettings) -> None:
+    def __init__(self, net: VP2PNetwork, settings: TrainingSettings) -> None:
         super().__init__()
         self.net, self.settings = net, settings
+        for name, module in net.named_children():
+            module.requires_grad_(settings.parts in ("all", "alignment" if name == "likeness" else "matching"))
         self.nowhere = nn.Parameter(torch.tensor(NOWHERE))
         self.pose = PoseLoss() if settings.pose_weight > 0 else None
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Scalars by name."""
+        """Scalars by name, with their weighted sum `loss`."""
+        losses = self._matching(batch) if "points" in batch else {}
+        if "look" in batch:
+            losses["alignment"] = alignment_loss(self.net.likeness(batch["look"]), batch)
+            losses["loss"] = losses.get("loss", 0.0) + losses["alignment"]
+        return losses
+
+    def _matching(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         out = self.net(batch["image"], batch["points"], batch["features"])
         losses = vp2p_losses(batch, out, self.settings, self.nowhere)
         if self.pose:

@@ -48,7 +48,7 @@ class ImageUNet(nn.Module):
             nn.Sequential(Residual(a, b, s), *(Residual(b, b) for _ in range(n - 1)))
             for a, b, s, n in zip(befores, stages, strides, blocks, strict=True)
         )
-        self.context = nn.Linear(context, stages[-1])
+        self.context = nn.Linear(context, stages[-1]) if context else None
         above = [stages[-1], *decoder[:-1]]
         self.decoder = nn.ModuleList(Residual(a + s, b) for a, s, b in zip(above, stages[-2::-1], decoder, strict=True))
 
@@ -61,9 +61,11 @@ class ImageUNet(nn.Module):
             maps.append(x)
         return maps
 
-    def decode(self, maps: list[Tensor], context: Tensor) -> Tensor:
-        """(B, C, h, w) at the stride of the first stage; context (B, C') is added at the coarsest stage."""
-        x = maps[-1] + self.context(context)[:, :, None, None]
+    def decode(self, maps: list[Tensor], context: Tensor | None = None) -> Tensor:
+        """(B, C, h, w) at the stride of the first stage; context (B, C'), if there is any, is added at the coarsest."""
+        x = maps[-1]
+        if self.context is not None and context is not None:
+            x = x + self.context(context)[:, :, None, None]
         for block, skip in zip(self.decoder, maps[-2::-1], strict=True):
             x = F.interpolate(x, size=skip.shape[2:], mode="bilinear")
             x = block(torch.cat([x, skip], 1))

@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a lidar would measure where an image looks: a small U-Net from colours to the signals that points are compared
+with when a pose is made exact, see `alignment.signal`."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from i2p_ros.alignment.signal import SIGNALS, Floats, grey, plain_signals
+from i2p_ros.core.types import Image
+from i2p_ros.networks.blocks.image import ImageUNet
+
+CHANNELS = 5  # red, green, blue, and the plain signals
+PLAIN = 2
+MIDDLE, WIDTH = (110.0, 110.0, 110.0, 60.0, 60.0), (60.0, 60.0, 60.0, 50.0, 50.0)  # about, of the channels
+GAIN = 30.0  # grey levels that one of the last layer stands for
+
+
+def look_of(image: Image) -> Floats:
+    """(5, H, W) what the network is given of an image without a lens."""
+    return np.concatenate([image.transpose(2, 0, 1).astype(np.float32), plain_signals(grey(image))])
+
+
+class Likeness(nn.Module):
+    """The plain signals, made stronger where a lidar would see the same, and weaker where it would not, as in shadows;
+    and what is to be added to them, or makes up signals that no grey value tells."""
+
+    def __init__(self, stages: list[int]) -> None:
+        super().__init__()
+        self.unet = ImageUNet(CHANNELS, stages[0], stages, [1] * len(stages), 1, stages[-2::-1], 0)
+        self.head = nn.Conv2d(stages[0], PLAIN + len(SIGNALS), 3, padding=1)
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.weight[: 2 * PLAIN])  # to begin with, plain signals stay as they are
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+
+    def forward(self, look: Tensor) -> Tensor:
+        """(B, C, H, W) in grey levels, one channel for each of SIGNALS, from looks (B, 5, H, W)."""
+        middle, width = (torch.tensor(values).to(look)[:, None, None] for values in (MIDDLE, WIDTH))
+        decoded = self.unet.decode(self.unet.encode((look - middle) / width))
+        stronger, added = F.interpolate(self.head(decoded), size=look.shape[2:], mode="bilinear").split(
+            [PLAIN, len(SIGNALS)], 1
+        )
+        plain = F.pad(look[:, -PLAIN:] * (1.0 + stronger), (0, 0, 0, 0, 0, len(SIGNALS) - PLAIN))
+        return plain + GAIN * added
