@@ -17,8 +17,8 @@ from i2p_ros.core.types import Pair
 TEMPER = 20.0  # nats that count as one: points are no independent measurements, neighbours share what is wrong
 COARSEST = 250  # px, about, of the image that is searched first: on smaller ones a real street shows wrong summits
 DRAWN, PROMISING, NEARBY, NEAR = 320, 16, 20, 0.35  # poses that are looked at; near each of the best, so many more
-CLIMBED, STEPS = 10, 4  # how many of all these climb, and how far
-FOLLOWED = 4  # summits that are followed to finer images
+CLIMBED, STEPS = 16, 4  # how many of all these climb, and how far
+FOLLOWED = 6  # summits that are followed to finer images
 COMPARED = 96  # drawn poses that the summit must stand out from
 SEPARATE = 3.0  # deviations between two summits: else they are one
 
@@ -47,6 +47,7 @@ def aligned(
     covariance is about the pose and of all summits that were found, each as likely as it is high (Laplace's
     approximation): where several explain the image about as well, it holds them all.
     """
+    settings = settings.model_copy(update={"max_points": settings.pair_points})
     frame = observed(replace(pair, cloud=pair.cloud.transformed(pose)), Pose.identity(), settings, view)
     if frame.silent:
         return None

@@ -189,6 +189,7 @@ class RefinementSettings(_Group):
     columns: int = Field(16, ge=2, le=256, description="cells across the image, in each of which points are compared")
     min_points: int = Field(24, ge=8, description="cells with fewer points are left out")
     max_points: int = Field(5000, ge=100, description="most points of a frame")
+    pair_points: int = Field(7000, ge=100, description="the same of a pair that is by itself, whose pose is made exact")
     border: float = Field(
         0.02, ge=0, lt=0.2, description="so near the image's border no points are taken, of its width"
     )
