@@ -40,7 +40,8 @@ def aligned(
     pair: Pair, pose: Pose, spread: Array, settings: RefinementSettings, view: View | None = None
 ) -> Aligned | None:
     """The pose near T_camera_lidar `pose`, whose delta about the camera has the covariance `spread` (6, 6), at which
-    image and cloud say most of each other; None where they say nothing, as without intensity and order of the scan.
+    image and cloud say most of each other; None where they say nothing, as in a plain view without intensity and order
+    of the scan.
 
     Their information, of which every TEMPER nats count as one, and the spread give a log posterior. The search draws
     from the spread, then near the best of what it drew, and climbs from the best on finer and finer images. The
