@@ -21,8 +21,8 @@ from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
 from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.networks.folding import folded
-from i2p_ros.networks.likeness import look_of
-from i2p_ros.networks.vp2p import VP2P, Scene, VP2PNetwork, both_ways, mirrored, resized
+from i2p_ros.networks.likeness import channels_of
+from i2p_ros.networks.vp2p import VP2P, Scene, VP2PNetwork, both_ways, mirrored, network_camera
 from i2p_ros.pnp import Calibration, Look, NoPoseError, best_of, made_exact, propose
 from i2p_ros.runtime.choosing import runtime_for
 from i2p_ros.runtime.export import build_engines, write_onnx
@@ -56,19 +56,20 @@ class Localizer:
         return replace(estimate, seconds={name: work.seconds for name, work in record.stages.items()})
 
     def made_exact(self, pair: Pair, estimate: PoseEstimate) -> PoseEstimate:
-        """The estimate after the pair itself, and not the network, has had the last word."""
+        """The estimate after the pair itself has had the last word. Raises FloatingPointError when the network's view
+        is NaN, DeviceMemoryError when the device has no room for it."""
         s = self.settings
         with stage("align"):
             return made_exact(estimate, pair, self._view(pair), s.pnp, s.refinement, self.calibration)
 
     def _view(self, pair: Pair) -> View:
-        """The image of a pair as a lidar would see it."""
-        image, camera = resized(pair, self.family.settings.likeness_width)
+        """The image of a pair as a lidar would see it; raises as `made_exact`."""
+        wide = self._scene(pair).wide
         with device_errors():
-            signals = self.runtime.likeness(look_of(image))
+            signals = self.runtime.likeness(channels_of(wide))
         if not np.isfinite(signals.sum(dtype=np.float64)):
             raise FloatingPointError("the network's view of the image is not finite")
-        return view_of(camera, signals)
+        return view_of(network_camera(pair.camera, wide.shape[1]), signals)
 
     def located(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
         """As `localize_pair`, not made exact: what the network alone says."""
@@ -150,7 +151,9 @@ class Localizer:
 
     def warm_up(self) -> None:
         """Run once on a made-up pair, so that the first real one is not slow."""
-        self.localize_pair(_made_up(512, 160))
+        noise = _made_up(512, 160)
+        self.localize_pair(noise)
+        self._view(noise)  # which a pair without a pose does not need
 
 
 def _made_up(width: int, height: int) -> Pair:

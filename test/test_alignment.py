@@ -11,7 +11,7 @@ import pytest
 
 from i2p_ros.alignment.pair import Aligned, aligned
 from i2p_ros.alignment.search import Search, unlike
-from i2p_ros.alignment.signal import compared, information, observed, view_of
+from i2p_ros.alignment.signal import compared, information, observed, plain_view, view_of
 from i2p_ros.core.config import RefinementSettings, SyntheticSettings
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair, PointCloud
@@ -39,10 +39,15 @@ def moved(pose: Pose, delta: Array) -> Pose:
     return Pose.identity().retract(delta) @ pose
 
 
+def seen(pair: Pair, pose: Pose) -> Aligned | None:
+    """By grey values and edges alone."""
+    return aligned(pair, plain_view(pair, SETTINGS), pose, SPREAD, SETTINGS)
+
+
 def answer(k: int) -> tuple[Aligned, Array]:
     """What is found from a pose that is off, and how far that still is."""
     pair, true = place(k)
-    found = aligned(pair, moved(true, off(k)), SPREAD, SETTINGS)
+    found = seen(pair, moved(true, off(k)))
     assert found is not None
     return found, Pose.identity().local(true @ found.pose.inverse())
 
@@ -78,9 +83,9 @@ def test_a_cloud_that_tells_nothing_aligns_nothing() -> None:
     pair, true = place(0)
     mixed = np.random.default_rng(0).permutation(pair.cloud.xyz)  # the order of the scan is lost: no jumps of range
     thin = mixed[: len(mixed) // 20]
-    assert aligned(replace(pair, cloud=PointCloud(thin)), true, SPREAD, SETTINGS) is None
+    assert seen(replace(pair, cloud=PointCloud(thin)), true) is None
     behind = PointCloud(-np.abs(pair.cloud.xyz), pair.cloud.intensity)
-    assert aligned(replace(pair, cloud=behind), Pose.identity(), SPREAD, SETTINGS) is None
+    assert seen(replace(pair, cloud=behind), Pose.identity()) is None
 
 
 def test_ranges_align_too_where_a_view_tells_them() -> None:
@@ -95,19 +100,19 @@ def ranges_alone(k: int) -> Array:
     pair, true = place(k)
     camera, xyz = pair.camera, np.random.default_rng(0).permutation(pair.cloud.xyz)
     (u, v), z = camera.project(true.apply(xyz))[0].T, true.apply(xyz)[:, 2]
-    seen = (z > 1.0) & (u >= 0) & (u < camera.width - 1) & (v >= 0) & (v < camera.height - 1)
+    inside = (z > 1.0) & (u >= 0) & (u < camera.width - 1) & (v >= 0) & (v < camera.height - 1)
     inverse = np.zeros((camera.height, camera.width), np.float32)
-    np.maximum.at(inverse, (np.round(v[seen]).astype(int), np.round(u[seen]).astype(int)), 1.0 / z[seen])
+    np.maximum.at(inverse, (np.round(v[inside]).astype(int), np.round(u[inside]).astype(int)), 1.0 / z[inside])
     filled = 1000.0 * cv2.dilate(inverse, np.ones((5, 5)))
     view = view_of(camera, np.stack([0 * filled, 0 * filled, filled, 0 * filled]))
-    found = aligned(replace(pair, cloud=PointCloud(xyz)), moved(true, off(k)), SPREAD, SETTINGS, view)
+    found = aligned(replace(pair, cloud=PointCloud(xyz)), view, moved(true, off(k)), SPREAD, SETTINGS)
     assert found is not None
     return Pose.identity().local(true @ found.pose.inverse())
 
 
 def test_an_image_that_shows_nothing_leaves_pose_and_spread() -> None:
     pair, true = place(1)
-    found = aligned(replace(pair, image=np.full_like(pair.image, 99)), true, SPREAD, SETTINGS)
+    found = seen(replace(pair, image=np.full_like(pair.image, 99)), true)
     assert found is not None
     assert np.allclose(found.pose.matrix, true.matrix)
     assert np.allclose(found.covariance, SPREAD, rtol=0.01)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from i2p_ros.alignment.signal import plain_view
 from i2p_ros.core.config import PnpSettings, RefinementSettings, SyntheticSettings
 from i2p_ros.core.consistency import camera_error
 from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
@@ -52,7 +53,7 @@ def estimate(pair: Pair, pose: Pose) -> PoseEstimate:
 def test_the_pose_becomes_exact_and_the_rest_follows_it(seen: tuple[Pair, Pose]) -> None:
     pair, true = seen
     before = estimate(pair, true)
-    after = made_exact(before, pair, None, SETTINGS, REFINEMENT, CALIBRATION)
+    after = made_exact(before, pair, plain_view(pair, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION)
     assert after.pose is not None
     assert after.covariance is not None
     error, covariance = camera_error(after.pose, after.covariance, true)
@@ -72,8 +73,8 @@ def test_the_pose_becomes_exact_and_the_rest_follows_it(seen: tuple[Pair, Pose])
 def test_the_covariance_is_scaled_by_what_was_fitted(seen: tuple[Pair, Pose]) -> None:
     pair, true = seen
     plain = replace(estimate(pair, true), covariance=from_camera_axes(Pose.identity().retract(OFF) @ true, SPREAD))
-    one = made_exact(plain, pair, None, SETTINGS, REFINEMENT, Calibration())
-    two = made_exact(estimate(pair, true), pair, None, SETTINGS, REFINEMENT, CALIBRATION)
+    one = made_exact(plain, pair, plain_view(pair, REFINEMENT), SETTINGS, REFINEMENT, Calibration())
+    two = made_exact(estimate(pair, true), pair, plain_view(pair, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION)
     assert one.pose is not None
     assert two.pose is not None
     assert one.covariance is not None
@@ -86,9 +87,9 @@ def test_the_covariance_is_scaled_by_what_was_fitted(seen: tuple[Pair, Pose]) ->
 def test_what_cannot_be_made_exact_stays(seen: tuple[Pair, Pose]) -> None:
     pair, true = seen
     none = PoseEstimate(Status.NO_CONSENSUS, "nothing agrees")
-    assert made_exact(none, pair, None, SETTINGS, REFINEMENT, CALIBRATION) is none
+    assert made_exact(none, pair, plain_view(pair, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION) is none
     before = estimate(pair, true)
     dull = replace(pair, cloud=PointCloud(np.random.default_rng(0).permutation(pair.cloud.xyz)[::20]))
-    assert made_exact(before, dull, None, SETTINGS, REFINEMENT, CALIBRATION) is before
+    assert made_exact(before, dull, plain_view(dull, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION) is before
     strict = SETTINGS.model_copy(update={"min_inliers": 10**6})
-    assert made_exact(before, pair, None, strict, REFINEMENT, CALIBRATION) is before
+    assert made_exact(before, pair, plain_view(pair, REFINEMENT), strict, REFINEMENT, CALIBRATION) is before

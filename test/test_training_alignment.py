@@ -13,11 +13,13 @@ from test_networks_folding import lived_in
 from test_networks_vp2p import TINY
 from training_job import FAMILY, chosen, examples
 
+from i2p_ros import cli
 from i2p_ros.alignment.signal import SIGNALS, information, view_of
 from i2p_ros.core.config import SyntheticSettings
+from i2p_ros.core.errors import ModelError
 from i2p_ros.core.types import Sample
 from i2p_ros.networks.folding import folded
-from i2p_ros.networks.likeness import Likeness, look_of
+from i2p_ros.networks.likeness import Likeness, channels_of
 from i2p_ros.sources.synthetic import SyntheticSource
 from i2p_ros.training.alignment import (
     NEARER,
@@ -45,7 +47,7 @@ def batched(given: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:  # type: i
 
 def test_the_first_pose_of_an_example_is_the_true_one_and_the_others_are_ever_nearer(sample: Sample) -> None:
     given = alignment_example(sample, WIDTH, np.random.default_rng(0))
-    _, height, width = given["look"].shape
+    _, height, width = given["channels"].shape
     here = given["patch"] < PATCHES - 1
     assert here.sum() > 500 and given["spots"].shape == (1 + len(NEARER) * POSES, POINTS, 2)
     spots = (given["spots"][:, here] + 1.0) * np.array([width, height]) / 2.0 - 0.5
@@ -61,9 +63,9 @@ def test_the_first_pose_of_an_example_is_the_true_one_and_the_others_are_ever_ne
 def test_the_loss_is_of_the_information_that_alignment_looks_at(sample: Sample) -> None:
     """The same poses, by the code that trains and by that which runs."""
     torch.manual_seed(0)
-    look, frame, drifts = hypotheses(sample, WIDTH, np.random.default_rng(1))
+    channels, frame, drifts = hypotheses(sample, WIDTH, np.random.default_rng(1))
     batch = batched(alignment_example(sample, WIDTH, np.random.default_rng(1)))
-    view = Likeness(TINY.likeness).eval()(batch["look"]).detach() + torch.randn(1, 4, *look.shape[1:])
+    view = Likeness(TINY.likeness).eval()(batch["channels"]).detach() + torch.randn(1, 4, *channels.shape[1:])
     nats = shared_information(view, batch["spots"], batch["basis"], batch["patch"])[0]
     told = information(replace(frame, view=view_of(frame.view.camera, view[0].numpy())), np.zeros(3), drifts, 0)
     assert told.shape == (1 + len(NEARER) * POSES, len(SIGNALS)) and (told > 0).all()
@@ -75,7 +77,7 @@ def test_the_true_pose_becomes_the_likeliest(sample: Sample) -> None:
     net, batch = Likeness([8, 16, 16]), batched(alignment_example(sample, WIDTH, np.random.default_rng(2)))
     optimizer, losses = torch.optim.Adam(net.parameters(), 3e-3), list[float]()
     for _ in range(40):
-        loss = alignment_loss(net(batch["look"]), batch)
+        loss = alignment_loss(net(batch["channels"]), batch)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -84,14 +86,14 @@ def test_the_true_pose_becomes_the_likeliest(sample: Sample) -> None:
 
 
 def test_a_network_that_has_learned_nothing_sees_the_plain_signals(sample: Sample) -> None:
-    look = torch.from_numpy(look_of(sample.pair.image[:75, :201]))[None]
+    look = torch.from_numpy(channels_of(sample.pair.image[:75, :201]))[None]
     view = Likeness(TINY.likeness).eval()(look)
     assert view.shape == (1, len(SIGNALS), 75, 201)
     assert torch.equal(view[:, :2], look[:, -2:])
 
 
 def test_a_folded_likeness_sees_the_same(sample: Sample) -> None:
-    network, look = lived_in(TINY), torch.from_numpy(look_of(sample.pair.image))[None]
+    network, look = lived_in(TINY), torch.from_numpy(channels_of(sample.pair.image))[None]
     torch.nn.init.normal_(network.likeness.head.weight)
     with torch.inference_mode():
         torch.testing.assert_close(folded(network).likeness(look), network.likeness(look), rtol=1e-3, atol=1e-2)
@@ -100,12 +102,27 @@ def test_a_folded_likeness_sees_the_same(sample: Sample) -> None:
 @pytest.mark.parametrize("part", ["matching", "alignment"])
 def test_one_part_learns_and_the_other_stays(part: str, tmp_path: Path) -> None:
     settings = chosen(f"training.parts={part}", "training.samples=8")
-    data = examples(8)
-    data.parts = settings.training.parts
-    assert ("look" in data[0], "points" in data[0]) == (part == "alignment", part == "matching")
-    torch.manual_seed(data.seed)
+    some = examples(8, settings.training.parts)[0]
+    assert ("channels" in some, "points" in some) == (part == "alignment", part == "matching")
+    torch.manual_seed(examples(8).seed)
     before = FAMILY.network().state_dict()
-    train(FAMILY, data, tmp_path, settings, workers=0)
+    train(FAMILY, examples(8), tmp_path, settings, workers=0)
     after = load_file(tmp_path / "model.safetensors")
     changed = [name for name in after if (after[name] != before[name]).any()]
     assert {"alignment" if name.startswith("likeness.") else "matching" for name in changed} == {part}
+
+
+def test_a_run_goes_on_with_the_parts_that_it_began_with(tmp_path: Path) -> None:
+    train(FAMILY, examples(8), tmp_path, chosen("training.samples=8", "training.parts=alignment"), workers=0)
+    with pytest.raises(ModelError, match=r"training\.parts=alignment"):
+        train(FAMILY, examples(8), tmp_path, chosen("training.samples=8"), workers=0)
+
+
+def test_alignment_alone_cannot_be_overfitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["i2p", "train", "--overfit", "--out", str(tmp_path), "--set", "training.parts=alignment"]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1 and "training.parts=alignment" in "".join(capsys.readouterr())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from test_networks_vp2p import TINY
 
-from i2p_ros.core.config import MatchingSettings, Settings, SyntheticSettings, load_settings
+from i2p_ros.core.config import MatchingSettings, Parts, Settings, SyntheticSettings, load_settings
 from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.sources.synthetic import SyntheticSource
 from i2p_ros.training.data import TrainingSet
@@ -31,9 +31,9 @@ def places() -> FixedPairs:
     return FixedPairs(SyntheticSource(WORLD, 5, 3), 3)
 
 
-def examples(samples: int) -> TrainingSet:
+def examples(samples: int, parts: Parts = "all") -> TrainingSet:
     """Of three places."""
-    return TrainingSet(FAMILY, [(places(), 1.0)], {"vp2p": 1.0}, 1, samples)
+    return TrainingSet(FAMILY, [(places(), 1.0)], {"vp2p": 1.0}, 1, samples, parts)
 
 
 if __name__ == "__main__":

@@ -36,9 +36,7 @@ class Aligned:
     standout: float
 
 
-def aligned(
-    pair: Pair, pose: Pose, spread: Array, settings: RefinementSettings, view: View | None = None
-) -> Aligned | None:
+def aligned(pair: Pair, view: View, pose: Pose, spread: Array, settings: RefinementSettings) -> Aligned | None:
     """The pose near T_camera_lidar `pose`, whose delta about the camera has the covariance `spread` (6, 6), at which
     image and cloud say most of each other; None where they say nothing, as in a plain view without intensity and order
     of the scan.

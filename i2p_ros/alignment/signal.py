@@ -43,7 +43,7 @@ MIN_DEPTH = 1.0  # m, of points that are compared
 AT_ONCE = 32  # drifts: what is kept of them fits into a cache
 _FLOP_SEEN, _FLOP_BLENDED = 24, 23  # of a point at a drift, turned and projected; and of each signal there, regressed
 SIGNALS = ((4, 4), (5, 4), (3, 3), (6, 3))  # row of the basis that is compared, and how many of the first are regressed
-TALL = 2.0  # m, above and below the lidar: beyond, heights differ less and less
+TALL = 2.0  # m, above and below the origin of the rays: beyond, heights differ less and less
 DEPENDENT = 1e-6  # share of a column's energy below which the others explain it
 
 
@@ -67,8 +67,8 @@ class Frame:
 
     `rays` (3, N) are the points in the camera's axes, but from the lidar's origin; those of a patch follow each other,
     beginning at `first` (P,), and are of the cell `cells` (P,) of the image; `patch` (N,) counts them. `basis` (7, N)
-    has rows of length 1 within each patch, each orthogonal to those that SIGNALS say: 1, u, v, inverse range, and then
-    intensity, jumps of range and height.
+    has rows of length 1 within each patch, or 0 where there is nothing: orthogonal to each other 1, u, v and inverse
+    range, and to so many of these as SIGNALS say intensity, jumps of range and height (along the camera's y axis).
     """
 
     view: View
@@ -88,9 +88,10 @@ class Frame:
         """(P,) points of each patch."""
         return np.diff(self.first, append=len(self.patch)).astype(np.float64)
 
-    def pixels(self, drifts: Array) -> tuple[Floats, Floats]:
-        """u, v (N, K) of the points in the finest image at each of K drifts (K, 6)."""
-        return _pixels(self, so3_exp_many(drifts[:, 3:]).astype(np.float32), drifts[:, :3].astype(np.float32), 0)
+    def pixels(self, translation: Array, drifts: Array) -> tuple[Floats, Floats]:
+        """u, v (N, K) of the points in the finest image at K drifts from a calibration with this translation."""
+        turns, shifts = so3_exp_many(drifts[:, 3:]), translation + drifts[:, :3]
+        return _pixels(self, turns.astype(np.float32), shifts.astype(np.float32), 0)
 
 
 def plain_view(pair: Pair, settings: RefinementSettings) -> View:

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from i2p_ros.cli.parts import NONE, Drives, Files, Overrides, check_targets, console, listed, progress
 from i2p_ros.core.config import load_settings
+from i2p_ros.core.errors import SettingsError
 
 NOT_LEARNED = 4  # exit code of `i2p train --overfit` when a pair is not localized
 OVERFIT = ("training.samples=3000", "training.validate_every=160")  # what --overfit has unless told otherwise
@@ -52,6 +53,8 @@ def train(
     s, family = settings.training, VP2P(SIZES[size], settings.matching)
     about: dict[str, Any] = {"command": _command(), "protocols": s.protocols}
     if overfit:
+        if s.parts == "alignment":
+            raise SettingsError("--overfit asks whether pairs are found, which training.parts=alignment does not teach")
         batch, fixed = one_batch(family, settings, seed)
         with progress("training", s.samples) as step:
             done = run(family, batch, out, settings, workers=0, about=about, validation=fixed, until=1.0, progress=step)

@@ -188,8 +188,10 @@ class RefinementSettings(_Group):
     width: int = Field(1280, ge=64, description="wider images are made smaller, px")
     columns: int = Field(16, ge=2, le=256, description="cells across the image, in each of which points are compared")
     min_points: int = Field(24, ge=8, description="cells with fewer points are left out")
-    max_points: int = Field(5000, ge=100, description="most points of a frame")
-    pair_points: int = Field(7000, ge=100, description="the same of a pair that is by itself, whose pose is made exact")
+    max_points: int = Field(5000, ge=100, le=30000, description="most points of a frame")
+    pair_points: int = Field(
+        7000, ge=100, le=30000, description="the same of a pair that is by itself, whose pose is made exact"
+    )
     border: float = Field(
         0.02, ge=0, lt=0.2, description="so near the image's border no points are taken, of its width"
     )
@@ -245,10 +247,13 @@ class WatchSettings(_Group):
     stale_s: float = Field(120.0, gt=0, description="time without an estimate after which nothing is sure, s")
 
 
+Parts = Literal["all", "matching", "alignment"]
+
+
 class TrainingSettings(_Group):
     """The training loop."""
 
-    parts: Literal["all", "matching", "alignment"] = Field(
+    parts: Parts = Field(
         "all", description="what learns: what finds a pose, what makes it exact, or both; the other part stays as it is"
     )
     batch: int = Field(8, ge=1, description="samples of a step, of all processes together")

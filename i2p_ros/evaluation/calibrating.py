@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from i2p_ros.core.consistency import camera_error, normalised
+from i2p_ros.core.errors import DeviceMemoryError
 from i2p_ros.core.types import Pair, PoseEstimate, Prior
 from i2p_ros.evaluation.runner import Seen, evaluate
 from i2p_ros.localizer import Localizer
@@ -30,7 +32,9 @@ def calibrated(
 
     def observe(seen: Seen) -> None:
         if located := _stated(seen, seen.estimate):
-            exact = raw.made_exact(seen.sample.pair, seen.estimate)
+            exact = seen.estimate
+            with suppress(FloatingPointError, DeviceMemoryError):
+                exact = raw.made_exact(seen.sample.pair, seen.estimate)
             after = None if exact is seen.estimate else _stated(seen, exact)
             observed.append(Observation(not seen.score.junk, located, after))
 

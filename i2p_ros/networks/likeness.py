@@ -5,13 +5,15 @@ with when a pose is made exact, see `alignment.signal`."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from i2p_ros.alignment.signal import SIGNALS, Floats, grey, plain_signals
-from i2p_ros.core.types import Image
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.types import Image, Pair
 from i2p_ros.networks.blocks.image import ImageUNet
 
 CHANNELS = 5  # red, green, blue, and the plain signals
@@ -20,7 +22,14 @@ MIDDLE, WIDTH = (110.0, 110.0, 110.0, 60.0, 60.0), (60.0, 60.0, 60.0, 50.0, 50.0
 GAIN = 30.0  # grey levels that one of the last layer stands for
 
 
-def look_of(image: Image) -> Floats:
+def resized(pair: Pair, camera: Camera) -> Image:
+    """The image of a pair without its lens, in the size of a camera."""
+    image, _ = pair.camera.undistort(pair.image)
+    how = cv2.INTER_AREA if camera.width < image.shape[1] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (camera.width, camera.height), interpolation=how), np.uint8)
+
+
+def channels_of(image: Image) -> Floats:
     """(5, H, W) what the network is given of an image without a lens."""
     return np.concatenate([image.transpose(2, 0, 1).astype(np.float32), plain_signals(grey(image))])
 
@@ -37,12 +46,12 @@ class Likeness(nn.Module):
         nn.init.zeros_(self.head.weight[: 2 * PLAIN])  # to begin with, plain signals stay as they are
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
-    def forward(self, look: Tensor) -> Tensor:
-        """(B, C, H, W) in grey levels, one channel for each of SIGNALS, from looks (B, 5, H, W)."""
-        middle, width = (torch.tensor(values).to(look)[:, None, None] for values in (MIDDLE, WIDTH))
-        decoded = self.unet.decode(self.unet.encode((look - middle) / width))
-        stronger, added = F.interpolate(self.head(decoded), size=look.shape[2:], mode="bilinear").split(
+    def forward(self, channels: Tensor) -> Tensor:
+        """(B, C, H, W) in grey levels, one channel for each of SIGNALS, from those of images (B, 5, H, W)."""
+        middle, width = (torch.tensor(values).to(channels)[:, None, None] for values in (MIDDLE, WIDTH))
+        decoded = self.unet.decode(self.unet.encode((channels - middle) / width))
+        stronger, added = F.interpolate(self.head(decoded), size=channels.shape[2:], mode="bilinear").split(
             [PLAIN, len(SIGNALS)], 1
         )
-        plain = F.pad(look[:, -PLAIN:] * (1.0 + stronger), (0, 0, 0, 0, 0, len(SIGNALS) - PLAIN))
+        plain = F.pad(channels[:, -PLAIN:] * (1.0 + stronger), (0, 0, 0, 0, 0, len(SIGNALS) - PLAIN))
         return plain + GAIN * added

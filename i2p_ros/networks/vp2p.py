@@ -13,10 +13,9 @@ more of it, is given in axes along the camera's, and each point knows in which d
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -35,7 +34,7 @@ from i2p_ros.networks.blocks.image import ImageUNet
 from i2p_ros.networks.blocks.point import PointNet
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
 from i2p_ros.networks.both import Both, in_turn
-from i2p_ros.networks.likeness import Likeness
+from i2p_ros.networks.likeness import Likeness, resized
 from i2p_ros.networks.matching import Grid, coarse, mutual, peaks, product
 
 POINT_FEATURES = 8  # x, y and height over the ground (scaled), intensity, one; and those of a guess
@@ -109,21 +108,13 @@ def network_camera(camera: Camera, width: int) -> Camera:
     return camera.undistorted.resized(width, min(height, 2 * width))
 
 
-def resized(pair: Pair, width: int) -> tuple[Image, Camera]:
-    """The image of a pair without its lens, in the size of `network_camera`, and that camera."""
-    image, _ = pair.camera.undistort(pair.image)
-    camera = network_camera(pair.camera, width)
-    how = cv2.INTER_AREA if camera.width < image.shape[1] else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (camera.width, camera.height), interpolation=how), np.uint8), camera
-
-
 def network_image(pair: Pair, width: int) -> NDArray[np.float32]:
     """(5, h, w): colours with the image's own mean 0 and deviation 1, and the viewing direction of each pixel.
 
     Raises InputError for an image without contrast.
     """
-    image, camera = resized(pair, width)
-    small = image.astype(np.float32)
+    camera = network_camera(pair.camera, width)
+    small = resized(pair, camera).astype(np.float32)
     if small.std() < LEAST_CONTRAST:
         raise InputError("the image shows nothing: all of it is about equally bright", "image.contrast")
     colours = (small - small.mean()) / (small.std() + 1.0)
@@ -394,9 +385,11 @@ def _max_by_batch(x: Tensor, batch: Tensor, n: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Scene:
-    """A pair as the network takes it: the image (5, H, W), a cloud of bounded size in random order, and the camera."""
+    """A pair as the network takes it: the image (5, H, W), and again, wider, for the likeness (H', W', 3); a cloud of
+    bounded size in random order, and the camera."""
 
     image: NDArray[np.float32]
+    wide: Image
     cloud: PointCloud
     camera: Camera
 
@@ -425,7 +418,10 @@ class VP2P:
     def scene(self, pair: Pair, rng: np.random.Generator | None = None) -> Scene:
         """What all looks at a pair share; without rng, the same for the same pair."""
         cloud = shuffled(pair.cloud, rng or np.random.default_rng(0))
-        scene = Scene(network_image(pair, self.settings.image_width), cloud, pair.camera)
+        image, camera = pair.camera.undistort(pair.image)
+        flat = replace(pair, image=image, camera=camera)
+        wide = resized(flat, network_camera(camera, self.settings.likeness_width))
+        scene = Scene(network_image(flat, self.settings.image_width), wide, cloud, pair.camera)
         worked(byte=pair.image.nbytes + scene.image.nbytes + pair.cloud.xyz.nbytes)
         return scene
 

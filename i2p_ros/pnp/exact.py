@@ -20,11 +20,11 @@ WIDENED = 1.7  # of the deviations that the descriptors state: how far off they 
 
 
 def made_exact(
-    estimate: PoseEstimate, pair: Pair, view: View | None, settings: PnpSettings, refinement: RefinementSettings,
+    estimate: PoseEstimate, pair: Pair, view: View, settings: PnpSettings, refinement: RefinementSettings,
     calibration: Calibration,
 ) -> PoseEstimate:  # fmt: skip
     """The estimate with the pose near it at which image and cloud say most of each other, the covariance of that, and
-    the confidence that this deserves. `view` is what is seen in the image, its plain signals unless given.
+    the confidence that this deserves. `view` is what is seen in the image.
 
     It stays as it is without a pose, where they say nothing of each other, or contradict the matches.
     """
@@ -32,7 +32,7 @@ def made_exact(
     if estimate.pose is None or estimate.covariance is None or matches is None or evidence is None:
         return estimate
     spread = calibration.unscaled(to_camera_axes(estimate.pose, estimate.covariance))
-    found = aligned(pair, estimate.pose, WIDENED**2 * spread, refinement, view)
+    found = aligned(pair, view, estimate.pose, WIDENED**2 * spread, refinement)
     if found is None:
         return estimate
     problem = problem_of(matches, pair.camera, settings.threshold_deg)

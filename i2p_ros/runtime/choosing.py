@@ -41,9 +41,9 @@ class Chosen:
     def __call__(self, inputs: Arrays) -> dict[str, Tensor]:
         return self._runtime(inputs)
 
-    def likeness(self, look: NDArray[np.float32]) -> NDArray[np.float32]:
+    def likeness(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
         """As `Runtime`."""
-        return self._runtime.likeness(look)
+        return self._runtime.likeness(channels)
 
     def settle(self) -> None:
         """Wait until the device has done what it was asked."""

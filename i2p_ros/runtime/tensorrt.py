@@ -122,9 +122,9 @@ class TensorrtRuntime:
             self._begin(inputs)
         return self._inner(inputs)
 
-    def likeness(self, look: NDArray[np.float32]) -> NDArray[np.float32]:
+    def likeness(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
         """As `Runtime`, by PyTorch: it is small beside the rest, and sees an image once."""
-        return self._inner.likeness(look)
+        return self._inner.likeness(channels)
 
     def settle(self) -> None:
         """Wait until the device has done what it was asked."""

@@ -37,8 +37,8 @@ class Runtime(Protocol):
 
     def __call__(self, inputs: Arrays) -> dict[str, Tensor]: ...
 
-    def likeness(self, look: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(C, H, W) what a lidar would measure where a look (5, H, W) sees."""
+    def likeness(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(C, H, W) what a lidar would measure where an image of channels (5, H, W) looks."""
         ...
 
     def settle(self) -> None:
@@ -88,10 +88,10 @@ class TorchRuntime:
             see = known or partial(self._see, network, image)
             return network.answer(see, points, features, self.both, scores=False)
 
-    def likeness(self, look: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(C, H, W) what a lidar would measure where a look (5, H, W) sees."""
+    def likeness(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(C, H, W) what a lidar would measure where an image of channels (5, H, W) looks."""
         with torch.inference_mode():
-            tensor = self._tensor(look).to(memory_format=torch.channels_last)
+            tensor = self._tensor(channels).to(memory_format=torch.channels_last)
             return np.asarray(self.plain.likeness(tensor)[0].cpu().numpy())
 
     def _see(self, network: VP2PNetwork, image: NDArray[np.float32]) -> Seen:

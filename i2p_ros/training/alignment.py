@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -20,7 +19,7 @@ from i2p_ros.alignment.signal import NOISE, SIGNALS, Floats, Frame, observed, vi
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Sample
-from i2p_ros.networks.likeness import look_of
+from i2p_ros.networks.likeness import channels_of, resized
 
 ASPECT = 3.2  # width to height of training images: a batch needs equal sizes, whatever the cameras
 SPREAD = np.array([0.5, 0.35, 0.5, *np.radians([1.15, 1.15, 1.15])])  # deviations of first poses, m and rad
@@ -28,18 +27,18 @@ SCALES = 0.4, 1.4  # of them
 NEARER = 1.0, 0.5, 0.2, 0.08  # how far poses are off, of the first pose's deviations; as many of each:
 POSES = 8
 POINTS = 3000
-PATCHES = 128  # more than there are cells; the last is for no points
+COLUMNS, PATCHES = 16, 128  # of cells; more than there are, of which the last is for no points
 
 
 def alignment_example(sample: Sample, width: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-    """`look` (5, h, width) of the image; `spots` (K, N, 2) where K poses, the true one first, see N points: x, y from
-    -1 to 1; `basis` (7, N) and `patch` (N,) as those of `Frame`, filled up with points of no patch."""
-    look, frame, drifts = hypotheses(sample, width, rng)
-    u, v = frame.pixels(drifts)
-    spots = np.stack([(2.0 * u.T + 1.0) / look.shape[2] - 1.0, (2.0 * v.T + 1.0) / look.shape[1] - 1.0], axis=-1)
+    """`channels` (5, h, width) of the image; `spots` (K, N, 2) where K poses, the true one first, see N points: x, y
+    from -1 to 1; `basis` (7, N) and `patch` (N,) as those of `Frame`, filled up with points of no patch."""
+    channels, frame, drifts = hypotheses(sample, width, rng)
+    at, (_, h, w) = frame.pixels(np.zeros(3), drifts), channels.shape
+    spots = np.stack([(2.0 * one.T + 1.0) / size - 1.0 for one, size in zip(at, (w, h), strict=True)], axis=-1)
     missing = POINTS - len(frame.patch)
     return {
-        "look": look,
+        "channels": channels,
         "spots": np.pad(spots, ((0, 0), (0, missing), (0, 0))).astype(np.float32),
         "basis": np.pad(frame.basis, ((0, 0), (0, missing))),
         "patch": np.pad(frame.patch, (0, missing), constant_values=PATCHES - 1),
@@ -47,23 +46,22 @@ def alignment_example(sample: Sample, width: int, rng: np.random.Generator) -> d
 
 
 def hypotheses(sample: Sample, width: int, rng: np.random.Generator) -> tuple[Floats, Frame, Array]:
-    """The look (5, h, width) at a sample, its frame from about a first pose, and drifts (K, 6) from there: to the true
-    pose first, then to wrong ones, about the first pose and ever nearer to the true one."""
+    """The channels (5, h, width) of a sample, its frame from about a first pose, and drifts (K, 6) from there: to the
+    true pose first, then to wrong ones, about the first pose and ever nearer to the true one."""
     assert sample.T_camera_lidar is not None
     pair, true = sample.pair, sample.T_camera_lidar
-    camera = pair.camera.resized(width, 16 * round(width / ASPECT / 16))
-    how = cv2.INTER_AREA if camera.width < pair.camera.width else cv2.INTER_LINEAR
-    image = np.asarray(cv2.resize(pair.image, (camera.width, camera.height), interpolation=how), np.uint8)
+    camera = pair.camera.undistorted.resized(width, 16 * round(width / ASPECT / 16))
+    image = resized(pair, camera)
     deviations = SPREAD * rng.uniform(*SCALES)
     start = Pose.identity().retract(deviations * rng.standard_normal(6)) @ true
-    look = look_of(image)
+    channels = channels_of(image)
     seen = replace(pair, image=image, camera=camera, cloud=pair.cloud.transformed(start))
-    settings = RefinementSettings(width=width, max_points=POINTS)
-    frame = observed(seen, Pose.identity(), settings, view_of(camera, look[-2:]))
+    settings = RefinementSettings(max_points=POINTS, columns=COLUMNS)
+    frame = observed(seen, Pose.identity(), settings, view_of(camera, channels[-2:]))
     right = Pose.identity().local(true @ start.inverse())
     wrong = rng.standard_normal((len(NEARER) * POSES, 6)) * deviations * np.repeat(NEARER, POSES)[:, None]
     wrong[POSES:] += right
-    return look, frame, np.vstack([right, wrong])
+    return channels, frame, np.vstack([right, wrong])
 
 
 def alignment_loss(view: Tensor, batch: dict[str, Tensor]) -> Tensor:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from zipfile import BadZipFile
 
 import cv2
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from i2p_ros.core.camera import Camera
+from i2p_ros.core.config import Parts
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Image, Pair, PointCloud, Sample
@@ -32,7 +33,6 @@ LEAST_POINTS = 2000  # that a poorer lidar leaves
 ATTEMPTS = 10  # draws of a sample
 PRIOR_SCALES = 0.05, 1.0  # of the ranges of the protocol `prior`
 WRONG = 0.35  # share of priors from which nothing, or something else, is in view
-Parts = Literal["all", "matching", "alignment"]
 _MIRROR_CAMERA, _MIRROR_LIDAR = np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0])
 
 

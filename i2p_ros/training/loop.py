@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from i2p_ros.core.config import Settings, TrainingSettings
-from i2p_ros.core.errors import MissingPackageError, SettingsError
+from i2p_ros.core.errors import MissingPackageError, ModelError, SettingsError
 from i2p_ros.evaluation.files import write_json
 from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.runtime.torch_runtime import choose_device
@@ -87,11 +87,13 @@ def train(
     Continues from the checkpoint where there is one; otherwise from the weights `start`, or from random ones. Ends
     early when the validation's recall reaches `until`. The manifest holds `about`, its drives together with those of
     `start` and of earlier turns, so that nobody calibrates on them. Raises ModelError when checkpoint or weights are of
-    another network, SettingsError when the processes cannot share a step evenly.
+    another network, or the checkpoint of other parts of it, SettingsError when processes cannot share a step evenly.
     """
     torch.set_num_threads(settings.threads)
     run = _Run(family, data, settings, start)
     earlier = checkpoint.restore(out / "checkpoint", run.parts, run.optimizer)
+    if (begun := earlier.get("parts", settings.training.parts)) != settings.training.parts:
+        raise ModelError(f"the run in {out} was begun with training.parts={begun}: go on with that, or elsewhere")
     run.begin(earlier.get("samples", 0), workers)
     drives = drives_of(start) if start else []
     records = _Records(run, out, earlier, _with_earlier(about, earlier, drives), validation)
@@ -134,7 +136,8 @@ class _Run:
         self.parts = {"weights": self.learner, "average": self.average}
         self.precision = _precision(s.precision, self.fabric.device)
         if self.precision == "bf16":  # the losses, which are outside of it, stay in float32
-            net.forward = torch.autocast(self.fabric.device.type, torch.bfloat16)(net.forward)  # type: ignore[method-assign]
+            for part in (net, net.likeness):
+                part.forward = torch.autocast(self.fabric.device.type, torch.bfloat16)(part.forward)  # type: ignore[method-assign]
 
     def begin(self, done: int, workers: int) -> None:
         """Go on after so many samples."""
@@ -296,7 +299,15 @@ class _Records:
     def trained(self) -> dict[str, Any]:
         """How the weights came about, for the manifest."""
         hours = round(self.hours + self.run.clock.seconds / 3600, 4)
-        return {**self.about, "seed": self.run.data.seed, "samples": self.run.done, "hours": hours, **self.run.where}
+        parts = self.run.settings.training.parts
+        return {
+            **self.about,
+            "seed": self.run.data.seed,
+            "samples": self.run.done,
+            "parts": parts,
+            "hours": hours,
+            **self.run.where,
+        }
 
     def close(self, recall: float) -> Outcome:
         """The last words of this turn."""

@@ -69,7 +69,7 @@ def one_batch(family: VP2P, settings: Settings, seed: int) -> tuple[OneBatch, Va
     pairs = max(1, settings.training.batch // VIEWS)
     places = SyntheticSource(settings.synthetic, TRAINING_WORLDS + seed, pairs)
     fixed = Validation(FixedPairs(places, pairs), _first(settings), seed, pairs)
-    return OneBatch(family, fixed, settings.training.samples), fixed
+    return OneBatch(family, fixed, settings.training.samples, settings.training.parts), fixed
 
 
 def _first(settings: Settings) -> Protocol:

@@ -70,8 +70,8 @@ def located(logits: Tensor, place: Tensor, width: int, nowhere: Tensor) -> Tenso
 
 
 class Learner(nn.Module):
-    """The network, and what is learned with it but not shipped. From a batch to its losses, of those parts that the
-    batch is for: as `vp2p_losses`, and `alignment`."""
+    """The network, and what is learned with it but not shipped. From a batch to its losses, of those parts that learn:
+    as `vp2p_losses`, and `alignment`."""
 
     def __init__(self, net: VP2PNetwork, settings: TrainingSettings) -> None:
         super().__init__()
@@ -83,9 +83,9 @@ class Learner(nn.Module):
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Scalars by name, with their weighted sum `loss`."""
-        losses = self._matching(batch) if "points" in batch else {}
-        if "look" in batch:
-            losses["alignment"] = alignment_loss(self.net.likeness(batch["look"]), batch)
+        losses = {} if self.settings.parts == "alignment" else self._matching(batch)
+        if self.settings.parts != "matching":
+            losses["alignment"] = alignment_loss(self.net.likeness(batch["channels"]).float(), batch)
             losses["loss"] = losses.get("loss", 0.0) + losses["alignment"]
         return losses
 

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from i2p_ros.core.config import Settings
+from i2p_ros.core.config import Parts, Settings
 from i2p_ros.core.types import Sample
 from i2p_ros.evaluation.runner import evaluate
 from i2p_ros.localizer import Localizer
@@ -74,7 +74,7 @@ class OneBatch(Dataset[dict[str, Tensor]]):
     """Examples of a validation's pairs, again and again: each pair as the localizer's first pass is given it, and as
     its second pass may be, which looks from where the first has found the camera."""
 
-    def __init__(self, family: VP2P, validation: Validation, samples: int) -> None:
+    def __init__(self, family: VP2P, validation: Validation, samples: int, parts: Parts = "all") -> None:
         v = validation
         self.seed, self.samples, rng = v.seed, samples, np.random.default_rng(v.seed)
         self._examples = []
@@ -83,7 +83,7 @@ class OneBatch(Dataset[dict[str, Tensor]]):
             assert given.T_camera_lidar is not None
             near = [random_prior(given.T_camera_lidar, rng, NEAR) for _ in range(VIEWS - 1)]
             for sample in (given, *(replace(given, prior=prior) for prior in near)):
-                self._examples.append(example(family, sample, np.random.default_rng(0)))
+                self._examples.append(example(family, sample, np.random.default_rng(0), parts))
 
     def __len__(self) -> int:
         return self.samples
