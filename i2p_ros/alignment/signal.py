@@ -43,6 +43,7 @@ MIN_DEPTH = 1.0  # m, of points that are compared
 AT_ONCE = 32  # drifts: what is kept of them fits into a cache
 _FLOP_SEEN, _FLOP_BLENDED = 24, 23  # of a point at a drift, turned and projected; and of each signal there, regressed
 SIGNALS = ((4, 4), (5, 4), (3, 3), (6, 3))  # row of the basis that is compared, and how many of the first are regressed
+BASIS, SEEN = 7, 7  # rows of the basis; and of a signal: its value and six derivatives
 TALL = 2.0  # m, above and below the origin of the rays: beyond, heights differ less and less
 DEPENDENT = 1e-6  # share of a column's energy below which the others explain it
 
@@ -162,7 +163,7 @@ def _patches(pixels: Array, cell: float, settings: RefinementSettings) -> tuple[
 def _basis(pixels: Array, rays: Floats, told: Floats, first: Ints, patch: Ints) -> Floats:
     """(7, N) by Gram and Schmidt within each patch, twice for accuracy; a row that the others explain is zero."""
     if not len(first):
-        return np.zeros((7, 0), np.float32)
+        return np.zeros((BASIS, 0), np.float32)
     known: list[Array] = []
     for row in (np.ones(len(patch)), *pixels, 1.0 / np.linalg.norm(rays, axis=0)):
         known.append(_orthonormal(row, known, first, patch))
@@ -245,23 +246,24 @@ def information(frame: Frame, translation: Array, drifts: Array, level: int) -> 
     turns = so3_exp_many(drifts[:, 3:]).astype(np.float32)
     shifts = (translation + drifts[:, :3]).astype(np.float32)
     parts = range(0, len(drifts), AT_ONCE)
-    return np.concatenate([_information(frame, turns[k:][:AT_ONCE], shifts[k:][:AT_ONCE], level) for k in parts])
-
-
-def _information(frame: Frame, turns: Floats, shifts: Floats, level: int) -> Array:
     image = np.ascontiguousarray(frame.view.levels[level].transpose(1, 2, 0))
-    u, v = _pixels(frame, turns, shifts, level)
+    pixels = (_pixels(frame, turns[k:][:AT_ONCE], shifts[k:][:AT_ONCE], level) for k in parts)
+    return np.concatenate([_information(frame, image, u, v) for u, v in pixels])
+
+
+def _information(frame: Frame, image: Floats, u: Floats, v: Floats) -> Array:
+    """Of points that are seen at u, v (N, K) of an image (H, W, C)."""
     seen = cv2.remap(image, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # to a 32nd of a pixel
     worked(_FLOP_SEEN * u.size + _FLOP_BLENDED * seen.size, 4 * (2 * u.size + seen.size))
     told = _by_patch(frame, frame.basis, seen.reshape(len(u), -1))
     told = np.square(told, dtype=np.float64).reshape(len(frame.first), -1, *seen.shape[1:])  # (P, 7, K, C)
-    regressed = np.cumsum(told, axis=1)
+    explained = np.cumsum(told, axis=1)
     ones = np.ones((1, len(u)), np.float32)
     energy = _by_patch(frame, ones, np.square(seen).reshape(len(u), -1)).reshape(-1, *seen.shape[1:])  # (P, K, C)
     n = frame.counts[:, None]
     nats = []
-    for signal, (row, rows) in enumerate(SIGNALS[: seen.shape[2]]):
-        rest = energy[..., signal] - regressed[:, rows - 1, :, signal]
+    for signal, (row, regressed) in enumerate(SIGNALS[: seen.shape[2]]):
+        rest = energy[..., signal] - explained[:, regressed - 1, :, signal]
         total, left = _rest(rest, told[:, row, :, signal], n)
         nats.append(0.5 * frame.counts @ np.log(total / left))
     return np.stack(nats, axis=1)
@@ -333,10 +335,11 @@ def _bilinear(image: Floats, u: Floats, v: Floats) -> list[tuple[Floats, Floats,
 
 
 def _of_signal(frame: Frame, signal: int, products: Floats) -> Terms:
-    """From the products, in each patch, of the rows of the basis and the seven of each signal."""
-    (row, rows), basis, n = SIGNALS[signal], len(frame.basis), frame.counts
-    own = slice(basis + 7 * signal, basis + 7 * signal + 7)
-    known, told = products[:, :rows, own].astype(np.float64), products[:, row, own].astype(np.float64)
+    """From the products, in each patch, of the BASIS rows and then the SEEN of each signal."""
+    (row, regressed), n = SIGNALS[signal], frame.counts
+    start = BASIS + SEEN * signal
+    own = slice(start, start + SEEN)
+    known, told = products[:, :regressed, own].astype(np.float64), products[:, row, own].astype(np.float64)
     rest = products[:, own, own] - known.transpose(0, 2, 1) @ known
     total, left = _rest(rest[:, 0, 0], told[:, 0] ** 2, n)
     nats = 0.5 * n * np.log(total / left)
