@@ -45,7 +45,7 @@ fuzz: $(READY)
 
 spconv: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --target build/spconv spconv==2.3.8
-	PYTHONPATH=build/spconv $(BIN)/python -m pytest test/test_networks_sparse.py test/test_networks_spconv.py test/test_runtime_choosing.py
+	PYTHONPATH=build/spconv $(BIN)/python -m pytest test/networks/test_sparse.py test/networks/test_spconv.py test/runtime/test_choosing.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from i2p_ros.alignment.estimate import made_exact
 from i2p_ros.alignment.signal import View, view_of
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
@@ -23,11 +24,12 @@ from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction
 from i2p_ros.networks.folding import folded
 from i2p_ros.networks.likeness import channels_of
 from i2p_ros.networks.vp2p import VP2P, Scene, VP2PNetwork, both_ways, mirrored, network_camera
-from i2p_ros.pnp import Calibration, Look, NoPoseError, best_of, made_exact, propose
+from i2p_ros.pnp import Calibration, NoPoseError
 from i2p_ros.runtime.choosing import runtime_for
 from i2p_ros.runtime.export import build_engines, write_onnx
 from i2p_ros.runtime.torch_runtime import Arrays, Runtime, device_errors
 from i2p_ros.runtime.weights import ModelEntry, find_model, load_weights
+from i2p_ros.search import Look, best_of, propose
 
 GUESS_STD_M, GUESS_STD_DEG = 1.0, 10.0
 

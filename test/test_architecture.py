@@ -9,16 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
-PACKAGE = Path(__file__).parents[1] / "i2p_ros"
-LAYERS = [
+PACKAGE = ROOT / "i2p_ros"
+LAYERS = [  # parts of one layer do not see each other
     {"core"},
-    {"alignment"},
-    {"sources", "pnp", "monitor", "viz", "networks"},  # these do not see each other
+    {"pnp", "synthetic", "viz"},
+    {"sources", "search", "alignment"},
+    {"writers", "networks", "monitor"},
+    {"families"},
     {"runtime"},
     {"localizer"},
     {"evaluation"},
-    {"training"},
+    {"bench", "training"},
     {"ros", "doctor"},
     {"cli"},
     {"__main__"},
@@ -31,16 +34,16 @@ MESSAGES = (
 ROS = ("rclpy", "tf2_ros", "tf2_msgs", "cv_bridge", "sensor_msgs_py", "rcl_interfaces", *MESSAGES)
 HOMES = {
     **{name: {"ros"} for name in ROS},
-    "torch": {"networks", "runtime", "training", "pnp/probabilistic", "sources/synthetic"},
+    "torch": {"networks", "runtime", "bench", "training", "pnp/probabilistic", "synthetic"},
     "lightning_fabric": {"training"},
     "tensorboardX": {"training"},
     "tensorrt": {"runtime"},
     "torch_tensorrt": {"runtime"},
     "spconv": {"networks", "runtime"},
-    "rosbags": {"sources"},
+    "rosbags": {"sources", "writers"},
     "pyarrow": {"evaluation"},
     "poselib": {"pnp"},
-    "matplotlib": {"viz"},
+    "matplotlib": {"evaluation"},
     "typer": {"cli"},
     "rich": {"cli"},
 }

@@ -8,19 +8,16 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from test_networks_vp2p import TINY, pair, street
+from helpers.networks import FAMILY, TINY, pair, street
 
 import i2p_ros as i2p
-from i2p_ros.core.config import MatchingSettings, Settings
+from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import ModelError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import PointCloud, Prior, Status
 from i2p_ros.localizer import Localizer
-from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.runtime.torch_runtime import Arrays, TorchRuntime
 from i2p_ros.runtime.weights import drives_of, find_model, save_model
-
-FAMILY = VP2P(TINY, MatchingSettings())
 
 
 @pytest.fixture

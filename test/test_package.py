@@ -8,12 +8,12 @@ import re
 import runpy
 import sys
 from importlib import import_module
-from pathlib import Path
 from unittest.mock import MagicMock
 from xml.etree import ElementTree
 
 import pytest
 import yaml
+from helpers import ROOT
 
 import i2p_ros
 from i2p_ros.core import parameters
@@ -21,7 +21,6 @@ from i2p_ros.core.config import ReplaySettings, Settings, load_settings, validat
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.resources import resource
 
-ROOT = Path(__file__).parents[1]
 LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
 STUBBED = ("launch", "launch.actions", "launch.conditions", "launch.event_handlers", "launch.substitutions")
 STUBBED_ROS = ("launch_ros", "launch_ros.actions", "launch_ros.parameter_descriptions", "launch_ros.substitutions")

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import cv2
 import pytest
+from helpers import ROOT
 
 from i2p_ros.core.config import SyntheticSettings
-from i2p_ros.sources.synthetic import SyntheticSource
-from i2p_ros.sources.writers import write_bag, write_kitti_raw
+from i2p_ros.synthetic import SyntheticSource
+from i2p_ros.writers.writing import write_bag, write_kitti_raw
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 LINES = [line for kind, block in BLOCKS if kind == "bash" for line in block.splitlines()]

@@ -40,9 +40,9 @@ def bench_pairs(
     """Time whole pairs on this machine, stage by stage, beside the machine's limits and the published network."""
     if context.invoked_subcommand:
         return
-    from i2p_ros.evaluation.bench import DEFINITIONS
-    from i2p_ros.evaluation.bench import bench as run
-    from i2p_ros.evaluation.bench_report import write_bench_report
+    from i2p_ros.bench.pairs import DEFINITIONS
+    from i2p_ros.bench.pairs import bench as run
+    from i2p_ros.bench.report import write_bench_report
 
     check_targets(json_file, report and report / "bench.html")
     settings = load_settings(files, [*overrides, *_given(device=device, backend=backend)])
@@ -67,7 +67,7 @@ def _given(**options: str | None) -> list[str]:
 
 def _stages_table(numbers: dict[str, Any]) -> Table:
     """A line per stage, and the sum."""
-    from i2p_ros.evaluation.bench_report import with_sum
+    from i2p_ros.bench.report import with_sum
 
     keys = ("ms", "gflop", "mbyte", "floor_ms")
     table = Table("stage", *keys, "times the floor", box=SIMPLE)
@@ -93,8 +93,8 @@ def bench_pnp(
     json_file: JsonFile = None,
 ) -> None:
     """Time and score our pose from matches beside OpenCV's and PoseLib's, on made-up matches of known truth."""
-    from i2p_ros.evaluation.bench_pnp import CONDITIONS, DEFINITIONS
-    from i2p_ros.evaluation.bench_pnp import bench as run
+    from i2p_ros.bench.matches import CONDITIONS, DEFINITIONS
+    from i2p_ros.bench.matches import bench as run
 
     check_targets(json_file)
     with progress("measuring", len(CONDITIONS)) as step:

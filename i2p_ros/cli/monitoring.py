@@ -137,7 +137,7 @@ def bench(
 
     Made-up drives are judged with 2 mm and 0.01 deg of systematic offset.
     """
-    from i2p_ros.evaluation import bench_monitor
+    from i2p_ros.bench import drifts as bench_monitor
 
     check_targets(json_file)
     settings = load_settings(files, overrides)

@@ -39,7 +39,7 @@ def demo(
     overrides: Overrides = NONE,
 ) -> None:
     """Write a synthetic drive as a bag, play it over ROS 2 topics into the node, and report what comes back."""
-    from i2p_ros.ros.demo import replay_and_report, write_drive
+    from i2p_ros.ros.replay.demo import replay_and_report, write_drive
 
     check_targets(json_file, out / "summary.json")
     settings = load_settings(files, overrides)
@@ -68,7 +68,7 @@ def replay(
 
     Exit code 3: a part could not be read.
     """
-    from i2p_ros.ros.demo import replay_and_report
+    from i2p_ros.ros.replay.demo import replay_and_report
 
     check_targets(json_file, out / "summary.json")
     settings = load_settings(files, overrides)
@@ -95,7 +95,7 @@ def soak(
 
     Badly is: a crash, a pose from a fault, a valid pair without an answer, no answer in two pairs after a fault.
     """
-    from i2p_ros.ros.soak import soak as run
+    from i2p_ros.ros.soak.run import soak as run
 
     check_targets(json_file)
     settings = load_settings(files, overrides)

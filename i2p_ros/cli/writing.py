@@ -27,7 +27,7 @@ def synth(
 ) -> None:
     """Write synthetic pairs with exact truth as a KITTI raw folder or as a bag."""
     from i2p_ros.sources.opening import open_source
-    from i2p_ros.sources.writers import write_bag, write_kitti_raw
+    from i2p_ros.writers.writing import write_bag, write_kitti_raw
 
     if fmt == "kitti" and compressed:
         raise InputError("--compressed is for bags: KITTI folders hold PNG images", "synth")

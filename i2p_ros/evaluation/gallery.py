@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from i2p_ros.core.metrics import KINDS, Score
 from i2p_ros.core.types import Image
+from i2p_ros.evaluation.metrics import KINDS, Score
 from i2p_ros.evaluation.runner import Seen
 from i2p_ros.viz.overlays import before_after, captioned, overlay
 

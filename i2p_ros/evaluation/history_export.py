@@ -69,7 +69,7 @@ def _parquet(rows: Rows) -> bytes:
 
 
 def _mcap(rows: Rows) -> bytes:
-    from i2p_ros.sources.drift_bag import drift_mcap
+    from i2p_ros.writers.drift_bag import drift_mcap
 
     return drift_mcap(rows)
 

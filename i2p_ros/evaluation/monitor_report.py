@@ -14,8 +14,8 @@ from markupsafe import Markup
 from i2p_ros.core.drifts import AXES, SCALES, UNITS
 from i2p_ros.core.geometry import Array
 from i2p_ros.evaluation.files import write_bytes
+from i2p_ros.evaluation.plots import drifts
 from i2p_ros.evaluation.report import data_uri, environment
-from i2p_ros.viz.plots import drifts
 
 MEANINGS = {
     "ok": "No drift, on any axis.",

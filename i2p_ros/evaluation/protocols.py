@@ -7,8 +7,8 @@ from __future__ import annotations
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from i2p_ros.core.metrics import Draw
 from i2p_ros.core.resources import resource
+from i2p_ros.evaluation.metrics import Draw
 from i2p_ros.sources.perturb import Protocol
 
 

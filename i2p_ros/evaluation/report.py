@@ -14,12 +14,12 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from i2p_ros.core.metrics import COVARIANCE, ERRORS, KINDS, RECALLS, Score
 from i2p_ros.core.types import Image
+from i2p_ros.evaluation import plots
 from i2p_ros.evaluation.files import write_bytes
 from i2p_ros.evaluation.gallery import Failure, Overlay, called, how_bad, in_words
+from i2p_ros.evaluation.metrics import COVARIANCE, ERRORS, KINDS, RECALLS, Score
 from i2p_ros.evaluation.runner import Report
-from i2p_ros.viz import plots
 
 WORST = 10
 WIDTH = 800  # px, of the largest picture

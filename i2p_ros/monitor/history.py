@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from i2p_ros.alignment.window import Drift
 from i2p_ros.core.errors import InputError, one_line
 from i2p_ros.core.geometry import Array, Pose
-from i2p_ros.monitor.refinement import Drift
 from i2p_ros.monitor.watch import Course, Onset, Reference, Verdict
 
 BUSY_S = 5.0  # s that a locked database is waited for

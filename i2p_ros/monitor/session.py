@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 
 from i2p_ros.alignment.signal import Frame, observed
+from i2p_ros.alignment.window import Drift, refine
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair
 from i2p_ros.monitor.history import Epoch, History, Rig
-from i2p_ros.monitor.refinement import Drift, refine
 from i2p_ros.monitor.watch import DAY, Motion, Verdict, Watch
 
 THUMBNAIL = (160, 48)  # px: what images are compared at

@@ -22,11 +22,11 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from i2p_ros.alignment.window import Drift
 from i2p_ros.core.config import WatchSettings
 from i2p_ros.core.drifts import AXES, INTERVAL, SCALES, UNITS
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array
-from i2p_ros.monitor.refinement import Drift
 
 Flags = NDArray[np.bool_]
 DAY = 86400.0  # s

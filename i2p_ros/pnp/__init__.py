@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From matches to a pose with a covariance, or to a named reason why there is none."""
 
-from i2p_ros.pnp.agreement import Look, best_of, locate, propose
 from i2p_ros.pnp.calibration import Calibration
-from i2p_ros.pnp.exact import made_exact
 from i2p_ros.pnp.problem import NoPoseError
 from i2p_ros.pnp.solver import posterior_of, solve
 
-__all__ = ["Calibration", "Look", "NoPoseError", "best_of", "locate", "made_exact", "posterior_of", "propose", "solve"]
+__all__ = ["Calibration", "NoPoseError", "posterior_of", "solve"]

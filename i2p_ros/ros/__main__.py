@@ -8,10 +8,10 @@ from i2p_ros.ros.running import Runnable, run
 
 
 def localizer() -> None:
-    """The node of i2p_ros.ros.localizer_node."""
+    """The node of i2p_ros.ros.nodes.localizer."""
 
     def make() -> Runnable:
-        from i2p_ros.ros.localizer_node import LocalizerNode
+        from i2p_ros.ros.nodes.localizer import LocalizerNode
 
         return LocalizerNode()
 
@@ -19,10 +19,10 @@ def localizer() -> None:
 
 
 def replay() -> None:
-    """The node of i2p_ros.ros.replay_node."""
+    """The node of i2p_ros.ros.replay.node."""
 
     def make() -> Runnable:
-        from i2p_ros.ros.replay_node import ReplayNode
+        from i2p_ros.ros.replay.node import ReplayNode
 
         return ReplayNode()
 
@@ -30,10 +30,10 @@ def replay() -> None:
 
 
 def drift_monitor() -> None:
-    """The node of i2p_ros.ros.monitor_node."""
+    """The node of i2p_ros.ros.nodes.drift_monitor."""
 
     def make() -> Runnable:
-        from i2p_ros.ros.monitor_node import MonitorNode
+        from i2p_ros.ros.nodes.drift_monitor import MonitorNode
 
         return MonitorNode()
 

@@ -20,10 +20,9 @@ from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import I2PError, MissingPackageError, one_line
 from i2p_ros.networks.parts import in_precision
 from i2p_ros.networks.vp2p import IMAGE_CHANNELS, POINT_FEATURES, VP2PNetwork, VP2PSettings
-from i2p_ros.runtime.counting import settle
 from i2p_ros.runtime.engines import EngineCache
 from i2p_ros.runtime.tensorrt import ALIKE, TensorrtRuntime, TorchTensorrt
-from i2p_ros.runtime.torch_runtime import Arrays, Runtime, TorchRuntime, choose_device
+from i2p_ros.runtime.torch_runtime import Arrays, Runtime, TorchRuntime, choose_device, settle
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "float16": torch.half}
 BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86, and of ARM

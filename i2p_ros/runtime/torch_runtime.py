@@ -20,7 +20,6 @@ from i2p_ros.networks.both import Both, in_turn
 from i2p_ros.networks.folding import folded
 from i2p_ros.networks.parts import OF_POINTS, dense_parts, in_precision, with_parts
 from i2p_ros.networks.vp2p import Seen, VP2PNetwork
-from i2p_ros.runtime.counting import settle
 from i2p_ros.runtime.graphs import Graphed
 
 A = TypeVar("A")
@@ -160,3 +159,9 @@ def choose_device(wanted: str) -> tuple[torch.device, str]:
             raise MissingPackageError(f"device cuda is asked for, but {why}: install a CUDA build, or use device=auto")
         return torch.device("cpu"), why
     return torch.device("cuda"), torch.cuda.get_device_name()
+
+
+def settle(device: torch.device) -> None:
+    """Wait until the device has done what it was asked."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()

@@ -108,7 +108,7 @@ def recognised(root: Path | None) -> str:
 
 
 def _synthetic(request: Request) -> Source:
-    from i2p_ros.sources.synthetic import SyntheticSource
+    from i2p_ros.synthetic import SyntheticSource
 
     return SyntheticSource(request.settings.synthetic, request.seed, request.n or SYNTHETIC_SAMPLES)
 

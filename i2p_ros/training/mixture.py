@@ -16,7 +16,7 @@ from i2p_ros.runtime.torch_runtime import choose_device
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.kitti import KittiSource
 from i2p_ros.sources.perturb import Protocol
-from i2p_ros.sources.synthetic import SyntheticSource
+from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training import TRAINING_WORLDS, VALIDATION_WORLDS
 from i2p_ros.training.data import CachedSource
 from i2p_ros.training.validation import VIEWS, FixedPairs, OneBatch, Validation

@@ -1,0 +1,124 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A replay from beginning to end: a node in a second process, real topics, and files that show what came back."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from i2p_ros.core.config import ReplaySettings, Settings
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
+from i2p_ros.evaluation.files import write_bytes, write_json, write_tum
+from i2p_ros.evaluation.gallery import Overlay, drawn
+from i2p_ros.evaluation.report import write_report
+from i2p_ros.evaluation.runner import Report, Seen
+from i2p_ros.ros.replay.playing import Row, open_recording, replay, start_localizer, summary
+from i2p_ros.sources.base import Source, lost_by
+from i2p_ros.sources.opening import open_source
+from i2p_ros.sources.perturb import perturbed
+from i2p_ros.writers.writing import write_bag
+
+OVERLAYS = 8
+DEMO_RATE_HZ = 4.0  # pairs 2 m apart: 80 of them show 160 m of street
+Progress = Callable[[int], None]
+
+
+def write_drive(settings: Settings, out: Path, pairs: int, seed: int, progress: Progress) -> Settings:
+    """Write a synthetic drive as the bag out/drive (MCAP); settings that replay it by the VP2P protocol.
+
+    Every pair is played when the one before is answered. Raises InputError when `out` holds files of something else.
+    """
+    _make_room(out)
+    moving = settings.synthetic.model_copy(update={"drive": True, "rate_hz": DEMO_RATE_HZ})
+    world = settings.model_copy(update={"synthetic": moving})
+    bag = out / "drive"
+    source = open_source("synthetic", settings=world, seed=seed, n=pairs)
+    write_bag(source, bag, progress=lambda done, total: progress(done))
+    options = ReplaySettings(data=str(bag), perturb="vp2p", seed=seed, rate=0.0)
+    return world.model_copy(update={"replay": options})
+
+
+def replay_and_report(settings: Settings, out: Path, progress: Progress) -> dict[str, Any]:
+    """Play what settings.replay names; writes summary.json, report.html, overlays and trajectories.
+
+    Gives the content of summary.json, where `lost` counts what could not be read, by reason. Raises InputError for a
+    recording of which nothing can be read, and I2PError with the node's last words when it dies.
+    """
+    options = settings.replay
+    source, lost = open_recording(settings), Counter[str]()
+    with start_localizer(settings) as process:
+        rows = replay(
+            source,
+            options,
+            on_row=lambda row: progress(row.index + 1),
+            check=process.check,
+            on_lost=lambda error: lost.update([error.reason]),
+        )
+    if not rows:
+        raise InputError(f"{source.name}: nothing was played; lost: {dict(lost + lost_by(source))}", "replay.empty")
+    meta = {"model": settings.model, "source": source.name, "protocol": options.perturb, "seed": options.seed}
+    lost += lost_by(source)
+    numbers = {**meta, **summary(rows), "lost": dict(lost), "settings": settings.model_dump()}
+    _remove_earlier(out)
+    write_json(out / "summary.json", numbers)
+    _write_trajectories(out, rows)
+    overlays = _overlays(source, options, rows)
+    for number, overlay in enumerate(overlays):
+        write_bytes(out / "overlays" / f"{number:02d}.png", _png(overlay))
+    if all(row.truth is not None for row in rows):
+        write_report(out, Report([row.score() for row in rows], meta), overlays)
+    return numbers
+
+
+def _remove_earlier(out: Path) -> None:
+    """Take away what an earlier replay left and this one may not write again."""
+    (out / "report.html").unlink(missing_ok=True)
+    for overlay in (out / "overlays").glob("[0-9][0-9].png"):
+        overlay.unlink()
+
+
+def _make_room(out: Path) -> None:
+    """Remove the drive of an earlier demo; anything else there stays."""
+    if out.exists() and any(out.iterdir()) and not (out / "drive" / "metadata.yaml").exists():
+        raise InputError(f"{out} holds something that is not an earlier demo: choose another --out", "output")
+    shutil.rmtree(out / "drive", ignore_errors=True)
+
+
+def _seen(source: Source, options: ReplaySettings, rows: list[Row]) -> Iterator[Seen]:
+    """The rows of known truth with the samples as they were played."""
+    for row in rows:
+        if row.truth is not None:
+            sample, T_given_lidar = perturbed(source[row.index], options.perturb, options.seed, row.index)
+            yield Seen(row.score(), sample, row.estimate, T_given_lidar)
+
+
+def _overlays(source: Source, options: ReplaySettings, rows: list[Row]) -> list[Overlay]:
+    """Evenly spaced pairs before and after."""
+    few = [rows[i * len(rows) // OVERLAYS] for i in range(min(OVERLAYS, len(rows)))]
+    return [drawn(seen) for seen in _seen(source, options, few)]
+
+
+def _png(overlay: Overlay) -> bytes:
+    encoded: bytes = cv2.imencode(".png", overlay.image[:, :, ::-1])[1].tobytes()
+    return encoded
+
+
+def _write_trajectories(out: Path, rows: list[Row]) -> None:
+    """The camera in the world, estimated and true, as TUM files; in the cloud's frame where no world is known."""
+    estimated: list[tuple[int, Pose]] = []
+    true: list[tuple[int, Pose]] = []
+    for row in rows:
+        T_world_cloud = row.T_world_cloud or Pose.identity()
+        if row.estimate.pose is not None:
+            estimated.append((row.stamp, T_world_cloud @ row.estimate.pose.inverse()))
+        if row.truth is not None:
+            true.append((row.stamp, T_world_cloud @ row.truth.inverse()))
+    write_tum(out / "trajectory.tum", estimated)
+    write_tum(out / "trajectory_truth.tum", true)

@@ -1,0 +1,172 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Play a source into a localizer over topics, and keep what comes back.
+
+with start_localizer(settings) as process:
+    rows = replay(source, settings.replay, check=process.check)
+print(summary(rows))
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from rclpy.context import Context
+
+from i2p_ros.core.config import ReplaySettings, Settings
+from i2p_ros.core.errors import InputError
+from i2p_ros.ros.replay.player import Player, Prepared, not_found, prepare
+from i2p_ros.ros.replay.process import start_localizer
+from i2p_ros.ros.replay.rows import Row, summary
+from i2p_ros.sources.base import Source
+from i2p_ros.sources.opening import open_source, recognised
+
+__all__ = ["Row", "open_recording", "play", "replay", "start_localizer", "summary"]
+
+STEP_S = 0.02  # between two looks at what is waited for, and two messages on /clock
+LONGEST_GAP_NS = 1_000_000_000  # a longer gap in a recording, as between two drives, is cut to this
+STANDARD_GAP_NS = 100_000_000  # between pairs whose stamps do not grow
+LATE_S = 0.3  # how long answers to older pairs may be under way after that to the newest
+
+
+def open_recording(settings: Settings) -> Source:
+    """The source that settings.replay names: a KITTI folder or a bag, or without one a synthetic drive.
+
+    Raises InputError for what is missing or cannot be read.
+    """
+    options, limit = settings.replay, settings.replay.limit or None
+    if not options.data:
+        drive = settings.synthetic.model_copy(update={"drive": True})
+        settings = settings.model_copy(update={"synthetic": drive})
+        return open_source("synthetic", settings=settings, seed=options.seed, n=limit)
+    chosen: dict[str, Any] = {}
+    if options.drive:
+        chosen["drives"] = [options.drive]
+    if recognised(Path(options.data)) == "kitti":
+        chosen["cameras"] = [options.camera]
+    return open_source("auto", options.data, settings=settings, n=limit, **chosen)
+
+
+def replay(
+    source: Source,
+    options: ReplaySettings,
+    on_row: Callable[[Row], None] = lambda row: None,
+    check: Callable[[], None] = lambda: None,
+    on_lost: Callable[[InputError], None] = lambda error: None,
+) -> list[Row]:
+    """One row per pair, in the order of the source, from a localizer that runs in another process or thread.
+
+    `on_row` is called with each row as soon as its answer is there or is given up; `check` a few times a second, and
+    may raise. Samples that cannot be read are passed over, and told to `on_lost`. Raises InputError if no localizer is
+    found within options.timeout_s.
+    """
+    context = Context()
+    context.init()
+    player = Player(options, context=context)
+    try:
+        return play(player, source, on_row, check, on_lost)
+    finally:
+        player.destroy_node()
+        context.try_shutdown()
+
+
+def play(
+    player: Player,
+    source: Source,
+    on_row: Callable[[Row], None],
+    check: Callable[[], None] = lambda: None,
+    on_lost: Callable[[InputError], None] = lambda error: None,
+) -> list[Row]:
+    """As `replay`, with a node that exists."""
+    options, player.on_row = player.options, on_row
+    if not _wait(player, lambda: player.connected, options.timeout_s, check):
+        raise not_found(player)
+    with ThreadPoolExecutor(1) as reader:
+        for _ in count() if options.loop else range(1):
+            _play_once(player, source, reader, check, on_lost)
+            _wait(player, lambda: not player.waiting, options.timeout_s, check)
+            player.spin(LATE_S)
+            player.give_up()
+    return player.rows
+
+
+def _play_once(
+    player: Player,
+    source: Source,
+    reader: ThreadPoolExecutor,
+    check: Callable[[], None],
+    on_lost: Callable[[InputError], None],
+) -> None:
+    """Every sample when its time has come, or with rate 0 when the one before is answered."""
+    options, pace = player.options, Pace(player.options.rate)
+    size = min(len(source), options.limit or len(source))
+
+    def read(index: int) -> Prepared:
+        return prepare(index, source[index], options)
+
+    ahead: Future[Prepared] = reader.submit(read, 0)
+    for index in range(size):
+        check()
+        while not ahead.done():
+            player.spin(0.005)
+        done = ahead
+        if index + 1 < size:
+            ahead = reader.submit(read, index + 1)
+        try:
+            prepared = done.result()
+        except InputError as error:
+            on_lost(error)
+            continue
+        stamp = pace.stamp(prepared.stamp)
+        while (early := pace.seconds_until(stamp)) > 0:
+            player.tick(stamp - round(early * options.rate * 1e9))
+            player.spin(min(early, STEP_S))
+        player.send(prepared, stamp)
+        if not options.rate and not _wait(player, lambda: not player.waiting, options.timeout_s, check):
+            player.give_up()
+
+
+class Pace:
+    """Stamps that always grow, and when each is due."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self._recorded: int | None = None
+        self._last = 0
+        self._origin: tuple[float, int] | None = None  # time.monotonic() of a stamp
+
+    def stamp(self, recorded: int) -> int:
+        """The stamp (ns) to play a sample under: the recorded one, but gaps are positive and at most a second."""
+        if self._recorded is None:
+            self._last = recorded or STANDARD_GAP_NS  # a stamp of zero would count as not set
+        else:
+            gap = recorded - self._recorded
+            self._last += min(gap, LONGEST_GAP_NS) if gap > 0 else STANDARD_GAP_NS
+        self._recorded = recorded
+        return self._last
+
+    def seconds_until(self, stamp: int) -> float:
+        """Seconds until it is due, 0 if late: what comes too late shifts the rest, or a burst would follow."""
+        if not self.rate:
+            return 0.0
+        now = time.monotonic()
+        start, first = self._origin or (now, stamp)
+        early = start + (stamp - first) / 1e9 / self.rate - now
+        self._origin = (start, first) if early > -LATE_S else (now, stamp)
+        return max(early, 0.0)
+
+
+def _wait(player: Player, done: Callable[[], bool], timeout_s: float, check: Callable[[], None]) -> bool:
+    """Spin until it is done; false if that takes too long."""
+    end = time.monotonic() + timeout_s
+    while not done():
+        if time.monotonic() > end:
+            return False
+        check()
+        player.spin(STEP_S)
+    return True

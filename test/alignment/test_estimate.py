@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Estimates made exact, and those that stay as they are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from i2p_ros.alignment.estimate import made_exact
+from i2p_ros.alignment.signal import plain_view
+from i2p_ros.core.config import PnpSettings, RefinementSettings, SyntheticSettings
+from i2p_ros.core.consistency import camera_error
+from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
+from i2p_ros.core.types import Correspondences, Evidence, Pair, PointCloud, PoseEstimate, Status
+from i2p_ros.pnp import Calibration
+from i2p_ros.synthetic import SyntheticSource
+
+SETTINGS, REFINEMENT = PnpSettings(), RefinementSettings()
+SPREAD = np.diag(np.array([0.3, 0.1, 0.5, *np.radians([0.3, 0.9, 0.5])]) ** 2)
+CALIBRATION = Calibration(
+    std_scale=(1.5,) * 6, aligned_scale=(2.0,) * 6, aligned_weights=(-3.0, 0, 0, 0, 0, 0, 0, 0, 1.0)
+)
+OFF = np.array([0.3, -0.1, 0.4, *np.radians([0.3, -0.8, 0.4])])
+
+
+@pytest.fixture(scope="module")
+def seen() -> tuple[Pair, Pose]:
+    """A place whose cloud is given in a frame far off."""
+    sample = SyntheticSource(SyntheticSettings(), 22, 1)[0]
+    assert sample.T_camera_lidar is not None
+    away = Pose.from_rotvec([0.0, 0.0, 2.0], [30.0, -20.0, 1.0])
+    return replace(sample.pair, cloud=sample.pair.cloud.transformed(away)), sample.T_camera_lidar @ away.inverse()
+
+
+def estimate(pair: Pair, pose: Pose) -> PoseEstimate:
+    """What the matches of the truth, and some wrong ones, say: a pose that is off."""
+    camera, rng = pair.camera, np.random.default_rng(0)
+    pixels, _ = camera.project(pose.apply(pair.cloud.xyz))
+    inside = np.flatnonzero((pixels > 0).all(1) & (pixels < [camera.width, camera.height]).all(1))[::50]
+    wrong = rng.permutation(inside)[:20]
+    matches = Correspondences(
+        np.concatenate([pixels[inside], pixels[rng.permutation(wrong)]]),
+        pair.cloud.xyz[np.concatenate([inside, wrong])].astype(float),
+        np.ones(len(inside) + 20),
+    )
+    off = Pose.identity().retract(OFF) @ pose
+    return PoseEstimate(
+        Status.OK, pose=off, covariance=from_camera_axes(off, CALIBRATION.scaled(SPREAD)), correspondences=matches,
+        inliers=np.ones(len(matches), bool), residual_px=9.0, confidence=0.97, evidence=Evidence(100, 120),
+    )  # fmt: skip
+
+
+def test_the_pose_becomes_exact_and_the_rest_follows_it(seen: tuple[Pair, Pose]) -> None:
+    pair, true = seen
+    before = estimate(pair, true)
+    after = made_exact(before, pair, plain_view(pair, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION)
+    assert after.pose is not None
+    assert after.covariance is not None
+    error, covariance = camera_error(after.pose, after.covariance, true)
+    assert np.linalg.norm(error[:3]) < 0.1 < np.linalg.norm(OFF[:3])
+    assert np.linalg.norm(error[3:]) < np.radians(0.4) < np.linalg.norm(OFF[3:])
+    assert error @ np.linalg.solve(covariance, error) < 20.0
+    assert np.trace(covariance) < 0.3 * np.trace(SPREAD)
+    assert after.n_inliers < before.n_inliers, "the wrong matches are inliers no more"
+    assert after.residual_px < before.residual_px
+    assert after.evidence is not None
+    assert after.evidence.standout is not None
+    assert after.evidence.standout > 4.0
+    assert replace(after.evidence, standout=None) == before.evidence
+    assert after.confidence == CALIBRATION.confidence(after.evidence)
+
+
+def test_the_covariance_is_scaled_by_what_was_fitted(seen: tuple[Pair, Pose]) -> None:
+    pair, true = seen
+    plain = replace(estimate(pair, true), covariance=from_camera_axes(Pose.identity().retract(OFF) @ true, SPREAD))
+    one = made_exact(plain, pair, plain_view(pair, REFINEMENT), SETTINGS, REFINEMENT, Calibration())
+    two = made_exact(estimate(pair, true), pair, plain_view(pair, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION)
+    assert one.pose is not None
+    assert two.pose is not None
+    assert one.covariance is not None
+    assert two.covariance is not None
+    assert np.allclose(one.pose.matrix, two.pose.matrix)
+    wide = [to_camera_axes(one.pose, e.covariance) for e in (one, two) if e.covariance is not None]
+    assert np.allclose(4.0 * wide[0], wide[1])
+
+
+def test_what_cannot_be_made_exact_stays(seen: tuple[Pair, Pose]) -> None:
+    pair, true = seen
+    none = PoseEstimate(Status.NO_CONSENSUS, "nothing agrees")
+    assert made_exact(none, pair, plain_view(pair, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION) is none
+    before = estimate(pair, true)
+    dull = replace(pair, cloud=PointCloud(np.random.default_rng(0).permutation(pair.cloud.xyz)[::20]))
+    assert made_exact(before, dull, plain_view(dull, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION) is before
+    strict = SETTINGS.model_copy(update={"min_inliers": 10**6})
+    assert made_exact(before, pair, plain_view(pair, REFINEMENT), strict, REFINEMENT, CALIBRATION) is before

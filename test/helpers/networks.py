@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A tiny network, a cloud and a pair of noise."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.config import MatchingSettings
+from i2p_ros.core.types import Pair, PointCloud
+from i2p_ros.networks.vp2p import VP2P, VP2PNetwork, VP2PSettings
+
+TINY = VP2PSettings(
+    image_width=64, max_points=256, stem=8, image_stages=[8, 8, 8, 8], image_blocks=[1, 1, 1, 1],
+    image_decoder=[8, 8, 8], voxel_encoder=[8, 8, 8], voxel_decoder=[8, 8], centres=[64, 16], point_channels=[8, 16],
+    descriptor=16, likeness_width=64, likeness=[8, 8, 8, 8],
+)  # fmt: skip
+FAMILY = VP2P(TINY, MatchingSettings())
+
+
+def street(n: int = 3000, seed: int = 0) -> PointCloud:
+    rng = np.random.default_rng(seed)
+    xyz = rng.uniform([-30, -30, -1.7], [30, 30, 6], (n, 3)).astype(np.float32)
+    return PointCloud(xyz, rng.random(n).astype(np.float32))
+
+
+def pair(width: int = 128, height: int = 48, cloud: PointCloud | None = None) -> Pair:
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
+    camera = Camera(0.6 * width, 0.6 * width, width / 2, height / 2, width, height)
+    return Pair(image, camera, street() if cloud is None else cloud)
+
+
+def lived_in(settings: VP2PSettings) -> VP2PNetwork:
+    """A network whose batch norms have seen something, as trained ones have."""
+    torch.manual_seed(0)
+    network = VP2P(settings, MatchingSettings()).network().eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, 0.0, 0.2)
+            nn.init.uniform_(module.running_var, 0.5, 2.0)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0.0, 0.2)
+    return network

@@ -1,0 +1,176 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A camera under watch, on made-up drives whose calibration is exact."""
+
+import sqlite3
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from i2p_ros.core.config import Settings, load_settings
+from i2p_ros.core.errors import InputError, ModelError
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.types import Pair
+from i2p_ros.localizer import looker
+from i2p_ros.monitor import history as module
+from i2p_ros.monitor.history import History, Rig
+from i2p_ros.monitor.session import Finding, Monitor
+from i2p_ros.monitor.watch import Level, Motion
+from i2p_ros.synthetic import SyntheticSource
+
+RIG = Rig("car", "front", "roof")
+SETTINGS = load_settings(
+    (), ["monitor.window=3", "monitor.rate_hz=1", "watch.systematic_m=0", "watch.systematic_deg=0"]
+)
+
+
+@cache
+def drive() -> tuple[tuple[Pair, ...], Pose]:
+    settings = SETTINGS.synthetic.model_copy(update={"drive": True, "rate_hz": 1.0})
+    samples = [SyntheticSource(settings, 5, 12)[i] for i in range(12)]
+    assert samples[0].T_camera_lidar is not None
+    return tuple(sample.pair for sample in samples), samples[0].T_camera_lidar
+
+
+def found(monitor: Monitor, pairs: tuple[Pair, ...]) -> list[Finding]:
+    return [finding for pair in pairs if (finding := monitor.add(pair)) is not None]
+
+
+def test_windows_of_pairs_become_findings_and_a_drift_is_found() -> None:
+    pairs, true = drive()
+    drift = np.array([0.0, 0.0, 0.0, np.radians(0.6), 0.0, 0.0])
+    findings = found(Monitor(true.retract(-drift), RIG, SETTINGS), pairs)
+    assert len(findings) == 4 and [f.drift.stamp for f in findings] == [pairs[k].stamp for k in (2, 5, 8, 11)]
+    last = findings[-1].verdict
+    assert last.level is Level.ALARM and "rx" in last.moved and abs(last.drift[3] - drift[3]) < np.radians(0.1)
+    assert found(Monitor(true, RIG, SETTINGS), pairs)[-1].verdict.moved == ()
+
+
+def test_it_goes_on_where_another_ended_and_counts_from_what_was_accepted(tmp_path: Path) -> None:
+    pairs, true = drive()
+    file = tmp_path / "h.db"
+    first = Monitor(true, RIG, SETTINGS, History(file))
+    found(first, pairs[:6])
+    second = Monitor(true, RIG, SETTINGS, History(file))
+    assert second.rig.epoch == 0
+    assert [d.stamp for d in second.watch.kept] == [d.stamp for d in first.watch.kept] and len(second.watch.kept) == 2
+    second.accept()
+    third = Monitor(true, RIG, SETTINGS, History(file))
+    assert third.rig.epoch == 1 and not third.watch.kept
+    assert third.watch.reference is not None and second.watch.reference is not None
+    assert np.allclose(third.watch.reference.delta, second.watch.reference.delta)
+    moved = Monitor(true.retract(np.full(6, 0.01)), RIG, SETTINGS, History(file))
+    assert moved.rig.epoch == 2 and moved.watch.reference is None
+    assert [row["epoch"] for row in History(file).rows()] == [0, 0]
+
+
+def test_a_clock_that_was_set_back_while_it_was_off_begins_anew(tmp_path: Path) -> None:
+    pairs, true = drive()
+    found(Monitor(true, RIG, SETTINGS, History(tmp_path / "h.db")), pairs[3:9])
+    again = Monitor(true, RIG, SETTINGS, History(tmp_path / "h.db"))
+    assert len(again.watch.kept) == 2
+    assert len(found(again, pairs[:6])) == 2 and len(again.watch.kept) == 2
+
+
+def test_what_cannot_be_accepted_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BUSY_S", 0.1)
+    pairs, true = drive()
+    monitor = Monitor(true, RIG, SETTINGS, History(tmp_path / "h.db"))
+    found(monitor, pairs[:3])
+    other = sqlite3.connect(tmp_path / "h.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(InputError, match="locked"):
+        monitor.accept()
+    assert monitor.watch.reference is None and len(monitor.watch.kept) == 1 and monitor.rig.epoch == 0
+
+
+def test_what_cannot_be_recorded_is_kept_until_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BUSY_S", 0.1)
+    pairs, true = drive()
+    monitor = Monitor(true, RIG, SETTINGS, History(tmp_path / "h.db"))
+    other = sqlite3.connect(tmp_path / "h.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    assert len(found(monitor, pairs[:3])) == 1 and "locked" in monitor.trouble and "1 findings wait" in monitor.trouble
+    other.execute("ROLLBACK")
+    assert found(monitor, pairs[3:6]) and not monitor.trouble
+    assert [row["stamp"] for row in History(tmp_path / "h.db").rows()] == [pairs[2].stamp, pairs[5].stamp]
+
+
+def test_pairs_beyond_the_rate_and_of_the_same_sight_are_left_out() -> None:
+    pairs, true = drive()
+    settings = SETTINGS.model_copy(update={"monitor": SETTINGS.monitor.model_copy(update={"rate_hz": 0.5})})
+    assert len(found(Monitor(true, RIG, settings), pairs)) == 2
+    standing = tuple(Pair(pairs[0].image, p.camera, p.cloud, p.stamp) for p in pairs)
+    monitor = Monitor(true, RIG, SETTINGS)
+    assert not found(monitor, standing) and monitor.finish() is None
+
+
+def test_the_rest_of_a_recording_is_a_window_if_it_is_long_enough() -> None:
+    pairs, true = drive()
+    monitor = Monitor(true, RIG, SETTINGS)
+    found(monitor, pairs[:5])
+    rest = monitor.finish()
+    assert rest is not None and rest.drift.frames == 2 and monitor.finish() is None
+
+
+def test_images_of_another_size_begin_another_window() -> None:
+    pairs, true = drive()
+    small = [
+        Pair(cv2.resize(p.image, None, fx=0.5, fy=0.5), p.camera.resized(p.camera.width // 2, p.camera.height // 2),
+             p.cloud, p.stamp)
+        for p in pairs[2:5]
+    ]  # fmt: skip
+    findings = found(Monitor(true, RIG, SETTINGS), (*pairs[:2], *small))
+    assert [f.drift.frames for f in findings] == [3] and findings[0].drift.stamp == pairs[4].stamp
+
+
+def test_gates_and_time_that_jumps_back() -> None:
+    pairs, true = drive()
+    monitor = Monitor(true, RIG, SETTINGS)
+    for pair in pairs[:3]:
+        finding = monitor.add(pair, Motion(speed=99.0))
+    assert finding is not None and finding.verdict.level is Level.UNSURE and "too fast" in finding.verdict.reasons[0]
+    found(monitor, pairs[3:6])
+    assert len(monitor.watch.kept) == 1
+    assert monitor.add(pairs[0]) is None and not monitor.watch.kept
+
+
+def test_a_knock_beyond_the_grid_is_found_where_the_network_looks() -> None:
+    pairs, true = drive()
+    drift = np.array([0.4, -0.3, 0.4, *np.radians([-5.0, 7.0, -5.0])])
+    nominal = true.retract(-drift)
+    wanted = nominal.local(true)
+    windows = {
+        name: found(Monitor(nominal, RIG, SETTINGS, look=look), pairs[:6])
+        for name, look in (("with", looker(SETTINGS)), ("without", None))
+    }
+    off = {name: np.abs([f.drift.delta - wanted for f in findings]) for name, findings in windows.items()}
+    assert (off["with"][:, :3] < 0.03).all() and (off["with"][:, 3:] < np.radians(0.15)).all()
+    assert off["without"][0, 3:].max() > np.radians(1.0)
+
+
+def test_it_is_asked_for_some_pairs_of_a_window_evenly_and_may_see_nothing() -> None:
+    pairs, true = drive()
+    settings = load_settings((), ["monitor.window=6", "monitor.rate_hz=1", "monitor.looks=2"])
+    asked: list[int] = []
+
+    def look(pair: Pair, nominal: Pose) -> None:
+        assert nominal is true
+        asked.append(pair.stamp)
+
+    with_it, without = (found(Monitor(true, RIG, settings, look=one), pairs) for one in (look, None))
+    assert asked == [pairs[k].stamp for k in (0, 3, 6, 9)]
+    assert np.array_equal(with_it[-1].drift.delta, without[-1].drift.delta)
+
+
+def test_no_model_is_loaded_that_is_not_to_look() -> None:
+    assert looker(load_settings((), ["monitor.looks=0", "model=there-is-none"])) is None
+    with pytest.raises(ModelError, match="there-is-none"):
+        looker(load_settings((), ["model=there-is-none"]))
+
+
+def test_defaults_are_those_of_the_settings() -> None:
+    assert Monitor(Pose.identity(), RIG, Settings()).watch.period_s == 5.0
