@@ -9,40 +9,41 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from i2p_ros.alignment.estimate import made_exact
-from i2p_ros.alignment.signal import View, view_of
+from i2p_ros.alignment.signal import View, plain_view, view_of
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, one_line
-from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
+from i2p_ros.core.geometry import Pose
 from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
+from i2p_ros.families import family_class
+from i2p_ros.families.base import Family
+from i2p_ros.networks.base import Arrays, FamilyNetwork
 from i2p_ros.networks.folding import folded
-from i2p_ros.networks.likeness import channels_of
-from i2p_ros.networks.vp2p import VP2P, Scene, VP2PNetwork, both_ways, mirrored, network_camera
 from i2p_ros.pnp import Calibration, NoPoseError
 from i2p_ros.runtime.choosing import runtime_for
 from i2p_ros.runtime.export import build_engines, write_onnx
-from i2p_ros.runtime.torch_runtime import Arrays, Runtime, device_errors
+from i2p_ros.runtime.torch_runtime import Passes, Runtime, device_errors
 from i2p_ros.runtime.weights import ModelEntry, find_model, load_weights
 from i2p_ros.search import Look, best_of, propose
-
-GUESS_STD_M, GUESS_STD_DEG = 1.0, 10.0
 
 
 class Localizer:
     """Finds the camera in the cloud."""
 
     def __init__(
-        self, family: VP2P, runtime: Runtime, settings: Settings, name: str, calibration: Calibration | None = None
-    ) -> None:
+        self, family: Family[Any], runtime: Runtime, settings: Settings, name: str,
+        calibration: Calibration | None = None,
+    ) -> None:  # fmt: skip
         self.family, self.runtime, self.settings, self.name = family, runtime, settings, name
         self.calibration = calibration or Calibration()
-        self._last: tuple[Pair, Scene] | None = None
+        self._last: tuple[Pair, Any, Passes] | None = None
 
     def localize(self, image: Image, camera: Camera, cloud: PointCloud, prior: Prior | None = None) -> PoseEstimate:
         """T_camera_lidar of an RGB image (H, W, 3) uint8 in a cloud, with covariance; or a status that says why not."""
@@ -66,12 +67,14 @@ class Localizer:
 
     def _view(self, pair: Pair) -> View:
         """The image of a pair as a lidar would see it; raises as `made_exact`."""
-        wide = self._scene(pair).wide
+        given = self.family.signal_input(self._scene(pair)[0])
+        if given is None:
+            return plain_view(pair, self.settings.refinement)
         with device_errors():
-            signals = self.runtime.likeness(channels_of(wide))
+            signals = self.runtime.signals(given.channels)
         if not np.isfinite(signals.sum(dtype=np.float64)):
             raise FloatingPointError("the network's view of the image is not finite")
-        return view_of(network_camera(pair.camera, wide.shape[1]), signals)
+        return view_of(given.camera, signals)
 
     def located(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
         """As `localize_pair`, not made exact: what the network alone says."""
@@ -81,7 +84,7 @@ class Localizer:
         self, pair: Pair, prior: Prior | None, exact: Callable[[PoseEstimate], PoseEstimate] | None = None
     ) -> PoseEstimate:
         try:
-            guesses = [prior.pose] if prior and _is_near(prior) else self._guesses(pair, prior)
+            guesses = [prior.pose] if prior and self.family.trained_prior.covers(prior) else self._guesses(pair, prior)
             looks = self._looks(pair, guesses)
 
             def closer(pose: Pose) -> Look:
@@ -123,29 +126,36 @@ class Localizer:
         device has no room for half of the points either.
         """
         with stage("prepare"):
-            inputs = self.family.look(self._scene(pair), guess)
+            scene, passes = self._scene(pair)
+            inputs = self.family.inputs(scene, guess)
         try:
-            return self._predicted(inputs, pair, guess, in_mirror)
-        except DeviceMemoryError:  # points come in random order: half of them are the same cloud, thinner
-            fewer = {name: inputs[name][: len(inputs[name]) // 2] for name in ("points", "features")}
-            return self._predicted({**inputs, **fewer}, pair, guess, in_mirror)
+            return self._predicted(scene, passes, inputs, guess, in_mirror)
+        except DeviceMemoryError:
+            fewer = self.family.halved(inputs)
+            if fewer is None:
+                raise
+            return self._predicted(scene, passes, fewer, guess, in_mirror)
 
-    def _scene(self, pair: Pair) -> Scene:
-        """Made once for all looks at a pair, so that the runtime sees the image once."""
+    def _scene(self, pair: Pair) -> tuple[Any, Passes]:
+        """The scene of a pair and the forward passes over it, made once for all of them."""
         if self._last is None or self._last[0] is not pair:
-            self._last = pair, self.family.scene(pair)
-        return self._last[1]
+            scene = self.family.prepare(pair)
+            self._last = pair, scene, self.runtime.open(scene.shared)
+        return self._last[1:]
 
-    def _predicted(self, inputs: Arrays, pair: Pair, guess: Pose | None, in_mirror: bool) -> Prediction:
+    def _predicted(
+        self, scene: Any, passes: Passes, inputs: Arrays, guess: Pose | None, in_mirror: bool
+    ) -> Prediction:  # fmt: skip
         with device_errors():
             with stage("network"):
-                outputs = self.runtime(inputs)
-                if in_mirror:
-                    outputs = both_ways(outputs, self.runtime(mirrored(inputs)))
+                outputs = passes(inputs)
+                if in_mirror and self.family.mirrors:
+                    shared, swapped = (self.family.mirror(arrays) for arrays in (scene.shared, inputs))
+                    outputs = self.family.merge(outputs, self.runtime.open(shared)(swapped))
                 if not all(bool(t.sum().isfinite()) for t in outputs.values()):  # of unit vectors: none overflows
                     raise FloatingPointError("the network's answer is not finite")
             with stage("match"):
-                return self.family.decode(inputs, outputs, pair, guess, self.runtime.both)
+                return self.family.decode(scene, inputs, outputs, guess, self.runtime.both)
 
     def describe(self) -> str:
         """One line: model, runtime and device."""
@@ -167,13 +177,6 @@ def _made_up(width: int, height: int) -> Pair:
     return Pair(image, camera, PointCloud(xyz))
 
 
-def _is_near(prior: Prior) -> bool:
-    """Whether a prior is as good as those that networks are trained with: they find the camera near its pose."""
-    at_camera = to_camera_axes(prior.pose, prior.covariance)
-    most_m, most_rad = (np.linalg.eigvalsh(block).max() ** 0.5 for block in (at_camera[:3, :3], at_camera[3:, 3:]))
-    return bool(most_m <= GUESS_STD_M and most_rad <= np.radians(GUESS_STD_DEG))
-
-
 def load(model: str | None = None, settings: Settings | None = None) -> Localizer:
     """The localizer of a shipped model's name or of a training folder.
 
@@ -182,7 +185,7 @@ def load(model: str | None = None, settings: Settings | None = None) -> Localize
     settings = settings or Settings()
     name = model or settings.model
     family, network, entry = _trained(name, settings)
-    runtime = runtime_for(network, family.settings, settings, entry.sha256)
+    runtime = runtime_for(network, settings, entry.sha256)
     return Localizer(family, runtime, settings, name, entry.calibration)
 
 
@@ -195,10 +198,9 @@ def looker(settings: Settings) -> Callable[[Pair, Pose], Pose | None] | None:
         return None
     sure_or_not = settings.pnp.model_copy(update={"min_confidence": 0.0, "max_rival": 1.0})
     localizer = load(settings=settings.model_copy(update={"pnp": sure_or_not}))
-    at_camera = np.diag(np.repeat([0.99 * GUESS_STD_M, np.radians(0.99 * GUESS_STD_DEG)], 3) ** 2)
 
     def look(pair: Pair, nominal: Pose) -> Pose | None:
-        return localizer.localize_pair(pair, Prior(nominal, from_camera_axes(nominal, at_camera))).pose
+        return localizer.localize_pair(pair, localizer.family.trained_prior.about(nominal)).pose
 
     return look
 
@@ -210,16 +212,17 @@ def export(
     has built what it builds for images of this size."""
     settings = settings or Settings()
     family, network, entry = _trained(model, settings)
-    inputs = family.prepare(_made_up(width, height))
-    written = write_onnx(folded(network), inputs, onnx) if onnx else {}
-    runtime = runtime_for(network, family.settings, settings, entry.sha256)
-    return [*written.values()], build_engines(runtime, inputs)
+    scene = family.prepare(_made_up(width, height))
+    inputs = family.inputs(scene)
+    written = write_onnx(folded(network), scene.shared, inputs, onnx) if onnx else {}
+    runtime = runtime_for(network, settings, entry.sha256)
+    return [*written.values()], build_engines(runtime, scene.shared, inputs)
 
 
-def _trained(name: str, settings: Settings) -> tuple[VP2P, VP2PNetwork, ModelEntry]:
+def _trained(name: str, settings: Settings) -> tuple[Family[Any], FamilyNetwork, ModelEntry]:
     entry, file = find_model(name)
     try:
-        family = VP2P(entry.settings, settings.matching)
+        family = family_class(entry.family)(entry.settings, settings.matching)
     except ValidationError as error:
         raise ModelError(f"the manifest of {name} has no usable network settings: {one_line(error)}") from error
     network = family.network()

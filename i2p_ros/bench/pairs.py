@@ -32,11 +32,12 @@ from i2p_ros.core.errors import I2PError, one_line
 from i2p_ros.core.messages import cloud_from_message, image_from_message
 from i2p_ros.core.stages import Work, recording, stage, worked
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate
+from i2p_ros.families.base import Family
 from i2p_ros.localizer import Localizer, load
-from i2p_ros.networks.vp2p import SIZES, VP2P, VP2PNetwork
+from i2p_ros.networks.base import Arrays, FamilyNetwork
 from i2p_ros.pnp.baselines import BASELINES
 from i2p_ros.runtime.choosing import runtime_for
-from i2p_ros.runtime.torch_runtime import Arrays, TorchRuntime
+from i2p_ros.runtime.torch_runtime import TorchRuntime
 from i2p_ros.sources.perturb import perturbed
 from i2p_ros.synthetic import SyntheticSource
 
@@ -289,7 +290,11 @@ def _more(localizer: Localizer, settings: Settings, raws: Sequence[Raw], machine
     """All networks by all runtimes, and time against points."""
     pair = raws[0].decoded()
     return {
-        "networks": [row for name in SIZES for row in _by_all_runtimes(name, settings, pair, machine)],
+        "networks": [
+            row
+            for name in localizer.family.sizes
+            for row in _by_all_runtimes(name, type(localizer.family), settings, pair, machine)
+        ],
         "points": [[n, float(np.median([_with_points(localizer, raw, n) for raw in raws]))] for n in COUNTS],
     }
 
@@ -299,32 +304,37 @@ def _with_points(localizer: Localizer, raw: Raw, points: int) -> float:
     return _median_ms(localized, localizer, resampled(raw, raw.camera.width, raw.camera.height, points))
 
 
-def _by_all_runtimes(name: str, settings: Settings, pair: Pair, machine: Machine) -> list[dict[str, Any]]:
-    """One pass of a network of this size."""
-    family = VP2P(SIZES[name], settings.matching)
-    network, inputs = family.network(), family.prepare(pair)
+def _by_all_runtimes(
+    name: str, kind: type[Family[Any]], settings: Settings, pair: Pair, machine: Machine
+) -> list[dict[str, Any]]:
+    """One forward pass of a network of this family and size."""
+    family = kind(kind.sizes[name], settings.matching)
+    network, scene = family.network(), family.prepare(pair)
+    inputs = family.inputs(scene)
     with recording() as record, stage("all"), Counting():
-        TorchRuntime(network, "cpu", settings.threads, 1)(inputs)
+        TorchRuntime(network, "cpu", settings.threads, 1).open(scene.shared)(inputs)
     work = Work()
     for part in record.stages.values():
         work.add(part)
     cost = {"gflop": 1e-9 * work.flop, "mbyte": 1e-6 * work.byte, "floor_ms": machine.floor_ms(work.flop, work.byte)}
     rows = []
     for how, update in RUNTIMES.items():
-        ms, says = _pass_ms(network, family, settings.model_copy(update=update), inputs)
+        ms, says = _pass_ms(network, settings.model_copy(update=update), scene.shared, inputs)
         rows.append({"size": name, "runtime": how, "ms": ms, "says": says, **cost})
     return rows
 
 
-def _pass_ms(network: VP2PNetwork, family: VP2P, settings: Settings, inputs: Arrays) -> tuple[float | None, str]:
+def _pass_ms(
+    network: FamilyNetwork, settings: Settings, shared: Arrays, inputs: Arrays
+) -> tuple[float | None, str]:  # fmt: skip
     """Of one runtime, and how it describes itself; or none, and why it is not there."""
     try:
-        runtime = runtime_for(network, family.settings, settings)
+        runtime = runtime_for(network, settings)
     except I2PError as error:
         return None, one_line(error)
 
     def once() -> None:
-        runtime({**inputs, "image": inputs["image"].copy()})  # as one that was not seen before
+        runtime.open(shared)(inputs)
         runtime.settle()
 
     once()

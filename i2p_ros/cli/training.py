@@ -9,7 +9,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE
@@ -26,7 +26,8 @@ OVERFIT = ("training.samples=3000", "training.validate_every=160")  # what --ove
 
 def train(
     out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run there is continued.")],
-    size: Annotated[Literal["small", "base"], typer.Option(help="Size of the network.")] = "small",
+    family_name: Annotated[str, typer.Option("--family", help="Family of the network.")] = "vp2p",
+    size: Annotated[str, typer.Option(help="Size of the network; vp2p has small and base.")] = "small",
     worlds: Annotated[int, typer.Option(min=1, help="Synthetic places.")] = 2500,
     kitti: Annotated[Path | None, typer.Option(help="KITTI folder to mix in.")] = None,
     drives: Drives = "",
@@ -42,7 +43,7 @@ def train(
 
     With --overfit: a network that cannot learn one batch by heart has a fault. Exit code 4: it did not.
     """
-    from i2p_ros.networks.vp2p import SIZES, VP2P
+    from i2p_ros.families import family_class
     from i2p_ros.training.data import TrainingSet
     from i2p_ros.training.loop import train as run
     from i2p_ros.training.mixture import mixture, one_batch, unseen
@@ -50,11 +51,14 @@ def train(
     console.quiet = os.environ.get("RANK", "0") != "0"
     check_targets(out / "manifest.yaml")
     settings = load_settings(files, overrides, load_settings((), OVERFIT) if overfit else None)
-    s, family = settings.training, VP2P(SIZES[size], settings.matching)
+    s, family_type = settings.training, family_class(family_name)
+    if size not in family_type.sizes:
+        raise SettingsError(f"{family_name} has no size {size!r}; it has {', '.join(family_type.sizes)}")
+    family = family_type(family_type.sizes[size], settings.matching)
     about: dict[str, Any] = {"command": _command(), "protocols": s.protocols}
     if overfit:
         if s.parts == "alignment":
-            raise SettingsError("--overfit asks whether pairs are found, which training.parts=alignment does not teach")
+            raise SettingsError("--overfit trains until pairs are found, which training.parts=alignment does not teach")
         batch, fixed = one_batch(family, settings, seed)
         with progress("training", s.samples) as step:
             done = run(family, batch, out, settings, workers=0, about=about, validation=fixed, until=1.0, progress=step)

@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The networks, one file per family. A family turns a pair into tensors and its network's answer into matches."""
+"""What the networks of all families are made of: blocks, matching, and the interface that runtimes use."""

@@ -1,16 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""CUDA graphs: a part's kernels launched as one. Small networks on a GPU wait for launches, not for arithmetic."""
+"""CUDA graphs: all kernels of a part are launched at once, since small networks on a GPU wait for launches."""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from i2p_ros.networks.parts import Part
+from i2p_ros.networks.base import Part
 
 WARM_UPS = 3  # before a capture, as PyTorch's notes on CUDA graphs ask for
 
@@ -23,14 +24,18 @@ class _Captured:
 
 
 class Graphed:
-    """A part on a CUDA device, captured once for each shape of its arguments."""
+    """A part on a CUDA device, captured once for each shape of its arguments. Threads take turns with its memory."""
 
     def __init__(self, part: Part) -> None:
-        self._part = part
+        self._part, self._turn = part, threading.Lock()
         self._captured: dict[tuple[torch.Size, ...], _Captured] = {}
 
     def __call__(self, *arguments: Tensor) -> Any:
-        """As the part; what it gives is the caller's."""
+        """A copy of the result of the part."""
+        with self._turn:
+            return self._replayed(arguments)
+
+    def _replayed(self, arguments: tuple[Tensor, ...]) -> Any:
         shapes = tuple(a.shape for a in arguments)
         if shapes not in self._captured:
             self._captured = {shapes: self._capture(arguments)}  # of the last shape alone: a graph keeps its memory
@@ -49,6 +54,6 @@ class Graphed:
                 self._part(*given)
         torch.cuda.current_stream().wait_stream(beside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may allocate meanwhile
             out = self._part(*given)
         return _Captured(graph, given, out)

@@ -3,7 +3,7 @@
 """The dense parts compiled by TensorRT in half precision; PyTorch serves until they are built, or if they are no good.
 
 Engines are built in the background from the shapes of the first pair, compared with PyTorch on that pair, kept on disk,
-and swapped in between two pairs. One thread calls the runtime, and engines run in it alone.
+and swapped in between two forward passes. Threads take turns with an engine.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from i2p_ros.core.errors import MissingPackageError, one_line
-from i2p_ros.networks.parts import OF_POINTS, Part, arguments_of_parts, dense_parts, with_parts
+from i2p_ros.networks.base import Arrays, FamilyNetwork, Part, PassInputs, Tensors, single_pass
+from i2p_ros.networks.parts import arguments_of_parts
 from i2p_ros.runtime.engines import EngineCache, key_of
-from i2p_ros.runtime.torch_runtime import Arrays, TorchRuntime
+from i2p_ros.runtime.torch_runtime import Passes, TorchPasses, TorchRuntime
 
-SOURCE = 1  # of the parts' arithmetic: a change of it makes old engines foreign
-ALIKE = 0.999  # cosine between an engine's answer and PyTorch's, of each output
+SOURCE = 1  # version of the arithmetic of the parts: engines of another one are not used
+ALIKE = 0.999  # least cosine similarity between an output with engines and the same by PyTorch
 FEWEST_POINTS, MOST_POINTS = 16, 1 << 16
+Shapes = dict[str, tuple[int, ...]]
 
 
 class Compiler(Protocol):
@@ -38,12 +40,12 @@ class Compiler(Protocol):
         """All that an engine depends on beside the program: GPU, driver and libraries."""
         ...
 
-    def build(self, program: ExportedProgram, arguments: tuple[Tensor, ...], points: bool) -> bytes:
-        """The engine of a program for arguments of these shapes; `points`: of any number on the second axis."""
+    def build(self, program: ExportedProgram, arguments: tuple[Tensor, ...], dynamic: bool) -> bytes:
+        """The engine of a program for arguments of these shapes; `dynamic`: of any length on the second axis."""
         ...
 
     def load(self, engine: bytes) -> Part:
-        """What the engine does, as a function."""
+        """The engine as a function."""
         ...
 
 
@@ -71,9 +73,9 @@ class TorchTensorrt:
             "tensorrt": tensorrt.__version__,
         }
 
-    def build(self, program: ExportedProgram, arguments: tuple[Tensor, ...], points: bool) -> bytes:
-        """With strong typing: the program says in which precision each step is."""
-        inputs = [self._any_number(a) if points else a for a in arguments]
+    def build(self, program: ExportedProgram, arguments: tuple[Tensor, ...], dynamic: bool) -> bytes:
+        """The engine of a program, with strong typing: the program sets the precision of each step."""
+        inputs = [self._any_number(a) if dynamic else a for a in arguments]
         with tempfile.TemporaryDirectory() as folder:  # made for us alone
             path = Path(folder) / "engine.ep"
             module = self._library.dynamo.compile(
@@ -112,26 +114,33 @@ class TensorrtRuntime:
         self.device, self.threads, self.both, self._inner = inner.device, inner.threads, inner.both, inner
         self._compiler, self._cache, self._weights, self._dtype = compiler, cache, weights, dtype
         self._plain = inner.plain
-        self._serving = inner.network
-        self._shape: tuple[int, ...] | None = None
+        self._turn = threading.Lock()
+        self._shapes: Shapes | None = None  # of shared arrays, that engines are built or being built for
+        self._compiled: FamilyNetwork | None = None  # for these shapes, once it is ready
         self._building: threading.Thread | None = None
         self._state = "engines wait for the first pair"
 
-    def __call__(self, inputs: Arrays) -> dict[str, Tensor]:
-        if inputs["image"].shape != self._shape and not (self._building and self._building.is_alive()):
-            self._begin(inputs)
-        return self._inner(inputs)
+    def open(self, shared: Arrays) -> Passes:
+        """Forward passes over the scene with these shared arrays. Each takes the engines for them if there are any."""
+        shapes = {name: array.shape for name, array in shared.items()}
+        passes = TorchPasses(lambda: self._network(shapes), shared, self.device, self.both)
 
-    def likeness(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As `Runtime`, by PyTorch: it is small beside the rest, and sees an image once."""
-        return self._inner.likeness(channels)
+        def called(inputs: Arrays) -> Tensors:
+            self._build_for(shapes, shared, inputs)
+            return passes(inputs)
+
+        return called
+
+    def signals(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As `Runtime`, by PyTorch: the signal network is small beside the rest, and runs once for each pair."""
+        return self._inner.signals(channels)
 
     def settle(self) -> None:
-        """Wait until the device has done what it was asked."""
+        """Wait until the device has finished. Only a clock needs this."""
         self._inner.settle()
 
     def wait(self) -> None:
-        """Until engines are there, or are known not to come."""
+        """Wait until engines are ready or have failed."""
         if self._building:
             self._building.join()
 
@@ -139,68 +148,79 @@ class TensorrtRuntime:
         """One line: what runs where, and why."""
         return f"{self._inner.describe()}; {self._state}"
 
-    def _begin(self, inputs: Arrays) -> None:
-        """Build for images of another shape: until then PyTorch serves."""
-        self._shape, self._inner.network = inputs["image"].shape, self._serving
-        sample = {name: torch.from_numpy(array)[None].to(self.device) for name, array in inputs.items()}
-        self._state = "TensorRT engines are being built"
-        self._building = threading.Thread(target=self._build, args=(sample,), name="i2p-engines", daemon=True)
-        self._building.start()
+    def _network(self, shapes: Shapes) -> FamilyNetwork:
+        """The compiled network for these shapes, or PyTorch's."""
+        with self._turn:
+            ready = self._compiled if shapes == self._shapes else None
+        return ready or self._inner.network
 
-    def _build(self, sample: dict[str, Tensor]) -> None:
+    def _build_for(self, shapes: Shapes, shared: Arrays, inputs: Arrays) -> None:
+        """Begin to build engines for shared arrays of other shapes than before. Until then PyTorch serves."""
+        with self._turn:
+            if shapes == self._shapes or (self._building and self._building.is_alive()):
+                return
+            self._shapes, self._compiled = shapes, None
+            self._state = "TensorRT engines are being built"
+            sample = PassInputs.of(shared, inputs, self.device)
+            self._building = threading.Thread(target=self._build, args=(sample,), name="i2p-engines", daemon=True)
+            self._building.start()
+
+    def _build(self, sample: PassInputs) -> None:
         try:
             arguments = arguments_of_parts(self._plain, sample)
             engines, how = dict[str, Part](), list[str]()
-            for name, part in dense_parts(self._plain).items():
+            for name, part in self._plain.dense_parts().items():
                 engines[name], made = self._engine(name, part, arguments[name])
                 how.append(f"{name} {made}")
-            network = with_parts(self._plain, engines)
+            network = self._plain.with_parts(engines)
             refuse_unlike(self._plain, network, sample)
         except Exception as error:  # whatever a compiler raises, PyTorch goes on
             self._state = f"no TensorRT engines: {type(error).__name__}: {one_line(error)}"
             return
-        self._inner.network = network
+        with self._turn:
+            self._compiled = network
         self._state = f"dense parts by TensorRT in {self._dtype} ({', '.join(how)})"
 
     def _engine(self, name: str, part: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Part, str]:
-        half = tuple(a.to(self._dtype) for a in arguments)
+        half, dynamic = tuple(a.to(self._dtype) for a in arguments), name in self._plain.dynamic_parts
         parts = {
             "part": name, "weights": self._weights, "shapes": [tuple(a.shape) for a in half],
             "precision": str(self._dtype), "source": SOURCE, **self._compiler.versions(),
         }  # fmt: skip
         engine, made = self._cache.get(
             key_of(parts),
-            lambda: self._compiler.build(exported(part, half, name == OF_POINTS), half, name == OF_POINTS),
+            lambda: self._compiler.build(exported(part, half, dynamic), half, dynamic),
             self._compiler.load,
         )
         return _between_floats(engine, self._dtype), made
 
 
-def exported(part: nn.Module, arguments: tuple[Tensor, ...], points: bool = False) -> ExportedProgram:
-    """The program of a part in the precision of its arguments; `points`: for any number of them, on the second axis."""
+def exported(part: nn.Module, arguments: tuple[Tensor, ...], dynamic: bool = False) -> ExportedProgram:
+    """The program of a part in the precision of its arguments; `dynamic`: for any length of their second axis."""
     any_number = {1: Dim("n", min=FEWEST_POINTS, max=MOST_POINTS)}
-    shapes = tuple(any_number for _ in arguments) if points else None
+    shapes = tuple(any_number for _ in arguments) if dynamic else None
     typed = copy.deepcopy(part).to(arguments[0].dtype).eval()
     with torch.no_grad():
         return torch.export.export(typed, tuple(a.clone() for a in arguments), dynamic_shapes=shapes)
 
 
 def _between_floats(engine: Part, dtype: torch.dtype) -> Part:
+    """The engine with arguments and results in float32; threads take turns with it."""
+    turn = threading.Lock()
+
     def part(*arguments: Tensor) -> Any:
-        out = engine(*(a.to(dtype).contiguous() for a in arguments))
+        with turn:
+            out = engine(*(a.to(dtype).contiguous() for a in arguments))
         return out.float() if isinstance(out, Tensor) else tuple(t.float() for t in out)
 
     return part
 
 
-def refuse_unlike(plain: Any, other: Any, sample: dict[str, Tensor]) -> None:
-    """Raises ValueError where another network does not answer a sample as the plain one does."""
+def refuse_unlike(plain: FamilyNetwork, other: FamilyNetwork, sample: PassInputs) -> None:
+    """Raises ValueError when an output of another network differs from that of the plain one."""
     with torch.inference_mode():
-        one, two = (
-            n.answer(lambda n=n: n.see(sample["image"]), sample["points"], sample["features"], scores=False)
-            for n in (plain, other)
-        )
+        one, two = (single_pass(network, sample) for network in (plain, other))
     for name, value in one.items():
-        alike = F.cosine_similarity(value.flatten().float(), two[name].flatten().float(), dim=0)
-        if not alike >= ALIKE:
-            raise ValueError(f"{name} are unlike PyTorch's: cosine {float(alike):.4f}, at least {ALIKE} is asked for")
+        cosine = F.cosine_similarity(value.flatten().float(), two[name].flatten().float(), dim=0)
+        if not cosine >= ALIKE:
+            raise ValueError(f"{name} are unlike PyTorch's: cosine {float(cosine):.4f}, at least {ALIKE} is asked for")

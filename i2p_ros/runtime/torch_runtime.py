@@ -1,51 +1,59 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run a network with PyTorch, on the CPU or a CUDA device."""
+"""The runtime that runs a network with PyTorch, on the CPU or a CUDA device."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from i2p_ros.core.errors import DeviceError, DeviceMemoryError, MissingPackageError, one_line
-from i2p_ros.networks.both import Both, in_turn
+from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors, batched
+from i2p_ros.networks.both import Both, Lazy, in_turn
 from i2p_ros.networks.folding import folded
-from i2p_ros.networks.parts import OF_POINTS, dense_parts, in_precision, with_parts
-from i2p_ros.networks.vp2p import Seen, VP2PNetwork
+from i2p_ros.networks.parts import in_precision
 from i2p_ros.runtime.graphs import Graphed
 
 A = TypeVar("A")
 B = TypeVar("B")
-Arrays = dict[str, NDArray[np.float32]]
+
+
+class Passes(Protocol):
+    """Forward passes over one scene. One thread at a time may call it; others open their own."""
+
+    def __call__(self, inputs: Arrays) -> Tensors:
+        """Outputs by name, each with a batch axis of one, of one forward pass."""
+        ...
 
 
 class Runtime(Protocol):
-    """Named arrays of one pair in, named tensors with a batch axis of one out."""
+    """Runs the network of a family. Several threads may use it at once, each with `Passes` of its own."""
 
     device: torch.device
     threads: int
     both: Both
 
-    def __call__(self, inputs: Arrays) -> dict[str, Tensor]: ...
+    def open(self, shared: Arrays) -> Passes:
+        """Forward passes over the scene with these shared arrays. The first of them computes what all share."""
+        ...
 
-    def likeness(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(C, H, W) what a lidar would measure where an image of channels (5, H, W) looks."""
+    def signals(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(C, H, W) predicted lidar signals of an image, from the channels (C', H, W) that the family makes of it."""
         ...
 
     def settle(self) -> None:
-        """Wait until the device has done what it was asked: only a clock needs it."""
+        """Wait until the device has finished. Only a clock needs this."""
         ...
 
     def wait(self) -> None:
-        """Until what is built in the background is there, or is known not to come."""
+        """Wait until what is built in the background is ready or has failed."""
         ...
 
     def describe(self) -> str:
@@ -54,14 +62,13 @@ class Runtime(Protocol):
 
 
 class TorchRuntime:
-    """Eager PyTorch; on the CPU the two branches run beside each other, one intra-op thread each unless told otherwise.
+    """PyTorch without a compiler. On the CPU two branches of the network run in parallel, in `threads` threads each.
 
-    An image array that is given again is not looked at again, so it must not be changed in between. `plain` is the
-    network in float32; `network`, which runs, may be replaced between two calls by one that answers the same.
+    `plain` is the network in float32. `network` is what runs.
     """
 
     def __init__(
-        self, network: VP2PNetwork, device: str = "auto", threads: int = 1, branches: int = 2,
+        self, network: FamilyNetwork, device: str = "auto", threads: int = 1, branches: int = 2,
         precision: torch.dtype = torch.float32,
     ) -> None:  # fmt: skip
         torch.set_num_threads(threads)
@@ -72,41 +79,29 @@ class TorchRuntime:
         for module in self.plain.modules():
             if isinstance(module, nn.Conv2d):  # a third faster than rows of channels, though learning is slower so
                 module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network = self.plain if precision == torch.float32 else in_precision(self.plain, precision)
+        self.network: FamilyNetwork = self.plain if precision == torch.float32 else in_precision(self.plain, precision)
         if self.device.type == "cuda":
             self.network = in_graphs(self.network)
-        self.both: Both = _Beside(threads) if branches > 1 and self.device.type == "cpu" else in_turn
-        self._last: tuple[NDArray[np.float32], VP2PNetwork, Seen] | None = None
+        self.both: Both = _Parallel(threads) if branches > 1 and self.device.type == "cpu" else in_turn
 
-    def __call__(self, inputs: Arrays) -> dict[str, Tensor]:
-        network = self.network  # which another thread may replace meanwhile
-        points, features = (self._tensor(inputs[name]) for name in ("points", "features"))
-        last, image = self._last, inputs["image"]
-        known = last[2] if last and last[0] is image and last[1] is network else None
+    def open(self, shared: Arrays) -> TorchPasses:
+        """Forward passes over the scene with these shared arrays."""
+        return TorchPasses(lambda: self.network, shared, self.device, self.both)
+
+    def signals(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(C, H, W) predicted lidar signals of an image; raises ValueError for a network that predicts none."""
+        if self.plain.signal_network is None:
+            raise ValueError("the network predicts no lidar signals")
         with torch.inference_mode():
-            see = known or partial(self._see, network, image)
-            return network.answer(see, points, features, self.both, scores=False)
-
-    def likeness(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(C, H, W) what a lidar would measure where an image of channels (5, H, W) looks."""
-        with torch.inference_mode():
-            tensor = self._tensor(channels).to(memory_format=torch.channels_last)
-            return np.asarray(self.plain.likeness(tensor)[0].cpu().numpy())
-
-    def _see(self, network: VP2PNetwork, image: NDArray[np.float32]) -> Seen:
-        seen = network.see(self._tensor(image).to(memory_format=torch.channels_last))
-        self._last = image, network, seen
-        return seen
-
-    def _tensor(self, array: NDArray[np.float32]) -> Tensor:
-        return torch.from_numpy(array)[None].to(self.device)
+            out = self.plain.signal_network(_images_last(batched({"channels": channels}, self.device))["channels"])
+            return np.asarray(out[0].cpu().numpy())
 
     def settle(self) -> None:
-        """Wait until the device has done what it was asked: only a clock needs it."""
+        """Wait until the device has finished. Only a clock needs this."""
         settle(self.device)
 
     def wait(self) -> None:
-        """Nothing is built."""
+        """Nothing is built in the background."""
 
     def describe(self) -> str:
         """One line: what runs where, and why."""
@@ -115,14 +110,44 @@ class TorchRuntime:
         return f"torch {torch.__version__} on {self.device}{threads}, {precision} ({self._why})"
 
 
-def in_graphs(network: VP2PNetwork) -> VP2PNetwork:
-    """The same network on a CUDA device, its dense parts of constant shape each launched as one."""
-    parts = dense_parts(network)
-    return with_parts(network, {name: part if name == OF_POINTS else Graphed(part) for name, part in parts.items()})
+class TorchPasses:
+    """Forward passes over one scene by PyTorch.
+
+    What the passes share is computed in the first of them, and again when `network` gives another network.
+    """
+
+    def __init__(
+        self, network: Callable[[], FamilyNetwork], shared: Arrays, device: torch.device, both: Both
+    ) -> None:  # fmt: skip
+        self._network, self._shared, self._device, self._both = network, shared, device, both
+        self._encoded: tuple[FamilyNetwork, Lazy[Any]] | None = None
+
+    def __call__(self, inputs: Arrays) -> Tensors:
+        """Outputs by name, each with a batch axis of one, of one forward pass."""
+        network = self._network()
+        if self._encoded is None or self._encoded[0] is not network:
+            self._encoded = network, Lazy(lambda: self._encode(network))
+        with torch.inference_mode():
+            return network.forward_pass(self._encoded[1], batched(inputs, self._device), self._both)
+
+    def _encode(self, network: FamilyNetwork) -> Any:
+        return network.encode_shared(_images_last(batched(self._shared, self._device)))
 
 
-class _Beside:
-    """Runs two things at the same time, the second in a thread of its own."""
+def _images_last(tensors: Tensors) -> Tensors:
+    """The same with the channels of images (B, C, H, W) last in memory, as the convolutions have them."""
+    last = torch.channels_last
+    return {name: t.to(memory_format=last) if t.dim() == 4 else t for name, t in tensors.items()}
+
+
+def in_graphs(network: FamilyNetwork) -> FamilyNetwork:
+    """The same network on a CUDA device, each dense part of constant shape as one CUDA graph."""
+    parts = network.dense_parts()
+    return network.with_parts({k: part if k in network.dynamic_parts else Graphed(part) for k, part in parts.items()})
+
+
+class _Parallel:
+    """Runs two functions in parallel, the second in a thread of its own."""
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(1, "i2p-points", torch.set_num_threads, (threads,))
@@ -137,7 +162,7 @@ class _Beside:
 
 @contextmanager
 def device_errors() -> Iterator[None]:
-    """Turn PyTorch's errors of the device into ours; of memory after its cache has been given back."""
+    """Turns PyTorch's errors of the device into DeviceMemoryError, after its cache was freed, and DeviceError."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -162,6 +187,6 @@ def choose_device(wanted: str) -> tuple[torch.device, str]:
 
 
 def settle(device: torch.device) -> None:
-    """Wait until the device has done what it was asked."""
+    """Wait until the device has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize()

@@ -8,10 +8,10 @@ import hashlib
 import os
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -19,15 +19,17 @@ from torch import nn
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import ModelError, one_line
 from i2p_ros.core.resources import resource
+from i2p_ros.families import FAMILIES
+from i2p_ros.families.base import Family
 from i2p_ros.pnp.calibration import Calibration
 
 
 class ModelEntry(BaseModel):
-    """What the manifest says of one model."""
+    """One model of a manifest."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    family: Literal["vp2p"]
+    family: str  # of families.FAMILIES
     settings: dict[str, Any]
     file: str
     sha256: str
@@ -35,6 +37,13 @@ class ModelEntry(BaseModel):
     trained: dict[str, Any]
     scores: dict[str, Any] = {}
     calibration: Calibration | None = None
+
+    @field_validator("family")
+    @classmethod
+    def _exists(cls, family: str) -> str:
+        if family not in FAMILIES:
+            raise ValueError(f"there is no family {family!r}; there are {', '.join(FAMILIES)}")
+        return family
 
 
 def models_folder() -> Path:
@@ -119,15 +128,17 @@ def load_weights(net: nn.Module, file: Path) -> None:
         raise ModelError(f"cannot load the weights {file}: {one_line(error)}") from error
 
 
-def save_model(folder: Path, sizes: BaseModel, net: nn.Module, settings: Settings, trained: dict[str, Any]) -> None:
+def save_model(
+    folder: Path, family: Family[Any], net: nn.Module, settings: Settings, trained: dict[str, Any]
+) -> None:  # fmt: skip
     """Write model.safetensors, settings.yaml and a manifest.yaml, each whole or not at all."""
     weights = folder / "model.safetensors"
     partial = weights.with_suffix(".tmp")
     save_file({k: v.detach().contiguous().cpu() for k, v in net.state_dict().items()}, partial)
     partial.replace(weights)
     entry = ModelEntry(
-        family="vp2p", settings=sizes.model_dump(), file=weights.name, sha256=sha256(weights), licence="unstated",
-        trained=trained,
+        family=family.name, settings=family.settings.model_dump(), file=weights.name, sha256=sha256(weights),
+        licence="unstated", trained=trained,
     )  # fmt: skip
     _write_yaml(folder / "settings.yaml", settings.model_dump())
     _write_yaml(folder / "manifest.yaml", {folder.name: entry.model_dump(exclude_none=True)})

@@ -52,9 +52,15 @@ def perturbed(sample: Sample, protocol: Protocol, seed: int, index: int) -> tupl
     return Sample(pair, T_camera, T_world, prior), T_given_lidar
 
 
-def random_prior(T_camera_lidar: Pose, rng: np.random.Generator, scale: float = 1.0) -> Prior:
-    """A poor guess of a pose, off by up to `scale` times what the protocol `prior` says, with its true covariance."""
-    spread = scale * np.repeat([PRIOR_M, PRIOR_RAD], 3)
+def random_prior(
+    T_camera_lidar: Pose, rng: np.random.Generator, scale: float = 1.0, metres: float = PRIOR_M,
+    radians: float = PRIOR_RAD,
+) -> Prior:  # fmt: skip
+    """A prior about a pose, off by up to `scale` times a uniform range along and about each camera axis.
+
+    It has its true covariance. Without a range, it is that of the protocol `prior`.
+    """
+    spread = scale * np.repeat([metres, radians], 3)
     error = rng.uniform(-spread, spread)
     guess = Pose.from_rotvec(error[3:], error[:3]) @ T_camera_lidar
     return Prior(guess, from_camera_axes(guess, np.diag(spread**2 / 3.0)))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `networks.likeness` learns from: of many poses of a pair the true one is to be the likeliest by what image and
+"""What `networks.signals` learns from: of many poses of a pair the true one is to be the likeliest by what image and
 cloud say of each other (InfoNCE, van den Oord et al. 2018, eq. 4, over poses)."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from i2p_ros.alignment.signal import NOISE, SIGNALS, Floats, Frame, observed, vi
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Sample
-from i2p_ros.networks.likeness import channels_of, resized
+from i2p_ros.networks.signals import resized, signal_channels
 
 ASPECT = 3.2  # width to height of training images: a batch needs equal sizes, whatever the cameras
 SPREAD = np.array([0.5, 0.35, 0.5, *np.radians([1.15, 1.15, 1.15])])  # deviations of first poses, m and rad
@@ -54,7 +54,7 @@ def hypotheses(sample: Sample, width: int, rng: np.random.Generator) -> tuple[Fl
     image = resized(pair, camera)
     deviations = SPREAD * rng.uniform(*SCALES)
     start = Pose.identity().retract(deviations * rng.standard_normal(6)) @ true
-    channels = channels_of(image)
+    channels = signal_channels(image)
     seen = replace(pair, image=image, camera=camera, cloud=pair.cloud.transformed(start))
     settings = RefinementSettings(max_points=POINTS, columns=COLUMNS)
     frame = observed(seen, Pose.identity(), settings, view_of(camera, channels[-2:]))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run learns from, synthetic places with recordings mixed in, and what it is validated on."""
+"""The sources of a run: synthetic places, with recordings mixed in, and the pairs that validate it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from i2p_ros.core.config import Settings
-from i2p_ros.networks.vp2p import VP2P
+from i2p_ros.families.base import Family
 from i2p_ros.runtime.torch_runtime import choose_device
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.kitti import KittiSource
 from i2p_ros.sources.perturb import Protocol
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training import TRAINING_WORLDS, VALIDATION_WORLDS
-from i2p_ros.training.data import CachedSource
+from i2p_ros.training.cache import CachedSource
 from i2p_ros.training.validation import VIEWS, FixedPairs, OneBatch, Validation
 
 
@@ -64,8 +65,8 @@ def unseen(settings: Settings, cache: Path) -> Validation:
     return Validation(places, _first(settings), VALIDATION_WORLDS, pairs)
 
 
-def one_batch(family: VP2P, settings: Settings, seed: int) -> tuple[OneBatch, Validation]:
-    """A batch to learn by heart, and its pairs to see whether it was."""
+def one_batch(family: Family[Any], settings: Settings, seed: int) -> tuple[OneBatch, Validation]:
+    """A batch that is to be learned completely, and the validation of its pairs."""
     pairs = max(1, settings.training.batch // VIEWS)
     places = SyntheticSource(settings.synthetic, TRAINING_WORLDS + seed, pairs)
     fixed = Validation(FixedPairs(places, pairs), _first(settings), seed, pairs)

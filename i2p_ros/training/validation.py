@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pairs that are localized while a network learns: others than it learns from, or the very same."""
+"""Pairs that are localized while a network learns: other ones than it learns from, or the same."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from torch.utils.data import Dataset
 from i2p_ros.core.config import Parts, Settings
 from i2p_ros.core.types import Sample
 from i2p_ros.evaluation.runner import evaluate
+from i2p_ros.families.base import Family
 from i2p_ros.localizer import Localizer
-from i2p_ros.networks.vp2p import VP2P, VP2PNetwork
+from i2p_ros.networks.base import FamilyNetwork
 from i2p_ros.runtime.torch_runtime import TorchRuntime
 from i2p_ros.sources.base import Source
-from i2p_ros.sources.perturb import Protocol, perturbed, random_prior
-from i2p_ros.training.data import cropped, example, shrunk
+from i2p_ros.sources.perturb import Protocol, perturbed
+from i2p_ros.training.augmentation import cropped, shrunk
+from i2p_ros.training.data import example
 
 RECALL = "recall_2m_5deg"
 MEDIANS = ("rte_m", "rre_deg", "rre_geodesic_deg")
-VIEWS = 4  # examples of a pair in one batch: what the first pass sees, and what the second may see
-NEAR = 0.3  # of the widest prior: how far off the first pass may be
+VIEWS = 4  # examples of a pair in one batch: as in a first forward pass, and as in second ones
+NEAR = 0.3  # of the range of priors: the error of the pose that a first pass finds
 
 
 @dataclass(frozen=True)
 class Validation:
-    """The first `pairs` of a source, moved as protocol and seed say: as `i2p evaluate` would take them."""
+    """The first `pairs` of a source, moved by protocol and seed as `i2p evaluate` moves them."""
 
     source: Source
     protocol: Protocol
@@ -37,7 +39,7 @@ class Validation:
     pairs: int
 
     def describe(self) -> dict[str, Any]:
-        """What makes the same pairs again."""
+        """Plain values from which the same pairs can be made again."""
         return {
             "source": self.source.name,
             "protocol": self.protocol,
@@ -45,7 +47,7 @@ class Validation:
             "indices": list(range(self.pairs)),
         }
 
-    def score(self, family: VP2P, net: VP2PNetwork, settings: Settings) -> dict[str, float]:
+    def score(self, family: Family[Any], net: FamilyNetwork, settings: Settings) -> dict[str, float]:
         """Recalls and median errors of the whole localizer with this network; NaN where no pose came out."""
         runtime = TorchRuntime(net, settings.device, settings.threads, branches=1)  # the other cores learn
         localizer = Localizer(family, runtime, settings, "training")
@@ -71,17 +73,17 @@ class FixedPairs:
 
 
 class OneBatch(Dataset[dict[str, Tensor]]):
-    """Examples of a validation's pairs, again and again: each pair as the localizer's first pass is given it, and as
-    its second pass may be, which looks from where the first has found the camera."""
+    """Examples of the pairs of a validation, repeated. Each pair comes as in a first forward pass, over the whole
+    cloud, and as in second ones, near poses that a first pass may have found."""
 
-    def __init__(self, family: VP2P, validation: Validation, samples: int, parts: Parts = "all") -> None:
+    def __init__(self, family: Family[Any], validation: Validation, samples: int, parts: Parts = "all") -> None:
         v = validation
         self.seed, self.samples, rng = v.seed, samples, np.random.default_rng(v.seed)
         self._examples = []
         for i in range(v.pairs):
             given, _ = perturbed(v.source[i], v.protocol, v.seed, i)
             assert given.T_camera_lidar is not None
-            near = [random_prior(given.T_camera_lidar, rng, NEAR) for _ in range(VIEWS - 1)]
+            near = [family.trained_prior.draw(given.T_camera_lidar, rng, NEAR) for _ in range(VIEWS - 1)]
             for sample in (given, *(replace(given, prior=prior) for prior in near)):
                 self._examples.append(example(family, sample, np.random.default_rng(0), parts))
 

@@ -70,3 +70,50 @@ class ImageUNet(nn.Module):
             x = F.interpolate(x, size=skip.shape[2:], mode="bilinear")
             x = block(torch.cat([x, skip], 1))
         return x
+
+
+class ImageEncoder(nn.Module):
+    """The encoder of an ImageUNet as a module of its own, which a compiler can take."""
+
+    def __init__(self, unet: ImageUNet) -> None:
+        super().__init__()
+        self.stem, self.stages = unet.stem, unet.stages
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """As `ImageUNet.encode`."""
+        return tuple(ImageUNet.encode(self, image))  # type: ignore[arg-type]
+
+
+class ImageDecoder(nn.Module):
+    """The decoder of an ImageUNet as a module of its own, which a compiler can take."""
+
+    def __init__(self, unet: ImageUNet) -> None:
+        super().__init__()
+        self.context, self.decoder = unet.context, unet.decoder
+
+    def forward(self, *maps_and_context: Tensor) -> Tensor:
+        """As `ImageUNet.decode`."""
+        *maps, context = maps_and_context
+        return ImageUNet.decode(self, maps, context)  # type: ignore[arg-type]
+
+
+class AssembledImage(nn.Module):
+    """An image branch of a given encoder and decoder, which stands for an ImageUNet."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    @staticmethod
+    def of(unet: ImageUNet) -> AssembledImage:
+        """Of both parts of an ImageUNet, with its own weights."""
+        return AssembledImage(ImageEncoder(unet), ImageDecoder(unet))
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """As `ImageUNet.encode`."""
+        return [*self.encoder(image)]
+
+    def decode(self, maps: list[Tensor], context: Tensor) -> Tensor:
+        """As `ImageUNet.decode`."""
+        out: Tensor = self.decoder(*maps, context)
+        return out

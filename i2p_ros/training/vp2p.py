@@ -1,7 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What VP2P learns from: the adaptive-weighted loss, a dense cross-entropy, intersection scores, the pose, and which
-pose is the likeliest by its likeness."""
+"""The losses of VP2P: the adaptive-weighted loss, a dense cross-entropy, intersection scores, and the pose loss."""
 
 from __future__ import annotations
 
@@ -10,16 +9,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from i2p_ros.core.config import TrainingSettings
-from i2p_ros.networks.vp2p import VP2PNetwork
-from i2p_ros.training.alignment import alignment_loss
+from i2p_ros.networks.base import FamilyNetwork, Tensors
+from i2p_ros.training.families import Learner
 from i2p_ros.training.pose_loss import PoseLoss
 
 MARGIN = 0.25  # m of the adaptive-weighted loss (VP2P-Match)
 NOTHING = -1e4  # in place of -inf: its exponential is exactly zero in float32, and gradients stay finite
-SAMPLED = 512  # visible points an image that are compared with each other, and with every pixel
+SAMPLED = 512  # visible points of an image that are compared with each other, and with every pixel
 UNSEEN = 256  # points out of view that are compared with every pixel
-NOWHERE = 14.0  # the logit that training begins with
-DENSE_SCALE = 20.0  # of the cross-entropy over pixels; matching's sub-pixel peak uses the same
+MIN_VISIBLE = 32  # visible points of an image that has matches to learn from
+NOWHERE = 14.0  # initial logit of a point being at no pixel
+DENSE_SCALE = 20.0  # of the cross-entropy over pixels; the sub-pixel peak of matching uses the same
 
 
 def adaptive_weighted(similarity: Tensor, positive: Tensor, negative: Tensor, gamma: float) -> Tensor:
@@ -51,11 +51,11 @@ def cells(uv: Tensor, image: Tensor, pixels: Tensor) -> Tensor:
     return y * pixels.shape[-1] + x
 
 
-def located(logits: Tensor, place: Tensor, width: int, nowhere: Tensor) -> Tensor:
-    """Scalar: cross-entropy of logits (P, h w) over the cells of a map and `nowhere` (), and places (P, 2) on it.
+def place_cross_entropy(logits: Tensor, place: Tensor, width: int, nowhere: Tensor) -> Tensor:
+    """Scalar cross-entropy of places (P, 2) on a map, for logits (P, h w) over its cells and `nowhere` ().
 
-    A place between cells belongs to the four about it, as in bilinear interpolation, so that the expected cell of the
-    softmax is the place itself: that is what matching reads off to less than a cell.
+    A place between cells belongs to the four around it, as in bilinear interpolation. The expected cell of the softmax
+    is then the place itself, which matching reads to a fraction of a cell.
     """
     low = torch.stack([place[:, 0].floor(), place[:, 1].floor()], 1)
     share = place - low
@@ -69,27 +69,16 @@ def located(logits: Tensor, place: Tensor, width: int, nowhere: Tensor) -> Tenso
     return loss.mean()
 
 
-class Learner(nn.Module):
-    """The network, and what is learned with it but not shipped. From a batch to its losses, of those parts that learn:
-    as `vp2p_losses`, and `alignment`."""
+class VP2PLearner(Learner):
+    """Learns descriptors and scores; `nowhere` and the scale of the pose loss are learned with the network."""
 
-    def __init__(self, net: VP2PNetwork, settings: TrainingSettings) -> None:
-        super().__init__()
-        self.net, self.settings = net, settings
-        for name, module in net.named_children():
-            module.requires_grad_(settings.parts in ("all", "alignment" if name == "likeness" else "matching"))
+    def __init__(self, net: FamilyNetwork, settings: TrainingSettings) -> None:
+        super().__init__(net, settings)
         self.nowhere = nn.Parameter(torch.tensor(NOWHERE))
         self.pose = PoseLoss() if settings.pose_weight > 0 else None
 
-    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Scalars by name, with their weighted sum `loss`."""
-        losses = {} if self.settings.parts == "alignment" else self._matching(batch)
-        if self.settings.parts != "matching":
-            losses["alignment"] = alignment_loss(self.net.likeness(batch["channels"]).float(), batch)
-            losses["loss"] = losses.get("loss", 0.0) + losses["alignment"]
-        return losses
-
-    def _matching(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def matching(self, batch: Tensors) -> Tensors:
+        """As `vp2p_losses`, and `pose` where the settings give it a weight."""
         out = self.net(batch["image"], batch["points"], batch["features"])
         losses = vp2p_losses(batch, out, self.settings, self.nowhere)
         if self.pose:
@@ -98,13 +87,11 @@ class Learner(nn.Module):
         return losses
 
 
-def vp2p_losses(
-    batch: dict[str, Tensor], out: dict[str, Tensor], s: TrainingSettings, nowhere: Tensor
-) -> dict[str, Tensor]:
+def vp2p_losses(batch: Tensors, out: Tensors, s: TrainingSettings, nowhere: Tensor) -> Tensors:
     """Scalars `match`, `dense`, `unseen` and `score`, and their weighted sum `loss`.
 
-    `nowhere` () is the logit of a point being at no pixel, where those out of view belong (the dustbin of SuperGlue,
-    Sarlin et al. 2020): so descriptors say too that an image does not show a point.
+    `nowhere` () is the logit of a point being at no pixel, the right class of those out of view (the dustbin of
+    SuperGlue, Sarlin et al. 2020). It teaches descriptors to tell that an image does not show a point.
     """
     uv, visible = batch["uv"], batch["visible"]
     on_map, cell = (place(uv, batch["image"], out["pixels"]) for place in (map_coordinates, cells))
@@ -116,15 +103,16 @@ def vp2p_losses(
             hidden = hidden[torch.randperm(len(hidden), device=hidden.device)[:UNSEEN]]
             anywhere = (DENSE_SCALE * out["points"][b, hidden] @ pixels).logsumexp(1)
             unseen.append(F.softplus(anywhere - nowhere).mean())
-        seen = visible[b].nonzero()[:, 0]
-        if len(seen) < 32:
+        shown = visible[b].nonzero()[:, 0]
+        if len(shown) < MIN_VISIBLE:
             continue
-        seen = seen[torch.randperm(len(seen), device=seen.device)[:SAMPLED]]
-        points = out["points"][b, seen]
-        distance = torch.cdist(uv[b, seen], uv[b, seen])
+        shown = shown[torch.randperm(len(shown), device=shown.device)[:SAMPLED]]
+        points = out["points"][b, shown]
+        distance = torch.cdist(uv[b, shown], uv[b, shown])
         near, far = distance <= s.positive_px, distance > s.negative_px
-        match.append(adaptive_weighted(pixels[:, cell[b, seen]].T @ points.T, near, far, s.gamma))
-        dense.append(located(DENSE_SCALE * points @ pixels, on_map[b, seen], out["pixels"].shape[-1], nowhere))
+        match.append(adaptive_weighted(pixels[:, cell[b, shown]].T @ points.T, near, far, s.gamma))
+        logits, width = DENSE_SCALE * points @ pixels, out["pixels"].shape[-1]
+        dense.append(place_cross_entropy(logits, on_map[b, shown], width, nowhere))
     nothing = out["pixels"].sum() * 0
     losses = {
         "match": torch.stack(match).mean() if match else nothing,
@@ -137,7 +125,7 @@ def vp2p_losses(
     return losses
 
 
-def _score_loss(visible: Tensor, cell: Tensor, out: dict[str, Tensor]) -> Tensor:
+def _score_loss(visible: Tensor, cell: Tensor, out: Tensors) -> Tensor:
     """Cross-entropy of both intersection scores; a pixel counts as seen when a point falls in it or beside it."""
     logits = out["pixel_scores"]
     seen = torch.zeros_like(logits).flatten(1).scatter_reduce(1, cell, visible.to(logits.dtype), "amax")

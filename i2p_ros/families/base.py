@@ -1,0 +1,151 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a family of networks supplies: from a pair to arrays, a network, and from its outputs to a prediction."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.config import MatchingSettings
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Array, Pose, from_camera_axes, to_camera_axes
+from i2p_ros.core.types import Pair, Prediction, Prior, Sample
+from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors
+from i2p_ros.networks.both import Both, in_turn
+from i2p_ros.sources.perturb import random_prior
+
+Need = Literal["intensity", "time"]
+HAS: dict[Need, Callable[[Pair], bool]] = {
+    "intensity": lambda pair: pair.cloud.intensity is not None,
+    "time": lambda pair: pair.cloud.time is not None,
+}
+SLACK = 1.0 + 1e-6  # relative, of deviations that are compared with a range: they have been rounded on their way
+
+
+@dataclass(frozen=True, slots=True)
+class PriorRange:
+    """A uniform range of guesses about the true pose: up to `metres` along and `degrees` about each camera axis."""
+
+    metres: float
+    degrees: float
+
+    @property
+    def std(self) -> Array:
+        """(6,) standard deviations in camera axes, m and rad."""
+        return np.repeat([self.metres, np.radians(self.degrees)], 3) / np.sqrt(3.0)
+
+    def covers(self, prior: Prior) -> bool:
+        """Whether the largest standard deviations of a prior, at the camera, are at most those of this range."""
+        at_camera = to_camera_axes(prior.pose, prior.covariance)
+        largest = [np.linalg.eigvalsh(block).max() ** 0.5 for block in (at_camera[:3, :3], at_camera[3:, 3:])]
+        return bool((np.array(largest) <= SLACK * self.std[[0, 3]]).all())
+
+    def about(self, pose: Pose) -> Prior:
+        """A prior about T_camera_lidar `pose` with the standard deviations of this range."""
+        return Prior(pose, from_camera_axes(pose, np.diag(self.std**2)))
+
+    def draw(self, T_camera_lidar: Pose, rng: np.random.Generator, scale: float = 1.0) -> Prior:
+        """A random prior: the true pose moved uniformly within `scale` times this range, with its true covariance."""
+        return random_prior(T_camera_lidar, rng, scale, self.metres, np.radians(self.degrees))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A pair as a network takes it. All forward passes over the pair share it, and nothing changes it.
+
+    `shared` are the arrays that each of these passes takes, such as the image. Families add what they need.
+    """
+
+    shared: Arrays
+
+
+@dataclass(frozen=True)
+class SignalInput:
+    """What the signal network takes: `channels` (C, H, W) of the image of `camera`, which has no lens distortion."""
+
+    camera: Camera
+    channels: NDArray[np.float32]
+
+
+SceneT = TypeVar("SceneT", bound=Scene)
+
+
+class Family(ABC, Generic[SceneT]):
+    """A network architecture with its inputs and its decoder, in one of several sizes."""
+
+    name: ClassVar[str]
+    needs: ClassVar[frozenset[Need]] = frozenset()  # what a pair must have beyond image, camera and points
+    trained_prior: ClassVar[PriorRange]  # within which training draws guesses about the true pose
+    sizes: ClassVar[Mapping[str, BaseModel]]  # settings by name of the size
+    mirrors: ClassVar[bool] = False  # whether there is a mirrored pass: `mirror` and `merge`
+    settings: BaseModel  # sizes of this network; the manifest keeps them
+    signal_width: int | None = None  # px, of the image that the signal network takes; none for a family without one
+
+    @abstractmethod
+    def __init__(self, settings: Mapping[str, Any] | BaseModel, matching: MatchingSettings) -> None:
+        """From the settings of a size or of a manifest; raises pydantic's ValidationError when they do not fit."""
+
+    @abstractmethod
+    def network(self) -> FamilyNetwork:
+        """A network of these sizes with random weights."""
+
+    def prepare(self, pair: Pair, rng: np.random.Generator | None = None) -> SceneT:
+        """The scene of a pair; without rng, the same for the same pair.
+
+        Raises InputError, which names what is missing, for a pair without something that the family needs.
+        """
+        for need in sorted(self.needs):
+            if not HAS[need](pair):
+                raise InputError(f"the network {self.name} needs the {need} of the points", f"cloud.{need}")
+        return self.scene(pair, rng or np.random.default_rng(0))
+
+    @abstractmethod
+    def scene(self, pair: Pair, rng: np.random.Generator) -> SceneT:
+        """The scene of a pair that has all that the family needs; call `prepare`."""
+
+    @abstractmethod
+    def inputs(self, scene: SceneT, guess: Pose | None = None) -> Arrays:
+        """The arrays of one forward pass that are not shared: near a guess of T_camera_lidar, or of the whole cloud.
+
+        Raises InputError when there is too little of the cloud.
+        """
+
+    def halved(self, inputs: Arrays) -> Arrays | None:
+        """Inputs of half the points, for a device without memory for all of them; none if the family cannot."""
+        return None
+
+    def mirror(self, arrays: Arrays) -> Arrays:
+        """Shared arrays or inputs of the mirrored pair: left and right are swapped."""
+        raise NotImplementedError(f"{self.name} has no mirrored pass")
+
+    def merge(self, outputs: Tensors, mirrored: Tensors) -> Tensors:
+        """Outputs that are the mean of those of a pass and of its mirrored pass."""
+        raise NotImplementedError(f"{self.name} has no mirrored pass")
+
+    @abstractmethod
+    def decode(
+        self, scene: SceneT, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn
+    ) -> Prediction:
+        """The prediction from the outputs of one forward pass; pixels of the original image, points of the lidar frame.
+
+        `guess` is the one that `inputs` were made with; `both` may run things in parallel.
+        """
+
+    def signal_input(self, scene: SceneT) -> SignalInput | None:
+        """What the signal network takes; none without one. Refinement then uses grey values and edges."""
+        return None
+
+    @abstractmethod
+    def example(self, sample: Sample, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+        """A training example: shared arrays, inputs and their labels by name, near the prior of the sample if any.
+
+        Shapes are the same for all samples. Raises InputError as `inputs` and `prepare`.
+        """

@@ -1,0 +1,198 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a pair to the arrays of the VP2P network: a normalized image, and a downsampled cloud with features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.types import Image, Pair, PointCloud
+from i2p_ros.families.base import Scene
+from i2p_ros.families.vp2p.settings import VP2PSettings
+from i2p_ros.networks.base import Arrays
+from i2p_ros.networks.signals import resized
+
+Floats = NDArray[np.float32]
+
+POINT_FEATURES = 8  # x, y and height over the ground (scaled), intensity, one; and those of a guess
+GUESS_FEATURES = 3  # the last of them: the tangents at which the guess sees the point, and whether there is a guess
+IMAGE_CHANNELS = 5  # red, green, blue, and the viewing direction x/z, y/z
+MAX_RANGE = 120.0  # m from the cloud's median; points farther away have no voxel
+MIN_POINTS = 64
+MIN_CONTRAST = 1.0  # grey levels, standard deviation of all pixels: the noise of an image with a lens cap on is below
+CROP_MARGIN = np.radians(20.0)  # on each side of the image of a guess, which may be off by 10 deg and a metre
+MIN_AHEAD, MAX_TANGENT = 0.5, 3.0  # m; limits of the tangents at which a guess sees a point
+T_LEVEL_CAMERA = Pose(np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]), np.zeros(3))  # forward, left, up
+MAX_CLOUD = 1 << 17  # points of a cloud that are used at all: more than any lidar measures in a tenth of a second
+CANDIDATES = 12  # points that are considered for each point that is kept
+EARLY = (2, CANDIDATES)  # the same of the first attempts, before all points are considered
+MEDIAN_POINTS = 4096  # points, in random order, whose median stands for that of the whole cloud
+_IMAGE_SIGNS = np.array([1, 1, 1, -1, 1], np.float32)  # of a mirrored image: viewing directions swap left and right
+_POINT_SIGNS = np.array([1, -1, 1], np.float32)
+_FEATURE_SIGNS = np.array([1, -1, 1, 1, 1, -1, 1, 1], np.float32)
+
+
+@dataclass(frozen=True)
+class VP2PScene(Scene):
+    """A pair as the network takes it: `shared` is the `image` (5, h, w).
+
+    `wide` (H', W', 3) is the wider image from which lidar signals are predicted, without lens distortion. `cloud` is in
+    random order and of bounded size. `camera` is that of the pair.
+    """
+
+    wide: Image
+    cloud: PointCloud
+    camera: Camera
+
+
+def scene_of(pair: Pair, settings: VP2PSettings, rng: np.random.Generator) -> VP2PScene:
+    """The scene of a pair; raises InputError for an image without contrast."""
+    cloud = shuffled(pair.cloud, rng)
+    image, camera = pair.camera.undistort(pair.image)
+    undistorted = replace(pair, image=image, camera=camera)
+    wide = resized(undistorted, network_camera(camera, settings.signal_width))
+    return VP2PScene({"image": network_image(undistorted, settings.image_width)}, wide, cloud, pair.camera)
+
+
+def pass_inputs(scene: VP2PScene, guess: Pose | None, settings: VP2PSettings) -> Arrays:
+    """`points` (N, 3) in m and `features` (N, 8) of one forward pass.
+
+    Near a guess of T_camera_lidar these are the points near its view, in its axes: forward, left, up.
+    Raises InputError when there are too few points.
+    """
+    cloud = _downsampled_scene(scene, guess, settings.downsample_m, settings.max_points)
+    return {"points": cloud.xyz, "features": point_features(cloud, guess is not None)}
+
+
+def mirrored(arrays: Arrays) -> Arrays:
+    """The same arrays of the mirrored pair: left and right are swapped, rows of points stay."""
+    mirrors = {"image": _mirrored_image, "points": _mirrored_points, "features": _mirrored_features}
+    return {name: mirrors[name](array) for name, array in arrays.items()}
+
+
+def _mirrored_image(image: Floats) -> Floats:
+    return np.ascontiguousarray(image[:, :, ::-1]) * _IMAGE_SIGNS[:, None, None]
+
+
+def _mirrored_points(points: Floats) -> Floats:
+    return points * _POINT_SIGNS
+
+
+def _mirrored_features(features: Floats) -> Floats:
+    return features * _FEATURE_SIGNS
+
+
+def network_camera(camera: Camera, width: int) -> Camera:
+    """The camera of the image as the network takes it: undistorted, of this width, its height a multiple of 16."""
+    height = 16 * max(1, round(width * camera.height / camera.width / 16))
+    return camera.undistorted.resized(width, min(height, 2 * width))
+
+
+def network_image(pair: Pair, width: int) -> Floats:
+    """(5, h, w): colours, normalized to mean 0 and deviation 1 over the image, and the viewing direction of each pixel.
+
+    Raises InputError for an image without contrast.
+    """
+    camera = network_camera(pair.camera, width)
+    small = resized(pair, camera).astype(np.float32)
+    if small.std() < MIN_CONTRAST:
+        raise InputError("the image shows nothing: all of it is about equally bright", "image.contrast")
+    colours = (small - small.mean()) / (small.std() + 1.0)
+    x = (np.arange(camera.width) - camera.cx) / camera.fx
+    y = (np.arange(camera.height) - camera.cy) / camera.fy
+    directions = np.stack(np.meshgrid(x, y))
+    return np.concatenate([colours.transpose(2, 0, 1), directions.astype(np.float32)])
+
+
+def shuffled(cloud: PointCloud, rng: np.random.Generator) -> PointCloud:
+    """The finite points of a cloud in random order, at most MAX_CLOUD of them.
+
+    Later steps take bounded time and memory, however large the cloud is. `downsampled` keeps the density even.
+    """
+    cloud = cloud.finite()
+    if len(cloud) > MAX_CLOUD:
+        return cloud.selected(rng.integers(0, len(cloud), MAX_CLOUD))
+    return cloud.selected(rng.permutation(len(cloud)))
+
+
+def _downsampled_scene(scene: VP2PScene, guess: Pose | None, cell: float, most: int) -> PointCloud:
+    """The downsampled cloud of a scene. Often the first of its points already fill as many voxels as are wanted."""
+
+    def cropped(cloud: PointCloud) -> PointCloud:
+        return near_view(cloud, guess, scene.camera) if guess else cloud
+
+    for share in EARLY:
+        early = cropped(scene.cloud.selected(slice(share * most)))
+        if len(early) >= MEDIAN_POINTS and len(kept := _first_of_voxels(early.xyz, cell, most)) == most:
+            return early.selected(kept)
+    return downsampled(cropped(scene.cloud), cell, most)
+
+
+def downsampled(cloud: PointCloud, cell: float, most: int) -> PointCloud:
+    """At most `most` points of a cloud in random order, one per voxel of `cell` m. The order stays random.
+
+    Points beyond MAX_RANGE are left out. Raises InputError when fewer than MIN_POINTS are left.
+    """
+    if len(cloud) < MIN_POINTS:
+        raise InputError(f"the cloud has {len(cloud)} finite points; at least {MIN_POINTS} are needed", "cloud.points")
+    kept = _first_of_voxels(cloud.xyz, cell, most)
+    if len(kept) < MIN_POINTS:
+        raise InputError(
+            f"the cloud fills {len(kept)} cells of {cell} m; at least {MIN_POINTS} are needed", "cloud.too_few_unique"
+        )
+    return cloud.selected(kept)
+
+
+def _first_of_voxels(xyz: Floats, cell: float, most: int) -> NDArray[np.int64]:
+    """(M,) rows of xyz (N, 3), ascending, that are the first in their voxels, at most `most`."""
+    from_centre = xyz[: 2 * CANDIDATES * most] - np.median(xyz[:MEDIAN_POINTS], axis=0)
+    near = np.flatnonzero((np.abs(from_centre) < MAX_RANGE).all(axis=1))[: CANDIDATES * most]
+    cells = np.floor(from_centre[near] / cell).astype(np.int64)
+    _, first = np.unique((cells[:, 0] << 40) + (cells[:, 1] << 20) + cells[:, 2], return_index=True)
+    return near[np.sort(first)[:most]]
+
+
+def input_frame(guess: Pose | None) -> Pose:
+    """T_input_lidar: the frame of the network's points is the lidar's, or with a guess of T_camera_lidar that camera's.
+
+    Its axes are then forward, left, up.
+    """
+    return T_LEVEL_CAMERA @ guess if guess else Pose.identity()
+
+
+def near_view(cloud: PointCloud, guess: Pose, camera: Camera) -> PointCloud:
+    """The points that may be in view of a camera near `guess` (T_camera_lidar), in the frame of `input_frame`."""
+    T = input_frame(guess)
+    corners = [[0.0, 0.0], [camera.width - 1.0, camera.height - 1.0]]
+    (left, top), (right, bottom) = np.arctan(camera.unproject(corners))
+    x, y, z = (cloud.xyz @ T.rotation.T.astype(np.float32) + T.translation.astype(np.float32)).T  # to a millimetre
+    wide = _between_rays(x, -y, left - CROP_MARGIN, right + CROP_MARGIN)
+    high = _between_rays(np.hypot(x, y), -z, top - CROP_MARGIN, bottom + CROP_MARGIN)
+    return cloud.selected(np.flatnonzero(wide & high)).transformed(T)
+
+
+def _between_rays(x: Floats, y: Floats, low: float, high: float) -> NDArray[np.bool_]:
+    """(N,) whether arctan2(y, x) lies between two angles, without computing it."""
+    above, below = np.cos(low) * y > np.sin(low) * x, np.cos(high) * y < np.sin(high) * x
+    return np.asarray(above & below if high - low < np.pi else above | below)
+
+
+def point_features(cloud: PointCloud, guessed: bool = False) -> Floats:
+    """(N, 8) features of each point by itself. `guessed`: the cloud is one of `near_view`."""
+    xyz = cloud.xyz
+    centre = np.zeros(2) if guessed else np.median(xyz[:, :2], axis=0)
+    ground = np.percentile(xyz[:, 2], 5)  # robust to a few points below the road
+    intensity = np.zeros(len(cloud), np.float32) if cloud.intensity is None else np.clip(cloud.intensity, 0, 1)
+    guess = np.zeros((len(cloud), GUESS_FEATURES))
+    if guessed:
+        ahead = np.maximum(xyz[:, :1], MIN_AHEAD)
+        tangents = np.clip(-xyz[:, 1:] / ahead, -MAX_TANGENT, MAX_TANGENT)
+        guess = np.concatenate([tangents, np.ones((len(cloud), 1))], axis=1)
+    place = [(xyz[:, :2] - centre) / 20.0, (xyz[:, 2:] - ground) / 3.0]
+    return np.concatenate([*place, intensity[:, None], np.ones((len(cloud), 1)), guess], axis=1).astype(np.float32)

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What learns, by family: the base of all learners, and the table of those that there are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import nn
+
+from i2p_ros.core.config import TrainingSettings
+from i2p_ros.core.errors import SettingsError
+from i2p_ros.families import class_of
+from i2p_ros.families.base import Family
+from i2p_ros.networks.base import FamilyNetwork, Tensors
+from i2p_ros.training.alignment import alignment_loss
+
+LEARNERS = {"vp2p": "i2p_ros.training.vp2p:VP2PLearner"}  # module and class, imported when asked for
+
+
+class Learner(nn.Module, ABC):
+    """A network, with the parameters that only training needs. It maps a batch of examples to its losses.
+
+    Parts that `training.parts` leaves out have no gradients. `alignment` is the signal network, `matching` all else.
+    """
+
+    def __init__(self, net: FamilyNetwork, settings: TrainingSettings) -> None:
+        super().__init__()
+        self.net, self.settings = net, settings
+        for module in net.children():
+            part = "alignment" if module is net.signal_network else "matching"
+            module.requires_grad_(settings.parts in ("all", part))
+
+    def forward(self, batch: Tensors) -> Tensors:
+        """Losses by name, scalars, with their weighted sum `loss`, of those parts that learn."""
+        losses = {} if self.settings.parts == "alignment" else self.matching(batch)
+        if self.settings.parts != "matching" and self.net.signal_network is not None:
+            losses["alignment"] = alignment_loss(self.net.signal_network(batch["channels"]).float(), batch)
+            losses["loss"] = losses.get("loss", 0.0) + losses["alignment"]
+        return losses
+
+    @abstractmethod
+    def matching(self, batch: Tensors) -> Tensors:
+        """Losses by name, scalars, with their weighted sum `loss`, of all but the signal network."""
+
+    @property
+    def half_modules(self) -> list[nn.Module]:
+        """Modules that may run in half precision; the losses stay in float32."""
+        signals = self.net.signal_network
+        return [self.net] if signals is None else [self.net, signals]
+
+
+def learner_of(family: Family[Any], net: FamilyNetwork, settings: TrainingSettings) -> Learner:
+    """The learner of a network of a family.
+
+    Raises ModelError for a family without one, SettingsError when the part that is to learn does not exist.
+    """
+    if settings.parts == "alignment" and net.signal_network is None:
+        raise SettingsError(f"training.parts=alignment: the family {family.name} has no network that predicts signals")
+    learner: Learner = class_of(LEARNERS, family.name)(net, settings)
+    return learner
