@@ -34,12 +34,12 @@ MESSAGES = (
 ROS = ("rclpy", "tf2_ros", "tf2_msgs", "cv_bridge", "sensor_msgs_py", "rcl_interfaces", *MESSAGES)
 HOMES = {
     **{name: {"ros"} for name in ROS},
-    "torch": {"networks", "runtime", "bench", "training", "pnp/probabilistic", "synthetic"},
+    "torch": {"networks", "families", "runtime", "bench", "training", "pnp/probabilistic", "synthetic"},
     "lightning_fabric": {"training"},
     "tensorboardX": {"training"},
     "tensorrt": {"runtime"},
     "torch_tensorrt": {"runtime"},
-    "spconv": {"networks", "runtime"},
+    "spconv": {"networks"},
     "rosbags": {"sources", "writers"},
     "pyarrow": {"evaluation"},
     "poselib": {"pnp"},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from helpers.networks import FAMILY, TINY, pair, street
+from helpers.networks import FAMILY, pair, prepared, street
 
 import i2p_ros as i2p
 from i2p_ros.core.config import Settings
@@ -16,14 +16,15 @@ from i2p_ros.core.errors import ModelError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import PointCloud, Prior, Status
 from i2p_ros.localizer import Localizer
-from i2p_ros.runtime.torch_runtime import Arrays, TorchRuntime
+from i2p_ros.networks.base import Arrays, batched
+from i2p_ros.runtime.torch_runtime import Passes, TorchRuntime
 from i2p_ros.runtime.weights import drives_of, find_model, save_model
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    save_model(tmp_path, TINY, FAMILY.network(), Settings(), {"samples": 0})
+    save_model(tmp_path, FAMILY, FAMILY.network(), Settings(), {"samples": 0})
     return tmp_path
 
 
@@ -114,9 +115,14 @@ class Watched(TorchRuntime):
         super().__init__(FAMILY.network(), "cpu")
         self.guessed: list[bool] = []
 
-    def __call__(self, inputs: Arrays) -> dict[str, torch.Tensor]:
-        self.guessed.append(bool(inputs["features"][0, -1]))
-        return super().__call__(inputs)
+    def open(self, shared: Arrays) -> Passes:
+        passes = super().open(shared)
+
+        def counted(inputs: Arrays) -> dict[str, torch.Tensor]:
+            self.guessed.append(bool(inputs["features"][0, -1]))
+            return passes(inputs)
+
+        return counted
 
 
 PRIOR = Pose.from_rotvec([1.2, -1.2, 1.2], [0.4, -0.2, 0.3])  # looks along the cloud's x axis, about
@@ -139,10 +145,9 @@ def test_a_prior_that_sees_nothing_is_bad_input() -> None:
 
 def test_batches_of_one_and_of_many_agree(folder: Path) -> None:
     network = FAMILY.network().eval()
-    inputs = FAMILY.prepare(pair())
-    other = FAMILY.prepare(pair(cloud=street(seed=9)))
+    inputs, other = ({**scene.shared, **rest} for scene, rest in map(prepared, (pair(), pair(cloud=street(seed=9)))))
     with torch.no_grad():
-        alone = network(*(torch.from_numpy(inputs[k])[None] for k in ("image", "points", "features")))
+        alone = network(**batched(inputs))
         both = network(*(torch.from_numpy(np.stack([inputs[k], other[k]])) for k in ("image", "points", "features")))
     for key, value in alone.items():
         torch.testing.assert_close(value[0], both[key][0], atol=1e-4, rtol=1e-4)

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.networks import TINY, pair, street
+from helpers.networks import FAMILY, TINY, pair, street
 from torch.utils.flop_counter import FlopCounterMode
 
 from i2p_ros import cli
 from i2p_ros.bench import pairs as bench
 from i2p_ros.bench.counting import Counting, Machine, measured
-from i2p_ros.core.config import MatchingSettings, Settings
+from i2p_ros.core.config import Settings
 from i2p_ros.core.stages import recording, stage
-from i2p_ros.networks.vp2p import VP2P
+from i2p_ros.families.vp2p import VP2P
 from i2p_ros.runtime.weights import save_model
 
 KEYS = {
@@ -34,13 +34,13 @@ KEYS = {
 def numbers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """Of the command, with a tiny model, little input and a rival of no weight."""
     folder = tmp_path_factory.mktemp("bench")
-    save_model(folder, TINY, VP2P(TINY, MatchingSettings()).network(), Settings(), {})
+    save_model(folder, FAMILY, FAMILY.network(), Settings(), {})
     with pytest.MonkeyPatch.context() as patch:
         small = {"width": 96, "height": 64, "points": 3000}
         patch.setattr(bench, "INPUT", small)
         patch.setattr(bench, "LARGE", {**small, "points": 9000})
         patch.setattr(bench, "COUNTS", (1000, 4000))
-        patch.setattr(bench, "SIZES", {"tiny": TINY})
+        patch.setattr(VP2P, "sizes", {"tiny": TINY})
         patch.setattr("i2p_ros.bench.published.POINTS", 2000)
         patch.setattr("i2p_ros.bench.published.CENTRES", (64, 32))
         patch.setattr("i2p_ros.bench.published.CANDIDATES", (100, 200))

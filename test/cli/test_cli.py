@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 import yaml
 from helpers.cli import run
-from helpers.networks import TINY
+from helpers.networks import FAMILY, TINY
 
 from i2p_ros import cli
 from i2p_ros.cli.localizing import NO_POSE
-from i2p_ros.core.config import MatchingSettings, Settings, SyntheticSettings
+from i2p_ros.core.config import Settings, SyntheticSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.resources import resource
 from i2p_ros.core.types import PoseEstimate, Status
+from i2p_ros.families.vp2p.settings import SIZES
 from i2p_ros.localizer import load
-from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.runtime.weights import save_model
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training import TRAINING_WORLDS
@@ -35,7 +35,7 @@ SMALL = ["--set", "synthetic.width=128", "--set", "synthetic.height=48", "--set"
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("model")
-    save_model(folder, TINY, VP2P(TINY, MatchingSettings()).network(), Settings(), {"data": "nothing"})
+    save_model(folder, FAMILY, FAMILY.network(), Settings(), {"data": "nothing"})
     return str(folder)
 
 
@@ -265,9 +265,7 @@ def cli_source(kind: str, root: Path):  # type: ignore[no-untyped-def]
 def test_a_short_training_run_gives_a_model_that_evaluates(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from i2p_ros.networks import vp2p
-
-    monkeypatch.setitem(vp2p.SIZES, "small", TINY)
+    monkeypatch.setitem(SIZES, "small", TINY)
     out = tmp_path / "run"
     few = ["--set", "training.samples=4", "--set", "training.batch=2", "--workers", "0", "--worlds", "2"]
     few += ["--set", "training.validate_pairs=2"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from helpers.networks import FAMILY, TINY, pair, street
+from helpers.networks import FAMILY, pair, street
 
 import i2p_ros as i2p
 from i2p_ros import cli
@@ -21,7 +21,8 @@ from i2p_ros.core.errors import DeviceError, MissingPackageError, ModelError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Status
 from i2p_ros.localizer import Localizer
-from i2p_ros.runtime.torch_runtime import Arrays, TorchRuntime, choose_device
+from i2p_ros.networks.base import Arrays
+from i2p_ros.runtime.torch_runtime import Passes, TorchRuntime, choose_device
 from i2p_ros.runtime.weights import find_model, save_model
 from i2p_ros.synthetic import SyntheticSource
 
@@ -34,11 +35,16 @@ class Failing(TorchRuntime):
         super().__init__(FAMILY.network(), "cpu")
         self.errors, self.sizes = list(errors), list[int]()
 
-    def __call__(self, inputs: Arrays) -> dict[str, torch.Tensor]:
-        self.sizes.append(len(inputs["points"]))
-        if self.errors:
-            raise self.errors.pop(0)
-        return super().__call__(inputs)
+    def open(self, shared: Arrays) -> Passes:
+        passes = super().open(shared)
+
+        def failing(inputs: Arrays) -> dict[str, torch.Tensor]:
+            self.sizes.append(len(inputs["points"]))
+            if self.errors:
+                raise self.errors.pop(0)
+            return passes(inputs)
+
+        return failing
 
 
 def answer(runtime: TorchRuntime, given: Pair) -> PoseEstimate:
@@ -93,12 +99,12 @@ def test_an_image_that_is_not_seen_as_a_lidar_would_gives_no_pose(
     sure = Prior(sample.T_camera_lidar, np.diag(np.repeat([0.1, 0.02], 3) ** 2))
     assert localizer.localize_pair(sample.pair, sure).evidence, "there is a pose to be made exact"
 
-    def likeness(look: np.ndarray) -> np.ndarray:
+    def signals(channels: np.ndarray) -> np.ndarray:
         if isinstance(said, Exception):
             raise said
         return np.asarray(said)
 
-    monkeypatch.setattr(localizer.runtime, "likeness", likeness)
+    monkeypatch.setattr(localizer.runtime, "signals", signals)
     estimate = localizer.localize_pair(sample.pair, sure)
     assert estimate.status is status and estimate.pose is None and estimate.reason
 
@@ -106,7 +112,7 @@ def test_an_image_that_is_not_seen_as_a_lidar_would_gives_no_pose(
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    save_model(tmp_path, TINY, FAMILY.network(), Settings(), {"samples": 0})
+    save_model(tmp_path, FAMILY, FAMILY.network(), Settings(), {"samples": 0})
     return tmp_path
 
 
@@ -158,8 +164,8 @@ def test_row_49_nothing_here_can_unpickle() -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_row_53_an_answer_of_the_network_that_is_not_finite(value: float) -> None:
     class Broken(Failing):
-        def __call__(self, inputs: Arrays) -> dict[str, torch.Tensor]:
-            return {"pixels": torch.full((1, 2, 2, 2), value)}
+        def open(self, shared: Arrays) -> Passes:
+            return lambda inputs: {"pixels": torch.full((1, 2, 2, 2), value)}
 
     estimate = answer(Broken(), pair(cloud=street()))
     assert estimate.status is Status.NONFINITE and estimate.pose is None and estimate.covariance is None

@@ -8,15 +8,22 @@ from torch import nn
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
+from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud
-from i2p_ros.networks.vp2p import VP2P, VP2PNetwork, VP2PSettings
+from i2p_ros.families.base import Family, Scene
+from i2p_ros.families.vp2p import VP2P
+from i2p_ros.families.vp2p.network import VP2PNetwork
+from i2p_ros.families.vp2p.settings import VP2PSettings
+from i2p_ros.networks.base import Arrays, PassInputs, Tensors
+from i2p_ros.runtime.torch_runtime import Runtime
 
 TINY = VP2PSettings(
     image_width=64, max_points=256, stem=8, image_stages=[8, 8, 8, 8], image_blocks=[1, 1, 1, 1],
     image_decoder=[8, 8, 8], voxel_encoder=[8, 8, 8], voxel_decoder=[8, 8], centres=[64, 16], point_channels=[8, 16],
-    descriptor=16, likeness_width=64, likeness=[8, 8, 8, 8],
+    descriptor=16, signal_width=64, signal_stages=[8, 8, 8, 8],
 )  # fmt: skip
 FAMILY = VP2P(TINY, MatchingSettings())
+GUESS = Pose.from_rotvec([1.2, -1.2, 1.2], [0.4, -0.2, 0.3])  # looks along the cloud's x axis, about
 
 
 def street(n: int = 3000, seed: int = 0) -> PointCloud:
@@ -43,3 +50,21 @@ def lived_in(settings: VP2PSettings) -> VP2PNetwork:
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, 0.0, 0.2)
     return network
+
+
+def prepared(given: Pair, guess: Pose | None = None, family: Family = FAMILY) -> tuple[Scene, Arrays]:
+    """The scene of a pair, and the inputs of one forward pass."""
+    scene = family.prepare(given)
+    return scene, family.inputs(scene, guess)
+
+
+def whole_inputs(given: Pair, guess: Pose | None = None, family: Family = FAMILY) -> PassInputs:
+    """All inputs of one forward pass as tensors."""
+    scene, inputs = prepared(given, guess, family)
+    return PassInputs.of(scene.shared, inputs)
+
+
+def one_pass(runtime: Runtime, given: Pair, guess: Pose | None = None, family: Family = FAMILY) -> Tensors:
+    """The outputs of a single forward pass over a pair."""
+    scene, inputs = prepared(given, guess, family)
+    return runtime.open(scene.shared)(inputs)

@@ -5,16 +5,15 @@
 import numpy as np
 import pytest
 import torch
-from helpers.networks import TINY, lived_in, pair, street
+from helpers.networks import GUESS, TINY, lived_in, one_pass, pair, street
 from torch import nn
 
 from i2p_ros.core.config import MatchingSettings
-from i2p_ros.core.geometry import Pose
+from i2p_ros.families.vp2p import VP2P
+from i2p_ros.families.vp2p.settings import SIZES, VP2PSettings
+from i2p_ros.networks.base import batched
 from i2p_ros.networks.folding import folded
-from i2p_ros.networks.vp2p import SIZES, VP2P, VP2PSettings
 from i2p_ros.runtime.torch_runtime import TorchRuntime
-
-GUESS = Pose.from_rotvec([1.2, -1.2, 1.2], [0.4, -0.2, 0.3])  # looks along the cloud's x axis, about
 
 
 @pytest.mark.parametrize("settings", [TINY, SIZES["small"]], ids=["tiny", "small"])
@@ -24,12 +23,13 @@ def test_the_runtime_answers_as_the_network(settings: VP2PSettings, branches: in
     before = {name: value.clone() for name, value in network.state_dict().items()}
     runtime, family = TorchRuntime(network, "cpu", branches=branches), VP2P(settings, MatchingSettings())
     given = pair(cloud=street(20000))
-    scene = family.scene(given)
-    for guess in (None, GUESS):  # the second look has the image that the runtime knows
-        inputs = family.look(scene, guess)
+    scene = family.prepare(given)
+    passes = runtime.open(scene.shared)
+    for guess in (None, GUESS):  # the second pass uses the image features of the first
+        inputs = family.inputs(scene, guess)
         with torch.no_grad():
-            expected = network(**{name: torch.from_numpy(value)[None] for name, value in inputs.items()})
-        answer = runtime(inputs)
+            expected = network(**batched({**scene.shared, **inputs}))
+        answer = passes(inputs)
         assert set(answer) == {"pixels", "points"}  # scores are for learning
         for name, value in answer.items():
             torch.testing.assert_close(value, expected[name], atol=1e-4, rtol=0)
@@ -37,12 +37,12 @@ def test_the_runtime_answers_as_the_network(settings: VP2PSettings, branches: in
 
 
 def test_another_image_is_looked_at() -> None:
-    runtime, family = TorchRuntime(lived_in(TINY), "cpu"), VP2P(TINY, MatchingSettings())
-    inputs = family.prepare(pair())
-    first = runtime(inputs)["pixels"]
-    other = {**inputs, "image": np.ascontiguousarray(inputs["image"][:, :, ::-1])}
-    assert not torch.equal(runtime(other)["pixels"], first)
-    assert torch.equal(runtime(inputs)["pixels"], first)
+    runtime, family, given = TorchRuntime(lived_in(TINY), "cpu"), VP2P(TINY, MatchingSettings()), pair()
+    scene = family.prepare(given)
+    inputs, first = family.inputs(scene), one_pass(runtime, given)["pixels"]
+    other = {"image": np.ascontiguousarray(scene.shared["image"][:, :, ::-1])}
+    assert not torch.equal(runtime.open(other)(inputs)["pixels"], first)
+    assert torch.equal(runtime.open(scene.shared)(inputs)["pixels"], first)
 
 
 def test_no_batch_norm_is_left() -> None:

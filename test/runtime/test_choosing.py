@@ -6,20 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.networks import TINY, lived_in, pair
+from helpers.networks import TINY, lived_in, one_pass, pair
 
-from i2p_ros.core.config import MatchingSettings, Settings
+from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import MissingPackageError
-from i2p_ros.networks.vp2p import VP2P
+from i2p_ros.families.vp2p.network import VP2PNetwork
 from i2p_ros.runtime import choosing
-from i2p_ros.runtime.choosing import made_up, runtime_for, spconv_network, with_spconv
+from i2p_ros.runtime.choosing import runtime_for, with_spconv
 from i2p_ros.runtime.torch_runtime import TorchRuntime
-
-FAMILY = VP2P(TINY, MatchingSettings())
 
 
 def chosen(**settings: str) -> choosing.Runtime:
-    return runtime_for(lived_in(TINY), TINY, Settings.model_validate({"device": "cpu", **settings}))
+    return runtime_for(lived_in(TINY), Settings.model_validate({"device": "cpu", **settings}))
 
 
 def test_on_a_cpu_pytorch_runs_and_says_why_nothing_better_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,11 +34,10 @@ def test_tensorrt_that_is_asked_for_in_vain_is_an_error() -> None:
 
 
 def test_bf16_answers_alike_when_asked_for() -> None:
-    inputs = FAMILY.prepare(pair())
     plain, half = (chosen(precision=precision) for precision in ("float32", "bf16"))
     assert "bfloat16" in half.describe()
-    for name, value in plain(inputs).items():
-        other = half(inputs)[name]
+    for name, value in one_pass(plain, pair()).items():
+        other = one_pass(half, pair())[name]
         assert other.dtype == torch.float32
         alike = torch.nn.functional.cosine_similarity(value.flatten(), other.flatten(), dim=0)
         assert 0.995 < alike < 1.0
@@ -71,13 +68,12 @@ def test_spconv_says_the_same_with_the_same_weights() -> None:
     pytest.importorskip("spconv.pytorch", reason="spconv is not installed")
     torch.set_num_threads(1)  # with more, its kernels for the CPU write over one another
     network = lived_in(TINY)
-    other = spconv_network(network, TINY, half=False)
-    one, two = (choosing._answer(n, made_up(torch.device("cpu"))) for n in (network, other))
+    other = network.with_spconv(half=False)
+    one, two = (choosing._outputs(n, network.example()) for n in (network, other))
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, atol=1e-5, rtol=0)
-    inputs = FAMILY.prepare(pair())
-    for name, value in TorchRuntime(network, "cpu")(inputs).items():
-        torch.testing.assert_close(TorchRuntime(other, "cpu")(inputs)[name], value, atol=1e-4, rtol=0)
+    for name, value in one_pass(TorchRuntime(network, "cpu"), pair()).items():
+        torch.testing.assert_close(one_pass(TorchRuntime(other, "cpu"), pair())[name], value, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(("scale", "times", "wins"), [(1.0, (2, 1), True), (1.0, (1, 2), False), (1.5, (2, 1), False)])
@@ -88,10 +84,10 @@ def test_a_sparse_back_end_must_be_right_and_quicker(
     with torch.no_grad():
         for parameter in other.voxel.parameters():
             parameter.mul_(scale)
-    monkeypatch.setattr(choosing, "spconv_network", lambda *_: other)
+    monkeypatch.setattr(VP2PNetwork, "with_spconv", lambda *_: other)
     monkeypatch.setattr(choosing, "_best_s", lambda run, device: float(next(left)))
     why: list[str] = []
-    assert (with_spconv(network, TINY, False, why) is other) is wins
+    assert (with_spconv(network, False, why) is other) is wins
     assert len(why) == 1 and why[0].startswith("spconv" if wins else "not spconv") and "difference" in why[0]
 
 
@@ -99,7 +95,7 @@ def test_without_spconv_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
     def absent(*_: object) -> None:
         raise ImportError("No module named 'spconv'")
 
-    monkeypatch.setattr(choosing, "spconv_network", absent)
+    monkeypatch.setattr(VP2PNetwork, "with_spconv", absent)
     network, why = lived_in(TINY), list[str]()
-    assert with_spconv(network, TINY, False, why) is network
+    assert with_spconv(network, False, why) is network
     assert why == ["not spconv: ImportError: No module named 'spconv'"]

@@ -8,32 +8,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.networks import TINY, lived_in, pair
+from helpers.networks import FAMILY, TINY, lived_in, pair, prepared, whole_inputs
 
 from i2p_ros import cli
-from i2p_ros.core.config import MatchingSettings, Settings
+from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import MissingPackageError
 from i2p_ros.networks.folding import folded
-from i2p_ros.networks.parts import OF_POINTS, PARTS, arguments_of_parts, dense_parts
-from i2p_ros.networks.vp2p import VP2P
+from i2p_ros.networks.parts import arguments_of_parts
 from i2p_ros.runtime.export import write_onnx
 from i2p_ros.runtime.weights import save_model
-
-FAMILY = VP2P(TINY, MatchingSettings())
 
 
 def test_onnx_runtime_answers_as_pytorch(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     pytest.importorskip("onnxscript", reason="onnxscript is not installed")
-    network, inputs = folded(lived_in(TINY)), FAMILY.prepare(pair())
-    files = write_onnx(network, inputs, tmp_path / "new")
-    assert set(files) == set(PARTS)
-    given = arguments_of_parts(network, {k: torch.from_numpy(v)[None] for k, v in inputs.items()})
-    for name, part in dense_parts(network).items():
+    network, (scene, inputs) = folded(lived_in(TINY)), prepared(pair())
+    files = write_onnx(network, scene.shared, inputs, tmp_path / "new")
+    assert set(files) == {"encode", "decode", "pixel_descriptor", "point_descriptor"}
+    given = arguments_of_parts(network, whole_inputs(pair()))
+    for name, part in network.dense_parts().items():
         onnx.checker.check_model(str(files[name]), full_check=True)
         arguments = given[name]
-        if name == OF_POINTS:  # any number of them
+        if name == "point_descriptor":  # any number of them
             arguments = tuple(a[:, :50].contiguous() for a in arguments)
         session = onnxruntime.InferenceSession(str(files[name]), providers=["CPUExecutionProvider"])
         fed = {i.name: np.ascontiguousarray(a.numpy()) for i, a in zip(session.get_inputs(), arguments, strict=True)}
@@ -47,14 +44,15 @@ def test_onnx_runtime_answers_as_pytorch(tmp_path: Path) -> None:
 def test_without_onnx_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     monkeypatch.setitem(sys.modules, "onnx", None)
+    scene, inputs = prepared(pair())
     with pytest.raises(MissingPackageError, match="pip install onnx onnxscript"):
-        write_onnx(folded(lived_in(TINY)), FAMILY.prepare(pair()), tmp_path)
+        write_onnx(folded(lived_in(TINY)), scene.shared, inputs, tmp_path)
 
 
 def test_the_command_says_what_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save_model(tmp_path, TINY, FAMILY.network(), Settings(), {})
+    save_model(tmp_path, FAMILY, FAMILY.network(), Settings(), {})
     command = ["i2p", "export", str(tmp_path), "--width", "128", "--height", "48", "--no-onnx", "--set", "device=cpu"]
     monkeypatch.setattr(sys, "argv", command)
     with pytest.raises(SystemExit) as done:

@@ -11,20 +11,21 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.networks import TINY, lived_in, pair, street
+from helpers.networks import TINY, lived_in, one_pass, pair, prepared, street, whole_inputs
 from torch import Tensor
 from torch.export import ExportedProgram
 
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import MissingPackageError
+from i2p_ros.families.vp2p import VP2P
+from i2p_ros.families.vp2p.settings import SIZES
+from i2p_ros.networks.base import Part
 from i2p_ros.networks.folding import folded
-from i2p_ros.networks.parts import OF_POINTS, Part, arguments_of_parts, dense_parts
-from i2p_ros.networks.vp2p import SIZES, VP2P
+from i2p_ros.networks.parts import arguments_of_parts
 from i2p_ros.runtime.engines import EngineCache
 from i2p_ros.runtime.tensorrt import TensorrtRuntime, TorchTensorrt, exported
 from i2p_ros.runtime.torch_runtime import TorchRuntime
 
-FAMILY = VP2P(TINY, MatchingSettings())
 CONVERTED = {
     "add", "addmm", "cat", "convolution", "permute", "relu", "sym_size", "unsqueeze", "upsample_bilinear2d", "view",
 }  # fmt: skip  # by torch-tensorrt 2.11, of what is used here; far from all that it converts
@@ -39,7 +40,7 @@ class StandIn:
     def versions(self) -> dict[str, str]:
         return {"tensorrt": self.version}
 
-    def build(self, program: ExportedProgram, arguments: tuple[Tensor, ...], points: bool) -> bytes:
+    def build(self, program: ExportedProgram, arguments: tuple[Tensor, ...], dynamic: bool) -> bytes:
         self.built += 1
         out = io.BytesIO()
         torch.export.save(program, out)
@@ -94,11 +95,10 @@ def test_an_operator_that_tensorrt_lacks_is_found(what: Callable[[Tensor], Tenso
 def test_every_part_exports_without_operators_that_tensorrt_lacks(size: str) -> None:
     family = VP2P(SIZES[size], MatchingSettings())
     network = folded(family.network())
-    inputs = {k: torch.from_numpy(v)[None] for k, v in family.prepare(pair(620, 188, street(20000))).items()}
-    arguments = arguments_of_parts(network, inputs)
-    for name, part in dense_parts(network).items():
+    arguments = arguments_of_parts(network, whole_inputs(pair(620, 188, street(20000)), family=family))
+    for name, part in network.dense_parts().items():
         half = tuple(a.half() for a in arguments[name])
-        program = exported(part, half, points=name == OF_POINTS)
+        program = exported(part, half, dynamic=name in network.dynamic_parts)
         used = operators(program)
         assert used and used <= CONVERTED
         assert all(p.dtype == torch.half for p in program.state_dict.values())
@@ -106,28 +106,28 @@ def test_every_part_exports_without_operators_that_tensorrt_lacks(size: str) -> 
 
 def test_the_head_of_points_takes_any_number_of_them() -> None:
     network = folded(lived_in(TINY))
-    inputs = {k: torch.from_numpy(v)[None] for k, v in FAMILY.prepare(pair()).items()}
-    part, (given,) = dense_parts(network)[OF_POINTS], arguments_of_parts(network, inputs)[OF_POINTS]
-    program = exported(part, (given,), points=True).module()
+    part = network.dense_parts()["point_descriptor"]
+    (given,) = arguments_of_parts(network, whole_inputs(pair()))["point_descriptor"]
+    program = exported(part, (given,), dynamic=True).module()
     for n in (16, 100, 5000):
         x = torch.randn(1, n, given.shape[2])
         torch.testing.assert_close(program(x), part(x))
 
 
 def test_pytorch_serves_until_the_engines_are_there(tmp_path: Path) -> None:
-    made, inputs = runtime(tmp_path, StandIn()), FAMILY.prepare(pair())
+    made = runtime(tmp_path, StandIn())
     assert "wait for the first pair" in made.describe()
-    first = made(inputs)
+    first = one_pass(made, pair())
     made.wait()
     assert "by TensorRT" in made.describe() and "decode built" in made.describe()
-    for name, value in made(inputs).items():
+    for name, value in one_pass(made, pair()).items():
         torch.testing.assert_close(value, first[name], atol=1e-5, rtol=0)
 
 
 def test_engines_are_kept_for_the_next_start(tmp_path: Path) -> None:
     for compiler, how in ((StandIn(), "built"), (StandIn(), "loaded"), (StandIn("2"), "built")):
         made = runtime(tmp_path, compiler)
-        made(FAMILY.prepare(pair()))
+        one_pass(made, pair())
         made.wait()
         assert f"encode {how}" in made.describe() and compiler.built == (0 if how == "loaded" else 4)
 
@@ -136,10 +136,29 @@ def test_images_of_another_shape_get_engines_of_their_own(tmp_path: Path) -> Non
     compiler = StandIn()
     made = runtime(tmp_path, compiler)
     for given in (pair(), pair(96, 96), pair()):
-        made(FAMILY.prepare(given))
+        one_pass(made, given)
         made.wait()
         assert "by TensorRT" in made.describe()
     assert 4 < compiler.built <= 8
+
+
+def test_a_swap_between_two_passes_encodes_the_image_again(tmp_path: Path) -> None:
+    encoded: list[int] = []
+
+    def counted(out: Any) -> Any:
+        encoded.extend([1] if isinstance(out, tuple) else [])  # maps of the image
+        return out
+
+    made, (scene, inputs) = runtime(tmp_path, StandIn(spoil=counted)), prepared(pair())
+    passes = made.open(scene.shared)
+    first = passes(inputs)
+    made.wait()
+    assert "by TensorRT" in made.describe()
+    encoded.clear()  # of the comparison with PyTorch
+    for _ in range(2):
+        for name, value in passes(inputs).items():
+            torch.testing.assert_close(value, first[name], atol=1e-5, rtol=0)
+        assert len(encoded) == 1, "once by the new network, and not again"
 
 
 @pytest.mark.parametrize(
@@ -150,36 +169,36 @@ def test_images_of_another_shape_get_engines_of_their_own(tmp_path: Path) -> Non
     ],
 )
 def test_an_engine_that_says_something_else_is_refused(tmp_path: Path, spoil: Any, says: str) -> None:
-    made, inputs = runtime(tmp_path, StandIn(spoil=spoil)), FAMILY.prepare(pair())
-    first = made(inputs)
+    made = runtime(tmp_path, StandIn(spoil=spoil))
+    first = one_pass(made, pair())
     made.wait()
     assert says in made.describe() and "no TensorRT engines" in made.describe()
-    assert all(torch.equal(value, first[name]) for name, value in made(inputs).items())
+    assert all(torch.equal(value, first[name]) for name, value in one_pass(made, pair()).items())
 
 
 class Broken(StandIn):
-    def build(self, program: ExportedProgram, arguments: tuple[Tensor, ...], points: bool) -> bytes:
+    def build(self, program: ExportedProgram, arguments: tuple[Tensor, ...], dynamic: bool) -> bytes:
         raise RuntimeError("kernel library not found\nmore")
 
 
 def test_a_compiler_that_fails_leaves_pytorch_serving(tmp_path: Path) -> None:
-    made, inputs = runtime(tmp_path, Broken()), FAMILY.prepare(pair())
-    made(inputs)
+    made = runtime(tmp_path, Broken())
+    one_pass(made, pair())
     made.wait()
     assert "no TensorRT engines: RuntimeError: kernel library not found" in made.describe()
-    assert "\n" not in made.describe() and set(made(inputs)) == {"pixels", "points"}
+    assert "\n" not in made.describe() and set(one_pass(made, pair())) == {"pixels", "points"}
 
 
 def test_row_47_a_corrupt_engine_is_built_again(tmp_path: Path) -> None:
-    runtime(tmp_path, StandIn())(FAMILY.prepare(pair()))
+    one_pass(runtime(tmp_path, StandIn()), pair())
     made = runtime(tmp_path, StandIn())
-    made(FAMILY.prepare(pair()))
+    one_pass(made, pair())
     made.wait()
     for path in (tmp_path / "engines").glob("*.engine"):
         path.write_bytes(path.read_bytes()[:-100])
     compiler = StandIn()
     made = runtime(tmp_path, compiler)
-    made(FAMILY.prepare(pair()))
+    one_pass(made, pair())
     made.wait()
     assert "by TensorRT" in made.describe() and compiler.built == 4
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The likeness learns: its loss is what alignment maximises, and falls; each part learns alone where asked to."""
+"""The signal network learns: its loss is what alignment maximises, and falls; each part learns alone where asked to."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from i2p_ros.core.config import SyntheticSettings
 from i2p_ros.core.errors import ModelError
 from i2p_ros.core.types import Sample
 from i2p_ros.networks.folding import folded
-from i2p_ros.networks.likeness import Likeness, channels_of
+from i2p_ros.networks.signals import SignalNetwork, signal_channels
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training.alignment import (
     NEARER,
@@ -64,7 +64,7 @@ def test_the_loss_is_of_the_information_that_alignment_looks_at(sample: Sample) 
     torch.manual_seed(0)
     channels, frame, drifts = hypotheses(sample, WIDTH, np.random.default_rng(1))
     batch = batched(alignment_example(sample, WIDTH, np.random.default_rng(1)))
-    view = Likeness(TINY.likeness).eval()(batch["channels"]).detach() + torch.randn(1, 4, *channels.shape[1:])
+    view = SignalNetwork(TINY.signal_stages).eval()(batch["channels"]).detach() + torch.randn(1, 4, *channels.shape[1:])
     nats = shared_information(view, batch["spots"], batch["basis"], batch["patch"])[0]
     told = information(replace(frame, view=view_of(frame.view.camera, view[0].numpy())), np.zeros(3), drifts, 0)
     assert told.shape == (1 + len(NEARER) * POSES, len(SIGNALS)) and (told > 0).all()
@@ -73,7 +73,7 @@ def test_the_loss_is_of_the_information_that_alignment_looks_at(sample: Sample) 
 
 def test_the_true_pose_becomes_the_likeliest(sample: Sample) -> None:
     torch.manual_seed(0)
-    net, batch = Likeness([8, 16, 16]), batched(alignment_example(sample, WIDTH, np.random.default_rng(2)))
+    net, batch = SignalNetwork([8, 16, 16]), batched(alignment_example(sample, WIDTH, np.random.default_rng(2)))
     optimizer, losses = torch.optim.Adam(net.parameters(), 3e-3), list[float]()
     for _ in range(40):
         loss = alignment_loss(net(batch["channels"]), batch)
@@ -85,17 +85,17 @@ def test_the_true_pose_becomes_the_likeliest(sample: Sample) -> None:
 
 
 def test_a_network_that_has_learned_nothing_sees_the_plain_signals(sample: Sample) -> None:
-    look = torch.from_numpy(channels_of(sample.pair.image[:75, :201]))[None]
-    view = Likeness(TINY.likeness).eval()(look)
+    look = torch.from_numpy(signal_channels(sample.pair.image[:75, :201]))[None]
+    view = SignalNetwork(TINY.signal_stages).eval()(look)
     assert view.shape == (1, len(SIGNALS), 75, 201)
     assert torch.equal(view[:, :2], look[:, -2:])
 
 
-def test_a_folded_likeness_sees_the_same(sample: Sample) -> None:
-    network, look = lived_in(TINY), torch.from_numpy(channels_of(sample.pair.image))[None]
-    torch.nn.init.normal_(network.likeness.head.weight)
+def test_a_folded_signal_network_predicts_the_same(sample: Sample) -> None:
+    network, look = lived_in(TINY), torch.from_numpy(signal_channels(sample.pair.image))[None]
+    torch.nn.init.normal_(network.signal_network.head.weight)
     with torch.inference_mode():
-        torch.testing.assert_close(folded(network).likeness(look), network.likeness(look), rtol=1e-3, atol=1e-2)
+        torch.testing.assert_close(folded(network).signal_network(look), network.signal_network(look), rtol=1e-3, atol=1e-2)
 
 
 @pytest.mark.parametrize("part", ["matching", "alignment"])

@@ -10,22 +10,22 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
-from helpers.networks import TINY
+from helpers.networks import FAMILY, TINY
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
 from i2p_ros.core.camera import Camera
-from i2p_ros.core.config import MatchingSettings, SyntheticSettings, TrainingSettings
+from i2p_ros.core.config import SyntheticSettings, TrainingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud, Sample
-from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.synthetic import SyntheticSource
-from i2p_ros.training.data import CachedSource, TrainingSet, cropped, example, mirrored, resensed, shrunk, varied
-from i2p_ros.training.objectives import adaptive_weighted, cells, located, vp2p_losses
+from i2p_ros.training.augmentation import cropped, mirrored, resensed, shrunk, varied
+from i2p_ros.training.cache import CachedSource
+from i2p_ros.training.data import TrainingSet, example
+from i2p_ros.training.vp2p import adaptive_weighted, cells, place_cross_entropy, vp2p_losses
 
 AXES = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
-FAMILY = VP2P(TINY, MatchingSettings())
 WORLD = SyntheticSettings(width=128, height=40, beams=16, points=3000)
 
 
@@ -182,7 +182,7 @@ def test_the_dense_loss_is_least_where_the_expected_cell_is_the_place() -> None:
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        loss = located(logits, place.double(), width, torch.tensor(-50.0))
+        loss = place_cross_entropy(logits, place.double(), width, torch.tensor(-50.0))
         loss.backward()
         return loss
 

@@ -25,13 +25,15 @@ from i2p_ros import cli
 from i2p_ros.cli.training import NOT_LEARNED, _command
 from i2p_ros.core.config import TrainingSettings
 from i2p_ros.core.errors import ModelError, SettingsError
-from i2p_ros.networks.vp2p import SIZES, VP2PSettings
+from i2p_ros.families.vp2p.settings import SIZES, VP2PSettings
 from i2p_ros.runtime.weights import find_model, load_weights
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training import TRAINING_WORLDS, VALIDATION_WORLDS, checkpoint
 from i2p_ros.training.journal import Journal
-from i2p_ros.training.loop import Outcome, learning_rate, train
+from i2p_ros.training.loop import train
 from i2p_ros.training.pose_loss import START_SCALE
+from i2p_ros.training.records import Outcome
+from i2p_ros.training.run import learning_rate
 from i2p_ros.training.validation import RECALL, Validation
 
 JOB = TESTS / "helpers" / "training_job.py"

@@ -10,11 +10,10 @@ from helpers.networks import TINY
 from torch import Tensor
 
 from i2p_ros.core.config import MatchingSettings, SyntheticSettings
-from i2p_ros.networks.vp2p import VP2P
+from i2p_ros.families.vp2p import VP2P
 from i2p_ros.pnp.probabilistic import pose_losses
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training.data import TrainingSet
-from i2p_ros.training.objectives import cells
 from i2p_ros.training.pose_loss import (
     AGREEING,
     START_SCALE,
@@ -24,6 +23,7 @@ from i2p_ros.training.pose_loss import (
     pixel_centres,
     straight_through,
 )
+from i2p_ros.training.vp2p import cells
 
 SIZES = TINY.model_copy(update={"max_points": 1500, "image_width": 160})
 WORLD = SyntheticSettings(width=256, height=80, beams=24, points=6000)
