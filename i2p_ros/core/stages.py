@@ -38,6 +38,11 @@ class Record:
     _open: list[tuple[str, float]] = field(default_factory=list)  # name, and the time inside stages within it
 
     @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds of each stage, by name."""
+        return {name: work.seconds for name, work in self.stages.items()}
+
+    @property
     def current(self) -> Work:
         """Of the innermost stage that is running; outside any, one that nobody looks at."""
         return self.stages[self._open[-1][0]] if self._open else Work()

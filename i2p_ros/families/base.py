@@ -61,9 +61,11 @@ class PriorRange:
 class Scene:
     """A pair as a network takes it. All forward passes over the pair share it, and nothing changes it.
 
-    `shared` are the arrays that each of these passes takes, such as the image. Families add what they need.
+    `pair` is as it was given. `shared` are the arrays that each of these passes takes, such as the image. Families add
+    what they need.
     """
 
+    pair: Pair
     shared: Arrays
 
 

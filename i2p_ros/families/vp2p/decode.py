@@ -12,7 +12,7 @@ from torch import Tensor
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import Agreement, Correspondences, Prediction
+from i2p_ros.core.types import Correspondences, DescriptorSimilarity, Prediction
 from i2p_ros.families.vp2p.inputs import input_frame
 from i2p_ros.networks.base import Tensors
 from i2p_ros.networks.both import Both, in_turn
@@ -50,7 +50,7 @@ def decoded(
         xyz = input_frame(guess).inverse().apply(xyz).astype(np.float32)
     return Prediction(
         _candidates(found, grid, pixels, points, xyz, camera),
-        Agreement(xyz, similarity, _camera_of_cells(camera, pixels, grid)),
+        DescriptorSimilarity(xyz, similarity, _camera_of_cells(camera, pixels, grid)),
     )
 
 

@@ -69,11 +69,11 @@ class VP2P(Family[VP2PScene]):
         self, scene: VP2PScene, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn
     ) -> Prediction:
         """Matches for each viewing direction, and the similarities of points and pixels."""
-        return decoded(inputs["points"], outputs, scene.camera, guess, self.matching, both)
+        return decoded(inputs["points"], outputs, scene.pair.camera, guess, self.matching, both)
 
     def signal_input(self, scene: VP2PScene) -> SignalInput:
         """Colours, grey values and edges of the wider image."""
-        return SignalInput(network_camera(scene.camera, scene.wide.shape[1]), signal_channels(scene.wide))
+        return SignalInput(network_camera(scene.pair.camera, scene.wide.shape[1]), signal_channels(scene.wide))
 
     def example(self, sample: Sample, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
         """`image`, `points` and `features`, near the prior of the sample if it has one, and their labels.

@@ -43,12 +43,11 @@ class VP2PScene(Scene):
     """A pair as the network takes it: `shared` is the `image` (5, h, w).
 
     `wide` (H', W', 3) is the wider image from which lidar signals are predicted, without lens distortion. `cloud` is in
-    random order and of bounded size. `camera` is that of the pair.
+    random order and of bounded size.
     """
 
     wide: Image
     cloud: PointCloud
-    camera: Camera
 
 
 def scene_of(pair: Pair, settings: VP2PSettings, rng: np.random.Generator) -> VP2PScene:
@@ -57,7 +56,7 @@ def scene_of(pair: Pair, settings: VP2PSettings, rng: np.random.Generator) -> VP
     image, camera = pair.camera.undistort(pair.image)
     undistorted = replace(pair, image=image, camera=camera)
     wide = resized(undistorted, network_camera(camera, settings.signal_width))
-    return VP2PScene({"image": network_image(undistorted, settings.image_width)}, wide, cloud, pair.camera)
+    return VP2PScene(pair, {"image": network_image(undistorted, settings.image_width)}, wide, cloud)
 
 
 def pass_inputs(scene: VP2PScene, guess: Pose | None, settings: VP2PSettings) -> Arrays:
@@ -125,7 +124,7 @@ def _downsampled_scene(scene: VP2PScene, guess: Pose | None, cell: float, most: 
     """The downsampled cloud of a scene. Often the first of its points already fill as many voxels as are wanted."""
 
     def cropped(cloud: PointCloud) -> PointCloud:
-        return near_view(cloud, guess, scene.camera) if guess else cloud
+        return near_view(cloud, guess, scene.pair.camera) if guess else cloud
 
     for share in EARLY:
         early = cropped(scene.cloud.selected(slice(share * most)))
