@@ -137,11 +137,9 @@ class Localizer:
         """
         if estimate.pose is None:
             return estimate
-        s = settings or self.settings
+        s, pair = settings or self.settings, prepared.scene.pair
         with stage("align"):
-            return made_exact(
-                estimate, prepared.scene.pair, self._view(prepared), s.pnp, s.refinement, self.calibration
-            )
+            return made_exact(estimate, pair, self._view(prepared), s.pnp, s.refinement, self.calibration)
 
     def _view(self, prepared: PreparedPair) -> View:
         given = self.family.signal_input(prepared.scene)
