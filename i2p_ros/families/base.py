@@ -88,12 +88,17 @@ class Family(ABC, Generic[SceneT]):
     trained_prior: ClassVar[PriorRange]  # within which training draws guesses about the true pose
     sizes: ClassVar[Mapping[str, BaseModel]]  # settings by name of the size
     mirrors: ClassVar[bool] = False  # whether there is a mirrored pass: `mirror` and `merge`
-    settings: BaseModel  # sizes of this network; the manifest keeps them
-    signal_width: int | None = None  # px, of the image that the signal network takes; none for a family without one
+    settings_type: ClassVar[type[BaseModel]]
+    settings: BaseModel  # sizes of this network, of `settings_type`; the manifest keeps them
 
-    @abstractmethod
     def __init__(self, settings: Mapping[str, Any] | BaseModel, matching: MatchingSettings) -> None:
         """From the settings of a size or of a manifest; raises pydantic's ValidationError when they do not fit."""
+        self.settings, self.matching = self.settings_type.model_validate(settings), matching
+
+    @property
+    def signal_width(self) -> int | None:
+        """Width in px of the image that the signal network takes; none for a family without such a network."""
+        return None
 
     @abstractmethod
     def network(self) -> FamilyNetwork:

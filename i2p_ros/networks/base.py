@@ -45,10 +45,14 @@ def batched(arrays: Arrays, device: torch.device | str = "cpu") -> Tensors:
 
 
 class FamilyNetwork(nn.Module, ABC):
-    """The network of a family. `forward` takes a batch of all inputs by name, for training; runtimes use the rest."""
+    """The network of a family."""
 
     part_names: ClassVar[tuple[str, ...]] = ()  # parts that a compiler may replace: tensors in, tensors out
     dynamic_parts: ClassVar[frozenset[str]] = frozenset()  # those of them whose second axis is as long as the cloud
+
+    def forward(self, *_: Any, **batch: Any) -> Tensors:
+        """Outputs by name for a batch of all inputs by name. Training uses this, runtimes the members below."""
+        return self.forward_pass(Lazy(lambda: self.encode_shared(batch)), batch)
 
     def encode_shared(self, shared: Tensors) -> Any:
         """What is computed once for all forward passes over a scene, from the tensors that they share."""

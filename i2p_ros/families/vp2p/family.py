@@ -4,14 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
-from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, Prediction, Sample
 from i2p_ros.families.base import Family, PriorRange, SignalInput
@@ -33,13 +30,13 @@ class VP2P(Family[VP2PScene]):
     trained_prior = PriorRange(1.0, 10.0)
     mirrors = True
     sizes = SIZES
+    settings_type = VP2PSettings
     settings: VP2PSettings
-    signal_width: int
 
-    def __init__(self, settings: Mapping[str, Any] | BaseModel, matching: MatchingSettings) -> None:
-        self.settings = VP2PSettings.model_validate(settings)
-        self.signal_width = self.settings.signal_width
-        self.matching = matching
+    @property
+    def signal_width(self) -> int:
+        """Width in px of the image that the signal network takes."""
+        return self.settings.signal_width
 
     def network(self) -> VP2PNetwork:
         """A network of these sizes with random weights."""
