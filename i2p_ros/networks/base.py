@@ -62,7 +62,7 @@ class FamilyNetwork(nn.Module, ABC):
     def forward_pass(self, encoded: Lazy[Any], inputs: Tensors, both: Both = in_turn) -> Tensors:
         """Outputs by name, each with a batch axis, of one forward pass.
 
-        `encoded` is what `encode_shared` gives; the first pass over a scene computes it. `both` may run branches in
+        `encoded` is the result of `encode_shared`; the first pass over a scene computes it. `both` may run branches in
         parallel.
         """
 

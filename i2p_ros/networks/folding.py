@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A network as inference wants it: batch norm folded into the layer before it, and nothing computed twice."""
+"""Batch norm folded into the layer before it, for inference."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T", bound=nn.Module)
 
 
 def folded(network: T) -> T:
-    """A copy in evaluation mode that answers the same, up to rounding, and can no longer be trained."""
+    """A copy in evaluation mode with the same outputs, up to rounding. It can no longer be trained."""
     network = copy.deepcopy(network).eval()
     for module in network.modules():
         if isinstance(module, nn.Sequential):
@@ -55,7 +55,7 @@ def _fold_sparse(conv: nn.Module, norm: nn.Module) -> tuple[FoldedSparseConv, nn
 
 @torch.no_grad()
 def _scale_and_shift(norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """What batch norm does in evaluation: x * scale + shift."""
+    """Scale and shift of batch norm in evaluation mode: x * scale + shift."""
     assert isinstance(norm, nn.BatchNorm1d)
     assert norm.running_mean is not None
     assert norm.running_var is not None

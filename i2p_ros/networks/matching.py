@@ -18,7 +18,7 @@ from i2p_ros.networks.both import Both, in_turn
 
 Similarity = NDArray[np.float32]
 Rows = NDArray[np.int64]
-PEAK_SCALE = 20.0  # of the softmax about a peak of similarity: the scale that the dense loss trains with
+PEAK_SCALE = 20.0  # of the softmax around a peak of similarity: that of the dense loss in training
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class Grid:
 
 
 def coarse(pixels: Tensor, most: int) -> Grid:
-    """The means of pixel descriptors (D, h, w) over cells, as small as leaves at most about `most` of them."""
+    """The means of pixel descriptors (D, h, w) over cells, which are as small as about `most` of them allow."""
     stride = max(1, math.ceil(math.sqrt(pixels.shape[1] * pixels.shape[2] / most) - 1e-9))
     return Grid(F.avg_pool2d(pixels[None], stride)[0] if stride > 1 else pixels, stride)
 
 
 def product(points: Tensor, cells: Tensor, both: Both = in_turn) -> Similarity:
-    """(N, P) of points (N, D) with cells (D, P). NumPy's memory: it comes in large pages, and PyTorch's does not."""
+    """(N, P) dot products of points (N, D) and cells (D, P). They are in memory of NumPy, which has large pages."""
     if points.device.type != "cpu":
         return (points @ cells).cpu().numpy()
     out = np.empty((len(points), cells.shape[1]), np.float32)
@@ -46,11 +46,10 @@ def product(points: Tensor, cells: Tensor, both: Both = in_turn) -> Similarity:
 
 
 def mutual(similarity: Similarity, sector: Rows, views: NDArray[np.bool_], most: int) -> list[tuple[Rows, Rows]]:
-    """For each view (V, S) of S sectors of points: the rows and columns of similarity (N, P) that are each other's best
-    among the points of its sectors, at most the `most` most similar; sector (N,), ascending, says which sector a point
-    is in.
+    """Mutual best matches for each view (V, S) of S sectors: rows and columns of similarity (N, P), the `most` most
+    similar. `sector` (N,), ascending, is the sector of each point; only points of the sectors of a view take part.
 
-    A point's best cell is the same in every view, and a cell's best point is that of the best sector of the view.
+    The best cell of a point is the same in every view. The best point of a cell is that of the best sector of the view.
     """
     cell = similarity.argmax(axis=1)
     value = similarity[np.arange(len(cell)), cell]
@@ -66,8 +65,10 @@ def mutual(similarity: Similarity, sector: Rows, views: NDArray[np.bool_], most:
 
 
 def peaks(pixels: Tensor, points: Tensor, grid: Grid, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """(M, 2) x, y of the peaks of similarity of points (M, D) in the pixels of their cells and next to them, and how
-    high they are (M,): mean position and mean similarity, weighted by softmax."""
+    """(M, 2) positions x, y and (M,) heights of the peaks of similarity of points (M, D), near their cells (M,).
+
+    They are the mean position and the mean similarity over the pixels in and next to the cell, weighted by softmax.
+    """
     _, h, w = pixels.shape
     width = grid.cells.shape[2]
     step = torch.arange(-1, grid.stride + 1, device=cell.device)

@@ -33,11 +33,11 @@ def in_precision(network: FamilyNetwork, dtype: torch.dtype) -> FamilyNetwork:
 
 def arguments_of_parts(network: FamilyNetwork, given: PassInputs) -> dict[str, tuple[Tensor, ...]]:
     """The arguments that each dense part gets in a forward pass over the given inputs."""
-    seen: dict[str, tuple[Tensor, ...]] = {}
+    given_to: dict[str, tuple[Tensor, ...]] = {}
 
     def recording(name: str, part: Part) -> Part:
         def called(*arguments: Tensor) -> Any:
-            seen[name] = arguments
+            given_to[name] = arguments
             return part(*arguments)
 
         return called
@@ -45,4 +45,4 @@ def arguments_of_parts(network: FamilyNetwork, given: PassInputs) -> dict[str, t
     parts = {name: recording(name, part) for name, part in network.dense_parts().items()}
     with torch.inference_mode():
         single_pass(network.with_parts(parts), given)
-    return {name: tuple(a.clone() for a in arguments) for name, arguments in seen.items()}
+    return {name: tuple(a.clone() for a in arguments) for name, arguments in given_to.items()}

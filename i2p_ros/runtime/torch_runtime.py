@@ -113,7 +113,7 @@ class TorchRuntime:
 class TorchPasses:
     """Forward passes over one scene by PyTorch.
 
-    What the passes share is computed in the first of them, and again when `network` gives another network.
+    What the passes share is computed in the first of them, and again when `network` returns another network.
     """
 
     def __init__(

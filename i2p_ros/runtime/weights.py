@@ -91,7 +91,7 @@ def manifest_of(name: str) -> Path:
 
 
 def drives_of(weights: Path) -> list[str]:
-    """The recordings that a weights file was trained on, by the manifest beside it; none where there is none."""
+    """The recordings that a weights file was trained on, from the manifest beside it; empty without one."""
     if not (weights.parent / "manifest.yaml").exists():
         return []
     entries = read_manifest(weights.parent).values()
@@ -99,7 +99,7 @@ def drives_of(weights: Path) -> list[str]:
 
 
 def write_calibration(name: str, calibration: Calibration) -> Path:
-    """Put a calibration into the manifest entry of a shipped model or of a training folder; gives the manifest's path.
+    """The path of the manifest after a calibration was written into the entry of a shipped model or training folder.
 
     Comments at the head of the file stay. Raises ModelError when it cannot be written.
     """

@@ -42,7 +42,7 @@ class CachedSource:
     def __getitem__(self, index: int) -> Sample:
         try:
             return _unpack(self._source, self._file(index), index)
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # not made yet, or damaged
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # missing or damaged
             sample = self._source[index]
         self._keep(index, sample)
         return sample

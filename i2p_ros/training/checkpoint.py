@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where a run stands, on disk: a folder that appears whole or not at all, of files small enough for a repository."""
+"""The state of a run on disk: a folder that appears whole or not at all, of files small enough for a repository."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def save(folder: Path, modules: Modules, optimizer: torch.optim.Optimizer, state
     """Put the tensors of modules and of their optimizer, and `state` with its number of `samples`, into a subfolder of
     `folder`, in place of the one before.
 
-    The subfolder has its name only once it is complete: whoever is killed in between leaves the one before.
+    The subfolder gets its name once it is complete. A process that is killed before leaves the earlier one.
     """
     name = f"{state['samples']:010d}"
     partial = folder / f".{name}"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run tells while it goes on: plain CSV files, and the same for TensorBoard."""
+"""Figures of a run while it goes on: plain CSV files, and the same for TensorBoard."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from i2p_ros.core.errors import MissingPackageError
 from i2p_ros.evaluation.files import write_bytes
 
-try:  # tensorboardX only writes; TensorBoard itself, which shows, is ten times its size
+try:  # tensorboardX only writes; TensorBoard, which displays, is ten times its size
     from tensorboardX import SummaryWriter
 except ImportError as error:
     raise MissingPackageError("training needs tensorboardX: pip install i2p_ros[train]") from error
@@ -24,7 +24,7 @@ FLUSH_S = 10
 class Journal:
     """Rows of numbers by samples seen, in folder/NAME.csv and folder/tensorboard.
 
-    What an earlier turn wrote after its last checkpoint is taken back: the run does it again.
+    Rows that an earlier turn wrote after its last checkpoint are removed: the run repeats these steps.
     """
 
     def __init__(self, folder: Path, samples: int) -> None:
@@ -48,7 +48,7 @@ class Journal:
                 self._board.add_scalar(f"{name}/{key}", value, samples)
 
     def close(self) -> None:
-        """Nothing comes after."""
+        """Close the files."""
         self._board.close()
 
 

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pose loss: matches drawn as the network believes in them, and the pose that follows from them.
+"""The pose loss: probabilistic PnP over matches that are drawn by their probabilities.
 
-Like the solver, which refines on what agrees with a robust start, it takes points whose best pixel is about right, and
-some that the network wrongly believes in view, so that weights have something to tell apart. Least squares over all
-matches would say nothing: in training most of them are wrong.
+The solver refines on matches that agree with a robust start. Likewise the loss takes points whose best pixel is about
+right. It also takes some that the network wrongly puts in view, so that weights learn to tell them apart. Least squares
+over all matches would be no use, since in training most of them are wrong.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from torch import Tensor, nn
 
 from i2p_ros.pnp.probabilistic import Problems, pose_losses
 
-CANDIDATES = 256  # points in view an image whose best pixel is looked at
-AGREEING, MISTAKEN = 80, 16  # most points an image: whose best pixel is within GATE_PX, and that are out of view
+CANDIDATES = 256  # points in view of an image whose best pixel is computed
+AGREEING, MISTAKEN = 80, 16  # most points of an image: with the best pixel within GATE_PX, and out of view
 GATE_PX = 6.0  # network pixels
-LEAST = 16  # agreeing points of an image that has a pose to learn from
-ASIDE = 1.5  # largest tangent of a mistaken point, and a metre its least depth: nearer, its cost is all kinks
-DRAW_SCALE = 80.0  # from similarity to a logit: at the dense loss's 20, nine draws of ten are wrong
+MIN_AGREEING = 16  # agreeing points of an image whose pose is learned from
+ASIDE = 1.5  # largest tangent of a mistaken point; its least depth is a metre, since nearer the cost has kinks
+DRAW_SCALE = 80.0  # from similarity to a logit; at 20, as in the dense loss, nine of ten draws are wrong
 START_SCALE = 0.05  # mean weight in 1/px at first: the best for trained weights, whose outliers count as well
 BETA = 1.0  # m up to which the distance counts by its square
-HOPELESS = 8.0  # smooth-L1 distance from which the matches say nothing of the true pose (published training script)
-MONTE_CARLO, ROTATION = 0.1, 100.0  # shares, the distance in m has 1: their gradients are of one size then
+HOPELESS = 8.0  # smooth-L1 distance from which matches do not constrain the pose (published training script)
+MONTE_CARLO, ROTATION = 0.1, 100.0  # weights beside 1 of the distance in m: gradients are then of similar size
 MASKED = -1e4  # in place of a logit of -inf: the same softmax, and gradients stay finite
 
 
@@ -63,18 +63,21 @@ def in_camera(batch: dict[str, Tensor]) -> Tensor:
 
 @torch.no_grad()
 def drawn_points(batch: dict[str, Tensor], out: dict[str, Tensor], points: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows (B, M) of points drawn by belief, agreeing ones first, then mistaken ones, and whether each is of its kind:
-    where a kind is rare, others fill its place. `points` (B, N, 3) are in the camera's frame."""
+    """Rows (B, M) of drawn points, agreeing ones first, then mistaken ones, and whether each is of its kind.
+
+    Points are drawn by their scores. Where a kind is rare, others fill its place. `points` (B, N, 3) are in the frame
+    of the camera.
+    """
     visible, n = batch["visible"], points.shape[1]
-    believed = F.logsigmoid(out["point_scores"]) + _gumbel(out["point_scores"])
-    candidates = believed.masked_fill(~visible, -torch.inf).topk(min(CANDIDATES, n)).indices
+    scored = F.logsigmoid(out["point_scores"]) + _gumbel(out["point_scores"])
+    candidates = scored.masked_fill(~visible, -torch.inf).topk(min(CANDIDATES, n)).indices
     similarity = out["points"].take_along_dim(candidates[..., None], 1) @ out["pixels"].flatten(2)
     best = pixel_centres(out["pixels"], batch["image"])[similarity.argmax(-1)]
     distance = (best - batch["uv"].take_along_dim(candidates[..., None], 1)).norm(dim=-1)
     agrees = (distance < GATE_PX) & visible.gather(1, candidates)
     chosen = agrees.double().topk(min(AGREEING, n)).indices
     aside = ~visible & (points[..., 2] > 1.0) & (points[..., :2].abs() < ASIDE * points[..., 2:]).all(-1)
-    mistaken = believed.masked_fill(~aside, -torch.inf).topk(min(MISTAKEN, n)).indices
+    mistaken = scored.masked_fill(~aside, -torch.inf).topk(min(MISTAKEN, n)).indices
     rows = torch.cat([candidates.gather(1, chosen), mistaken], 1)
     return rows, torch.cat([agrees.gather(1, chosen), aside.gather(1, mistaken)], 1)
 
@@ -87,7 +90,7 @@ class PoseLoss(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(math.log(START_SCALE)))
 
     def forward(self, batch: dict[str, Tensor], out: dict[str, Tensor]) -> Tensor:
-        """Scalar mean over the images whose matches say something of the pose; 0 where there is none.
+        """Scalar mean over the images whose matches constrain the pose; 0 where there is none.
 
         The Monte Carlo loss is divided by the scale, so that its gradients keep their size as weights sharpen.
         """
@@ -95,11 +98,11 @@ class PoseLoss(nn.Module):
         losses = pose_losses(problems, BETA)
         sharpening = self.log_scale.detach().exp() / START_SCALE
         total = MONTE_CARLO * losses.monte_carlo / sharpening + losses.translation + ROTATION * losses.rotation
-        telling = (agreeing >= LEAST) & (losses.translation < HOPELESS)
-        return (torch.where(telling, total, 0.0).sum() / telling.sum().clamp(min=1)).to(self.log_scale.dtype)
+        usable = (agreeing >= MIN_AGREEING) & (losses.translation < HOPELESS)
+        return (torch.where(usable, total, 0.0).sum() / usable.sum().clamp(min=1)).to(self.log_scale.dtype)
 
     def problems(self, batch: dict[str, Tensor], out: dict[str, Tensor]) -> tuple[Problems, Tensor]:
-        """A pixel for each drawn point, weighted by likeness and both scores, and how many points agree (B,).
+        """A pixel for each drawn point, weighted by similarity and both scores, and how many points agree (B,).
 
         Gradients reach descriptors, both scores and the scale.
         """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the time of a run goes."""
+"""The time of a run by stages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 STAGES = ("data", "forward", "backward")
-LOOKED_AT = 10  # on a GPU, one step in so many is measured: to know how long a stage took, one must wait for it
+MEASURED = 10  # on a GPU, one step in so many is measured, since measuring a stage means waiting for it
 
 
 class Throughput:
@@ -19,18 +19,18 @@ class Throughput:
     def __init__(self, device: torch.device) -> None:
         self._cuda = device.type == "cuda"
         self._stages = dict.fromkeys(STAGES, 0.0)
-        self._stepping, self._steps, self._looked_at = 0.0, 0, True
+        self._stepping, self._steps, self._measured = 0.0, 0, True
         self._began = self._last = self._step = time.perf_counter()
 
     def begin(self) -> None:
         """A step begins."""
         self._steps += 1
-        self._looked_at = not self._cuda or self._steps % LOOKED_AT == 0
+        self._measured = not self._cuda or self._steps % MEASURED == 0
         self._last = self._step = self._now()
 
     def lap(self, stage: str) -> None:
         """A stage of the step is over."""
-        if self._looked_at:
+        if self._measured:
             now = self._now()
             self._stages[stage] += now - self._last
             self._last = now
@@ -53,8 +53,8 @@ class Throughput:
         """
         total = max(self.seconds, 1e-9)
         stepping = self._stepping / total
-        looked_at = max(sum(self._stages.values()), 1e-9)
-        share = {stage: round(stepping * seconds / looked_at, 4) for stage, seconds in self._stages.items()}
+        measured = max(sum(self._stages.values()), 1e-9)
+        share = {stage: round(stepping * seconds / measured, 4) for stage, seconds in self._stages.items()}
         return {
             "samples": samples,
             "samples_per_s": round(samples / total, 3),
@@ -63,6 +63,6 @@ class Throughput:
         }
 
     def _now(self) -> float:
-        if self._cuda and self._looked_at:
+        if self._cuda and self._measured:
             torch.cuda.synchronize()
         return time.perf_counter()

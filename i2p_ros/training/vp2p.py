@@ -126,10 +126,10 @@ def vp2p_losses(batch: Tensors, out: Tensors, s: TrainingSettings, nowhere: Tens
 
 
 def _score_loss(visible: Tensor, cell: Tensor, out: Tensors) -> Tensor:
-    """Cross-entropy of both intersection scores; a pixel counts as seen when a point falls in it or beside it."""
+    """Cross-entropy of both intersection scores. A pixel counts as covered when a point falls in it or beside it."""
     logits = out["pixel_scores"]
-    seen = torch.zeros_like(logits).flatten(1).scatter_reduce(1, cell, visible.to(logits.dtype), "amax")
-    seen = F.max_pool2d(seen.view_as(logits)[:, None], 3, 1, 1)[:, 0]
+    covered = torch.zeros_like(logits).flatten(1).scatter_reduce(1, cell, visible.to(logits.dtype), "amax")
+    covered = F.max_pool2d(covered.view_as(logits)[:, None], 3, 1, 1)[:, 0]
     few = torch.tensor(2.0, device=logits.device)  # about one point in six is in view
     points = F.binary_cross_entropy_with_logits(out["point_scores"], visible.to(logits.dtype), pos_weight=few)
-    return F.binary_cross_entropy_with_logits(logits, seen) + points
+    return F.binary_cross_entropy_with_logits(logits, covered) + points

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What two branches tell each other: cross-attention among few tokens (as in 2D3D-MATR, Li et al. 2023)."""
+"""Cross-attention between the few coarsest tokens of two branches (as in 2D3D-MATR, Li et al. 2023)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _silenced(layer: nn.Module) -> None:
 
 
 class CrossAttention(nn.Module):
-    """A pre-norm transformer layer whose tokens ask those of another branch. At first it changes nothing."""
+    """A pre-norm transformer layer with queries of one branch, keys and values of another. Initially an identity."""
 
     def __init__(self, channels: int, other: int) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class CrossAttention(nn.Module):
 
 
 class Exchange(nn.Module):
-    """Rounds in which the tokens of both branches ask each other; each side knows where its own tokens are."""
+    """Rounds of cross-attention in both directions, with position encodings of both sides."""
 
     def __init__(self, first: int, second: int, first_place: int, second_place: int, rounds: int = 2) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Exchange(nn.Module):
         self.to_second = nn.ModuleList(CrossAttention(second, first) for _ in range(rounds))
 
     def forward(self, first: Tensor, second: Tensor, first_at: Tensor, second_at: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (B, N, C) and (B, M, C') after the exchange; `_at` (B, N, P) and (B, M, P') say where they are."""
+        """Tokens (B, N, C) and (B, M, C') after the exchange; `_at` (B, N, P) and (B, M, P') are positions."""
         one, two = first + self.first_place(first_at), second + self.second_place(second_at)
         for to_first, to_second in zip(self.to_first, self.to_second, strict=True):
             one, two = to_first(one, two), to_second(two, one)

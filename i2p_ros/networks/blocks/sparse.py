@@ -138,12 +138,12 @@ class Pyramid:
             levels.append(coarse)
             maps.append(kernel_map)
         for level in levels:
-            level.neighbours  # noqa: B018 (looked for now, with the rest)
+            level.neighbours  # noqa: B018 (computed now, with the rest)
         return Pyramid(levels, maps, cell)
 
 
 class SparseConv(nn.Module):
-    """A sparse convolution without bias; `weight` (out, k, k, k, in). The map says which kind: same, down or up."""
+    """A sparse convolution without bias; `weight` (out, k, k, k, in). The map sets the kind: same, down or up."""
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int = 3) -> None:
         super().__init__()
