@@ -71,7 +71,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class SignalInput:
-    """What the signal network takes: `channels` (C, H, W) of the image of `camera`, which has no lens distortion."""
+    """Input of the signal network: `channels` (C, H, W) of the image of `camera`, which has no lens distortion."""
 
     camera: Camera
     channels: NDArray[np.float32]
@@ -147,7 +147,7 @@ class Family(ABC, Generic[SceneT]):
         """
 
     def signal_input(self, scene: SceneT) -> SignalInput | None:
-        """What the signal network takes; none without one. Refinement then uses grey values and edges."""
+        """Input of the signal network; none without one. Refinement then uses grey values and edges."""
         return None
 
     @abstractmethod

@@ -55,7 +55,7 @@ class FamilyNetwork(nn.Module, ABC):
         return self.forward_pass(Lazy(lambda: self.encode_shared(batch)), batch)
 
     def encode_shared(self, shared: Tensors) -> Any:
-        """What is computed once for all forward passes over a scene, from the tensors that they share."""
+        """Features that are computed once for all forward passes over a scene, from the tensors that they share."""
         return shared
 
     @abstractmethod
