@@ -11,9 +11,8 @@ import numpy as np
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array
+from i2p_ros.core.lenses import LENSES, lens_name
 from i2p_ros.core.messages.reading import attribute, integer, numbers
-
-_MODEL_ALIASES = {"": "plumb_bob", "fisheye": "equidistant"}
 
 
 def camera_from_message(message: Any, rectified: bool = False) -> Camera:
@@ -35,15 +34,24 @@ def camera_from_message(message: Any, rectified: bool = False) -> Camera:
 
 
 def _lens(message: Any) -> tuple[str, Array]:
-    """Distortion model and coefficients; an unknown model is never taken for a pinhole."""
+    """Distortion model and coefficients (C,). An unknown model, or a lens without its coefficients, is no pinhole."""
     name = str(attribute(message, "distortion_model"))
     d = numbers(attribute(message, "d", "D"), None, "camera_info.distortion")
-    model = _MODEL_ALIASES.get(name, name)
+    model = lens_name(name)
     if not name and d.any():
         raise InputError("distortion_model is empty, but there are coefficients", "camera_info.distortion_model")
-    if model == "equidistant" and d.size != 4:
-        raise InputError(f"{model} takes 4 coefficients, got {d.size}", "camera_info.distortion_length")
+    if model in LENSES and not LENSES[model].zero_is_pinhole:
+        _check_count(model, d)
     return model, d
+
+
+def _check_count(model: str, d: Array) -> None:
+    """Refuse a lens without its coefficients."""
+    counts = [n for n in LENSES[model].counts if n]
+    if d.size not in counts:
+        raise InputError(
+            f"{model} takes {' or '.join(map(str, counts))} coefficients, got {d.size}", "camera_info.distortion_length"
+        )
 
 
 def _region(camera: Camera, message: Any) -> Camera:
