@@ -19,7 +19,6 @@ from i2p_ros.cli.parts import (
     JsonFile,
     Model,
     Overrides,
-    Protocol,
     Root,
     check_targets,
     console,
@@ -31,6 +30,7 @@ from i2p_ros.cli.parts import (
 )
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.training import TRAINING_WORLDS
 
 FILED = "Default: 7, which published figures have, as config/protocols says."
@@ -40,7 +40,7 @@ def evaluate(
     model: Model = "vp2p-small",
     source: Annotated[str, typer.Option(help="synthetic, kitti, rosbag, or auto to look at the root.")] = "synthetic",
     root: Root = None,
-    protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved, or what prior there is.")] = "vp2p",
+    protocol: Annotated[ProtocolName, typer.Option(help="How the clouds are moved, or what prior there is.")] = "vp2p",
     seed: Annotated[
         int | None,
         typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the draws and of synthetic worlds. " + FILED),
@@ -98,7 +98,7 @@ def calibrate_covariance(
     model: Model = "vp2p-small",
     source: Annotated[str, typer.Option(help="synthetic, kitti, rosbag, or auto to look at the root.")] = "synthetic",
     root: Root = None,
-    protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved.")] = "vp2p",
+    protocol: Annotated[ProtocolName, typer.Option(help="How the clouds are moved.")] = "vp2p",
     seed: Annotated[
         int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the frames, and of synthetic worlds.")
     ] = 11,

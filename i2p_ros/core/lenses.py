@@ -88,7 +88,7 @@ class Polynomial:
     def is_valid(self, radius: Array, d: Array) -> NDArray[np.bool_]:
         r = np.linspace(0.0, 10.0, RADII)
         r2 = r * r
-        k1, k2, _, _, k3, k4, k5, k6 = (*d.tolist(), *([0.0] * (8 - len(d))))
+        k1, k2, _, _, k3, k4, k5, k6 = np.pad(d, (0, 8 - len(d))).tolist()
         grown = r * (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
         return np.asarray(radius < _first_fall(r, grown))
 

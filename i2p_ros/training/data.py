@@ -22,10 +22,11 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Parts
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.core.types import Image, Pair, PointCloud, Sample
 from i2p_ros.networks.vp2p import VP2P, frame_of, network_camera
 from i2p_ros.sources.base import Source
-from i2p_ros.sources.perturb import Protocol, perturbed, random_prior
+from i2p_ros.sources.perturb import perturbed, random_prior
 from i2p_ros.training.alignment import ASPECT, alignment_example
 
 BEAM_RAD = np.radians(0.43)  # about the step between the beams of an HDL-64E
@@ -201,7 +202,7 @@ class TrainingSet(Dataset[dict[str, torch.Tensor]]):
     as where a street was taken for the same one seen the other way."""
 
     def __init__(
-        self, family: VP2P, sources: Sequence[tuple[Source, float]], protocols: Mapping[Protocol, float], seed: int,
+        self, family: VP2P, sources: Sequence[tuple[Source, float]], protocols: Mapping[ProtocolName, float], seed: int,
         samples: int, parts: Parts = "all",
     ) -> None:  # fmt: skip
         self.family, self.sources, self.protocols, self.seed, self.samples = family, sources, protocols, seed, samples

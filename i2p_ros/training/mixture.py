@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from i2p_ros.core.config import Settings
+from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.networks.vp2p import VP2P
 from i2p_ros.runtime.torch_runtime import choose_device
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.kitti import KittiSource
-from i2p_ros.sources.perturb import Protocol
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training import TRAINING_WORLDS, VALIDATION_WORLDS
 from i2p_ros.training.data import CachedSource
@@ -72,5 +72,5 @@ def one_batch(family: VP2P, settings: Settings, seed: int) -> tuple[OneBatch, Va
     return OneBatch(family, fixed, settings.training.samples, settings.training.parts), fixed
 
 
-def _first(settings: Settings) -> Protocol:
+def _first(settings: Settings) -> ProtocolName:
     return next(iter(settings.training.protocols))

@@ -12,13 +12,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from i2p_ros.core.config import Parts, Settings
+from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.core.types import Sample
 from i2p_ros.evaluation.runner import evaluate
 from i2p_ros.localizer import Localizer
 from i2p_ros.networks.vp2p import VP2P, VP2PNetwork
 from i2p_ros.runtime.torch_runtime import TorchRuntime
 from i2p_ros.sources.base import Source
-from i2p_ros.sources.perturb import Protocol, perturbed, random_prior
+from i2p_ros.sources.perturb import perturbed, random_prior
 from i2p_ros.training.data import cropped, example, shrunk
 
 RECALL = "recall_2m_5deg"
@@ -32,7 +33,7 @@ class Validation:
     """The first `pairs` of a source, moved as protocol and seed say: as `i2p evaluate` would take them."""
 
     source: Source
-    protocol: Protocol
+    protocol: ProtocolName
     seed: int
     pairs: int
 
