@@ -20,6 +20,7 @@ from i2p_ros.cli.parts import (
     Model,
     Overrides,
     Root,
+    SourceName,
     check_targets,
     console,
     listed,
@@ -38,7 +39,7 @@ FILED = "Default: 7, which published figures have, as config/protocols says."
 
 def evaluate(
     model: Model = "vp2p-small",
-    source: Annotated[str, typer.Option(help="synthetic, kitti, rosbag, or auto to look at the root.")] = "synthetic",
+    source: SourceName = "synthetic",
     root: Root = None,
     protocol: Annotated[ProtocolName, typer.Option(help="How the clouds are moved, or what prior there is.")] = "vp2p",
     seed: Annotated[
@@ -63,11 +64,11 @@ def evaluate(
     from i2p_ros.evaluation.protocols import published
     from i2p_ros.evaluation.report import write_report
     from i2p_ros.localizer import load
-    from i2p_ros.sources.opening import open_source
+    from i2p_ros.sources.opening import find_kind, open_source
 
     check_targets(json_file, report and report / "report.html")
     settings, written = load_settings(files, overrides), published(protocol)
-    n = n or (written.places if source == "synthetic" else None)
+    n = n or (None if find_kind(source, root).is_recorded else written.places)
     sources = {
         s: open_source(source, root, settings=settings, seed=s, n=n, cameras=listed(cameras), drives=listed(drives))
         for s in _seeds(seed, seeds) or [written.seed]
@@ -96,7 +97,7 @@ def _seeds(seed: int | None, seeds: str) -> list[int]:
 
 def calibrate_covariance(
     model: Model = "vp2p-small",
-    source: Annotated[str, typer.Option(help="synthetic, kitti, rosbag, or auto to look at the root.")] = "synthetic",
+    source: SourceName = "synthetic",
     root: Root = None,
     protocol: Annotated[ProtocolName, typer.Option(help="How the clouds are moved.")] = "vp2p",
     seed: Annotated[

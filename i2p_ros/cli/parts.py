@@ -16,6 +16,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from i2p_ros.sources.kinds import KINDS, nouns
+
 console = Console(stderr=True)
 
 Files = Annotated[list[Path], typer.Option("--settings", help="YAML file of settings; may be repeated.")]
@@ -23,9 +25,10 @@ Overrides = Annotated[list[str], typer.Option("--set", help="One setting, such a
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the numbers to this file; - prints them.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 Root = Annotated[Path | None, typer.Option(help="Folder or bag to read.")]
-Cameras = Annotated[str, typer.Option(help="Cameras of a KITTI folder, separated by commas; empty: both.")]
+Cameras = Annotated[str, typer.Option(help=f"Cameras of a {nouns('cameras')}, separated by commas; empty: both.")]
+SourceName = Annotated[str, typer.Option(help=f"{', '.join(KINDS)}, or auto to look at the root.")]
 Model = Annotated[str, typer.Argument(help="Name of a model ('i2p models'), or a folder that 'i2p train' wrote.")]
-Drives = Annotated[str, typer.Option(help="Drives of a KITTI folder, separated by commas; empty: all.")]
+Drives = Annotated[str, typer.Option(help=f"Drives of a {nouns('drives')}, separated by commas; empty: all.")]
 NONE: list[Any] = []
 LOST = 3  # exit code of `i2p evaluate` and `i2p replay` when a part of the recording could not be read
 

@@ -24,15 +24,12 @@ from i2p_ros.evaluation.report import picture
 from i2p_ros.monitor.history import History, Rig, as_json
 from i2p_ros.monitor.session import Finding, Look, Monitor
 from i2p_ros.monitor.watch import Level, Motion, Reference
-from i2p_ros.sources.base import Source, lost_by
-from i2p_ros.sources.kitti import KittiSource
+from i2p_ros.sources.base import Source
 from i2p_ros.sources.nominal import read_nominal
-from i2p_ros.sources.opening import recognised
-from i2p_ros.sources.rosbag import RosbagSource
+from i2p_ros.sources.opening import open_source, recognised
 from i2p_ros.viz.overlays import captioned, cells_shaded, overlay
 
-FRAMES = ("camera", "lidar")  # of recordings that do not name theirs
-CAMERAS = ["image_02"]  # of KITTI folders
+CAMERAS = ["image_02"]  # of recordings whose cameras can be chosen, as in KITTI folders
 SEVERITY = (Level.OK, Level.UNSURE, Level.WARN, Level.ALARM)
 Progress = Callable[[int], None]
 
@@ -97,7 +94,7 @@ def monitored(
     Raises InputError `calibration.missing` where there is none, `pairs` where no pair can be used.
     """
     result, last = None, None
-    lost = lost_by(source)
+    lost = source.lost.copy()
     for index in range(len(source)):
         try:
             sample = source[index]
@@ -122,8 +119,8 @@ def monitored(
 
 
 @dataclass(frozen=True)
-class Part:
-    """What has a result of its own: a bag, or a drive of a KITTI folder as one of its cameras saw it."""
+class RecordingPart:
+    """The part of a recording that has one result: a bag, or one drive and camera of a KITTI folder."""
 
     recording: Path
     drive: str = ""
@@ -145,14 +142,16 @@ class Checker:
         if nominal is not None and not nominal.is_file():
             raise InputError(f"cannot read the calibration {nominal}: it is no file", "calibration.missing")
 
-    def parts(self, recording: Path) -> list[Part]:
-        """What is judged of a recording, each on its own, for drives differ in clock and calibration."""
-        if recognised(recording) != "kitti":
-            return [Part(recording)]
-        source = KittiSource(recording, self._cameras or CAMERAS, self._drives)
-        return [Part(recording, drive, camera) for drive in source.drives for camera in self._cameras or CAMERAS]
+    def parts(self, recording: Path) -> list[RecordingPart]:
+        """The parts of a recording. Its drives differ in clock and calibration, so each has a result of its own."""
+        kind = recognised(recording)
+        if "drives" not in kind.choices:
+            return [RecordingPart(recording)]
+        cameras = (self._cameras or CAMERAS) if "cameras" in kind.choices else None
+        source = open_source(kind.name, recording, settings=self._settings, cameras=cameras, drives=self._drives)
+        return [RecordingPart(recording, drive, camera) for drive in source.drives for camera in cameras or [""]]
 
-    def result(self, part: Part, progress: Progress | None = None) -> dict[str, Any]:
+    def result(self, part: RecordingPart, progress: Progress | None = None) -> dict[str, Any]:
         """Numbers and pictures; raises InputError."""
         file = None if self._folder is None else self._folder / self._named(part)
         if file is not None and file.exists():
@@ -166,7 +165,7 @@ class Checker:
             write_json(file, content)
         return content
 
-    def _named(self, part: Part) -> str:
+    def _named(self, part: RecordingPart) -> str:
         """The result's file, named by what it was made of: the same recording, once it is longer, is another."""
         inputs = [_state(path) for path in (part.recording, self._nominal, self._accept)]
         made_of = json.dumps([self._settings.model_dump(), part.drive, part.camera, inputs], sort_keys=True)
@@ -189,17 +188,15 @@ class Checker:
         source = self._opened(part)
         return accepted(source, self._settings, self._read(part, source), self._look)
 
-    def _read(self, part: Part, source: RosbagSource | KittiSource) -> Pose | None:
+    def _read(self, part: RecordingPart, source: Source) -> Pose | None:
         if self._nominal is None:
             return None
-        return read_nominal(self._nominal, *(("", "") if part.camera else source.frames))
+        return read_nominal(self._nominal, *(source.frames if recognised(part.recording).frames_in_tf else ("", "")))
 
-    def _opened(self, part: Part) -> RosbagSource | KittiSource:
-        if part.camera:
-            return KittiSource(part.recording, [part.camera], [part.drive])
-        if self._drives:
-            raise InputError(f"drives are chosen of KITTI folders, not of {part.recording}", "source.choice")
-        return RosbagSource(part.recording, self._settings.pairing)
+    def _opened(self, part: RecordingPart) -> Source:
+        cameras = [part.camera] if part.camera else None
+        drives = [part.drive] if part.drive else self._drives
+        return open_source("auto", part.recording, settings=self._settings, cameras=cameras, drives=drives)
 
 
 def _state(path: Path | None) -> list[tuple[str, int, int]]:
@@ -221,7 +218,7 @@ def _monitor(
     history: History | None, look: Look | None,
 ) -> Monitor:  # fmt: skip
     nominal = nominal or sample.T_camera_lidar
-    camera, lidar = getattr(source, "frames", FRAMES)
+    camera, lidar = source.frames
     if nominal is None:
         raise InputError(
             f"{source.name} has no calibration that joins {camera!r} and {lidar!r}: give one, as YAML or URDF",

@@ -14,7 +14,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.protocols import PROTOCOLS, ProtocolName
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Sample
 from i2p_ros.evaluation.metrics import Draw, Score, numbers, overlap, score, spread, summarise
-from i2p_ros.sources.base import Source, lost_by
+from i2p_ros.sources.base import Source
 from i2p_ros.sources.perturb import perturbed
 
 SPREAD_IN_WORDS = (
@@ -123,7 +123,7 @@ def evaluate(
             watch(seen)
         if progress:
             progress(index + 1, total)
-    lost = dict(lost_by(source) + unread)
+    lost = dict(source.lost + unread)
     return Report(rows, {"model": model, "source": source.name, "protocol": protocol, "seed": seed, "lost": lost})
 
 

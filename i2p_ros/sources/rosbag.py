@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import weakref
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from i2p_ros.core.pairing import median_gap, pair_stamps
 from i2p_ros.core.types import Pair, Sample
 from i2p_ros.sources.bag_index import BagIndex, Entry
 from i2p_ros.sources.bag_reader import BagTopics, bag_errors, chosen_topics, open_reader, read_header
+from i2p_ros.sources.base import Source
 
 
-class RosbagSource:
+class RosbagSource(Source):
     """Pairs by header stamp. The bag is read through once for its headers; images and clouds when asked for.
 
     `topics` are those in use, `T_camera_lidar` comes from /tf_static (none if that does not join the two frames), and
@@ -59,18 +61,22 @@ class RosbagSource:
         except BaseException:
             self.close()
             raise
-        self.lost = self._index.lost
-        self.lost.update(["bag.cut_off"] * cut_off)
+        self._index.lost.update(["bag.cut_off"] * cut_off)
 
     @property
     def name(self) -> str:
-        """The name of the bag, for reports."""
+        """`bag` with the name of its file or folder."""
         return f"bag {self.path.name}"
 
     @property
     def frames(self) -> tuple[str, str]:
-        """Names of the camera's frame and the lidar's."""
+        """Frames of camera and lidar in the headers of the messages."""
         return self._index.image_frame, self._index.cloud_frame
+
+    @property
+    def lost(self) -> Counter[str]:
+        """Numbers of messages that could not be used, by reason, and of files that end too early as `bag.cut_off`."""
+        return self._index.lost
 
     def close(self) -> None:
         """Close the files."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,8 +38,8 @@ WRONG = 0.35  # share of priors from which nothing, or something else, is in vie
 _MIRROR_CAMERA, _MIRROR_LIDAR = np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0])
 
 
-class CachedSource:
-    """A source whose samples are kept in a folder once made, so that a made-up world is rendered only once.
+class CachedSource(Source):
+    """A source whose samples are kept in a folder once made, so that a synthetic world is rendered only once.
 
     `settings` is all that the samples follow from beside the name: other settings have a folder of their own.
     """
@@ -49,8 +50,23 @@ class CachedSource:
 
     @property
     def name(self) -> str:
-        """The name of the source."""
+        """Name of the cached source."""
         return self._source.name
+
+    @property
+    def frames(self) -> tuple[str, str]:
+        """Frames of the cached source."""
+        return self._source.frames
+
+    @property
+    def drives(self) -> tuple[str, ...]:
+        """Drives of the cached source."""
+        return self._source.drives
+
+    @property
+    def lost(self) -> Counter[str]:
+        """Losses of the cached source."""
+        return self._source.lost
 
     def __len__(self) -> int:
         return len(self._source)

@@ -56,13 +56,18 @@ class Validation:
         return {key: float("nan") if value is None else value for key, value in {**recalls, **medians}.items()}
 
 
-class FixedPairs:
+class FixedPairs(Source):
     """A few samples of a source, kept, with images of one size."""
 
     def __init__(self, source: Source, pairs: int) -> None:
         rng = np.random.default_rng(0)
         self._samples = [cropped(shrunk(source[i]), rng, least=1.0) for i in range(pairs)]
-        self.name = f"{source.name}, the first {pairs}"
+        self._name = f"{source.name}, the first {pairs}"
+
+    @property
+    def name(self) -> str:
+        """Name of the whole source, with the number of pairs."""
+        return self._name
 
     def __len__(self) -> int:
         return len(self._samples)

@@ -14,6 +14,7 @@ from i2p_ros.core.types import Pair, PoseEstimate, Prior, Status
 from i2p_ros.evaluation import evaluate
 from i2p_ros.evaluation.metrics import Draw
 from i2p_ros.evaluation.protocols import published
+from i2p_ros.sources.base import Source
 from i2p_ros.synthetic import SyntheticSource
 
 NAMES: tuple[ProtocolName, ...] = get_args(ProtocolName)
@@ -27,7 +28,7 @@ class Blind:
         return PoseEstimate(Status.TOO_FEW_MATCHES)
 
 
-class Same:
+class Same(Source):
     """One sample, many times."""
 
     name, sample = "same", SyntheticSource(SMALL, 1, 1)[0]

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from rclpy.context import Context
 
@@ -35,21 +34,19 @@ LATE_S = 0.3  # how long answers to older pairs may be under way after that to t
 
 
 def open_recording(settings: Settings) -> Source:
-    """The source that settings.replay names: a KITTI folder or a bag, or without one a synthetic drive.
+    """The recording at settings.replay.data, or a synthetic drive if that is empty.
 
-    Raises InputError for what is missing or cannot be read.
+    Raises InputError if the recording is missing or cannot be read.
     """
     options, limit = settings.replay, settings.replay.limit or None
     if not options.data:
         drive = settings.synthetic.model_copy(update={"drive": True})
         settings = settings.model_copy(update={"synthetic": drive})
         return open_source("synthetic", settings=settings, seed=options.seed, n=limit)
-    chosen: dict[str, Any] = {}
-    if options.drive:
-        chosen["drives"] = [options.drive]
-    if recognised(Path(options.data)) == "kitti":
-        chosen["cameras"] = [options.camera]
-    return open_source("auto", options.data, settings=settings, n=limit, **chosen)
+    kind = recognised(Path(options.data))
+    cameras = [options.camera] if "cameras" in kind.choices else None
+    drives = [options.drive] if options.drive else None
+    return open_source(kind.name, options.data, settings=settings, n=limit, cameras=cameras, drives=drives)
 
 
 def replay(
