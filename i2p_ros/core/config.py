@@ -122,6 +122,7 @@ class NodeSettings(_Group):
     intensity_field: str = Field(
         "", description="field of the cloud that holds the intensity; empty: intensity, i, reflectivity or signal"
     )
+    cloud_type: str = Field("sensor_msgs/msg/PointCloud2", description="message type of the topics of clouds")
     autostart: bool = Field(True, description="configure and activate at the start; else somebody's ROS lifecycle call")
     cameras: str = Field(
         "", description="names of cameras, with commas: topics <name>/image and <name>/camera_info; empty: one, unnamed"

@@ -17,11 +17,9 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from i2p_ros.core.errors import I2PError, InputError, one_line
-from i2p_ros.core.messages import frame_name, stamp_ns
+from i2p_ros.core.messages import CLOUD_MESSAGES, IMAGE_MESSAGES, frame_name, stamp_ns
 from i2p_ros.sources.mcap_repair import is_cut_off, write_repaired
 
-IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-CLOUD_TYPES = ("sensor_msgs/msg/PointCloud2",)
 INFO_TYPES = ("sensor_msgs/msg/CameraInfo",)
 POSE_TYPES = ("geometry_msgs/msg/PoseStamped",)
 _REPAIR = {
@@ -97,8 +95,8 @@ def chosen_topics(reader: AnyReader, wanted: BagTopics) -> BagTopics:
         choose(types, wanted.pose, POSE_TYPES, "pose")
     return replace(
         wanted,
-        image=choose(types, wanted.image, IMAGE_TYPES, "image"),
-        cloud=choose(types, wanted.cloud, CLOUD_TYPES, "cloud"),
+        image=choose(types, wanted.image, IMAGE_MESSAGES, "image"),
+        cloud=choose(types, wanted.cloud, CLOUD_MESSAGES, "cloud"),
     )
 
 

@@ -15,7 +15,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PairingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.messages import cloud_from_message, image_from_message
+from i2p_ros.core.messages import CLOUD_MESSAGES, IMAGE_MESSAGES
 from i2p_ros.core.pairing import median_gap, pair_stamps
 from i2p_ros.core.types import Pair, Sample
 from i2p_ros.sources.bag_index import BagIndex, Entry
@@ -94,8 +94,10 @@ class RosbagSource(Source):
     def __getitem__(self, index: int) -> Sample:
         index = range(len(self))[index]
         image_entry, cloud_entry = self._pairs[index]
-        image = image_from_message(self._read(self.topics.image, image_entry))
-        cloud = cloud_from_message(self._read(self.topics.cloud, cloud_entry), self._intensity_field)
+        image_message = self._read(self.topics.image, image_entry)
+        image = IMAGE_MESSAGES[image_message.__msgtype__](image_message)
+        cloud_message = self._read(self.topics.cloud, cloud_entry)
+        cloud = CLOUD_MESSAGES[cloud_message.__msgtype__](cloud_message, self._intensity_field)
         stamp = image_entry[0]
         camera = self._camera_at(stamp).fitted(image.shape[1], image.shape[0])
         pair = Pair(image, camera, cloud, stamp, f"{self.path.stem}/{index:06d}")
