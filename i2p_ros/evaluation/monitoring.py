@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A recording through the monitor: one result, that says all of itself and needs nothing that was before."""
+"""Monitoring of recordings. Each has one result, which does not depend on other recordings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Progress = Callable[[int], None]
 
 @dataclass
 class Result:
-    """What was found in a recording. `pictures` by title are of its last pair."""
+    """Findings of the monitor in a recording. `pictures`, by title, show its last pair."""
 
     name: str
     monitor: Monitor
@@ -47,12 +47,12 @@ class Result:
 
     @property
     def level(self) -> Level:
-        """The last word; that nothing is known where there was no window."""
+        """Level of the last verdict; UNSURE if no window was complete."""
         return self.findings[-1].verdict.level if self.findings else Level.UNSURE
 
     @property
     def evidence(self) -> Array:
-        """(C, 3) row, column and nats of the cells of the image, over all windows."""
+        """Row, column and nats (C, 3) of the cells of the image, summed over all windows."""
         cells: Counter[tuple[int, int]] = Counter()
         for finding in self.findings:
             for row, column, nats in finding.drift.evidence:
@@ -60,7 +60,7 @@ class Result:
         return np.array([(*cell, nats) for cell, nats in cells.items()]).reshape(-1, 3)
 
     def to_json(self) -> dict[str, Any]:
-        """Numbers alone, in m and rad."""
+        """The result without pictures as plain values, in m and rad."""
         rig, watch = self.monitor.rig, self.monitor.watch
         last = self.findings[-1].verdict if self.findings else watch.verdict(0)
         estimated = self.monitor.estimated(last)
@@ -89,9 +89,10 @@ def monitored(
     look: Look | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """The result of all pairs of a recording, against its own calibration or the given one, from the accepted state.
+    """Result of all pairs of a source. Drift is counted from `nominal`, or else from the calibration of the source.
 
-    Raises InputError `calibration.missing` where there is none, `pairs` where no pair can be used.
+    `reference` is an accepted state, at which drift is zero. `progress` is called with the number of pairs read.
+    Raises InputError `calibration.missing` if there is no calibration, and `pairs` if no pair can be used.
     """
     result, last = None, None
     lost = source.lost.copy()
@@ -128,9 +129,10 @@ class RecordingPart:
 
 
 class Checker:
-    """Results of recordings as JSON has them, each on its own. Those that lie in `folder` are not made again.
+    """Results of recordings as plain values. Results that `folder` already has are read from there.
 
-    Raises InputError for a nominal calibration that is no file.
+    `nominal` is a file with a calibration, `accept` a recording at whose state drift is zero. `drives` and `cameras`
+    choose parts of recordings that have drives. Raises InputError if `nominal` is not a file.
     """
 
     def __init__(
@@ -152,7 +154,7 @@ class Checker:
         return [RecordingPart(recording, drive, camera) for drive in source.drives for camera in cameras or [""]]
 
     def result(self, part: RecordingPart, progress: Progress | None = None) -> dict[str, Any]:
-        """Numbers and pictures; raises InputError."""
+        """Result of a part: numbers, pictures and settings. Raises InputError if it cannot be monitored."""
         file = None if self._folder is None else self._folder / self._named(part)
         if file is not None and file.exists():
             return dict(json.loads(file.read_text()))
@@ -166,10 +168,10 @@ class Checker:
         return content
 
     def _named(self, part: RecordingPart) -> str:
-        """The result's file, named by what it was made of: the same recording, once it is longer, is another."""
+        """Name of the file of a result, with a hash of its inputs: a recording that has grown is another recording."""
         inputs = [_state(path) for path in (part.recording, self._nominal, self._accept)]
-        made_of = json.dumps([self._settings.model_dump(), part.drive, part.camera, inputs], sort_keys=True)
-        words = (part.recording.stem, part.drive, part.camera, hashlib.sha256(made_of.encode()).hexdigest()[:12])
+        content = json.dumps([self._settings.model_dump(), part.drive, part.camera, inputs], sort_keys=True)
+        words = (part.recording.stem, part.drive, part.camera, hashlib.sha256(content.encode()).hexdigest()[:12])
         return "-".join(filter(None, words)) + ".json"
 
     @cached_property
@@ -200,13 +202,13 @@ class Checker:
 
 
 def _state(path: Path | None) -> list[tuple[str, int, int]]:
-    """Names, sizes and times (ns) of the files of a recording."""
+    """Names, sizes (bytes) and modification times (ns) of the files of a recording."""
     files = [] if path is None else [path, *sorted(path.rglob("*"))]
     return [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
 
 
 def accepted(source: Source, settings: Settings, nominal: Pose | None = None, look: Look | None = None) -> Reference:
-    """What the signal says at a calibration that is true: the state of a recording that drift is counted from."""
+    """State of a recording with a correct calibration, from which drift is counted; InputError without a window."""
     result = monitored(source, settings, nominal, look=look)
     if not result.findings:
         raise InputError(f"{source.name}: no window to accept, of {result.pairs} pairs", "drift.empty")
@@ -231,14 +233,14 @@ def _monitor(
 
 
 def _refuse_other_calibration(source: Source, sample: Sample, monitor: Monitor, given: Pose | None) -> None:
-    """One nominal calibration for all pairs, or drift would be counted from that of another."""
+    """InputError if the calibration of a pair differs from that of the first: drift has one nominal calibration."""
     own = sample.T_camera_lidar
     if given is None and own is not None and not monitor.is_from(own):
         raise InputError(f"{source.name}: the calibration of {sample.pair.name} is another than before", "calibration")
 
 
 def _motion(before: Sample | None, now: Sample) -> Motion | None:
-    """Of the vehicle between two pairs, where the recording knows it."""
+    """Motion of the vehicle between two pairs, or none if the recording has no poses of the lidar."""
     if before is None or before.T_world_lidar is None or now.T_world_lidar is None:
         return None
     seconds = (now.pair.stamp - before.pair.stamp) * 1e-9
@@ -255,7 +257,7 @@ def _take(result: Result, finding: Finding | None) -> None:
 
 
 def _paint(result: Result, pair: Pair, columns: int) -> None:
-    """The cloud at both calibrations, and where the evidence came from."""
+    """Add pictures of the cloud at both calibrations, and of the cells with the evidence."""
     if not result.findings:
         return
     nominal, estimated = result.monitor.nominal, result.monitor.estimated(result.findings[-1].verdict)

@@ -24,10 +24,10 @@ _POINT_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8
 
 
 def cloud_from_message(message: Any, intensity_field: str = "", max_points: int = MAX_POINTS) -> PointCloud:
-    """Finite points of a PointCloud2, with intensity in 0..1 and the time of each point where there are such fields.
+    """Cloud of a PointCloud2, with intensity in 0..1 and times of points in s if it has such fields.
 
-    Intensity is the named field, or the first of INTENSITY_FIELDS. Integers are divided by the largest value of their
-    type (u1: 255), floats by 255 if any is above 1.5. Time is the first of TIME_FIELDS.
+    Intensity is the field of that name, or the first of INTENSITY_FIELDS. Integers are divided by the largest value of
+    their type (u1: 255), floats by 255 if any is above 1.5. Time is the first of TIME_FIELDS, relative to the stamp.
     See `usable` for the points that are kept.
     Raises InputError: `cloud.layout`, `cloud.field_missing`, `cloud.field_type`, `cloud.empty`, `cloud.too_few_unique`.
     """
@@ -117,10 +117,10 @@ def _since(stamp: int, values: NDArray[Any]) -> Points:
     Integers are ns; so are floats that would last longer than MAX_SWEEP_S if they were seconds.
     """
     values = values.astype(values.dtype.newbyteorder("="))  # contiguous
-    known = values[np.isfinite(values)]
-    if not len(known):
+    finite = values[np.isfinite(values)]
+    if not len(finite):
         return np.full(len(values), np.nan, np.float32)
-    first, last = known.min(), known.max()
+    first, last = finite.min(), finite.max()
     per_second = 10**9 if values.dtype.kind in "iu" or float(last) - float(first) > MAX_SWEEP_S else 1
     start = stamp if per_second == 10**9 else stamp / 1e9
     absolute = abs(float(first) - start) < abs(float(first))
