@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from i2p_ros.core import lenses
 from i2p_ros.core.camera import MIN_DEPTH, Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array
-from i2p_ros.core.lenses import LENSES, lens_name
 
 PLAIN = Camera(300.0, 310.0, 319.5, 239.0, 640, 480)
 LENSES = {
@@ -216,8 +216,8 @@ def test_a_lens_is_added_by_a_class_and_a_row(monkeypatch: pytest.MonkeyPatch) -
         def is_valid(self, radius: Array, d: Array) -> np.ndarray:
             return radius < 1.0
 
-    monkeypatch.setitem(LENSES, "scaling", Scaling())
-    camera = Camera.from_matrix(PLAIN.matrix, 640, 480, lens_name("zoom"), [0.5])
+    monkeypatch.setitem(lenses.LENSES, "scaling", Scaling())
+    camera = Camera.from_matrix(PLAIN.matrix, 640, 480, lenses.lens_name("zoom"), [0.5])
     assert camera.model == "scaling" and (camera.undistort(np.ones((480, 640, 3), np.uint8))[0] == 1).all()
     uv, inside = camera.project([[2.0, 1.0, 4.0], [9.0, 0.0, 4.0]])
     assert_allclose(uv[0], [319.5 + 300 * 0.25, 239 + 310 * 0.125])
