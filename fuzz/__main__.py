@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fuzz the four decoders one after the other, and print what they have been through as JSON.
+"""Fuzzes the four decoders one after the other, and prints the results as JSON.
 
-`python -m fuzz --inputs 50000` or `--seconds 15`, both of each decoder. What is found stays in a folder that is named,
-and the exit code is 1. The corpus holds sound messages of each kind, and the smallest input found of each way to be
-refused, under its name.
+`python -m fuzz --inputs 50000` or `--seconds 15`, both per decoder. If an input makes a decoder fail, the exit code is
+1, and the message names the folder with that input. The corpus holds valid messages of each kind, and for each reason
+of refusal the smallest input that causes it, in a file of that name.
 """
 
 import argparse
@@ -24,7 +24,7 @@ MAX_BYTES = 4096  # of an input
 
 
 def fuzzed(name: str, inputs: int, seconds: int, seed: int) -> dict[str, Any]:
-    """Figures of one decoder."""
+    """Results of one decoder, in a process of its own."""
     work = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
     figures, corpus = work / "figures.json", work / "corpus"
     corpus.mkdir()
@@ -43,7 +43,7 @@ def fuzzed(name: str, inputs: int, seconds: int, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Parse, fuzz, print."""
+    """Command line of `python -m fuzz`."""
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, default=-1, help="of each decoder; -1: until the time is over")
     parser.add_argument("--seconds", type=int, default=0, help="of each decoder; 0: until the inputs are through")

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes to messages and back, so that a fuzzer can start from sound messages and break them byte by byte.
+"""Bytes to messages and back, so that a fuzzer can start from valid messages and change single bytes.
 
-Every message is a fixed head of numbers, then its data. Texts are chosen from a list by one byte.
+A message is stored as a fixed head of numbers and then its data. Texts are chosen from a list by one byte.
 """
 
 import struct
@@ -21,12 +21,12 @@ IMAGE, CLOUD, FIELD, CAMERA = (struct.Struct(f) for f in ("<BBiii", "<BBiiii", "
 
 
 def _head(layout: struct.Struct, data: bytes) -> tuple[tuple[int, ...], bytes]:
-    """The numbers in front, missing ones 0, and the rest."""
+    """Numbers of the head, where missing ones are 0, and the bytes after it."""
     return layout.unpack(data[: layout.size].ljust(layout.size, b"\0")), data[layout.size :]
 
 
 def image(data: bytes) -> Any:
-    """A sensor_msgs/Image."""
+    """The sensor_msgs/Image of these bytes."""
     (encoding, bigendian, height, width, step), rest = _head(IMAGE, data)
     name = ENCODINGS[encoding % len(ENCODINGS)]
     return SimpleNamespace(
@@ -35,23 +35,23 @@ def image(data: bytes) -> Any:
 
 
 def image_bytes(message: Any) -> bytes:
-    """The bytes that `image` makes this message of."""
+    """The bytes of which `image` makes this message."""
     numbers = (message.is_bigendian, message.height, message.width, message.step)
     return IMAGE.pack(ENCODINGS.index(message.encoding), *numbers) + message.data
 
 
 def compressed(data: bytes) -> Any:
-    """A sensor_msgs/CompressedImage."""
+    """The sensor_msgs/CompressedImage of these bytes."""
     return SimpleNamespace(format=FORMATS[data[0] % len(FORMATS)] if data else "", data=data[1:])
 
 
 def compressed_bytes(message: Any) -> bytes:
-    """The bytes that `compressed` makes this message of."""
+    """The bytes of which `compressed` makes this message."""
     return bytes([FORMATS.index(message.format)]) + bytes(message.data)
 
 
 def cloud(data: bytes) -> Any:
-    """A sensor_msgs/PointCloud2."""
+    """The sensor_msgs/PointCloud2 of these bytes."""
     (count, bigendian, height, width, point_step, row_step), rest = _head(CLOUD, data)
     fields = []
     for _ in range(count % 16):
@@ -65,14 +65,14 @@ def cloud(data: bytes) -> Any:
 
 
 def cloud_bytes(message: Any) -> bytes:
-    """The bytes that `cloud` makes this message of."""
+    """The bytes of which `cloud` makes this message."""
     numbers = (message.is_bigendian, message.height, message.width, message.point_step, message.row_step)
     fields = [FIELD.pack(NAMES.index(f.name), f.offset, f.datatype, f.count) for f in message.fields]
     return CLOUD.pack(len(fields), *numbers) + b"".join(fields) + bytes(message.data)
 
 
 def camera(data: bytes) -> Any:
-    """A sensor_msgs/CameraInfo, and whether it is to be read as that of a rectified image."""
+    """The sensor_msgs/CameraInfo of these bytes. `rectified` is whether its image is rectified."""
     (lens, count, rectified, width, height, bx, by, x, y, w, h, _), rest = _head(CAMERA, data)
     numbers = [v for (v,) in struct.iter_unpack("<d", rest[: len(rest) // 8 * 8])]
     roi = SimpleNamespace(x_offset=x, y_offset=y, width=w, height=h, do_rectify=False)
@@ -83,7 +83,7 @@ def camera(data: bytes) -> Any:
 
 
 def camera_bytes(message: Any) -> bytes:
-    """The bytes that `camera` makes this message of."""
+    """The bytes of which `camera` makes this message."""
     numbers = [*message.k, *message.p, *message.d]
     roi = message.roi
     return CAMERA.pack(

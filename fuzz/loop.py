@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """libFuzzer's loop around one decoder: `python -m fuzz.loop image|compressed|cloud|camera FIGURES [its arguments]`.
 
-`python -m fuzz` starts one for each, because libFuzzer ends its process.
+`python -m fuzz` starts one process for each decoder, because libFuzzer ends its process.
 """
 
 import json
@@ -19,7 +19,7 @@ target = Target(name)
 
 
 def one(data: bytes) -> None:
-    """Try one input; figures are written as it goes on."""
+    """Decode one input, and write the figures after every 500."""
     target.check(target.build(data), len(data))
     if target.seen.total() % 500 == 0:
         Path(figures).write_text(json.dumps(target.figures()))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One decoder under test: what must hold for any message."""
+"""One decoder under test, with the conditions that must hold for any message."""
 
 import tracemalloc
 from collections import Counter
@@ -13,11 +13,11 @@ from fuzz import formats
 from i2p_ros.core.errors import I2PError, InputError
 from i2p_ros.core.messages import camera_from_message, cloud_from_message, image_from_message
 
-MAX_PIXELS = 1_000_000  # of images here, so that their bound is one that a fuzzer can break
-BASE = 1_000_000  # bytes that a decoder may need whatever comes
-PER_BYTE = 40  # and for each byte of the message: a cloud of three i1 becomes float32, then float64 for its covariance
-PER_PIXEL = 8  # and for each pixel that a compressed image may have
-TAILS = (b"\x00" * 64, b"\xff" * 64)  # what lies behind the data must not matter
+MAX_PIXELS = 1_000_000  # of images here, so small that a fuzzer can exceed it
+BASE = 1_000_000  # bytes that a decoder may need for any message
+PER_BYTE = 40  # bytes more for each byte of the message: three i1 of a point become float32, then float64
+PER_PIXEL = 8  # bytes more for each pixel that a compressed image may have
+TAILS = (b"\x00" * 64, b"\xff" * 64)  # bytes after the data, which must not change the result
 
 
 def _image(message: Any) -> Any:
@@ -46,17 +46,18 @@ DECODERS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], Any]]] = {
 
 
 class Target:
-    """Decodes what it is given, and raises AssertionError, or what the decoder lets out, where that must not be."""
+    """Checks of one decoder. A failed check raises AssertionError, or the exception that the decoder should catch."""
 
     def __init__(self, name: str) -> None:
         self.build, self.decode = DECODERS[name]
+        self.has_data = name != "camera"
         self.bound = BASE + (PER_PIXEL * MAX_PIXELS if name == "compressed" else 0)
         self.seen: Counter[str] = Counter()
         self.peak = 0  # bytes, of any input
 
     def check(self, message: Any, size: int) -> Any:
-        """Decode a message of so many bytes; what it gives, or none if it was refused."""
-        tracemalloc.start()  # anew for each message: all else would be slower with it
+        """Result of decoding a message of `size` bytes, or none if it was refused."""
+        tracemalloc.start()  # for each message anew: tracing slows down everything else
         try:
             outcome, decoded = self._outcome(message)
             peak = tracemalloc.get_traced_memory()[1]
@@ -64,7 +65,7 @@ class Target:
             tracemalloc.stop()
         assert peak <= self.bound + PER_BYTE * size, f"{peak} bytes for a message of {size}"
         self.peak, self.seen[outcome] = max(self.peak, peak), self.seen[outcome] + 1
-        if decoded is not None and hasattr(message, "data"):
+        if decoded is not None and self.has_data:
             self._check_tail(message, decoded)
         return decoded
 
@@ -78,12 +79,12 @@ class Target:
             return type(error).__name__, None
 
     def _check_tail(self, message: Any, decoded: Any) -> None:
-        """A decoder that read past the end would see what lies there."""
+        """Compare the results for different bytes after the data, which a decoder that reads too far would use."""
         content = bytes(message.data)
         for tail in TAILS:
             message.data = memoryview(content + tail)[: len(content)]
             np.testing.assert_array_equal(self.decode(message), decoded)
 
     def figures(self) -> dict[str, Any]:
-        """What it has been through."""
+        """Number of inputs, largest memory in bytes, and number of inputs by outcome."""
         return {"inputs": self.seen.total(), "peak_bytes": self.peak, "outcomes": dict(self.seen.most_common())}

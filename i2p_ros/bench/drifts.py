@@ -276,7 +276,7 @@ def of_kitti(root: Path, settings: Settings, full: bool) -> list[dict[str, Any]]
         monitor = settings.monitor.model_copy(update={"rate_hz": rate, "window": window})
         chosen = settings.model_copy(update={"monitor": monitor})
         for camera in cameras:
-            source = open_source("kitti", root / folder, settings=settings, cameras=[camera], drives=[drive])
+            source = open_source("auto", root / folder, settings=settings, cameras=[camera], drives=[drive])
             rows += real(source, name, wanted, ("i2p", "fixed_threshold", "edge_score"), chosen)
     return rows
 

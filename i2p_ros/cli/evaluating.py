@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`i2p evaluate` and `i2p calibrate-covariance`: a model against pairs whose truth is known."""
+"""`i2p evaluate` and `i2p calibrate-covariance`: a model on pairs whose true pose is known."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from i2p_ros.cli.parts import (
     JsonFile,
     Model,
     Overrides,
-    Protocol,
     Root,
+    SourceName,
     check_targets,
     console,
     listed,
@@ -31,16 +31,17 @@ from i2p_ros.cli.parts import (
 )
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.training import TRAINING_WORLDS
 
-FILED = "Default: 7, which published figures have, as config/protocols says."
+FILED = "Default: 7, as in published figures (config/protocols)."
 
 
 def evaluate(
     model: Model = "vp2p-small",
-    source: Annotated[str, typer.Option(help="synthetic, kitti, rosbag, or auto to look at the root.")] = "synthetic",
+    source: SourceName = "synthetic",
     root: Root = None,
-    protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved, or what prior there is.")] = "vp2p",
+    protocol: Annotated[ProtocolName, typer.Option(help="How the clouds are moved, or what prior there is.")] = "vp2p",
     seed: Annotated[
         int | None,
         typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the draws and of synthetic worlds. " + FILED),
@@ -49,7 +50,7 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Pairs. Default: a whole recording; of synthetic places 500, as published."),
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Several seeds, such as 7,8,9: runs each and tells the spread.")] = "",
+    seeds: Annotated[str, typer.Option(help="Several seeds, such as 7,8,9: runs each and reports the spread.")] = "",
     drives: Drives = "",
     cameras: Cameras = "",
     json_file: JsonFile = None,
@@ -57,17 +58,17 @@ def evaluate(
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Score a model over a source whose truth is known. Exit code 3: a part could not be read."""
+    """Score a model on a source whose true poses are known. Exit code 3: a part could not be read."""
     from i2p_ros.evaluation import runner
     from i2p_ros.evaluation.gallery import Gallery
     from i2p_ros.evaluation.protocols import published
     from i2p_ros.evaluation.report import write_report
     from i2p_ros.localizer import load
-    from i2p_ros.sources.opening import open_source
+    from i2p_ros.sources.opening import find_kind, open_source
 
     check_targets(json_file, report and report / "report.html")
     settings, written = load_settings(files, overrides), published(protocol)
-    n = n or (written.places if source == "synthetic" else None)
+    n = n or (None if find_kind(source, root).is_recorded else written.places)
     sources = {
         s: open_source(source, root, settings=settings, seed=s, n=n, cameras=listed(cameras), drives=listed(drives))
         for s in _seeds(seed, seeds) or [written.seed]
@@ -84,7 +85,7 @@ def evaluate(
 
 
 def _seeds(seed: int | None, seeds: str) -> list[int]:
-    """The seeds of the two options, which exclude each other; none where neither is given."""
+    """Seeds of the two options, which exclude each other; empty if neither is given."""
     texts = listed(seeds) or []
     usable = [int(text) for text in texts if text.isdecimal() and int(text) < TRAINING_WORLDS]
     if len(set(usable)) < len(texts) or (texts and seed is not None):
@@ -96,9 +97,9 @@ def _seeds(seed: int | None, seeds: str) -> list[int]:
 
 def calibrate_covariance(
     model: Model = "vp2p-small",
-    source: Annotated[str, typer.Option(help="synthetic, kitti, rosbag, or auto to look at the root.")] = "synthetic",
+    source: SourceName = "synthetic",
     root: Root = None,
-    protocol: Annotated[Protocol, typer.Option(help="How the clouds are moved.")] = "vp2p",
+    protocol: Annotated[ProtocolName, typer.Option(help="How the clouds are moved.")] = "vp2p",
     seed: Annotated[
         int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the frames, and of synthetic worlds.")
     ] = 11,
@@ -109,7 +110,7 @@ def calibrate_covariance(
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Fit a model's covariance and confidence on pairs that nobody trained on, and keep them in its manifest."""
+    """Fit a model's covariance and confidence on pairs that it was not trained on, and write them to its manifest."""
     from i2p_ros.evaluation.calibrating import calibrated
     from i2p_ros.localizer import load
     from i2p_ros.runtime.weights import find_model, manifest_of, write_calibration

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the verbs of the command line share: options, the console, JSON, and a bar."""
+"""Shared parts of the commands: options, the console, JSON and the progress bar."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from i2p_ros.sources.kinds import KINDS, nouns
 
 console = Console(stderr=True)
 
@@ -23,26 +25,26 @@ Overrides = Annotated[list[str], typer.Option("--set", help="One setting, such a
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the numbers to this file; - prints them.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 Root = Annotated[Path | None, typer.Option(help="Folder or bag to read.")]
-Cameras = Annotated[str, typer.Option(help="Cameras of a KITTI folder, separated by commas; empty: both.")]
+Cameras = Annotated[str, typer.Option(help=f"Cameras of a {nouns('cameras')}, separated by commas; empty: both.")]
+SourceName = Annotated[str, typer.Option(help=f"{', '.join(KINDS)}, or auto to look at the root.")]
 Model = Annotated[str, typer.Argument(help="Name of a model ('i2p models'), or a folder that 'i2p train' wrote.")]
-Protocol = Literal["none", "vp2p", "sixdof", "prior"]
-Drives = Annotated[str, typer.Option(help="Drives of a KITTI folder, separated by commas; empty: all.")]
+Drives = Annotated[str, typer.Option(help=f"Drives of a {nouns('drives')}, separated by commas; empty: all.")]
 NONE: list[Any] = []
 LOST = 3  # exit code of `i2p evaluate` and `i2p replay` when a part of the recording could not be read
 
 
 def tell_error(error: Exception) -> None:
-    """One line on stderr."""
+    """Print an error as one line on stderr."""
     console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
 
 
 def listed(text: str) -> list[str] | None:
-    """The parts between commas; none if there are none."""
+    """Parts of a text between commas; none if it has none."""
     return [part.strip() for part in text.split(",") if part.strip()] or None
 
 
 def check_targets(*files: Path | None) -> None:
-    """Refuse what cannot be written before the work, not after it."""
+    """InputError for files that cannot be written, before the work and not after it."""
     from i2p_ros.evaluation.files import check_target
 
     for file in files:
@@ -51,7 +53,7 @@ def check_targets(*files: Path | None) -> None:
 
 
 def write_json(numbers: dict[str, Any] | list[Any], file: Path | None) -> None:
-    """To a file; - is the standard output, none nowhere."""
+    """Write JSON to a file; - is the standard output, and without a file nothing is written."""
     from i2p_ros.evaluation import files
 
     if file == Path("-"):
@@ -62,13 +64,13 @@ def write_json(numbers: dict[str, Any] | list[Any], file: Path | None) -> None:
 
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator[Any]:
-    """A bar on stderr; the function it gives takes how much is done, and losses to show."""
+    """Context with a bar on stderr. Its value is a function of the number done, and of losses to show."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=console)
     task = bar.add_task(what, total=total)
 
     def step(done: int, losses: dict[str, float] | None = None) -> None:
-        bar.start()  # only now: what fails before is one line without a bar
+        bar.start()  # not before: an earlier error is then one line without a bar
         text = " ".join(f"{k} {v:.2f}" for k, v in (losses or {}).items())
         bar.update(task, completed=done, description=f"{what} {text}".strip())
 
@@ -80,7 +82,7 @@ def progress(what: str, total: int | None) -> Iterator[Any]:
 
 
 def show(numbers: dict[str, Any], json_file: Path | None) -> None:
-    """A short table for people; everything in the JSON file."""
+    """Print a short table, and write all numbers to the JSON file."""
     write_json(numbers, json_file)
     if json_file == Path("-"):
         return
@@ -95,7 +97,7 @@ def show(numbers: dict[str, Any], json_file: Path | None) -> None:
 
 
 def tell_lost(lost: dict[str, int]) -> None:
-    """Exit code 3 if a part of the recording could not be read."""
+    """Print what could not be read of a recording, by reason, and exit with code 3 if there is anything."""
     if lost:
         reasons = ", ".join(f"{count} {reason}" for reason, count in lost.items())
         console.print(f"a part of the recording could not be read and is left out: {reasons}", soft_wrap=True)

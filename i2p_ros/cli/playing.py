@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -24,10 +24,10 @@ from i2p_ros.cli.parts import (
     write_json,
 )
 from i2p_ros.core.config import load_settings
+from i2p_ros.core.protocols import CloudProtocol
 from i2p_ros.training import TRAINING_WORLDS
 
 BORNE_BADLY = 5  # exit code of `i2p soak` when the node did what it must not
-Perturbation = Literal["none", "vp2p", "sixdof"]
 
 
 def demo(
@@ -54,7 +54,7 @@ def demo(
 def replay(
     path: Annotated[Path, typer.Argument(help="Bag, or KITTI folder.")],
     out: Out = Path("results/replay"),
-    perturb: Annotated[Perturbation, typer.Option(help="Give the clouds in a random frame.")] = "none",
+    perturb: Annotated[CloudProtocol, typer.Option(help="Give the clouds in a random frame.")] = "none",
     rate: Annotated[float, typer.Option(min=0, help="Speed; 0: the next pair when the last is answered.")] = 1.0,
     drive: Annotated[str, typer.Option(help="Drive of a KITTI folder.")] = "",
     camera: Annotated[str, typer.Option(help="Camera of a KITTI folder.")] = "image_02",

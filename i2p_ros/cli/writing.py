@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`i2p synth` and `i2p export`: data and networks for others."""
+"""`i2p synth` and `i2p export`: synthetic data and networks as files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def synth(
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Write synthetic pairs with exact truth as a KITTI raw folder or as a bag."""
+    """Write synthetic pairs with exact true poses as a KITTI raw folder or as a bag."""
     from i2p_ros.sources.opening import open_source
     from i2p_ros.writers.writing import write_bag, write_kitti_raw
 

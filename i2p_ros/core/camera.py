@@ -12,15 +12,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array
+from i2p_ros.core.lenses import LENSES, Lens
 
-# model -> the numbers of coefficients that ROS allows for it (0: no distortion)
-DISTORTION_MODELS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8), "equidistant": (0, 4)}
 MIN_DEPTH = 0.1  # m: nearer points have no useful projection
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """Intrinsics (pixels), image size and distortion. The optical frame looks along z, x right, y down."""
+    """Intrinsics and image size in pixels, and lens distortion.
+
+    The optical frame has x right, y down and z forward. `model` is a key of LENSES. If `distortion` is empty, the
+    camera is a pinhole.
+    """
 
     fx: float
     fy: float
@@ -40,14 +43,14 @@ class Camera:
                 "focal lengths must be positive and finite",
                 "camera_info.uncalibrated",
             )
-        if self.model not in DISTORTION_MODELS:
+        if self.model not in LENSES:
             raise InputError(
-                f"distortion model {self.model!r} is unknown; known are {', '.join(DISTORTION_MODELS)}",
+                f"distortion model {self.model!r} is unknown; known are {', '.join(LENSES)}",
                 "camera_info.distortion_model",
             )
-        if len(self.distortion) not in DISTORTION_MODELS[self.model]:
+        if len(self.distortion) not in self._lens.counts:
             raise InputError(
-                f"{self.model} takes {' or '.join(map(str, DISTORTION_MODELS[self.model]))} coefficients, "
+                f"{self.model} takes {' or '.join(map(str, self._lens.counts))} coefficients, "
                 f"got {len(self.distortion)}",
                 "camera_info.distortion_length",
             )
@@ -58,18 +61,18 @@ class Camera:
     def from_matrix(
         k: ArrayLike, width: int, height: int, model: str = "plumb_bob", distortion: ArrayLike = ()
     ) -> Camera:
-        """From a (3, 3) intrinsic matrix; zero coefficients count as none where that is a pinhole."""
+        """Camera of an intrinsic matrix (3, 3). Coefficients that are all zero are dropped if that is a pinhole."""
         k = np.asarray(k, np.float64)
         if k.shape != (3, 3):
             raise InputError(f"an intrinsic matrix is (3, 3), got {k.shape}", "camera_info.k")
         d = tuple(float(c) for c in np.asarray(distortion, np.float64).ravel())
         fx, fy, cx, cy = (float(v) for v in (k[0, 0], k[1, 1], k[0, 2], k[1, 2]))
         camera = Camera(fx, fy, cx, cy, int(width), int(height), model, d)
-        return camera if any(d) or model == "equidistant" else replace(camera, distortion=())
+        return camera if any(d) or not camera._lens.zero_is_pinhole else replace(camera, distortion=())
 
     @property
     def matrix(self) -> Array:
-        """(3, 3) K."""
+        """The intrinsic matrix K (3, 3)."""
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
 
     @property
@@ -78,7 +81,7 @@ class Camera:
         return replace(self, model="plumb_bob", distortion=())
 
     def resized(self, width: int, height: int) -> Camera:
-        """The camera of the image resized to width x height: cx' = (cx + 0.5) s - 0.5."""
+        """The camera of the image resized to width x height by s: cx' = (cx + 0.5) s - 0.5."""
         sx, sy = width / self.width, height / self.height
         return replace(
             self,
@@ -95,9 +98,9 @@ class Camera:
         return replace(self, cx=self.cx - left, cy=self.cy - top, width=width, height=height)
 
     def fitted(self, width: int, height: int) -> Camera:
-        """The camera of an image of this size: this one, or this one binned by a whole number, the same both ways.
+        """The camera of an image of this size: this camera, or this camera binned by one whole number in x and y.
 
-        Raises InputError `image.size` for any other size: a cut or stretched image needs a calibration of its own.
+        Raises InputError `image.size` for any other size: a cropped or stretched image needs its own calibration.
         """
         n = self.width // width if width > 0 else 0
         if n < 1 or (n * width, n * height) != (self.width, self.height):
@@ -109,15 +112,16 @@ class Camera:
         return self if n == 1 else self.resized(width, height)
 
     def project(self, points: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
-        """Pixels (N, 2) of points (N, 3) in the optical frame, and (N,) whether each lies inside the image.
+        """Pixels (N, 2) of points (N, 3) m in the optical frame, and (N,) whether each lies inside the image.
 
-        Pixels of points that are behind the camera, or so far off axis that the lens polynomial folds back, are NaN.
+        A pixel is NaN if its point is nearer than MIN_DEPTH, behind the camera, or so far off the optical axis that the
+        lens distortion folds back.
         """
         p = np.asarray(points, np.float64).reshape(-1, 3)
         pixels = np.full((len(p), 2), np.nan)
         ok = np.isfinite(p).all(axis=1) & (p[:, 2] > MIN_DEPTH)
         if self.distortion:
-            ok &= self._lens_is_monotonic(p)
+            ok &= self._lens.is_valid(np.hypot(p[:, 0], p[:, 1]) / np.maximum(p[:, 2], MIN_DEPTH), self._coefficients)
         if ok.any():
             pixels[ok] = self._distort(p[ok, :2] / p[ok, 2:])
         with np.errstate(invalid="ignore"):
@@ -125,57 +129,34 @@ class Camera:
         return pixels, np.asarray(inside)
 
     def unproject(self, pixels: ArrayLike) -> Array:
-        """(N, 2) coordinates x/z, y/z in the optical frame of pixels (N, 2), lens distortion taken out."""
+        """Coordinates (N, 2) x/z, y/z in the optical frame of pixels (N, 2), with the lens distortion removed."""
         uv = np.asarray(pixels, np.float64).reshape(-1, 2)
         if not self.distortion or not len(uv):
             return (uv - [self.cx, self.cy]) / [self.fx, self.fy]
-        d, k, src = np.array(self.distortion), self.matrix, uv[:, None, :]
-        if self.model == "equidistant":
-            return cv2.fisheye.undistortPoints(src, k, d).reshape(-1, 2).astype(np.float64)
-        stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
-        undistort = getattr(cv2, "undistortPointsIter", cv2.undistortPoints)  # OpenCV 4 and 5 name it differently
-        return undistort(src, k, d, R=np.eye(3), P=np.eye(3), criteria=stop).reshape(-1, 2).astype(np.float64)
+        return self._lens.undistort(uv, self.matrix, self._coefficients)
 
     def undistort(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Camera]:
-        """The image as a lens without distortion would have taken it (same K and size), and that camera."""
+        """The image (H, W, C) without lens distortion, of the same K and size, and its camera."""
         if not self.distortion:
             return image, self
-        k, d, size = self.matrix, np.array(self.distortion), (self.width, self.height)
-        lens = cv2.fisheye if self.model == "equidistant" else cv2
-        map_x, map_y = lens.initUndistortRectifyMap(k, d, np.eye(3), k, size, cv2.CV_32FC1)
+        map_x, map_y = self._lens.maps(self.matrix, self._coefficients, (self.width, self.height))
         return np.asarray(cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR), np.uint8), self.undistorted
 
     def distorted(self, pixels: ArrayLike) -> Array:
-        """(N, 2) pixels of this camera for pixels (N, 2) of `undistorted`."""
+        """Pixels (N, 2) of this camera for pixels (N, 2) of `undistorted`."""
         uv = np.asarray(pixels, np.float64).reshape(-1, 2)
         return self._distort(self.undistorted.unproject(uv)) if self.distortion and len(uv) else uv
 
     def _distort(self, normalised: Array) -> Array:
-        """(N, 2) pixels of (N, 2) undistorted x/z, y/z."""
+        """Pixels (N, 2) of undistorted coordinates (N, 2) x/z, y/z."""
         if not self.distortion:
             return normalised * [self.fx, self.fy] + [self.cx, self.cy]
-        d, k, zero = np.array(self.distortion), self.matrix, np.zeros(3)
-        if self.model == "equidistant":
-            return cv2.fisheye.distortPoints(normalised[:, None, :], k, d).reshape(-1, 2).astype(np.float64)
-        rays = np.concatenate([normalised, np.ones((len(normalised), 1))], axis=1)
-        return cv2.projectPoints(rays[:, None, :], zero, zero, k, d)[0].reshape(-1, 2).astype(np.float64)
+        return self._lens.distort(normalised, self.matrix, self._coefficients)
 
-    def _lens_is_monotonic(self, points: Array) -> NDArray[np.bool_]:
-        """(N,) whether the radial polynomial still grows at each point (see _largest_radius)."""
-        radius = np.hypot(points[:, 0], points[:, 1]) / np.maximum(points[:, 2], MIN_DEPTH)
-        if self.model == "equidistant":
-            radius = np.arctan(radius)
-        return np.asarray(radius < self._largest_radius())
+    @property
+    def _lens(self) -> Lens:
+        return LENSES[self.model]
 
-    def _largest_radius(self) -> float:
-        """Where the radial distortion stops growing: a radius (x/z) or, for equidistant, an angle in rad."""
-        r = np.linspace(0.0, np.pi / 2 if self.model == "equidistant" else 10.0, 4001)
-        r2 = r * r
-        if self.model == "equidistant":
-            k1, k2, k3, k4 = self.distortion
-            grown = r * (1 + r2 * (k1 + r2 * (k2 + r2 * (k3 + r2 * k4))))
-        else:
-            k1, k2, _, _, k3, k4, k5, k6 = (*self.distortion, *([0.0] * (8 - len(self.distortion))))
-            grown = r * (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
-        falling = np.flatnonzero(~(np.diff(grown) > 0))
-        return float(r[falling[0]]) if len(falling) else float("inf")
+    @property
+    def _coefficients(self) -> Array:
+        return np.array(self.distortion)

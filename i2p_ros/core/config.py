@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from i2p_ros.core.errors import SettingsError, one_line
+from i2p_ros.core.protocols import CloudProtocol, ProtocolName
 
 
 class _Group(BaseModel):
@@ -121,6 +122,7 @@ class NodeSettings(_Group):
     intensity_field: str = Field(
         "", description="field of the cloud that holds the intensity; empty: intensity, i, reflectivity or signal"
     )
+    cloud_type: str = Field("sensor_msgs/msg/PointCloud2", description="message type of the topics of clouds")
     autostart: bool = Field(True, description="configure and activate at the start; else somebody's ROS lifecycle call")
     cameras: str = Field(
         "", description="names of cameras, with commas: topics <name>/image and <name>/camera_info; empty: one, unnamed"
@@ -172,7 +174,7 @@ class ReplaySettings(_Group):
     data: str = Field("", description="KITTI folder or bag; empty: a synthetic drive")
     drive: str = Field("", description="drive or sequence of a KITTI folder; empty: all")
     camera: str = Field("image_02", description="camera of a KITTI folder")
-    perturb: Literal["none", "vp2p", "sixdof"] = Field("none", description="give clouds in a random frame")
+    perturb: CloudProtocol = Field("none", description="give clouds in a random frame")
     seed: int = Field(0, ge=0, description="seed of the random frames and of the synthetic world")
     rate: float = Field(1.0, ge=0, description="speed, 1 is real time; 0: the next pair when the last is answered")
     loop: bool = Field(False, description="start again at the end")
@@ -261,7 +263,7 @@ class TrainingSettings(_Group):
         4, ge=1, description="samples that go through the network at once, and that batch norm averages over"
     )
     samples: int = Field(20000, ge=1, description="training samples in all; the learning rate follows it")
-    protocols: dict[Literal["none", "vp2p", "sixdof", "prior"], float] = Field(
+    protocols: dict[ProtocolName, float] = Field(
         {"vp2p": 0.35, "sixdof": 0.2, "prior": 0.45},
         description="how clouds are moved or what prior there is, and the share of each; the first is validated with",
     )

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 from i2p_ros.core.consistency import camera_error, normalised
 from i2p_ros.core.errors import DeviceMemoryError, NonFiniteError
+from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.core.types import Pair, PoseEstimate, Prior
 from i2p_ros.evaluation.runner import Seen, evaluate
 from i2p_ros.localizer import Localizer
 from i2p_ros.pnp.calibration import Calibration, Observation, Statement, fit
 from i2p_ros.sources.base import Source
-from i2p_ros.sources.perturb import Protocol
 
 
 def calibrated(
-    localizer: Localizer, source: Source, protocol: Protocol, seed: int,
+    localizer: Localizer, source: Source, protocol: ProtocolName, seed: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> Calibration:  # fmt: skip
     """The calibration of a localizer's model, fitted on all pairs of a source that nobody trained on.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A recording through the monitor: one result, that says all of itself and needs nothing that was before."""
+"""Monitoring of recordings. Each has one result, which does not depend on other recordings."""
 
 from __future__ import annotations
 
@@ -24,22 +24,19 @@ from i2p_ros.evaluation.report import picture
 from i2p_ros.monitor.history import History, Rig, as_json
 from i2p_ros.monitor.session import Finding, Look, Monitor
 from i2p_ros.monitor.watch import Level, Motion, Reference
-from i2p_ros.sources.base import Source, lost_by
-from i2p_ros.sources.kitti import KittiSource
+from i2p_ros.sources.base import Source
 from i2p_ros.sources.nominal import read_nominal
-from i2p_ros.sources.opening import recognised
-from i2p_ros.sources.rosbag import RosbagSource
+from i2p_ros.sources.opening import open_source, recognised
 from i2p_ros.viz.overlays import captioned, cells_shaded, overlay
 
-FRAMES = ("camera", "lidar")  # of recordings that do not name theirs
-CAMERAS = ["image_02"]  # of KITTI folders
+CAMERAS = ["image_02"]  # of recordings whose cameras can be chosen, as in KITTI folders
 SEVERITY = (Level.OK, Level.UNSURE, Level.WARN, Level.ALARM)
 Progress = Callable[[int], None]
 
 
 @dataclass
 class Result:
-    """What was found in a recording. `pictures` by title are of its last pair."""
+    """Findings of the monitor in a recording. `pictures`, by title, show its last pair."""
 
     name: str
     monitor: Monitor
@@ -50,12 +47,12 @@ class Result:
 
     @property
     def level(self) -> Level:
-        """The last word; that nothing is known where there was no window."""
+        """Level of the last verdict; UNSURE if no window was complete."""
         return self.findings[-1].verdict.level if self.findings else Level.UNSURE
 
     @property
     def evidence(self) -> Array:
-        """(C, 3) row, column and nats of the cells of the image, over all windows."""
+        """Row, column and nats (C, 3) of the cells of the image, summed over all windows."""
         cells: Counter[tuple[int, int]] = Counter()
         for finding in self.findings:
             for row, column, nats in finding.drift.evidence:
@@ -63,7 +60,7 @@ class Result:
         return np.array([(*cell, nats) for cell, nats in cells.items()]).reshape(-1, 3)
 
     def to_json(self) -> dict[str, Any]:
-        """Numbers alone, in m and rad."""
+        """The result without pictures as plain values, in m and rad."""
         rig, watch = self.monitor.rig, self.monitor.watch
         last = self.findings[-1].verdict if self.findings else watch.verdict(0)
         estimated = self.monitor.estimated(last)
@@ -92,12 +89,13 @@ def monitored(
     look: Look | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """The result of all pairs of a recording, against its own calibration or the given one, from the accepted state.
+    """Result of all pairs of a source. Drift is counted from `nominal`, or else from the calibration of the source.
 
-    Raises InputError `calibration.missing` where there is none, `pairs` where no pair can be used.
+    `reference` is an accepted state, at which drift is zero. `progress` is called with the number of pairs read.
+    Raises InputError `calibration.missing` if there is no calibration, and `pairs` if no pair can be used.
     """
     result, last = None, None
-    lost = lost_by(source)
+    lost = source.lost.copy()
     for index in range(len(source)):
         try:
             sample = source[index]
@@ -122,8 +120,8 @@ def monitored(
 
 
 @dataclass(frozen=True)
-class Part:
-    """What has a result of its own: a bag, or a drive of a KITTI folder as one of its cameras saw it."""
+class RecordingPart:
+    """The part of a recording that has one result: a bag, or one drive and camera of a KITTI folder."""
 
     recording: Path
     drive: str = ""
@@ -131,9 +129,10 @@ class Part:
 
 
 class Checker:
-    """Results of recordings as JSON has them, each on its own. Those that lie in `folder` are not made again.
+    """Results of recordings as plain values. Results that `folder` already has are read from there.
 
-    Raises InputError for a nominal calibration that is no file.
+    `nominal` is a file with a calibration, `accept` a recording at whose state drift is zero. `drives` and `cameras`
+    choose parts of recordings that have drives. Raises InputError if `nominal` is not a file.
     """
 
     def __init__(
@@ -145,15 +144,17 @@ class Checker:
         if nominal is not None and not nominal.is_file():
             raise InputError(f"cannot read the calibration {nominal}: it is no file", "calibration.missing")
 
-    def parts(self, recording: Path) -> list[Part]:
-        """What is judged of a recording, each on its own, for drives differ in clock and calibration."""
-        if recognised(recording) != "kitti":
-            return [Part(recording)]
-        source = KittiSource(recording, self._cameras or CAMERAS, self._drives)
-        return [Part(recording, drive, camera) for drive in source.drives for camera in self._cameras or CAMERAS]
+    def parts(self, recording: Path) -> list[RecordingPart]:
+        """The parts of a recording. Its drives differ in clock and calibration, so each has a result of its own."""
+        kind = recognised(recording)
+        if "drives" not in kind.choices:
+            return [RecordingPart(recording)]
+        cameras = (self._cameras or CAMERAS) if "cameras" in kind.choices else None
+        source = open_source(kind.name, recording, settings=self._settings, cameras=cameras, drives=self._drives)
+        return [RecordingPart(recording, drive, camera) for drive in source.drives for camera in cameras or [""]]
 
-    def result(self, part: Part, progress: Progress | None = None) -> dict[str, Any]:
-        """Numbers and pictures; raises InputError."""
+    def result(self, part: RecordingPart, progress: Progress | None = None) -> dict[str, Any]:
+        """Result of a part: numbers, pictures and settings. Raises InputError if it cannot be monitored."""
         file = None if self._folder is None else self._folder / self._named(part)
         if file is not None and file.exists():
             return dict(json.loads(file.read_text()))
@@ -166,11 +167,11 @@ class Checker:
             write_json(file, content)
         return content
 
-    def _named(self, part: Part) -> str:
-        """The result's file, named by what it was made of: the same recording, once it is longer, is another."""
+    def _named(self, part: RecordingPart) -> str:
+        """Name of the file of a result, with a hash of its inputs: a recording that has grown is another recording."""
         inputs = [_state(path) for path in (part.recording, self._nominal, self._accept)]
-        made_of = json.dumps([self._settings.model_dump(), part.drive, part.camera, inputs], sort_keys=True)
-        words = (part.recording.stem, part.drive, part.camera, hashlib.sha256(made_of.encode()).hexdigest()[:12])
+        content = json.dumps([self._settings.model_dump(), part.drive, part.camera, inputs], sort_keys=True)
+        words = (part.recording.stem, part.drive, part.camera, hashlib.sha256(content.encode()).hexdigest()[:12])
         return "-".join(filter(None, words)) + ".json"
 
     @cached_property
@@ -189,27 +190,25 @@ class Checker:
         source = self._opened(part)
         return accepted(source, self._settings, self._read(part, source), self._look)
 
-    def _read(self, part: Part, source: RosbagSource | KittiSource) -> Pose | None:
+    def _read(self, part: RecordingPart, source: Source) -> Pose | None:
         if self._nominal is None:
             return None
-        return read_nominal(self._nominal, *(("", "") if part.camera else source.frames))
+        return read_nominal(self._nominal, *(source.frames if recognised(part.recording).frames_in_tf else ("", "")))
 
-    def _opened(self, part: Part) -> RosbagSource | KittiSource:
-        if part.camera:
-            return KittiSource(part.recording, [part.camera], [part.drive])
-        if self._drives:
-            raise InputError(f"drives are chosen of KITTI folders, not of {part.recording}", "source.choice")
-        return RosbagSource(part.recording, self._settings.pairing)
+    def _opened(self, part: RecordingPart) -> Source:
+        cameras = [part.camera] if part.camera else None
+        drives = [part.drive] if part.drive else self._drives
+        return open_source("auto", part.recording, settings=self._settings, cameras=cameras, drives=drives)
 
 
 def _state(path: Path | None) -> list[tuple[str, int, int]]:
-    """Names, sizes and times (ns) of the files of a recording."""
+    """Names, sizes (bytes) and modification times (ns) of the files of a recording."""
     files = [] if path is None else [path, *sorted(path.rglob("*"))]
     return [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
 
 
 def accepted(source: Source, settings: Settings, nominal: Pose | None = None, look: Look | None = None) -> Reference:
-    """What the signal says at a calibration that is true: the state of a recording that drift is counted from."""
+    """State of a recording with a correct calibration, from which drift is counted; InputError without a window."""
     result = monitored(source, settings, nominal, look=look)
     if not result.findings:
         raise InputError(f"{source.name}: no window to accept, of {result.pairs} pairs", "drift.empty")
@@ -221,7 +220,7 @@ def _monitor(
     history: History | None, look: Look | None,
 ) -> Monitor:  # fmt: skip
     nominal = nominal or sample.T_camera_lidar
-    camera, lidar = getattr(source, "frames", FRAMES)
+    camera, lidar = source.frames
     if nominal is None:
         raise InputError(
             f"{source.name} has no calibration that joins {camera!r} and {lidar!r}: give one, as YAML or URDF",
@@ -234,14 +233,14 @@ def _monitor(
 
 
 def _refuse_other_calibration(source: Source, sample: Sample, monitor: Monitor, given: Pose | None) -> None:
-    """One nominal calibration for all pairs, or drift would be counted from that of another."""
+    """InputError if the calibration of a pair differs from that of the first: drift has one nominal calibration."""
     own = sample.T_camera_lidar
     if given is None and own is not None and not monitor.is_from(own):
         raise InputError(f"{source.name}: the calibration of {sample.pair.name} is another than before", "calibration")
 
 
 def _motion(before: Sample | None, now: Sample) -> Motion | None:
-    """Of the vehicle between two pairs, where the recording knows it."""
+    """Motion of the vehicle between two pairs, or none if the recording has no poses of the lidar."""
     if before is None or before.T_world_lidar is None or now.T_world_lidar is None:
         return None
     seconds = (now.pair.stamp - before.pair.stamp) * 1e-9
@@ -258,7 +257,7 @@ def _take(result: Result, finding: Finding | None) -> None:
 
 
 def _paint(result: Result, pair: Pair, columns: int) -> None:
-    """The cloud at both calibrations, and where the evidence came from."""
+    """Add pictures of the cloud at both calibrations, and of the cells with the evidence."""
     if not result.findings:
         return
     nominal, estimated = result.monitor.nominal, result.monitor.estimated(result.findings[-1].verdict)

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.protocols import PROTOCOLS, ProtocolName
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Sample
 from i2p_ros.evaluation.metrics import Draw, Score, numbers, overlap, score, spread, summarise
-from i2p_ros.sources.base import Source, lost_by
-from i2p_ros.sources.perturb import PROTOCOLS, perturbed
-from i2p_ros.sources.perturb import Protocol as Perturbation
+from i2p_ros.sources.base import Source
+from i2p_ros.sources.perturb import perturbed
 
 SPREAD_IN_WORDS = (
     "mean, min and max over the seeds of each headline figure; the figures beside it are over the pairs of all seeds"
@@ -92,7 +92,7 @@ class Report:
 def evaluate(
     localizer: Localizes,
     source: Source,
-    protocol: Perturbation = "vp2p",
+    protocol: ProtocolName = "vp2p",
     seed: int = 0,
     n: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -123,14 +123,14 @@ def evaluate(
             watch(seen)
         if progress:
             progress(index + 1, total)
-    lost = dict(lost_by(source) + unread)
+    lost = dict(source.lost + unread)
     return Report(rows, {"model": model, "source": source.name, "protocol": protocol, "seed": seed, "lost": lost})
 
 
 def evaluate_seeds(
     localizer: Localizes,
     sources: Mapping[int, Source],
-    protocol: Perturbation = "vp2p",
+    protocol: ProtocolName = "vp2p",
     progress: Callable[[int, int], None] | None = None,
     watch: Callable[[Seen], None] | None = None,
     model: str = "",
@@ -152,7 +152,7 @@ def evaluate_seeds(
     return Report(rows, {"model": model, "source": names, "protocol": protocol, "seed": seeds, "lost": dict(lost)})
 
 
-def _evaluated(localizer: Localizes, sample: Sample, protocol: Perturbation, seed: int, index: int) -> Seen:
+def _evaluated(localizer: Localizes, sample: Sample, protocol: ProtocolName, seed: int, index: int) -> Seen:
     given, T_given_lidar = perturbed(sample, protocol, seed, index)
     if given.T_camera_lidar is None:
         what = f"{sample.pair.name or 'a pair'} has no true T_camera_lidar"

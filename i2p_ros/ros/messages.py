@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Our types to ROS messages. The way back is core.messages."""
+"""Our types to ROS messages, and the classes of message types. The way back is core.messages."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import cv2
@@ -22,10 +23,26 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from i2p_ros.core.camera import Camera
+from i2p_ros.core.errors import MissingPackageError, SettingsError
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.messages import CLOUD_MESSAGES
 from i2p_ros.core.types import Image, PointCloud
 
 OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
+
+
+def cloud_class(cloud_type: str) -> type:
+    """The class of a message type in CLOUD_MESSAGES, such as sensor_msgs/msg/PointCloud2.
+
+    Raises SettingsError for a type that no decoder is known for, and MissingPackageError if its package is missing.
+    """
+    if cloud_type not in CLOUD_MESSAGES:
+        raise SettingsError(f"node.cloud_type: no decoder for {cloud_type!r}; there are {', '.join(CLOUD_MESSAGES)}")
+    package, _, name = cloud_type.split("/")
+    try:
+        return vars(import_module(f"{package}.msg"))[name]
+    except (ImportError, KeyError) as error:
+        raise MissingPackageError(f"no messages {cloud_type} here: install the ROS package {package}") from error
 
 
 def time_message(stamp: int) -> Time:

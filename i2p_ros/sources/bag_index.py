@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What one pass over a bag finds: stamps of images and clouds, calibrations, static transforms, true poses."""
+"""Index of a bag, made in one pass: stamps of images and clouds, calibrations, static transforms, true poses."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ Entry = tuple[int, int]  # header stamp, time received: ns
 
 
 class BagIndex:
-    """The index of an open bag. Images and clouds are not decoded, only their headers.
+    """Index of an open bag. Of images and clouds only the headers are decoded.
 
-    `lost` counts, by reason, the messages whose header, calibration, transform or pose could not be used.
+    `images` and `clouds` are their entries in the order of the bag. `lost` counts by reason the messages whose header,
+    calibration, transform or pose could not be used.
     """
 
     def __init__(self, reader: AnyReader, path: Path, topics: BagTopics, rectified: bool) -> None:
@@ -53,7 +54,7 @@ class BagIndex:
                     self.lost[error.reason] += 1
 
     def _handler(self, topic: str, kind: str) -> Callable[[Any, int, bytes], None] | None:
-        """The method that takes connection, time received and message of a topic, or none."""
+        """The method for the messages of a topic, or none. It takes connection, time received (ns) and raw message."""
         if topic in (self._topics.image, self._topics.cloud):
             return self._add_sensor
         if topic == self._topics.pose:
@@ -74,8 +75,8 @@ class BagIndex:
     def _add_info(self, connection: Any, _: int, raw: bytes) -> None:
         stamp, frame = read_header(raw, self._reader.is2)
         camera = camera_from_message(self._reader.deserialize(raw, connection.msgtype), self._rectified)
-        known = self._infos.setdefault(connection.topic, [])
-        known.append((stamp, frame, known[-1][2] if known and known[-1][2] == camera else camera))
+        infos = self._infos.setdefault(connection.topic, [])
+        infos.append((stamp, frame, infos[-1][2] if infos and infos[-1][2] == camera else camera))
 
     def _add_pose(self, connection: Any, _: int, raw: bytes) -> None:
         message: Any = self._reader.deserialize(raw, connection.msgtype)
@@ -87,7 +88,10 @@ class BagIndex:
             self.transforms.add(*transform_from_stamped(transform))
 
     def camera_info_topic(self) -> str:
-        """The one beside the image topic, else of the same frame, else the only one; InputError if none of these."""
+        """The camera_info topic of the image topic: beside it, else of the same frame, else the only one.
+
+        Raises InputError `bag.camera_info` if there is none of these.
+        """
         beside = self._topics.image.removesuffix("/compressed").rpartition("/")[0] + "/camera_info"
         same_frame = [topic for topic, infos in self._infos.items() if infos[0][1] == self.image_frame]
         only = list(self._infos) if len(self._infos) == 1 else []
@@ -101,15 +105,15 @@ class BagIndex:
         )
 
     def cameras(self, topic: str) -> list[tuple[int, Camera]]:
-        """Stamp and camera of every usable message of a camera_info topic, in order of time."""
+        """Stamp (ns) and camera of every usable message of a camera_info topic, in order of time."""
         return sorted(((stamp, camera) for stamp, _, camera in self._infos[topic]), key=_stamp)
 
     def pose_at(self, stamp: int, slop_ns: int) -> Pose | None:
-        """The true pose nearest to the stamp, if one is within the slop."""
+        """T_world_lidar of the true pose nearest to the stamp (ns), or none if that is farther than the slop."""
         at = bisect_right(self._poses, stamp, key=_stamp)
-        near = min(self._poses[max(at - 1, 0) : at + 1], key=lambda known: abs(known[0] - stamp), default=None)
+        near = min(self._poses[max(at - 1, 0) : at + 1], key=lambda entry: abs(entry[0] - stamp), default=None)
         return near[1] if near and abs(near[0] - stamp) <= slop_ns else None
 
 
-def _stamp(known: tuple[int, Any]) -> int:
-    return known[0]
+def _stamp(entry: tuple[int, Any]) -> int:
+    return entry[0]

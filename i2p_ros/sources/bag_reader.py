@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open a bag of any kind, choose its topics, read headers: what RosbagSource needs of rosbags."""
+"""Opening of bags with rosbags, choice of their topics, and headers of raw messages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from i2p_ros.core.errors import I2PError, InputError, one_line
-from i2p_ros.core.messages import frame_name, stamp_ns
+from i2p_ros.core.messages import CLOUD_MESSAGES, IMAGE_MESSAGES, frame_name, stamp_ns
 from i2p_ros.sources.mcap_repair import is_cut_off, write_repaired
 
-IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-CLOUD_TYPES = ("sensor_msgs/msg/PointCloud2",)
 INFO_TYPES = ("sensor_msgs/msg/CameraInfo",)
 POSE_TYPES = ("geometry_msgs/msg/PoseStamped",)
 _REPAIR = {
@@ -33,7 +31,7 @@ _REPAIR = {
 
 @dataclass(frozen=True, slots=True)
 class BagTopics:
-    """Topics to read; empty means to choose by type. `pose` (of the lidar, in the world) may be absent from the bag."""
+    """Topics to read. An empty topic is chosen by type. `pose` (T_world_lidar) may be absent from the bag."""
 
     image: str = ""
     cloud: str = ""
@@ -42,8 +40,11 @@ class BagTopics:
 
 
 def open_reader(path: Path) -> tuple[AnyReader, int]:
-    """An open reader of a ROS 1 bag, a ROS 2 bag folder (metadata.yaml may be missing), or a lone .mcap or .db3; and
-    how many .mcap files are cut off. These are read as far as they go, from a copy that lives as long as the reader.
+    """An open reader of a bag, and the number of its .mcap files that are cut off.
+
+    A bag is a ROS 1 bag, a ROS 2 bag folder with or without metadata.yaml, or a single .mcap or .db3 file. A file that
+    is cut off is read up to its last whole record, from a copy that lives as long as the reader. Raises InputError
+    `bag.*`.
     """
     files = _files(path)
     folder = files[0] if files[0].is_dir() else None
@@ -55,7 +56,7 @@ def open_reader(path: Path) -> tuple[AnyReader, int]:
             for part in cut:
                 write_repaired(part, Path(copies.name) / part.name)
             files = [Path(copies.name) / part.name if part in cut else part for part in parts]
-        # bags of Humble and older hold no message definitions
+        # bags of ROS 2 Humble and older hold no message definitions
         reader = AnyReader(files, default_typestore=get_typestore(Stores.ROS2_JAZZY))
         reader.open()
         if cut:
@@ -76,7 +77,7 @@ def _files(path: Path) -> list[Path]:
 
 @contextmanager
 def bag_errors(path: Path, reason: str) -> Iterator[None]:
-    """Turn whatever rosbags raises on damaged data into an InputError; it raises a dozen types."""
+    """Context that turns every exception of rosbags into an InputError: on damaged data it raises a dozen types."""
     try:
         yield
     except I2PError:
@@ -90,20 +91,23 @@ def bag_errors(path: Path, reason: str) -> Iterator[None]:
 
 
 def chosen_topics(reader: AnyReader, wanted: BagTopics) -> BagTopics:
-    """Topics that are in the bag; camera_info stays empty unless wanted, for the frames must be known to choose it."""
+    """Topics of the bag. An unset camera_info stays empty, since it is chosen by frame, which the index reads later."""
     types = {c.topic: c.msgtype for c in reader.connections if c.msgcount}
     choose(types, wanted.camera_info, INFO_TYPES, "camera_info")
     if wanted.pose != BagTopics().pose or wanted.pose in types:
         choose(types, wanted.pose, POSE_TYPES, "pose")
     return replace(
         wanted,
-        image=choose(types, wanted.image, IMAGE_TYPES, "image"),
-        cloud=choose(types, wanted.cloud, CLOUD_TYPES, "cloud"),
+        image=choose(types, wanted.image, IMAGE_MESSAGES, "image"),
+        cloud=choose(types, wanted.cloud, CLOUD_MESSAGES, "cloud"),
     )
 
 
 def choose(types: Mapping[str, str], wanted: str, allowed: Collection[str], what: str) -> str:
-    """The wanted topic, or the alphabetically first of an allowed type; depth images come last."""
+    """The wanted topic, or the alphabetically first topic of an allowed type, depth images last.
+
+    Raises InputError `bag.topics` if the bag has none. `what` is the kind of topic, for the message.
+    """
     candidates = [topic for topic, kind in types.items() if kind in allowed]
     if wanted in candidates:
         return wanted
@@ -117,7 +121,7 @@ def choose(types: Mapping[str, str], wanted: str, allowed: Collection[str], what
 def read_header(raw: bytes, is_ros2: bool) -> tuple[int, str]:
     """Stamp (ns) and frame of a serialized message that starts with a std_msgs/Header.
 
-    Both wire formats have four bytes before the stamp: CDR its encapsulation, ROS 1 the sequence number.
+    Both wire formats have four bytes before the stamp: the encapsulation in CDR, the sequence number in ROS 1.
     """
     try:
         order = ">" if is_ros2 and not raw[1] & 1 else "<"

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every source of pairs answers."""
+"""The protocol of all sources of samples."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import Counter
 from typing import Protocol
 
@@ -11,18 +12,36 @@ from i2p_ros.core.types import Sample
 
 
 class Source(Protocol):
-    """Samples in order of time, read when asked for; the same index gives the same sample."""
+    """Samples in order of time. Each is read when it is asked for, and the same index gives the same sample.
+
+    A class that derives from this one needs `name`, `__len__` and `__getitem__`, and inherits the rest.
+    """
 
     @property
+    @abstractmethod
     def name(self) -> str:
-        """What the samples are, for reports: dataset and drives, or world seed."""
+        """Name of the samples in reports: the dataset with its drives, or the kind of world with its seed."""
         ...
 
+    @property
+    def frames(self) -> tuple[str, str]:
+        """Names of the frames of camera and lidar."""
+        return "camera", "lidar"
+
+    @property
+    def drives(self) -> tuple[str, ...]:
+        """Names of the drives that the samples are of; empty if the source has no drives."""
+        return ()
+
+    @property
+    def lost(self) -> Counter[str]:
+        """Numbers of messages and files of a recording that no sample could be made of, by reason."""
+        return Counter()
+
+    @abstractmethod
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Sample: ...
-
-
-def lost_by(source: Source) -> Counter[str]:
-    """What a recording has lost on the way to its samples, by reason; nothing of sources that lose nothing."""
-    return Counter(getattr(source, "lost", {}))
+    @abstractmethod
+    def __getitem__(self, index: int) -> Sample:
+        """The sample; raises IndexError beyond the last, and InputError for data that cannot be read."""
+        ...

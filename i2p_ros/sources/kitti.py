@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""KITTI folders of the raw, odometry and object layouts (Geiger et al. 2013), recognised from the folder."""
+"""Source of KITTI folders in the raw, odometry and object layouts (Geiger et al. 2013)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,16 @@ from pathlib import Path
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.types import Pair, Sample
+from i2p_ros.sources.base import Source
 from i2p_ros.sources.kitti_files import read_cloud, read_image
-from i2p_ros.sources.kitti_layouts import Drive, find_drives
+from i2p_ros.sources.kitti_layouts import LAYOUTS, Drive, find_drives
 
-LAYOUTS = (
-    "raw (DATE/DATE_drive_NNNN_sync: the folder of the dates, a date or a drive), "
-    "odometry (sequences/NN: the folder of `sequences`, or one sequence), "
-    "object (training/velodyne: the folder of `training`), "
-    "or a folder that holds these as `raw`, `odometry` and `object`"
-)
+CAMERAS = ("image_02", "image_03")  # the colour cameras
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """Where one pair lies."""
+class KittiFrame:
+    """Place of one pair in a KITTI folder."""
 
     drive: Drive
     stem: str
@@ -33,21 +29,20 @@ class Frame:
 
     @property
     def name(self) -> str:
-        """drive/frame/camera."""
+        """Name of the pair: drive/frame/camera."""
         return f"{self.drive.name}/{self.stem}/{self.drive.camera_name(self.camera)}"
 
 
-class KittiSource:
-    """The frames of one or more drives that have both an image and a cloud, by drive, frame and camera.
+class KittiSource(Source):
+    """Frames of one or more drives that have both an image and a cloud, in the order of drive, frame and camera.
 
-    `cameras` are KITTI's names (image_02 or image_2); `drives` keeps these alone: whole names, or their numbers as in
-    0052 and 04. `skipped` counts, for each camera, images without a cloud and clouds without an image. Frames without
-    times are one second apart. Raises InputError where there is nothing to read, and for a broken file when it is read.
+    `cameras` are KITTI's names (image_02 or image_2). `drives` are whole names or their numbers (0052 or 04); without
+    them, all drives are read. `skipped` counts images without a cloud and clouds without an image, over all cameras.
+    Frames without times are one second apart. Raises InputError if there is nothing to read, and for a broken file when
+    it is read.
     """
 
-    def __init__(
-        self, root: Path, cameras: Sequence[str] = ("image_02", "image_03"), drives: Sequence[str] | None = None
-    ) -> None:
+    def __init__(self, root: Path, cameras: Sequence[str] = CAMERAS, drives: Sequence[str] | None = None) -> None:
         root = Path(root).absolute()
         if not root.is_dir():
             raise InputError(f"{root} is not a folder; expected a KITTI folder: {LAYOUTS}", "source.missing")
@@ -56,7 +51,7 @@ class KittiSource:
             what = "has no KITTI layout" if any(root.iterdir()) else "is empty"
             raise InputError(f"{root} {what}; expected {LAYOUTS}", "source.layout")
         numbers = sorted({_camera_number(name) for name in cameras})
-        self.skipped, self._frames = 0, list[Frame]()
+        self.skipped, self._frames = 0, list[KittiFrame]()
         for name in _chosen(openers, drives):
             self._frames += self._listed(openers[name](), numbers)
         if not self._frames:
@@ -73,12 +68,12 @@ class KittiSource:
 
     @property
     def name(self) -> str:
-        """kitti and the drives."""
+        """`kitti` with the names of the drives."""
         return f"kitti {', '.join(self.drives)}"
 
     @property
     def frames(self) -> tuple[str, str]:
-        """Names of the first camera, and of the lidar."""
+        """KITTI's names of the first camera and of the lidar."""
         first = self._frames[0]
         return first.drive.camera_name(first.camera), "velodyne"
 
@@ -94,18 +89,18 @@ class KittiSource:
         pair = Pair(image, camera, cloud, frame.stamp, frame.name)
         return Sample(pair, T_camera_lidar, frame.drive.T_world_lidar(frame.stem))
 
-    def _listed(self, drive: Drive, cameras: Sequence[int]) -> Iterator[Frame]:
+    def _listed(self, drive: Drive, cameras: Sequence[int]) -> Iterator[KittiFrame]:
         clouds = _stems(drive.clouds, ".bin")
         images = {camera: _stems(drive.images(camera), ".png") for camera in cameras if drive.images(camera).is_dir()}
         self.skipped += sum(len(stems ^ clouds) for stems in images.values())
         for stem in sorted(clouds):
             for camera, stems in images.items():
                 if stem in stems:
-                    yield Frame(drive, stem, camera, drive.stamp(camera, stem))
+                    yield KittiFrame(drive, stem, camera, drive.stamp(camera, stem))
 
 
 def _stems(folder: Path, suffix: str) -> set[str]:
-    """Numbers, as written, of a folder's files of one kind; none where there is no folder."""
+    """Stems of a folder's files with a suffix and a number as stem; empty if there is no folder."""
     if not folder.is_dir():
         return set()
     return {path.stem for path in folder.iterdir() if path.suffix == suffix and path.stem.isdigit()}
@@ -119,7 +114,7 @@ def _camera_number(name: str) -> int:
 
 
 def _chosen(openers: dict[str, Callable[[], Drive]], drives: Sequence[str] | None) -> list[str]:
-    """Names of the drives that were asked for, in the order of the folder."""
+    """Names of the chosen drives, in the order of the folder."""
     if drives is None:
         return list(openers)
     asked = {drive.removesuffix("_sync") for drive in drives}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The files that KITTI is made of, one function each. Every error names the file."""
+"""Readers of the files of KITTI. Every error names the file."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ EARTH_RADIUS = 6378137.0  # m, as in the raw development kit
 
 @dataclass(frozen=True, slots=True)
 class CalibrationFile:
-    """Rows `key: numbers` of a calibration file; rows that are not numbers (dates) are left out."""
+    """Rows `key: numbers` of a calibration file, without rows that are not numbers, such as dates."""
 
     path: Path
     rows: dict[str, Array]
 
     def matrix(self, key: str, *shape: int) -> Array:
-        """The row as an array of this shape; InputError where it is absent, has another length or is not finite."""
+        """Array of this shape in a row; InputError if the row is absent, has another length or is not finite."""
         if key not in self.rows:
             raise InputError(f"{self.path} has no row {key!r}; it has {', '.join(self.rows) or 'none'}", "calibration")
         row, size = self.rows[key], int(np.prod(shape))
@@ -36,25 +36,31 @@ class CalibrationFile:
         return row.reshape(shape)
 
     def pose(self, rotation: str, translation: str) -> Pose:
-        """The transform of a rotation row (9 numbers) and a translation row (3 numbers)."""
+        """Transform of a rotation row (9 numbers) and a translation row (3 numbers, m)."""
         return self.rigid(np.column_stack([self.matrix(rotation, 3, 3), self.matrix(translation, 3)]), rotation)
 
     def rigid(self, matrix: Array, key: str) -> Pose:
-        """The transform of a (3, 4) matrix; an error names this file and the row that it came from."""
+        """Transform of a matrix (3, 4) from the row `key`; InputError if it is not rigid."""
         return _rigid(matrix, f"{self.path}: {key}")
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """How one camera sees: `matrix` P (3, 4) from the rectified frame of camera 0, and that frame from the lidar."""
+    """Projection of one camera: `matrix` is P (3, 4) for points in the rectified frame of camera 0.
+
+    `size` is width and height of the image if the calibration states them. `path` is the calibration file.
+    """
 
     matrix: Array
     T_rect_lidar: Pose
-    size: tuple[int, int] | None  # width, height, where the calibration tells it
+    size: tuple[int, int] | None
     path: Path
 
     def of(self, image: Image, image_path: Path) -> tuple[Camera, Pose]:
-        """The camera of an image, and T_camera_lidar: P = K [I | b] makes b the offset of its own optical frame."""
+        """Camera of an image and T_camera_lidar. In P = K [I | b], b is the offset of the camera's own optical frame.
+
+        Raises InputError if the image has another size than the calibration.
+        """
         size = (image.shape[1], image.shape[0])
         if self.size and size != self.size:
             raise InputError(
@@ -71,7 +77,7 @@ class Projection:
 
 
 def read_calibration(path: Path) -> CalibrationFile:
-    """The rows of a calibration file; InputError if it is missing or unreadable."""
+    """Rows of a calibration file; InputError if it is missing or unreadable."""
     rows = {}
     for line in read_lines(path, "calibration"):
         key, _, values = line.partition(":")
@@ -83,7 +89,7 @@ def read_calibration(path: Path) -> CalibrationFile:
 
 
 def read_lines(path: Path, reason: str) -> list[str]:
-    """The lines of a text file that are not blank; InputError if it is missing or not text."""
+    """Lines of a text file without blank ones; InputError if it is missing or not text."""
     try:
         return [line for line in path.read_text().splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
@@ -91,7 +97,7 @@ def read_lines(path: Path, reason: str) -> list[str]:
 
 
 def read_image(path: Path) -> Image:
-    """(H, W, 3) uint8 RGB."""
+    """RGB image (H, W, 3) uint8; InputError if it cannot be decoded."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise InputError(f"{path} is not a readable image: it is broken or cut short; copy it again", "image.broken")
@@ -99,7 +105,7 @@ def read_image(path: Path) -> Image:
 
 
 def read_cloud(path: Path) -> PointCloud:
-    """Points and intensity of a .bin of little-endian float32 x, y, z, intensity."""
+    """Cloud of a .bin file: little-endian float32 x, y, z in m and intensity, for each point."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -115,7 +121,7 @@ def read_cloud(path: Path) -> PointCloud:
 
 
 def read_stamps(path: Path) -> list[int]:
-    """Nanoseconds of each line: dates with nine decimals, taken as UTC (raw), or seconds (odometry)."""
+    """Stamps (ns) of the lines: UTC dates with nine decimals (raw), or seconds (odometry)."""
     try:
         return [_nanoseconds(line.strip()) for line in read_lines(path, "times")]
     except (ValueError, InvalidOperation, OverflowError) as error:
@@ -123,7 +129,7 @@ def read_stamps(path: Path) -> list[int]:
 
 
 def read_poses(path: Path) -> list[Pose]:
-    """T_world_camera0 of each line of 12 numbers, where world is the first frame of camera 0."""
+    """T_world_camera0 of each line of 12 numbers. The world is the frame of camera 0 at the first line."""
     poses = []
     for number, line in enumerate(read_lines(path, "poses"), 1):
         poses.append(_rigid(_floats(line, path, 12)[:12].reshape(3, 4), f"{path}, line {number}"))
@@ -131,15 +137,15 @@ def read_poses(path: Path) -> list[Pose]:
 
 
 def read_oxts(path: Path) -> Array:
-    """(6,) latitude and longitude (deg), altitude (m), roll, pitch and yaw (rad) of one frame."""
+    """Latitude and longitude (deg), altitude (m), roll, pitch and yaw (rad) of one frame, (6,)."""
     lines = read_lines(path, "oxts")
     return _floats(lines[0] if lines else "", path, 6)[:6]
 
 
 def oxts_pose(values: Array, latitude: float) -> Pose:
-    """T_mercator_imu, east, north and up, in metres at the scale of `latitude` (deg).
+    """T_mercator_imu: x east, y north, z up, in m at the scale of `latitude` (deg).
 
-    The projection of the raw development kit (Geiger et al. 2013, section 4, convertOxtsToPose).
+    The Mercator projection of the raw development kit (Geiger et al. 2013, section 4, convertOxtsToPose).
     """
     lat, lon, altitude, roll, pitch, yaw = values
     radius = EARTH_RADIUS * np.cos(np.radians(latitude))

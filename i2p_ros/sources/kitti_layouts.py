@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The three layouts that KITTI folders come in, each answering the same few questions about one drive."""
+"""The three layouts of KITTI folders, each with a class for one of its drives."""
 
 from __future__ import annotations
 
@@ -23,40 +23,46 @@ from i2p_ros.sources.kitti_files import (
 )
 
 T = TypeVar("T")
-SECOND = 10**9
+SECOND = 10**9  # ns
+LAYOUTS = (
+    "raw (DATE/DATE_drive_NNNN_sync: the folder of the dates, a date or a drive), "
+    "odometry (sequences/NN: the folder of `sequences`, or one sequence), "
+    "object (training/velodyne: the folder of `training`), "
+    "or a folder that holds these as `raw`, `odometry` and `object`"
+)
 
 
 class Drive(Protocol):
-    """One drive, sequence or split on disk. Cameras are numbers, 0 to 3; a stem is as 000003."""
+    """One drive, sequence or split on disk. Cameras are numbered 0 to 3. A stem is a file name such as 000003."""
 
     name: str
     clouds: Path
 
     def images(self, camera: int) -> Path:
-        """The folder of a camera's images, which need not exist."""
+        """Folder of the images of a camera, which need not exist."""
         ...
 
     def camera_name(self, camera: int) -> str:
-        """What this layout calls the camera."""
+        """Name of the camera in this layout."""
         ...
 
     def projection(self, camera: int, stem: str) -> Projection:
-        """How the camera saw this frame."""
+        """Projection of the camera at this frame."""
         ...
 
     def stamp(self, camera: int, stem: str) -> int:
-        """Nanoseconds; one second a frame where the drive has no times."""
+        """Stamp of the frame, ns. Without a file of times, frames are one second apart."""
         ...
 
     def T_world_lidar(self, stem: str) -> Pose | None:
-        """Where the lidar was, if the drive knows."""
+        """T_world_lidar at the frame, or none if the drive has no poses."""
         ...
 
 
 class RawDrive:
     """`<date>/<date>_drive_<number>_sync` with the calibration in the date folder.
 
-    The world is level: x east, y north, z up, with the origin where the lidar was in the first oxts record.
+    The world has x east, y north and z up. Its origin is the lidar at the first oxts record.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -102,7 +108,7 @@ class RawDrive:
 
 
 class OdometrySequence:
-    """`sequences/<number>` and, for some, `poses/<number>.txt`. The world is the lidar frame of the first pose."""
+    """`sequences/<number>`, and for some `poses/<number>.txt`. The world is the lidar frame at the first pose."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
@@ -133,7 +139,7 @@ class OdometrySequence:
 
 
 class ObjectSplit:
-    """`training` or `testing` of the object benchmark: scattered frames, each with a calibration of its own."""
+    """`training` or `testing` of the object benchmark: single frames, each with its own calibration."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
@@ -159,7 +165,7 @@ class ObjectSplit:
 
 
 def find_drives(root: Path) -> dict[str, Callable[[], Drive]]:
-    """Name and opener of every drive under root, by name; empty where root has none of the layouts."""
+    """Openers of all drives under root, by name; empty if root has none of the layouts."""
     found: dict[str, Callable[[], Drive]] = {}
     for base in (root, root / "raw", root / "odometry", root / "object"):
         found.update((folder.name.removesuffix("_sync"), partial(RawDrive, folder)) for folder in _raw(base))
@@ -169,7 +175,7 @@ def find_drives(root: Path) -> dict[str, Callable[[], Drive]]:
 
 
 def _raw(base: Path) -> Iterator[Path]:
-    """`base` is a drive, a date or the folder of the dates."""
+    """Drives of the raw layout, where `base` is a drive, a date or the folder of the dates."""
     if (base / "velodyne_points").is_dir():
         yield base
         return
@@ -177,7 +183,7 @@ def _raw(base: Path) -> Iterator[Path]:
 
 
 def _odometry(base: Path) -> Iterator[Path]:
-    """`base` is the data set, its `sequences`, or one of these."""
+    """Sequences of the odometry layout, where `base` is the data set, its `sequences` or one of these."""
     if (base / "velodyne").is_dir() and not (base / "calib").is_dir():
         yield base
         return
@@ -187,12 +193,12 @@ def _odometry(base: Path) -> Iterator[Path]:
 
 
 def _object(base: Path) -> Iterator[Path]:
-    """`base` is the data set or one of its splits."""
+    """Splits of the object layout, where `base` is the data set or one of its splits."""
     yield from (p for p in (base, base / "training", base / "testing") if (p / "calib").is_dir())
 
 
 def _at(values: Sequence[T], stem: str, path: Path) -> T:
-    """The value of a frame in a file with one line a frame."""
+    """Value of a frame in a file with one line per frame; InputError if there are too few lines."""
     if int(stem) >= len(values):
-        raise InputError(f"{path} has {len(values)} lines but there is a frame {stem}: one line a frame", "times")
+        raise InputError(f"{path} has {len(values)} lines but there is a frame {stem}: one line per frame", "times")
     return values[int(stem)]

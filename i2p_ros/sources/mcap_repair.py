@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""MCAP files that were cut off: a recorder that crashed, a full disk, half a download (mcap.dev/spec)."""
+"""Repair of MCAP files that are cut off by a crash, a full disk or an aborted download (mcap.dev/spec)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 MAGIC = b"\x89MCAP0\r\n"
-_RECORD = struct.Struct("<BQ")  # its kind, and how many bytes follow
+_RECORD = struct.Struct("<BQ")  # kind, and length of the content in bytes
 _DATA_END, _FOOTER, _WITH_MESSAGES = 0x0F, 0x02, (0x05, 0x06)  # a message, a chunk of them
-# an end of data and a footer without a summary, as the specification allows: readers then look through the file
+# end of data and a footer without a summary; the specification allows it, and readers then scan the file
 _ENDING = _RECORD.pack(_DATA_END, 4) + bytes(4) + _RECORD.pack(_FOOTER, 20) + bytes(20) + MAGIC
 _BLOCK = 1 << 20
 
 
 def is_cut_off(path: Path) -> bool:
-    """Whether this is an MCAP file without its end, but with messages."""
+    """Whether the file is an MCAP file with messages and without its end."""
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             return False
@@ -27,7 +27,7 @@ def is_cut_off(path: Path) -> bool:
 
 
 def write_repaired(path: Path, target: Path) -> None:
-    """Copy the whole records of a file that is cut off, and end it properly."""
+    """Write the whole records of a file that is cut off to `target`, with a proper end."""
     with path.open("rb") as file, target.open("wb") as out:
         left = _whole_records(file, file.seek(0, os.SEEK_END))
         file.seek(0)
@@ -38,7 +38,7 @@ def write_repaired(path: Path, target: Path) -> None:
 
 
 def _whole_records(file: BinaryIO, size: int) -> int:
-    """Bytes up to the end of the last whole record that holds messages."""
+    """Number of bytes up to the end of the last whole record that holds messages."""
     at = end = len(MAGIC)
     while at + _RECORD.size <= size:
         file.seek(at)

@@ -1,43 +1,23 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open a source by name, or by looking at what lies at a path."""
+"""open_source: a source by the name of its kind, or by what lies at a path."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.types import Sample
-from i2p_ros.sources.base import Source, lost_by
-
-BAG_SUFFIXES = (".mcap", ".db3", ".bag")
-SYNTHETIC_SAMPLES = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the caller of open_source asked for."""
-
-    root: Path | None
-    settings: Settings
-    seed: int
-    n: int | None
-    kitti: dict[str, Any]
-
-    def path(self, kind: str) -> Path:
-        """The root, which a recording must have."""
-        if self.root is None:
-            raise InputError(f"source {kind!r} needs a root: the folder or file to read", "source.root")
-        return self.root
+from i2p_ros.sources.base import Source
+from i2p_ros.sources.kinds import KINDS, Choice, SourceKind, SourceRequest
 
 
 @dataclass(frozen=True)
-class First:
+class First(Source):
     """The first `n` samples of a source that has more."""
 
     source: Source
@@ -45,13 +25,23 @@ class First:
 
     @property
     def name(self) -> str:
-        """The name of the whole."""
+        """Name of the whole source, with the number of samples."""
         return f"{self.source.name} (first {self.n} of {len(self.source)})"
 
     @property
+    def frames(self) -> tuple[str, str]:
+        """Frames of the whole source."""
+        return self.source.frames
+
+    @property
+    def drives(self) -> tuple[str, ...]:
+        """Drives of the whole source."""
+        return self.source.drives
+
+    @property
     def lost(self) -> Counter[str]:
-        """What the whole has lost."""
-        return lost_by(self.source)
+        """Losses of the whole source."""
+        return self.source.lost
 
     def __len__(self) -> int:
         return self.n
@@ -70,59 +60,73 @@ def open_source(
     cameras: Sequence[str] | None = None,
     drives: Sequence[str] | None = None,
 ) -> Source:
-    """The source of a kind (synthetic, kitti, rosbag), or with `auto` whatever lies at root.
+    """The source of a kind (a key of KINDS: synthetic, kitti, rosbag), or with `auto` of the kind that lies at root.
 
-    `seed` makes the synthetic world; `n` is how many samples it has, and the most that are taken of a recording.
-    `cameras` and `drives` choose among those of a KITTI folder. Raises InputError for a wrong name, root or choice.
+    `seed` is that of a synthetic world. `n` is the number of its samples, and the largest number of samples of a
+    recording. `cameras` and `drives` choose among those of a KITTI folder. Raises InputError `source.*` for a wrong
+    kind, root or choice.
     """
     root = None if root is None else Path(root)
-    if kind == "auto":
-        kind = recognised(root)
-    if kind not in OPENERS:
-        raise InputError(f"no source {kind!r}; there are auto, {', '.join(OPENERS)}", "source.kind")
+    found = find_kind(kind, root)
     if n is not None and n < 1:
         raise InputError(f"a source needs at least one sample, got n={n}", "source.n")
-    chosen = {key: value for key, value in (("cameras", cameras), ("drives", drives)) if value is not None}
-    if chosen and kind != "kitti":
-        raise InputError(f"{' and '.join(chosen)} are for KITTI folders, not for source {kind!r}", "source.choice")
-    if root and kind == "synthetic":
-        raise InputError(f"source 'synthetic' reads no root; for {root} choose auto, kitti or rosbag", "source.root")
-    source = OPENERS[kind](Request(root, settings, seed, n, chosen))
+    choices = _choices(found, root, cameras, drives)
+    if found.is_recorded and root is None:
+        raise InputError(f"source {found.name!r} needs a root: the folder or file to read", "source.root")
+    if root and not found.is_recorded:
+        others = ["auto", *(other.name for other in _recorded())]
+        choose = f"{', '.join(others[:-1])} or {others[-1]}"
+        raise InputError(f"source {found.name!r} reads no root; for {root} choose {choose}", "source.root")
+    source = found.open(SourceRequest(root, settings, seed, n, choices))
     return source if n is None or n >= len(source) else First(source, n)
 
 
-def recognised(root: Path | None) -> str:
-    """The kind of what lies at root: a bag file or folder, or else a KITTI folder."""
+def find_kind(name: str, root: Path | None = None) -> SourceKind:
+    """The kind of that name, or with `auto` the kind of what lies at root; raises InputError if there is none."""
+    if name == "auto":
+        return recognised(root)
+    if name not in KINDS:
+        raise InputError(f"no source {name!r}; there are auto, {', '.join(KINDS)}", "source.kind")
+    return KINDS[name]
+
+
+def recognised(root: Path | None) -> SourceKind:
+    """The kind of what lies at root; raises InputError `source.*` if there is nothing that is known."""
     if root is None:
         raise InputError("give a root to look at, or source 'synthetic'", "source.root")
     if not root.exists():
+        expected = ", ".join(f"a {kind.noun}" for kind in _recorded())
+        raise InputError(f"{root} does not exist; expected {expected}", "source.missing")
+    for kind in reversed(_recorded()):
+        if kind.recognise and kind.recognise(root):
+            return kind
+    raise InputError(_unrecognised(root), "source.layout")
+
+
+def _recorded() -> list[SourceKind]:
+    return [kind for kind in KINDS.values() if kind.is_recorded]
+
+
+def _choices(
+    kind: SourceKind, root: Path | None, cameras: Sequence[str] | None, drives: Sequence[str] | None
+) -> dict[Choice, Sequence[str]]:
+    """What was chosen; InputError for what this kind does not take."""
+    given: tuple[tuple[Choice, Sequence[str] | None], ...] = (("cameras", cameras), ("drives", drives))
+    choices: dict[Choice, Sequence[str]] = {choice: names for choice, names in given if names is not None}
+    if refused := [choice for choice in choices if choice not in kind.choices]:
+        takers = " or ".join(f"{k.noun}s" for k in KINDS.values() if set(refused) <= set(k.choices))
+        where = f" ({root})" if root else ""
         raise InputError(
-            f"{root} does not exist; expected a KITTI folder, a bag folder or a bag file", "source.missing"
+            f"{' and '.join(refused)} are for {takers}, not for source {kind.name!r}{where}", "source.choice"
         )
-    if root.is_dir():
-        is_bag = (root / "metadata.yaml").exists() or any(p.suffix in BAG_SUFFIXES for p in root.iterdir())
-        return "rosbag" if is_bag else "kitti"
-    if root.suffix not in BAG_SUFFIXES:
-        raise InputError(f"{root} is not a bag; bag files end in {', '.join(BAG_SUFFIXES)}", "source.layout")
-    return "rosbag"
+    return choices
 
 
-def _synthetic(request: Request) -> Source:
-    from i2p_ros.synthetic import SyntheticSource
-
-    return SyntheticSource(request.settings.synthetic, request.seed, request.n or SYNTHETIC_SAMPLES)
-
-
-def _kitti(request: Request) -> Source:
-    from i2p_ros.sources.kitti import KittiSource
-
-    return KittiSource(request.path("kitti"), **request.kitti)
-
-
-def _rosbag(request: Request) -> Source:
-    from i2p_ros.sources.rosbag import RosbagSource
-
-    return RosbagSource(request.path("rosbag"), request.settings.pairing, None)
-
-
-OPENERS: dict[str, Callable[[Request], Source]] = {"synthetic": _synthetic, "kitti": _kitti, "rosbag": _rosbag}
+def _unrecognised(root: Path) -> str:
+    """A message for a path that no kind recognises."""
+    if root.is_file():
+        files = [kind for kind in _recorded() if kind.suffixes]
+        endings = "; ".join(f"{kind.noun} files end in {', '.join(kind.suffixes)}" for kind in files)
+        return f"{root} is not a {' or '.join(kind.noun for kind in files)}; {endings}"
+    what = "has no layout that is known" if any(root.iterdir()) else "is empty"
+    return f"{root} {what}; expected {'; or '.join(f'{kind.layout} (a {kind.noun})' for kind in _recorded())}"

@@ -1,30 +1,22 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Make the question hard: give the cloud in a frame that nobody knows, or a poor guess of the camera's pose."""
+"""Perturbation of a sample by a protocol: the cloud in a random frame, or a random prior."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
 from i2p_ros.core.geometry import Pose, from_camera_axes
+from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.core.types import Prior, Sample
 
-Protocol = Literal["none", "vp2p", "sixdof", "prior"]
-PRIOR_M, PRIOR_RAD = 1.0, np.radians(10.0)  # how far off along and about each axis of the camera
-PROTOCOLS: dict[str, str] = {
-    "none": "the cloud as the source gives it",
-    "vp2p": "cloud turned about its up axis by uniform -180..180 deg and moved by uniform +-10 m in its ground plane",
-    "sixdof": "as vp2p, tilted by a rotation vector of uniform +-10 deg in x and in y, and raised by uniform +-1 m",
-    "prior": "the cloud as the source gives it, and a prior: the true pose, moved by uniform +-1 m along each camera"
-    " axis and turned by a rotation vector of uniform +-10 deg about each",
-}
+PRIOR_M, PRIOR_RAD = 1.0, np.radians(10.0)  # largest error of a prior along and about each axis of the camera
 
 
-def random_transform(protocol: Protocol, rng: np.random.Generator) -> Pose:
-    """T_given_lidar of a protocol, drawn from rng."""
+def random_transform(protocol: ProtocolName, rng: np.random.Generator) -> Pose:
+    """T_given_lidar of a protocol: the random frame in which the cloud is given. Drawn from `rng`."""
     yaw = rng.uniform(-np.pi, np.pi)
     x, y, height = rng.uniform([-10.0, -10.0, -1.0], [10.0, 10.0, 1.0])
     roll, pitch = np.radians(rng.uniform(-10.0, 10.0, 2))
@@ -37,10 +29,10 @@ def random_transform(protocol: Protocol, rng: np.random.Generator) -> Pose:
     return Pose(tilted.rotation, np.array([x, y, height]))
 
 
-def perturbed(sample: Sample, protocol: Protocol, seed: int, index: int) -> tuple[Sample, Pose]:
-    """The sample with its cloud given in a random frame, and T_given_lidar; the same seed and index, the same frame.
+def perturbed(sample: Sample, protocol: ProtocolName, seed: int, index: int) -> tuple[Sample, Pose]:
+    """The sample with its cloud in a random frame, and T_given_lidar. Both follow from protocol, seed and index.
 
-    The protocol `prior` leaves the cloud, and gives the sample a prior.
+    The protocol `prior` leaves the cloud as it is and adds a prior to the sample.
     """
     rng = np.random.default_rng([seed, index])
     T_given_lidar = random_transform(protocol, rng)

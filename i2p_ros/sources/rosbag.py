@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings: ROS 2 bags (sqlite3, MCAP) and ROS 1 bags, read without ROS."""
+"""Source of ROS 2 bags (sqlite3, MCAP) and ROS 1 bags, read without ROS."""
 
 from __future__ import annotations
 
 import weakref
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,21 +15,21 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PairingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.messages import cloud_from_message, image_from_message
+from i2p_ros.core.messages import CLOUD_MESSAGES, IMAGE_MESSAGES
 from i2p_ros.core.pairing import median_gap, pair_stamps
 from i2p_ros.core.types import Pair, Sample
 from i2p_ros.sources.bag_index import BagIndex, Entry
 from i2p_ros.sources.bag_reader import BagTopics, bag_errors, chosen_topics, open_reader, read_header
+from i2p_ros.sources.base import Source
 
 
-class RosbagSource:
-    """Pairs by header stamp. The bag is read through once for its headers; images and clouds when asked for.
+class RosbagSource(Source):
+    """Images and clouds of a bag, paired by header stamp.
 
-    `topics` are those in use, `T_camera_lidar` comes from /tf_static (none if that does not join the two frames), and
-    `lost` counts, by reason, the messages whose header, calibration or pose could not be used, and as bag.cut_off the
-    files that end too early: `mcap recover` may save more of them.
-    Raises InputError `bag.*` for a bag that cannot be read, lacks a topic or a calibration, or gives no pair; and one
-    for each sample whose image or cloud cannot be decoded.
+    The bag is scanned once for headers. Images and clouds are read when they are asked for. `topics` are the topics in
+    use. `T_camera_lidar` comes from /tf_static and is none if that does not connect the two frames.
+    Raises InputError `bag.*` for a bag that cannot be read, lacks a topic or a calibration, or gives no pair. Reading a
+    sample raises InputError if its image or cloud cannot be decoded.
     """
 
     def __init__(
@@ -40,13 +41,14 @@ class RosbagSource:
         rectified: bool | None = None,
         intensity_field: str = "",
     ) -> None:
-        """`rectified` images take the camera from P; none: if the topic is named image_rect*, as image_proc does."""
+        """`rectified`: whether images are undistorted, so that P is their camera. By default they are if the topic is
+        named image_rect*, as image_proc names it. `intensity_field`: see cloud_from_message."""
         self.path, self._intensity_field = Path(path), intensity_field
         settings = settings or PairingSettings()
         self._slop_ns = round(settings.slop_s * 1e9)
         self._offsets_ns = round(settings.time_offset_s * 1e9), round(settings.image_time_offset_s * 1e9)
         self._reader, cut_off = open_reader(self.path)
-        self._close = weakref.finalize(self, self._reader.close)  # at the latest when nobody holds the source any more
+        self._close = weakref.finalize(self, self._reader.close)  # at the latest when the source is deleted
         try:
             wanted = chosen_topics(self._reader, topics or BagTopics())
             if rectified is None:
@@ -59,18 +61,25 @@ class RosbagSource:
         except BaseException:
             self.close()
             raise
-        self.lost = self._index.lost
-        self.lost.update(["bag.cut_off"] * cut_off)
+        self._index.lost.update(["bag.cut_off"] * cut_off)
 
     @property
     def name(self) -> str:
-        """The name of the bag, for reports."""
+        """`bag` with the name of its file or folder."""
         return f"bag {self.path.name}"
 
     @property
     def frames(self) -> tuple[str, str]:
-        """Names of the camera's frame and the lidar's."""
+        """Frames of camera and lidar in the headers of the messages."""
         return self._index.image_frame, self._index.cloud_frame
+
+    @property
+    def lost(self) -> Counter[str]:
+        """Numbers by reason of messages that could not be used, and of files that are cut off as `bag.cut_off`.
+
+        `mcap recover` may save more of a file that is cut off.
+        """
+        return self._index.lost
 
     def close(self) -> None:
         """Close the files."""
@@ -88,20 +97,22 @@ class RosbagSource:
     def __getitem__(self, index: int) -> Sample:
         index = range(len(self))[index]
         image_entry, cloud_entry = self._pairs[index]
-        image = image_from_message(self._read(self.topics.image, image_entry))
-        cloud = cloud_from_message(self._read(self.topics.cloud, cloud_entry), self._intensity_field)
+        image_message = self._read(self.topics.image, image_entry)
+        image = IMAGE_MESSAGES[image_message.__msgtype__](image_message)
+        cloud_message = self._read(self.topics.cloud, cloud_entry)
+        cloud = CLOUD_MESSAGES[cloud_message.__msgtype__](cloud_message, self._intensity_field)
         stamp = image_entry[0]
         camera = self._camera_at(stamp).fitted(image.shape[1], image.shape[0])
         pair = Pair(image, camera, cloud, stamp, f"{self.path.stem}/{index:06d}")
         return Sample(pair, self.T_camera_lidar, self._index.pose_at(cloud_entry[0], self._slop_ns))
 
     def _calibration(self) -> Pose | None:
-        """T_camera_lidar; none too if both have the same frame, which no camera and lidar share."""
+        """T_camera_lidar from /tf_static; none if camera and lidar state the same frame, which is a mistake."""
         camera, lidar = self._index.image_frame, self._index.cloud_frame
         return None if camera == lidar else self._index.transforms.lookup(camera, lidar)
 
     def _paired(self) -> list[tuple[Entry, Entry]]:
-        """Image and cloud of each pair; an error that measures the gap if there is none."""
+        """Entries of image and cloud of each pair; InputError with the median gap if there is no pair."""
         images, clouds = self._index.images, self._index.clouds
         stamps = [stamp for stamp, _ in images], [stamp for stamp, _ in clouds]
         pairs = [(images[i], clouds[c]) for i, c in pair_stamps(*stamps, self._slop_ns, *self._offsets_ns)]
@@ -117,7 +128,7 @@ class RosbagSource:
         )
 
     def _read(self, topic: str, entry: Entry) -> Any:
-        """The message of that header stamp among those received at that time."""
+        """The message with the header stamp and the time received of the entry."""
         stamp, received = entry
         connections = [c for c in self._reader.connections if c.topic == topic]
         with bag_errors(self.path, "bag.message"):
@@ -127,5 +138,5 @@ class RosbagSource:
         raise InputError(f"a message of {topic} has vanished from {self.path} since it was opened", "bag.message")
 
     def _camera_at(self, stamp: int) -> Camera:
-        """The latest calibration up to the stamp, else the first."""
-        return self._cameras[max(bisect_right(self._cameras, stamp, key=lambda known: known[0]) - 1, 0)][1]
+        """The latest calibration up to the stamp (ns), else the first."""
+        return self._cameras[max(bisect_right(self._cameras, stamp, key=lambda entry: entry[0]) - 1, 0)][1]

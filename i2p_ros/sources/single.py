@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One pair from three files: an image, a cloud and a camera calibration."""
+"""Reader of one pair from three files: an image, a cloud and a camera calibration."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from i2p_ros.sources.kitti_files import read_image
 
 
 def read_pair(image: Path, cloud: Path, camera: Path) -> Pair:
-    """The pair of an image file, a .bin or .npy cloud, and a calibration in the YAML form of ROS.
+    """The pair of an image file, a .bin or .npy cloud file, and a ROS calibration file (YAML).
 
-    Raises InputError for what is missing, broken or does not fit together.
+    Raises InputError if a file is missing or broken, or if image and calibration differ in size.
     """
     for path in (image, cloud, camera):
         if not path.is_file():
@@ -29,7 +29,7 @@ def read_pair(image: Path, cloud: Path, camera: Path) -> Pair:
 
 
 def read_cloud(path: Path) -> PointCloud:
-    """A KITTI .bin (float32 x, y, z, intensity), or an .npy array (N, 3) or (N, 4)."""
+    """Cloud of a KITTI .bin file (float32 x, y, z, intensity) or of an .npy array (N, 3) or (N, 4), in m."""
     if path.suffix == ".bin":
         return read_kitti_cloud(path)
     if path.suffix != ".npy":
@@ -45,7 +45,10 @@ def read_cloud(path: Path) -> PointCloud:
 
 
 def read_camera(path: Path) -> Camera:
-    """A calibration as camera_calibration and camera_info_manager write it: image_width, camera_matrix, and so on."""
+    """Camera of a YAML file as camera_calibration and camera_info_manager write it.
+
+    Raises InputError `camera.file` for a file that is not such a calibration.
+    """
     try:
         tree = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The source of made-up samples."""
+"""Source of synthetic samples."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,13 @@ FIRST_STAMP, SECOND = 1_000_000_000, 1_000_000_000  # ns
 
 
 class SyntheticSource:
-    """`n` samples of made-up streets: scattered places, another world each, or one drive through one world.
+    """`n` samples of synthetic streets: scattered places, each in a world of its own, or one drive through one world.
 
-    Everything follows from the seed (and the index), bit for bit. The truth is exact.
+    Each sample follows from settings, seed and index, bit for bit. The truth is exact.
     """
+
+    frames = ("camera", "lidar")
+    drives: tuple[str, ...] = ()
 
     def __init__(self, settings: SyntheticSettings, seed: int, n: int) -> None:
         if seed < 0 or n < 1:
@@ -35,6 +39,11 @@ class SyntheticSource:
         """`synthetic` with the kind and the seed, and the variety where there is any."""
         variety = f", variety {self.settings.variety:g}" if self.settings.variety else ""
         return f"synthetic {'drive' if self.settings.drive else 'places'}, seed {self.seed}{variety}"
+
+    @property
+    def lost(self) -> Counter[str]:
+        """Empty: nothing is lost of what is generated."""
+        return Counter()
 
     def __len__(self) -> int:
         return self.n

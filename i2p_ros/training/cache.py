@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from i2p_ros.core.types import Pair, PointCloud, Sample
 from i2p_ros.sources.base import Source
 
 
-class CachedSource:
+class CachedSource(Source):
     """A source whose samples are kept in a folder once they are made.
 
     `settings` is all that the samples depend on besides the name: other settings have a folder of their own.
@@ -33,8 +34,23 @@ class CachedSource:
 
     @property
     def name(self) -> str:
-        """The name of the source."""
+        """Name of the cached source."""
         return self._source.name
+
+    @property
+    def frames(self) -> tuple[str, str]:
+        """Frames of the cached source."""
+        return self._source.frames
+
+    @property
+    def drives(self) -> tuple[str, ...]:
+        """Drives of the cached source."""
+        return self._source.drives
+
+    @property
+    def lost(self) -> Counter[str]:
+        """Losses of the cached source."""
+        return self._source.lost
 
     def __len__(self) -> int:
         return len(self._source)

@@ -14,11 +14,12 @@ from torch.utils.data import Dataset
 
 from i2p_ros.core.config import Parts
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.core.types import Sample
 from i2p_ros.families.base import Family
 from i2p_ros.networks.base import Tensors
 from i2p_ros.sources.base import Source
-from i2p_ros.sources.perturb import Protocol, perturbed
+from i2p_ros.sources.perturb import perturbed
 from i2p_ros.training.alignment import alignment_example
 from i2p_ros.training.augmentation import varied, wrong_guess
 
@@ -36,7 +37,7 @@ class TrainingSet(Dataset[Tensors]):
     """
 
     def __init__(
-        self, family: Family[Any], sources: Sequence[tuple[Source, float]], protocols: Mapping[Protocol, float],
+        self, family: Family[Any], sources: Sequence[tuple[Source, float]], protocols: Mapping[ProtocolName, float],
         seed: int, samples: int, parts: Parts = "all",
     ) -> None:  # fmt: skip
         self.family, self.sources, self.protocols, self.seed, self.samples = family, sources, protocols, seed, samples

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from i2p_ros.core.config import Settings
+from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.families.base import Family
 from i2p_ros.runtime.torch_runtime import choose_device
 from i2p_ros.sources.base import Source
-from i2p_ros.sources.kitti import KittiSource
-from i2p_ros.sources.perturb import Protocol
+from i2p_ros.sources.opening import open_source
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training import TRAINING_WORLDS, VALIDATION_WORLDS
 from i2p_ros.training.cache import CachedSource
@@ -25,53 +25,54 @@ from i2p_ros.training.validation import VIEWS, FixedPairs, OneBatch, Validation
 
 @dataclass(frozen=True)
 class Mixture:
-    """Sources with their shares, and the recorded drives among them."""
+    """Sources with their shares of the samples, and the names of the recorded drives."""
 
     sources: list[tuple[Source, float]]
     drives: tuple[str, ...] = ()
 
     def describe(self) -> str:
-        """In words, for the manifest."""
+        """Sources and shares in words, for the manifest."""
         return ", ".join(f"{source.name} ({len(source)} pairs) {share:.0%}" for source, share in self.sources)
 
 
 def mixture(
     settings: Settings, cache: Path, seed: int, worlds: int,
-    kitti: Path | None = None, drives: Sequence[str] | None = None, kitti_share: float = 0.0,
+    recording: Path | None = None, drives: Sequence[str] | None = None, share: float = 0.0, kind: str = "auto",
 ) -> Mixture:  # fmt: skip
-    """`worlds` places that only training sees, and a share of the samples from drives of a KITTI folder.
+    """`worlds` synthetic places of the training seeds, and a share of the samples from the drives of a recording.
 
-    A GPU renders all places at once, under torchrun each its part; a CPU renders them as they are needed.
-    Raises InputError when the KITTI folder cannot be used.
+    `kind` is that of the recording (see open_source). A GPU renders all places at the start, and under torchrun each
+    process renders its part. A CPU renders places when they are needed. Samples are kept in the folder `cache`.
+    Raises InputError if the recording cannot be used.
     """
-    made_up = SyntheticSource(settings.synthetic, TRAINING_WORLDS + seed, worlds)
-    places = CachedSource(made_up, cache, str(settings.synthetic))
+    synthetic = SyntheticSource(settings.synthetic, TRAINING_WORLDS + seed, worlds)
+    places = CachedSource(synthetic, cache, str(settings.synthetic))
     if choose_device(settings.device)[0].type == "cuda":
         rank, local, processes = (
             int(os.environ.get(k, d)) for k, d in (("RANK", 0), ("LOCAL_RANK", 0), ("WORLD_SIZE", 1))
         )
-        places.fill(partial(made_up.samples, device=f"cuda:{local}"), rank, processes)
-    if not kitti:
+        places.fill(partial(synthetic.samples, device=f"cuda:{local}"), rank, processes)
+    if not recording:
         return Mixture([(places, 1.0)])
-    recorded = KittiSource(kitti, drives=drives)
-    kept = CachedSource(recorded, cache, str(kitti.resolve()))
-    return Mixture([(places, 1 - kitti_share), (kept, kitti_share)], recorded.drives)
+    source = open_source(kind, recording, settings=settings, drives=drives)
+    recorded = CachedSource(source, cache, str(recording.resolve()))
+    return Mixture([(places, 1 - share), (recorded, share)], recorded.drives)
 
 
 def unseen(settings: Settings, cache: Path) -> Validation:
-    """Places that no training sees."""
+    """Validation on synthetic places whose seeds no training uses."""
     pairs = settings.training.validate_pairs
     places = CachedSource(SyntheticSource(settings.synthetic, VALIDATION_WORLDS, pairs), cache, str(settings.synthetic))
     return Validation(places, _first(settings), VALIDATION_WORLDS, pairs)
 
 
 def one_batch(family: Family[Any], settings: Settings, seed: int) -> tuple[OneBatch, Validation]:
-    """A batch that is to be learned completely, and the validation of its pairs."""
+    """A batch for `i2p train --overfit`, and the validation on its pairs."""
     pairs = max(1, settings.training.batch // VIEWS)
     places = SyntheticSource(settings.synthetic, TRAINING_WORLDS + seed, pairs)
     fixed = Validation(FixedPairs(places, pairs), _first(settings), seed, pairs)
     return OneBatch(family, fixed, settings.training.samples, settings.training.parts), fixed
 
 
-def _first(settings: Settings) -> Protocol:
+def _first(settings: Settings) -> ProtocolName:
     return next(iter(settings.training.protocols))

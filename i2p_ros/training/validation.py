@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from i2p_ros.core.config import Parts, Settings
+from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.core.types import Sample
 from i2p_ros.evaluation.runner import evaluate
 from i2p_ros.families.base import Family
@@ -19,7 +20,7 @@ from i2p_ros.localizer import Localizer
 from i2p_ros.networks.base import FamilyNetwork
 from i2p_ros.runtime.torch_runtime import TorchRuntime
 from i2p_ros.sources.base import Source
-from i2p_ros.sources.perturb import Protocol, perturbed
+from i2p_ros.sources.perturb import perturbed
 from i2p_ros.training.augmentation import cropped, shrunk
 from i2p_ros.training.data import example
 
@@ -34,7 +35,7 @@ class Validation:
     """The first `pairs` of a source, moved by protocol and seed as `i2p evaluate` moves them."""
 
     source: Source
-    protocol: Protocol
+    protocol: ProtocolName
     seed: int
     pairs: int
 
@@ -57,13 +58,18 @@ class Validation:
         return {key: float("nan") if value is None else value for key, value in {**recalls, **medians}.items()}
 
 
-class FixedPairs:
+class FixedPairs(Source):
     """A few samples of a source, kept, with images of one size."""
 
     def __init__(self, source: Source, pairs: int) -> None:
         rng = np.random.default_rng(0)
         self._samples = [cropped(shrunk(source[i]), rng, least=1.0) for i in range(pairs)]
-        self.name = f"{source.name}, the first {pairs}"
+        self._name = f"{source.name}, the first {pairs}"
+
+    @property
+    def name(self) -> str:
+        """Name of the whole source, with the number of pairs."""
+        return self._name
 
     def __len__(self) -> int:
         return len(self._samples)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A ROS 2 bag, written sample by sample with rosbags: no ROS needed."""
+"""Writer of a ROS 2 bag, sample by sample, with rosbags and without ROS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LIDAR, CAMERA, WORLD = "lidar", "camera_optical_frame", "world"
 JPEG_QUALITY = 95
 FIRST_STAMP = 10**9  # ns
 _UNSET = QosTime(0, 0)
-LATCHED = Qos(  # `ros2 bag play` gives late listeners the transform only with this
+LATCHED = Qos(  # without it, `ros2 bag play` does not send the transform to late subscribers
     QosHistory.KEEP_LAST,
     1,
     QosReliability.RELIABLE,
@@ -41,7 +41,7 @@ LATCHED = Qos(  # `ros2 bag play` gives late listeners the transform only with t
 
 @contextmanager
 def open_bag(path: Path, fmt: str, compressed_images: bool) -> Iterator[BagWriter]:
-    """A writer of the bag folder `path`, which must not exist; InputError for an unknown format."""
+    """Context with a writer of the bag folder `path`, which must not exist; InputError for an unknown format."""
     if fmt not in FORMATS:
         raise InputError(f"no bag format {fmt!r}; there are {', '.join(FORMATS)}", "writer.format")
     with Writer(path, version=9, storage_plugin=FORMATS[fmt]) as writer:
@@ -49,10 +49,10 @@ def open_bag(path: Path, fmt: str, compressed_images: bool) -> Iterator[BagWrite
 
 
 class BagWriter:
-    """Samples to messages; the header stamp of every message is the stamp of the pair.
+    """Writer of samples as messages. The header stamp of each message is the stamp of its pair.
 
-    A recording that starts before 1 s (KITTI sequences start at 0) starts at 1 s in the bag: in ROS a stamp of 0 says
-    that there is none.
+    A recording that starts before 1 s is shifted to start at 1 s: KITTI sequences start at 0, which in ROS means that
+    there is no stamp.
     """
 
     def __init__(self, writer: Writer, compressed_images: bool) -> None:
@@ -62,7 +62,10 @@ class BagWriter:
         self._shift = 0  # ns
 
     def add(self, sample: Sample) -> None:
-        """Write the messages of one sample, and before the first the calibration."""
+        """Write the messages of a sample, and before the first sample /tf_static.
+
+        Raises InputError `writer.calibration` for another calibration than that of the first sample.
+        """
         pair, T_camera_lidar = sample.pair, sample.T_camera_lidar
         assert T_camera_lidar is not None
         self._check_calibration(pair.camera, T_camera_lidar, pair.name)
@@ -83,7 +86,7 @@ class BagWriter:
         self._write("/tf_static", transforms(stamp + self._shift, T_camera_lidar.inverse()), stamp + self._shift)
 
     def _check_calibration(self, camera: Camera, T_camera_lidar: Pose, name: str) -> None:
-        """A bag has one /tf_static."""
+        """Refuse another calibration than that of the first sample: a bag has one /tf_static."""
         if self._calibration is None:
             self._calibration = (camera, T_camera_lidar.matrix, name)
         first, matrix, first_name = self._calibration
@@ -105,21 +108,21 @@ class BagWriter:
 
 
 def image(stamp: int, pixels: Image) -> Any:
-    """sensor_msgs/Image, rgb8."""
+    """A sensor_msgs/Image with encoding rgb8."""
     height, width = pixels.shape[:2]
     data = np.ascontiguousarray(pixels).ravel()
     return _make("sensor_msgs/msg/Image", _header(stamp, CAMERA), height, width, "rgb8", 0, 3 * width, data)
 
 
 def compressed_image(stamp: int, pixels: Image) -> Any:
-    """sensor_msgs/CompressedImage; the format is worded as by image_transport."""
+    """A sensor_msgs/CompressedImage in JPEG, with a format text as image_transport writes it."""
     _, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     text = "rgb8; jpeg compressed bgr8"
     return _make("sensor_msgs/msg/CompressedImage", _header(stamp, CAMERA), text, np.asarray(data, np.uint8).ravel())
 
 
 def camera_info(stamp: int, camera: Camera) -> Any:
-    """sensor_msgs/CameraInfo; no distortion is written as plumb_bob zeros."""
+    """A sensor_msgs/CameraInfo. A camera without distortion gets plumb_bob with zero coefficients."""
     k, d = camera.matrix, np.array(camera.distortion or np.zeros(5), np.float64)
     p = np.column_stack([k, np.zeros(3)])
     return _make(
@@ -131,7 +134,7 @@ def camera_info(stamp: int, camera: Camera) -> Any:
 
 
 def points(stamp: int, cloud: PointCloud) -> Any:
-    """sensor_msgs/PointCloud2 with float32 x, y, z and, where the cloud has it, intensity."""
+    """A sensor_msgs/PointCloud2 with float32 x, y, z, and intensity if the cloud has it."""
     names = ["x", "y", "z"] + ["intensity"] * (cloud.intensity is not None)
     columns = [cloud.xyz] if cloud.intensity is None else [cloud.xyz, cloud.intensity]
     rows, step = np.ascontiguousarray(np.column_stack(columns), "<f4"), 4 * len(names)
@@ -145,7 +148,7 @@ def points(stamp: int, cloud: PointCloud) -> Any:
 
 
 def transforms(stamp: int, T_lidar_camera: Pose) -> Any:
-    """tf2_msgs/TFMessage: where the camera is in the lidar frame."""
+    """A tf2_msgs/TFMessage with T_lidar_camera."""
     where = _make(
         "geometry_msgs/msg/Transform",
         _make("geometry_msgs/msg/Vector3", *_floats(T_lidar_camera.translation)),
@@ -157,7 +160,7 @@ def transforms(stamp: int, T_lidar_camera: Pose) -> Any:
 
 
 def pose_stamped(stamp: int, T_world_lidar: Pose) -> Any:
-    """geometry_msgs/PoseStamped of the lidar in the world."""
+    """A geometry_msgs/PoseStamped with T_world_lidar."""
     position = _make("geometry_msgs/msg/Point", *_floats(T_world_lidar.translation))
     pose = _make("geometry_msgs/msg/Pose", position, _quaternion(T_world_lidar))
     return _make("geometry_msgs/msg/PoseStamped", _header(stamp, WORLD), pose)

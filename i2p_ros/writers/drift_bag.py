@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Records of a history as an MCAP file with the messages of the node drift_monitor."""
+"""Writer of history records as an MCAP file with the messages of the node drift_monitor."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ DRIFT, VERDICT = "geometry_msgs/msg/PoseWithCovarianceStamped", "diagnostic_msgs
 
 
 def drift_mcap(rows: Iterable[dict[str, Any]]) -> bytes:
-    """The file's content: topics <vehicle>/<camera>/<lidar>/verdict and, where one is known, .../drift, stamped as the
-    estimates were."""
+    """Content of an MCAP file with the topics /<vehicle>/<camera>/<lidar>/verdict and .../drift.
+
+    Messages have the stamps of the records. A record without a drift has no message on .../drift.
+    """
     with tempfile.TemporaryDirectory(prefix="i2p_") as folder:
         bag = Path(folder) / "history"
         with Writer(bag, version=9, storage_plugin=FORMATS["mcap"]) as writer:
             topics: dict[str, Any] = {}
             for row in rows:
                 prefix = "/" + "/".join(_name(row[part]) for part in ("vehicle", "camera", "lidar"))
-                known = [("drift", DRIFT, _drift(row))] if None not in row["verdict"]["drift"] else []
-                for end, kind, message in (*known, ("verdict", VERDICT, _verdict(row))):
+                drift = [("drift", DRIFT, _drift(row))] if None not in row["verdict"]["drift"] else []
+                for end, kind, message in (*drift, ("verdict", VERDICT, _verdict(row))):
                     topic = f"{prefix}/{end}"
                     if topic not in topics:
                         topics[topic] = writer.add_connection(topic, kind, typestore=STORE)
@@ -38,7 +40,7 @@ def drift_mcap(rows: Iterable[dict[str, Any]]) -> bytes:
 
 
 def _name(text: str) -> str:
-    """A text as a part of a topic's name."""
+    """The text with all characters that a topic may not have replaced by _."""
     return "".join(c if c.isalnum() else "_" for c in text) or "_"
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One drive with its date folder in KITTI's raw layout, written sample by sample."""
+"""Writer of one drive with its date folder in KITTI's raw layout, sample by sample."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Image, PointCloud, Sample
 from i2p_ros.sources.kitti_files import EARTH_RADIUS
 
-LATITUDE, LONGITUDE = 49.0, 8.4  # deg, of the first sample of each drive: Karlsruhe, where KITTI is from
+LATITUDE, LONGITUDE = 49.0, 8.4  # deg, of the first sample of each drive: Karlsruhe, where KITTI was recorded
 
 
 def calibration_key(sample: Sample) -> tuple[object, ...]:
-    """Equal for samples that can share a date folder."""
+    """Camera and T_camera_lidar as a key. Samples with equal keys can share a date folder."""
     assert sample.T_camera_lidar is not None
     return (sample.pair.camera, sample.T_camera_lidar.matrix.tobytes())
 
 
 class DriveWriter:
-    """`date` and `date/<date>_drive_0000_sync` in it, with the camera as image_02."""
+    """Writer of the drive `date/<date>_drive_0000_sync`, with the camera as image_02."""
 
     def __init__(self, date: Path, sample: Sample) -> None:
         self._drive = date / f"{date.name}_drive_0000_sync"
@@ -49,13 +49,13 @@ class DriveWriter:
             (self._oxts / "data" / f"{stem}.txt").write_text(self._oxts_line(sample.T_world_lidar))
 
     def finish(self) -> None:
-        """Write the times, which are the same for all sensors."""
+        """Write the times. They are the same for all sensors."""
         for folder in (self._image, self._cloud, self._oxts):
             if folder.exists():
                 (folder / "timestamps.txt").write_text("\n".join(self._stamps) + "\n")
 
     def _oxts_line(self, T_world_lidar: Pose) -> str:
-        """The 30 fields of oxts; the inverse of the mercator projection, and zeros for what nobody measured."""
+        """The 30 fields of oxts: the pose by the inverse Mercator projection, and zeros for the other fields."""
         if self._origin is None:
             self._origin = T_world_lidar.translation
         east, north, up = T_world_lidar.translation - self._origin
@@ -69,10 +69,10 @@ class DriveWriter:
 
 
 def calibration_files(sample: Sample) -> dict[str, str]:
-    """Name and text of the three files of a date folder.
+    """Texts of the three calibration files of a date folder, by file name.
 
-    The one camera stands under each of KITTI's four names, since readers ask for all of them, and is itself the
-    rectified frame; the imu is where the lidar is.
+    The one camera is written as each of KITTI's four cameras, since readers ask for all of them. Its own frame is the
+    rectified frame. The frame of the imu is that of the lidar.
     """
     assert sample.T_camera_lidar is not None
     camera, still = sample.pair.camera, _text(np.eye(3))
@@ -91,12 +91,12 @@ def calibration_files(sample: Sample) -> dict[str, str]:
 
 
 def _text(values: ArrayLike) -> str:
-    """Numbers that read back as they were."""
+    """Numbers with 17 digits, so that they are read back exactly."""
     return " ".join(f"{v:.17g}" for v in np.asarray(values, np.float64).ravel())
 
 
 def _rows(cloud: PointCloud) -> np.ndarray:
-    """(N, 4) little-endian float32 x, y, z, intensity."""
+    """Little-endian float32 (N, 4): x, y, z in m, intensity. Without intensity it is 0."""
     if not len(cloud):
         raise InputError("a cloud without points cannot be written", "writer.cloud")
     intensity = np.zeros(len(cloud), np.float32) if cloud.intensity is None else cloud.intensity

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write any source as a KITTI raw folder or as a ROS 2 bag. A target appears whole or not at all."""
+"""Any source as a KITTI raw folder or as a ROS 2 bag. The target is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ DATE = "synthetic_{:04d}"
 def write_kitti_raw(source: Source, root: Path, progress: Progress | None = None) -> None:
     """Write `root` in KITTI's raw layout, in the order of the source.
 
-    A date folder has one calibration: samples of another camera or mounting go to a drive and date folder of their
-    own. Images are written without lens distortion, clouds without intensity with zeros, and T_world_lidar as oxts,
-    whose origin is the first sample of the drive. Raises InputError for a target that exists or a sample without truth.
+    A date folder has one calibration. Samples with another camera or T_camera_lidar get a date folder and a drive of
+    their own. Images are undistorted. A missing intensity is written as 0. T_world_lidar is written as oxts, with its
+    origin at the first sample of the drive. Raises InputError if the target exists or a sample has no true pose.
     """
     from i2p_ros.writers.kitti import DriveWriter, calibration_key
 
@@ -47,11 +47,12 @@ def write_bag(
     compressed_images: bool = False,
     progress: Progress | None = None,
 ) -> None:
-    """Write the bag folder `path` with /camera/image (rgb8) or /camera/image/compressed (JPEG), /camera/camera_info,
-    /points, /tf_static (the calibration: camera_optical_frame in lidar) and, where known, /ground_truth/pose.
+    """Write the bag folder `path`.
 
-    Times are those of the source, moved to start at 1 s if they start earlier: a ROS stamp of 0 means none.
-    Raises InputError for a target that exists, a sample without truth, or a calibration that changes.
+    Topics are /camera/image (rgb8) or /camera/image/compressed (JPEG), /camera/camera_info, /points, /tf_static
+    (T_lidar_camera between the frames `lidar` and `camera_optical_frame`), and /ground_truth/pose if T_world_lidar is
+    known. Stamps are those of the source, shifted to start at 1 s if they start earlier: in ROS, 0 means no stamp.
+    Raises InputError if the target exists, a sample has no true pose, or the calibration changes.
     """
     from i2p_ros.writers.bag import open_bag
 
@@ -61,7 +62,7 @@ def write_bag(
 
 
 def _samples(source: Source, progress: Progress | None) -> Iterator[Sample]:
-    """Each sample, checked to have what both formats need."""
+    """All samples; InputError for a source without samples and for a sample without true pose."""
     total = len(source)
     if not total:
         raise InputError("the source has no samples: there is nothing to write", "source.empty")
@@ -76,7 +77,8 @@ def _samples(source: Source, progress: Progress | None) -> Iterator[Sample]:
 
 @contextmanager
 def _whole(target: Path) -> Iterator[Path]:
-    """A path of the same name in a hidden folder beside the target, moved there in the end or removed on any error."""
+    """Context with a path in a hidden folder beside the target. In the end it is moved to the target; after an error it
+    is removed."""
     target = Path(target).absolute()
     if target.exists():
         raise InputError(f"{target} exists already: choose another name or remove it", "writer.exists")

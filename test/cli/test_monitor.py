@@ -22,6 +22,7 @@ from i2p_ros.core.types import Sample
 from i2p_ros.evaluation.history_export import COLUMNS
 from i2p_ros.evaluation.monitoring import monitored
 from i2p_ros.monitor.history import History
+from i2p_ros.sources.base import Source
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.writers.bag import STORE
 from i2p_ros.writers.writing import write_bag, write_kitti_raw
@@ -40,7 +41,7 @@ QUICK = [
 ]
 
 
-class Drive:
+class Drive(Source):
     """A made-up drive of six pairs whose calibration says something else than is true."""
 
     name = "drive"

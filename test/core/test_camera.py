@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from i2p_ros.core import lenses
 from i2p_ros.core.camera import MIN_DEPTH, Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array
@@ -195,6 +196,35 @@ def test_what_is_no_camera_is_refused(changes: dict[str, object], reason: str) -
     with pytest.raises(InputError) as caught:
         replace(PLAIN, **changes)  # type: ignore[arg-type]
     assert caught.value.reason == reason
+
+
+def test_a_lens_is_added_by_a_class_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lens that scales x/z and y/z by its one coefficient."""
+
+    class Scaling:
+        name, aliases, counts, zero_is_pinhole = "scaling", ("zoom",), (1,), False
+
+        def distort(self, normalised: Array, k: Array, d: Array) -> Array:
+            return normalised * d * [k[0, 0], k[1, 1]] + k[:2, 2]
+
+        def undistort(self, pixels: Array, k: Array, d: Array) -> Array:
+            return (pixels - k[:2, 2]) / [k[0, 0], k[1, 1]] / d
+
+        def maps(self, k: Array, d: Array, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+            return np.zeros(size[::-1], np.float32), np.zeros(size[::-1], np.float32)
+
+        def is_valid(self, radius: Array, d: Array) -> np.ndarray:
+            return radius < 1.0
+
+    monkeypatch.setitem(lenses.LENSES, "scaling", Scaling())
+    camera = Camera.from_matrix(PLAIN.matrix, 640, 480, lenses.lens_name("zoom"), [0.5])
+    assert camera.model == "scaling" and (camera.undistort(np.ones((480, 640, 3), np.uint8))[0] == 1).all()
+    uv, inside = camera.project([[2.0, 1.0, 4.0], [9.0, 0.0, 4.0]])
+    assert_allclose(uv[0], [319.5 + 300 * 0.25, 239 + 310 * 0.125])
+    assert inside.tolist() == [True, False] and np.isnan(uv[1]).all()
+    assert_allclose(camera.unproject(uv[:1]), [[0.5, 0.25]])
+    with pytest.raises(InputError, match="known are plumb_bob, rational_polynomial, equidistant, scaling"):
+        replace(PLAIN, model="mei")
 
 
 def test_a_matrix_of_another_shape_is_refused() -> None:

@@ -9,14 +9,15 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from i2p_ros.core.config import SyntheticSettings
+from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Status
 from i2p_ros.evaluation import evaluate
 from i2p_ros.evaluation.metrics import Draw
 from i2p_ros.evaluation.protocols import published
-from i2p_ros.sources.perturb import Protocol
+from i2p_ros.sources.base import Source
 from i2p_ros.synthetic import SyntheticSource
 
-NAMES: tuple[Protocol, ...] = get_args(Protocol)
+NAMES: tuple[ProtocolName, ...] = get_args(ProtocolName)
 SMALL = SyntheticSettings(width=32, height=16, points=100)
 
 
@@ -27,7 +28,7 @@ class Blind:
         return PoseEstimate(Status.TOO_FEW_MATCHES)
 
 
-class Same:
+class Same(Source):
     """One sample, many times."""
 
     name, sample = "same", SyntheticSource(SMALL, 1, 1)[0]
@@ -40,7 +41,7 @@ class Same:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_code_draws_what_the_file_says(name: Protocol) -> None:
+def test_the_code_draws_what_the_file_says(name: ProtocolName) -> None:
     file = published(name)
     assert (file.protocol, file.seed, file.places) == (name, 7, 500) and len(file.first) == 3
     source = SyntheticSource(SMALL, file.seed, file.places)
@@ -59,7 +60,7 @@ def matrices(numbers: list[tuple[float, ...]]) -> np.ndarray:
     return np.concatenate([np.reshape(numbers, (-1, 3, 4)), np.tile([[[0, 0, 0, 1.0]]], (len(numbers), 1, 1))], axis=1)
 
 
-def drawn(name: Protocol, draws: list[Draw]) -> dict[str, np.ndarray]:
+def drawn(name: ProtocolName, draws: list[Draw]) -> dict[str, np.ndarray]:
     """What the comments of the files say, by scipy: the quantities of `drawn`, recovered from the transforms."""
     if name == "prior":
         truth = matrices([d.T_camera_lidar for d in draws])
@@ -82,7 +83,7 @@ def drawn(name: Protocol, draws: list[Draw]) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_draws_fill_the_ranges_of_the_file_and_nothing_else_is_drawn(name: Protocol) -> None:
+def test_draws_fill_the_ranges_of_the_file_and_nothing_else_is_drawn(name: ProtocolName) -> None:
     rows = evaluate(Blind(), Same(), name, 1).rows
     values = drawn(name, [row.draw for row in rows if row.draw])
     ranges = published(name).drawn

@@ -23,6 +23,7 @@ from i2p_ros.evaluation.gallery import Gallery, drawn_failure, how_bad
 from i2p_ros.evaluation.metrics import DEFINITIONS, KINDS, Score
 from i2p_ros.evaluation.report import interval, number, percent, picture, rendered, write_report
 from i2p_ros.evaluation.runner import evaluate_seeds
+from i2p_ros.sources.base import Source
 
 CAMERA = Camera(60.0, 60.0, 48.0, 16.0, 96, 32)
 T_CAMERA_LIDAR = Pose(np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]]), np.array([0.1, -0.2, 0.3]))
@@ -30,7 +31,7 @@ XYZ = np.random.default_rng(0).uniform([5, -5, -2], [30, 5, 3], (300, 3)).astype
 
 
 @dataclass
-class Places:
+class Places(Source):
     """n pairs of two drives."""
 
     n: int = 6

@@ -30,6 +30,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prior, Sample, Status
 from i2p_ros.ros import messages
 from i2p_ros.ros.nodes.localizer import LocalizerNode
+from i2p_ros.sources.base import Source
 
 CAMERA = Camera(90.0, 90.0, 48.0, 32.0, 96, 64)
 T_CAMERA_LIDAR = Pose.from_rotvec([1.2, -1.2, 1.2], [0.1, -0.2, 0.3])
@@ -81,7 +82,7 @@ def sample(index: int = 0) -> Sample:
     return Sample(Pair(image, CAMERA, cloud, START + index * 10**8, f"pair {index}"), T_CAMERA_LIDAR)
 
 
-class Samples:
+class Samples(Source):
     """A source of n of them."""
 
     name = "test samples"

@@ -14,6 +14,7 @@ from i2p_ros.core.config import Settings, SyntheticSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud, Sample
+from i2p_ros.sources.base import Source
 from i2p_ros.sources.opening import open_source, recognised
 from i2p_ros.writers.writing import write_bag, write_kitti_raw
 
@@ -21,7 +22,7 @@ SETTINGS = Settings(synthetic=SyntheticSettings(width=64, height=32, beams=8, po
 T_CAMERA = Pose(np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]), np.array([0.0, -0.1, -0.3]))
 
 
-class Made:
+class Made(Source):
     """Four samples of one camera."""
 
     name = "made"
@@ -68,7 +69,7 @@ def test_a_bag_opens_as_a_folder_and_as_a_file(bag: Path, kind: str) -> None:
 
 def test_a_bag_folder_without_metadata_is_recognised(bag: Path) -> None:
     (bag / "metadata.yaml").unlink()
-    assert recognised(bag) == "rosbag"
+    assert recognised(bag).name == "rosbag"
 
 
 def test_the_synthetic_world_takes_seed_and_number() -> None:

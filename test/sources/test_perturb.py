@@ -14,10 +14,11 @@ from scipy.spatial.transform import Rotation
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.protocols import PROTOCOLS, ProtocolName
 from i2p_ros.core.types import Pair, PointCloud, Sample
-from i2p_ros.sources.perturb import PROTOCOLS, Protocol, perturbed, random_transform
+from i2p_ros.sources.perturb import perturbed, random_transform
 
-NAMES: tuple[Protocol, ...] = get_args(Protocol)
+NAMES: tuple[ProtocolName, ...] = get_args(ProtocolName)
 
 
 def made() -> Sample:
@@ -27,7 +28,7 @@ def made() -> Sample:
     return Sample(pair, Pose.from_rotvec([1, 2, 0.5], [0.1, 0.2, 0.3]), Pose.from_rotvec([0, 0, 1], [50, 60, 1]))
 
 
-def transforms(protocol: Protocol, n: int = 1000) -> tuple[np.ndarray, np.ndarray]:
+def transforms(protocol: ProtocolName, n: int = 1000) -> tuple[np.ndarray, np.ndarray]:
     """Translations (n, 3) and yaw, pitch, roll (n, 3) in deg of many draws."""
     rng = np.random.default_rng(5)
     drawn = [random_transform(protocol, rng) for _ in range(n)]
@@ -64,7 +65,7 @@ def test_sixdof_also_tilts_and_raises() -> None:
 
 
 @pytest.mark.parametrize("protocol", NAMES)
-def test_the_truth_follows_the_cloud(protocol: Protocol) -> None:
+def test_the_truth_follows_the_cloud(protocol: ProtocolName) -> None:
     sample = made()
     given, T_given_lidar = perturbed(sample, protocol, 3, 4)
     assert (given.pair.name, given.pair.stamp, given.pair.camera) == ("made", 7, sample.pair.camera)
@@ -90,7 +91,7 @@ def test_none_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["vp2p", "sixdof"])
-def test_seed_and_index_fix_the_draw(protocol: Protocol) -> None:
+def test_seed_and_index_fix_the_draw(protocol: ProtocolName) -> None:
     def drawn(seed: int, index: int) -> bytes:
         return perturbed(made(), protocol, seed, index)[1].matrix.tobytes()
 

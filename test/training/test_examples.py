@@ -19,6 +19,7 @@ from i2p_ros.core.config import SyntheticSettings, TrainingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud, Sample
+from i2p_ros.sources.base import Source
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training.augmentation import cropped, mirrored, resensed, shrunk, varied
 from i2p_ros.training.cache import CachedSource
@@ -76,7 +77,7 @@ def test_example_k_is_always_the_same_and_others_differ() -> None:
     assert first["points"].shape == (TINY.max_points, 3) and first["visible"].any()
 
 
-class Blindfolded:
+class Blindfolded(Source):
     """One place of two gives the network too few points."""
 
     name = "blindfolded"

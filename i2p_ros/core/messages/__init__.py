@@ -1,13 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""ROS messages to our types, by attribute: those of rclpy and of rosbags, ROS 1 and ROS 2, without importing either.
+"""ROS messages to the types of core.types.
 
-Messages are not trusted: every length is checked, and what cannot be read exactly is refused by an InputError whose
-`reason` names the fault (`cloud.layout`, `image.step`, `camera_info.uncalibrated`, ...).
+Attributes are read by name. So the same code decodes messages of rclpy and of rosbags, of ROS 1 and of ROS 2,
+and neither package is imported.
+
+Messages are not trusted. Every length is checked, and a message that cannot be read exactly is refused with an
+InputError whose `reason` names the fault (`cloud.layout`, `image.step`, `camera_info.uncalibrated`, ...).
 """
 
 from i2p_ros.core.messages.cameras import camera_from_message
-from i2p_ros.core.messages.clouds import cloud_from_message
+from i2p_ros.core.messages.clouds import cloud_from_message, usable
+from i2p_ros.core.messages.decoders import CLOUD_MESSAGES, IMAGE_MESSAGES, POINT_CLOUD2
 from i2p_ros.core.messages.headers import (
     frame_name,
     frame_of,
@@ -19,6 +23,9 @@ from i2p_ros.core.messages.headers import (
 from i2p_ros.core.messages.images import image_from_message
 
 __all__ = [
+    "CLOUD_MESSAGES",
+    "IMAGE_MESSAGES",
+    "POINT_CLOUD2",
     "camera_from_message",
     "cloud_from_message",
     "frame_name",
@@ -28,4 +35,5 @@ __all__ = [
     "stamp_ns",
     "stamp_of",
     "transform_from_stamped",
+    "usable",
 ]

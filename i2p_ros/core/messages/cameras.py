@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""CameraInfo to Camera."""
+"""Decoder of sensor_msgs/CameraInfo."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import numpy as np
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array
+from i2p_ros.core.lenses import LENSES, lens_name
 from i2p_ros.core.messages.reading import attribute, integer, numbers
-
-_MODEL_ALIASES = {"": "plumb_bob", "fisheye": "equidistant"}
 
 
 def camera_from_message(message: Any, rectified: bool = False) -> Camera:
-    """The camera of the published image: K and D (or P without lens, if `rectified`), then ROI, then binning.
+    """Camera of the published image: of K and D, or of P without distortion if `rectified`; then ROI, then binning.
 
-    P's fourth column (the baseline of a stereo pair) is left out: tf must name the camera's own optical frame.
+    The fourth column of P, the baseline of a stereo pair, is ignored: tf must have the camera's own optical frame.
     Raises InputError `camera_info.*`.
     """
     width, height = integer(message, "width"), integer(message, "height")
@@ -35,19 +34,28 @@ def camera_from_message(message: Any, rectified: bool = False) -> Camera:
 
 
 def _lens(message: Any) -> tuple[str, Array]:
-    """Distortion model and coefficients; an unknown model is never taken for a pinhole."""
+    """Name of the distortion model and coefficients (C,). A lens whose coefficients are missing is not a pinhole."""
     name = str(attribute(message, "distortion_model"))
     d = numbers(attribute(message, "d", "D"), None, "camera_info.distortion")
-    model = _MODEL_ALIASES.get(name, name)
+    model = lens_name(name)
     if not name and d.any():
         raise InputError("distortion_model is empty, but there are coefficients", "camera_info.distortion_model")
-    if model == "equidistant" and d.size != 4:
-        raise InputError(f"{model} takes 4 coefficients, got {d.size}", "camera_info.distortion_length")
+    if model in LENSES and not LENSES[model].zero_is_pinhole:
+        _check_count(model, d)
     return model, d
 
 
+def _check_count(model: str, d: Array) -> None:
+    """InputError for a lens with a wrong number of coefficients, or none."""
+    counts = [n for n in LENSES[model].counts if n]
+    if d.size not in counts:
+        raise InputError(
+            f"{model} takes {' or '.join(map(str, counts))} coefficients, got {d.size}", "camera_info.distortion_length"
+        )
+
+
 def _region(camera: Camera, message: Any) -> Camera:
-    """The camera of the ROI, which is given in unbinned pixels; all zero means everything (sensor_msgs/CameraInfo)."""
+    """Camera of the ROI, which is in unbinned pixels. All zero means the whole image (sensor_msgs/CameraInfo)."""
     roi = attribute(message, "roi")
     x, y = integer(roi, "x_offset"), integer(roi, "y_offset")
     width, height = integer(roi, "width") or camera.width, integer(roi, "height") or camera.height
@@ -59,7 +67,7 @@ def _region(camera: Camera, message: Any) -> Camera:
 
 
 def _binned(camera: Camera, message: Any) -> Camera:
-    """The camera after binning (0 counts as 1); columns and rows that do not fill a bin are cut off."""
+    """Camera after binning, where 0 means 1. Columns and rows that do not fill a bin are cut off."""
     bx, by = integer(message, "binning_x") or 1, integer(message, "binning_y") or 1
     if not (0 < bx <= camera.width and 0 < by <= camera.height):
         raise InputError(f"binning {bx}x{by} of {camera.width}x{camera.height} pixels", "camera_info.binning")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""PointCloud2 to PointCloud."""
+"""Decoder of sensor_msgs/PointCloud2."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from i2p_ros.core.messages.headers import stamp_of
 from i2p_ros.core.messages.reading import attribute, bytes_of, integer
 from i2p_ros.core.types import PointCloud, Points
 
-MAX_POINTS = 1_000_000  # a larger cloud is thinned, at random
-MAX_SWEEP_S = 2.0  # no cloud takes longer to measure
+MAX_POINTS = 1_000_000  # of a larger cloud a random part is kept
+MAX_SWEEP_S = 2.0  # the longest time that one cloud takes to measure
 INTENSITY_FIELDS = ("intensity", "i", "reflectivity", "signal")
 TIME_FIELDS = ("t", "time", "timestamp", "time_stamp", "offset_time")  # Ouster, Velodyne, Hesai, Autoware, Livox
-MAX_COORDINATE = 10_000.0  # m: no lidar sees farther, and float32 is still exact to 1 mm here
+MAX_COORDINATE = 10_000.0  # m: beyond the range of any lidar, and float32 is still exact to 1 mm here
 # sensor_msgs/PointField datatype -> NumPy type
 _POINT_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 
 
 def cloud_from_message(message: Any, intensity_field: str = "", max_points: int = MAX_POINTS) -> PointCloud:
-    """Finite points of a PointCloud2, with intensity in 0..1 and the time of each point where there are such fields.
+    """Cloud of a PointCloud2, with intensity in 0..1 and times of points in s if it has such fields.
 
-    Intensity is the named field, or the first of INTENSITY_FIELDS. Integers are divided by the largest value of their
-    type (u1: 255), floats by 255 if any is above 1.5. Time is the first of TIME_FIELDS.
-    Points beyond MAX_COORDINATE are left out, and of more than `max_points` a random part is kept (same seed always).
+    Intensity is the field of that name, or the first of INTENSITY_FIELDS. Integers are divided by the largest value of
+    their type (u1: 255), floats by 255 if any is above 1.5. Time is the first of TIME_FIELDS, relative to the stamp.
+    See `usable` for the points that are kept.
     Raises InputError: `cloud.layout`, `cloud.field_missing`, `cloud.field_type`, `cloud.empty`, `cloud.too_few_unique`.
     """
     intensities = (intensity_field,) if intensity_field else INTENSITY_FIELDS
@@ -47,11 +47,11 @@ def cloud_from_message(message: Any, intensity_field: str = "", max_points: int 
         None if intensity is None else _unit_intensity(intensity),
         None if time is None else _since(_stamp(message), time),
     )
-    return _usable(cloud, max_points)
+    return usable(cloud, max_points)
 
 
 def _fields(message: Any, names: tuple[str, ...]) -> dict[str, tuple[int, str]]:
-    """Name -> (offset, NumPy type) of the wanted fields; refuses a layout that does not fit into a point."""
+    """Offset and NumPy type of the wanted fields, by name; InputError for a field that does not fit into a point."""
     step = integer(message, "point_step")
     found: dict[str, tuple[int, str]] = {}
     for field in attribute(message, "fields"):
@@ -74,7 +74,7 @@ def _fields(message: Any, names: tuple[str, ...]) -> dict[str, tuple[int, str]]:
 
 
 def _point_bytes(message: Any) -> NDArray[np.uint8]:
-    """(N, point_step) bytes, padding at the end of rows taken off."""
+    """Bytes (N, point_step) of the points, without the padding at the end of rows."""
     height, width = integer(message, "height"), integer(message, "width")
     point_step, row_step, data = integer(message, "point_step"), integer(message, "row_step"), bytes_of(message)
     if width == 0 or height == 0:
@@ -88,13 +88,13 @@ def _point_bytes(message: Any) -> NDArray[np.uint8]:
 
 
 def _column(points: NDArray[np.uint8], offset: int, kind: str, bigendian: bool) -> NDArray[Any]:
-    """(N,) values of a field in its own type; of a field that is an array, the first."""
+    """Values (N,) of a field in its own type; of an array field, its first element."""
     dtype = np.dtype(kind).newbyteorder(">" if bigendian else "<")
     return np.ndarray(len(points), dtype, points, offset, (points.shape[1],))
 
 
 def _unit_intensity(values: NDArray[Any]) -> Points:
-    """(N,) in 0..1; see cloud_from_message."""
+    """Intensity (N,) in 0..1, scaled as cloud_from_message says."""
     if values.dtype.kind in "iu":
         scale = float(np.iinfo(values.dtype).max)
     else:
@@ -104,7 +104,7 @@ def _unit_intensity(values: NDArray[Any]) -> Points:
 
 
 def _stamp(message: Any) -> int:
-    """That of the header, ns, or 0: what makes no stamp is refused where messages are paired by it."""
+    """Stamp of the header, ns; 0 if it is unusable, which is refused where messages are paired by their stamps."""
     try:
         return stamp_of(message)
     except InputError:
@@ -112,15 +112,15 @@ def _stamp(message: Any) -> int:
 
 
 def _since(stamp: int, values: NDArray[Any]) -> Points:
-    """(N,) seconds since the stamp (ns), of values that count from it or are absolute, whichever is nearer.
+    """Seconds (N,) since the stamp (ns), of values that count from the stamp or are absolute, whichever is nearer.
 
     Integers are ns; so are floats that would last longer than MAX_SWEEP_S if they were seconds.
     """
     values = values.astype(values.dtype.newbyteorder("="))  # contiguous
-    known = values[np.isfinite(values)]
-    if not len(known):
+    finite = values[np.isfinite(values)]
+    if not len(finite):
         return np.full(len(values), np.nan, np.float32)
-    first, last = known.min(), known.max()
+    first, last = finite.min(), finite.max()
     per_second = 10**9 if values.dtype.kind in "iu" or float(last) - float(first) > MAX_SWEEP_S else 1
     start = stamp if per_second == 10**9 else stamp / 1e9
     absolute = abs(float(first) - start) < abs(float(first))
@@ -132,8 +132,11 @@ def _since(stamp: int, values: NDArray[Any]) -> Points:
         return (values / per_second).astype(np.float32)
 
 
-def _usable(cloud: PointCloud, max_points: int) -> PointCloud:
-    """The cloud without points that are not finite or out of range, thinned, and refused if it fixes no geometry."""
+def usable(cloud: PointCloud, max_points: int = MAX_POINTS) -> PointCloud:
+    """The finite points of a cloud within MAX_COORDINATE; of more than `max_points`, a random part with a fixed seed.
+
+    Raises InputError `cloud.empty` if there are none, and `cloud.too_few_unique` if all lie on one line.
+    """
     with np.errstate(invalid="ignore"):
         x, y, z = (np.abs(cloud.xyz[:, axis]) < MAX_COORDINATE for axis in range(3))  # false for NaN too
     keep = x & y & z
@@ -150,6 +153,6 @@ def _usable(cloud: PointCloud, max_points: int) -> PointCloud:
 
 
 def _on_a_line(xyz: Points) -> bool:
-    """Whether the points deviate from one line by a millimetre at most; a thousand of them nearly always tell."""
+    """Whether all points (N, 3) are within about a millimetre of one line. A sample of a thousand is tested first."""
     parts = (xyz[:: len(xyz) // 1000 + 1], xyz)
     return all(np.linalg.eigvalsh(np.cov(part.T, bias=True))[1] <= 1e-6 for part in parts)

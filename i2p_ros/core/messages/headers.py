@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Stamps, frames and transforms."""
+"""Stamps, frames and transforms of messages."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from i2p_ros.core.messages.reading import attribute, integer, numbers
 
 
 def stamp_ns(stamp: Any, now_ns: int | None = None, max_ahead_ns: int = 1_000_000_000) -> int:
-    """Nanoseconds of a header stamp (sec, nanosec; ROS 1: secs, nsecs), refused if zero, malformed or in the future.
+    """Time of a header stamp (sec, nanosec; ROS 1: secs, nsecs), ns.
 
-    `now_ns` is the receiver's clock; without it nothing is taken for the future.
+    `now_ns` is the receiver's clock. Raises InputError `stamp.malformed`, `stamp.zero`, and with `now_ns`
+    `stamp.future` for a stamp that is more than `max_ahead_ns` later.
     """
     seconds = integer(stamp, "sec", "secs")
     nanoseconds = integer(stamp, "nanosec", "nsecs")
@@ -33,19 +34,19 @@ def stamp_ns(stamp: Any, now_ns: int | None = None, max_ahead_ns: int = 1_000_00
 
 
 def stamp_of(message: Any, now_ns: int | None = None, use_arrival_time: bool = False) -> int:
-    """The time to pair a message by, ns: `stamp_ns` of its header, or now if that is asked for."""
+    """Time by which a message is paired, ns: the stamp of its header, or `now_ns` with `use_arrival_time`."""
     if use_arrival_time and now_ns is not None:
         return now_ns
     return stamp_ns(attribute(attribute(message, "header"), "stamp"), now_ns)
 
 
 def frame_name(frame_id: str) -> str:
-    """A frame without the leading slash that ROS 1 allowed."""
+    """Name of a frame without the leading slash that ROS 1 allowed."""
     return str(frame_id).lstrip("/")
 
 
 def frame_of(message: Any) -> str:
-    """The frame of a message's header; raises InputError `frame.empty` where it names none."""
+    """Frame of the header of a message; raises InputError `frame.empty` if it is empty."""
     frame = frame_name(attribute(attribute(message, "header"), "frame_id"))
     if not frame:
         raise InputError(f"header.frame_id of a {type(message).__name__} is empty: name the sensor", "frame.empty")
@@ -58,7 +59,7 @@ def pose_from_transform(message: Any) -> Pose:
     q = attribute(message, "rotation", "orientation")
     xyzw = numbers([attribute(q, axis) for axis in "xyzw"], 4, "transform")
     xyz = numbers([attribute(t, axis) for axis in "xyz"], 3, "transform")
-    with np.errstate(over="ignore"):  # a norm that overflows is refused
+    with np.errstate(over="ignore"):  # a norm that overflows is refused by Pose
         return Pose.from_quaternion(xyzw, xyz)
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Image and CompressedImage to RGB."""
+"""Decoder of sensor_msgs/Image and sensor_msgs/CompressedImage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from i2p_ros.core.types import Image
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 50_000_000  # a larger image is a decompression bomb or a broken header
 
-# encoding -> (type, channels, OpenCV's conversion to RGB or none). Depth (16UC1, 32FC1) is not an image to look at.
+# encoding -> (type, channels, OpenCV's conversion to RGB or none). Depth (16UC1, 32FC1) is left out.
 _ENCODINGS: dict[str, tuple[str, int, int | None]] = {
     "rgb8": ("u1", 3, None),
     "bgr8": ("u1", 3, cv2.COLOR_BGR2RGB),
@@ -50,7 +50,7 @@ _ENCODINGS: dict[str, tuple[str, int, int | None]] = {
 
 
 def image_from_message(message: Any, max_pixels: int = MAX_PIXELS) -> Image:
-    """(H, W, 3) uint8 RGB of a sensor_msgs Image or CompressedImage; 16 bits are cut to the upper 8.
+    """RGB image (H, W, 3) uint8 of a sensor_msgs Image or CompressedImage. Of 16 bits the upper 8 are kept.
 
     Raises InputError: `image.encoding`, `image.size`, `image.step`, `image.length`, `image.too_large`,
     `image.compressed`.
@@ -80,7 +80,7 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def _rows(message: Any, height: int, used: int) -> NDArray[np.uint8]:
-    """(height, used) bytes of an Image, padding at the end of rows taken off."""
+    """Bytes (height, used) of an Image, without the padding at the end of rows."""
     step, data = integer(message, "step"), bytes_of(message)
     if step < used:
         raise InputError(f"a row needs {used} bytes, but step is {step}", "image.step")
@@ -90,7 +90,7 @@ def _rows(message: Any, height: int, used: int) -> NDArray[np.uint8]:
 
 
 def _to_rgb(pixels: NDArray[Any], encoding: str) -> Image:
-    """(H, W, 3) uint8 of (H, W, C) pixels in the given encoding; never a view of its input."""
+    """RGB image (H, W, 3) uint8 of pixels (H, W, C) in an encoding; never a view of the input."""
     if pixels.dtype.itemsize == 2:
         pixels = (pixels >> 8).astype(np.uint8)
     conversion = _encoding(encoding)[2]
@@ -104,7 +104,7 @@ def _to_rgb(pixels: NDArray[Any], encoding: str) -> Image:
 
 
 def _decompressed(message: Any, max_pixels: int) -> Image:
-    """A CompressedImage, whose size is read from its header before anything is unpacked."""
+    """RGB image (H, W, 3) of a CompressedImage. Its size is checked in the file header before it is unpacked."""
     source, _, transport = str(message.format).partition(";")
     if "compressedDepth" in transport or source.strip() in ("16UC1", "32FC1"):
         raise InputError(f"{message.format!r} is depth, not an image: choose another topic", "image.encoding")
@@ -112,7 +112,7 @@ def _decompressed(message: Any, max_pixels: int) -> Image:
     width, height = _compressed_size(data.tobytes())
     _check_size(width, height, max_pixels)
     mosaic = source.startswith("bayer_") and not transport.strip().endswith(("bgr8", "rgb8"))
-    # the calibration is that of the pixels as they are stored: an EXIF rotation must not be applied
+    # the calibration is for the pixels as they are stored: an EXIF rotation must not be applied
     flags = (cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         pixels = cv2.imdecode(data, flags)
@@ -133,8 +133,10 @@ def _compressed_size(data: bytes) -> tuple[int, int]:
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
-    """From the first chunk (PNG specification, 5.3 and 11.2.1). Every chunk must be there up to the last: decoders
-    allocate what a length says before they look whether it is there."""
+    """Width and height of a PNG file, from its first chunk (PNG specification, 5.3 and 11.2.1).
+
+    All chunks must be complete: decoders allocate the stated length of a chunk before they read it.
+    """
     at, kind = len(_PNG_START), data[12:16]
     if kind != b"IHDR":
         raise InputError("the PNG data has no header", "image.compressed")
@@ -148,7 +150,8 @@ def _png_size(data: bytes) -> tuple[int, int]:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """From the frame header (ITU-T T.81, B.2.2). Without an end marker after it, rows are missing."""
+    """Width and height of a JPEG file, from its frame header (ITU-T T.81, B.2.2). Without an end marker after it, rows
+    are missing."""
     at = 2
     while at + 9 <= len(data) and data[at] == 0xFF:
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")

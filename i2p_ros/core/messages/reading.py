@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Attributes of messages that nobody has checked."""
+"""Checked reading of the attributes of untrusted messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from i2p_ros.core.geometry import Array
 
 
 def attribute(message: Any, *names: str) -> Any:
-    """The first attribute that there is: ROS 1 and ROS 2 differ in some names."""
+    """Value of the first of the names that the message has: some differ between ROS 1 and ROS 2.
+
+    Raises InputError `message.type` if it has none of them.
+    """
     for name in names:
         if hasattr(message, name):
             return getattr(message, name)
@@ -23,6 +26,7 @@ def attribute(message: Any, *names: str) -> Any:
 
 
 def integer(message: Any, *names: str) -> int:
+    """Value of an attribute that must be an integer; else InputError `message.type`."""
     value = attribute(message, *names)
     try:
         return operator.index(value)
@@ -31,7 +35,7 @@ def integer(message: Any, *names: str) -> int:
 
 
 def numbers(values: Any, count: int | None, reason: str) -> Array:
-    """(count,) float64 of a list or array."""
+    """Numbers (count,) float64 of a list or array; InputError `reason` for anything else."""
     try:
         numbers = np.asarray(values, np.float64).ravel()
     except (TypeError, ValueError) as error:
@@ -42,7 +46,7 @@ def numbers(values: Any, count: int | None, reason: str) -> Array:
 
 
 def bytes_of(message: Any) -> NDArray[np.uint8]:
-    """(N,) uint8 view of a message's data: bytes, array.array or NumPy array."""
+    """View (N,) uint8 of the data of a message, which may be bytes, array.array or a NumPy array."""
     data = attribute(message, "data")
     try:
         return np.frombuffer(data, np.uint8)

@@ -12,7 +12,7 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.deskew import deskewed
@@ -20,6 +20,7 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.messages import stamp_of
 from i2p_ros.core.pairing import Pairer
 from i2p_ros.core.types import Pair, PointCloud
+from i2p_ros.ros.messages import cloud_class
 from i2p_ros.ros.nodes.frames import Frames
 from i2p_ros.ros.nodes.health import Health
 from i2p_ros.ros.nodes.job import Job
@@ -74,7 +75,8 @@ class Inputs:
 
     def decoded(self, job: Job) -> Pair:
         """The pair, looked at by `watch`, its cloud as at the time of the image; raises InputError."""
-        pair = job.decoded(self._rectified, self.settings.node.intensity_field)
+        node = self.settings.node
+        pair = job.decoded(self._rectified, node.intensity_field, node.cloud_type)
         if changed := self.watch.pair(pair):  # two drivers on one topic change it with every pair
             self._node.get_logger().warning(changed, throttle_duration_sec=1.0)
             self._on_reset(changed)
@@ -110,7 +112,8 @@ class Inputs:
         self._info_topic = self._node.resolve_topic_name(f"{camera}camera_info")
         self.listen(CameraInfo, f"{camera}camera_info", self._on_info, BEST_EFFORT)
         self.listen(kind, topic, lambda message: self._on_input("image", message), BEST_EFFORT)
-        self.listen(PointCloud2, f"{lidar}points", lambda message: self._on_input("points", message), BEST_EFFORT)
+        cloud = cloud_class(node.cloud_type)
+        self.listen(cloud, f"{lidar}points", lambda message: self._on_input("points", message), BEST_EFFORT)
 
     def _on_info(self, message: CameraInfo) -> None:
         self.health.arrived("camera_info")

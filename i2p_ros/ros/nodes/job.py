@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.messages import camera_from_message, cloud_from_message, frame_name, frame_of, image_from_message
+from i2p_ros.core.messages import (
+    CLOUD_MESSAGES,
+    POINT_CLOUD2,
+    camera_from_message,
+    frame_name,
+    frame_of,
+    image_from_message,
+)
 from i2p_ros.core.types import Pair
 
 
@@ -44,13 +51,13 @@ class Job:
         """When the cloud was taken, ns, by the clock of the images."""
         return self.stamp - round(self.gap_ms * 1e6)
 
-    def decoded(self, rectified: bool, intensity_field: str) -> Pair:
-        """The messages as a Pair; raises InputError for anything that cannot be trusted."""
+    def decoded(self, rectified: bool, intensity_field: str, cloud_type: str = POINT_CLOUD2) -> Pair:
+        """The messages as a Pair, the cloud by its message type; raises InputError for what cannot be decoded."""
         for message in (self.image, self.cloud):
             frame_of(message)
         if self.info is None:
             raise InputError("no camera_info yet: is the topic right?", "camera_info.missing")
         camera, image = camera_from_message(self.info, rectified), image_from_message(self.image)
         height, width = image.shape[:2]
-        cloud = cloud_from_message(self.cloud, intensity_field)
+        cloud = CLOUD_MESSAGES[cloud_type](self.cloud, intensity_field)
         return Pair(image, camera.fitted(width, height), cloud, self.stamp)

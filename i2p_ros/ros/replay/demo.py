@@ -20,7 +20,7 @@ from i2p_ros.evaluation.gallery import Overlay, drawn
 from i2p_ros.evaluation.report import write_report
 from i2p_ros.evaluation.runner import Report, Seen
 from i2p_ros.ros.replay.playing import Row, open_recording, replay, start_localizer, summary
-from i2p_ros.sources.base import Source, lost_by
+from i2p_ros.sources.base import Source
 from i2p_ros.sources.opening import open_source
 from i2p_ros.sources.perturb import perturbed
 from i2p_ros.writers.writing import write_bag
@@ -62,9 +62,9 @@ def replay_and_report(settings: Settings, out: Path, progress: Progress) -> dict
             on_lost=lambda error: lost.update([error.reason]),
         )
     if not rows:
-        raise InputError(f"{source.name}: nothing was played; lost: {dict(lost + lost_by(source))}", "replay.empty")
+        raise InputError(f"{source.name}: nothing was played; lost: {dict(lost + source.lost)}", "replay.empty")
     meta = {"model": settings.model, "source": source.name, "protocol": options.perturb, "seed": options.seed}
-    lost += lost_by(source)
+    lost += source.lost
     numbers = {**meta, **summary(rows), "lost": dict(lost), "settings": settings.model_dump()}
     _remove_earlier(out)
     write_json(out / "summary.json", numbers)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Play a source into a localizer over topics, and keep what comes back.
+"""Replay of a source into a localizer over topics, and the rows of its answers.
 
 with start_localizer(settings) as process:
     rows = replay(source, settings.replay, check=process.check)
@@ -14,7 +14,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from rclpy.context import Context
 
@@ -28,28 +27,26 @@ from i2p_ros.sources.opening import open_source, recognised
 
 __all__ = ["Row", "open_recording", "play", "replay", "start_localizer", "summary"]
 
-STEP_S = 0.02  # between two looks at what is waited for, and two messages on /clock
-LONGEST_GAP_NS = 1_000_000_000  # a longer gap in a recording, as between two drives, is cut to this
+STEP_S = 0.02  # between two checks of a condition, and between two messages on /clock
+LONGEST_GAP_NS = 1_000_000_000  # a longer gap in a recording, as between two drives, is shortened to this
 STANDARD_GAP_NS = 100_000_000  # between pairs whose stamps do not grow
-LATE_S = 0.3  # how long answers to older pairs may be under way after that to the newest
+LATE_S = 0.3  # wait for answers to older pairs after the answer to the newest
 
 
 def open_recording(settings: Settings) -> Source:
-    """The source that settings.replay names: a KITTI folder or a bag, or without one a synthetic drive.
+    """The recording at settings.replay.data, or a synthetic drive if that is empty.
 
-    Raises InputError for what is missing or cannot be read.
+    Raises InputError if the recording is missing or cannot be read.
     """
     options, limit = settings.replay, settings.replay.limit or None
     if not options.data:
         drive = settings.synthetic.model_copy(update={"drive": True})
         settings = settings.model_copy(update={"synthetic": drive})
         return open_source("synthetic", settings=settings, seed=options.seed, n=limit)
-    chosen: dict[str, Any] = {}
-    if options.drive:
-        chosen["drives"] = [options.drive]
-    if recognised(Path(options.data)) == "kitti":
-        chosen["cameras"] = [options.camera]
-    return open_source("auto", options.data, settings=settings, n=limit, **chosen)
+    kind = recognised(Path(options.data))
+    cameras = [options.camera] if "cameras" in kind.choices else None
+    drives = [options.drive] if options.drive else None
+    return open_source(kind.name, options.data, settings=settings, n=limit, cameras=cameras, drives=drives)
 
 
 def replay(
@@ -59,11 +56,11 @@ def replay(
     check: Callable[[], None] = lambda: None,
     on_lost: Callable[[InputError], None] = lambda error: None,
 ) -> list[Row]:
-    """One row per pair, in the order of the source, from a localizer that runs in another process or thread.
+    """Rows, one per pair in the order of the source, of a localizer that runs in another process or thread.
 
-    `on_row` is called with each row as soon as its answer is there or is given up; `check` a few times a second, and
-    may raise. Samples that cannot be read are passed over, and told to `on_lost`. Raises InputError if no localizer is
-    found within options.timeout_s.
+    `on_row` is called with each row when its answer has come or its time is over. `check` is called a few times a
+    second and may raise. A sample that cannot be read is skipped, and `on_lost` is called with the error. Raises
+    InputError if no localizer is found within options.timeout_s.
     """
     context = Context()
     context.init()
@@ -82,7 +79,7 @@ def play(
     check: Callable[[], None] = lambda: None,
     on_lost: Callable[[InputError], None] = lambda error: None,
 ) -> list[Row]:
-    """As `replay`, with a node that exists."""
+    """Rows as of `replay`, with an existing player node."""
     options, player.on_row = player.options, on_row
     if not _wait(player, lambda: player.connected, options.timeout_s, check):
         raise not_found(player)
@@ -102,7 +99,7 @@ def _play_once(
     check: Callable[[], None],
     on_lost: Callable[[InputError], None],
 ) -> None:
-    """Every sample when its time has come, or with rate 0 when the one before is answered."""
+    """Play each sample when it is due, or with rate 0 when the sample before it is answered."""
     options, pace = player.options, Pace(player.options.rate)
     size = min(len(source), options.limit or len(source))
 
@@ -132,16 +129,16 @@ def _play_once(
 
 
 class Pace:
-    """Stamps that always grow, and when each is due."""
+    """Stamps that always grow, and the times at which they are due."""
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
         self._recorded: int | None = None
         self._last = 0
-        self._origin: tuple[float, int] | None = None  # time.monotonic() of a stamp
+        self._origin: tuple[float, int] | None = None  # time.monotonic() (s) at a stamp (ns)
 
     def stamp(self, recorded: int) -> int:
-        """The stamp (ns) to play a sample under: the recorded one, but gaps are positive and at most a second."""
+        """Stamp (ns) of a played sample: as recorded (ns), but with gaps that are positive and at most a second."""
         if self._recorded is None:
             self._last = recorded or STANDARD_GAP_NS  # a stamp of zero would count as not set
         else:
@@ -151,7 +148,7 @@ class Pace:
         return self._last
 
     def seconds_until(self, stamp: int) -> float:
-        """Seconds until it is due, 0 if late: what comes too late shifts the rest, or a burst would follow."""
+        """Seconds until the stamp is due, 0 if it is late. If it is too late, the rest is shifted, to avoid a burst."""
         if not self.rate:
             return 0.0
         now = time.monotonic()
@@ -162,7 +159,7 @@ class Pace:
 
 
 def _wait(player: Player, done: Callable[[], bool], timeout_s: float, check: Callable[[], None]) -> bool:
-    """Spin until it is done; false if that takes too long."""
+    """Spin until `done()`; false if that takes longer than the timeout."""
     end = time.monotonic() + timeout_s
     while not done():
         if time.monotonic() > end:

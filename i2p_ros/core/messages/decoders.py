@@ -1,0 +1,26 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tables from message type to decoder, for bags and for nodes.
+
+A new type of cloud is added by a module with its decoder and a row in CLOUD_MESSAGES. Every type in the tables begins
+with a std_msgs/Header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from i2p_ros.core.messages.clouds import cloud_from_message
+from i2p_ros.core.messages.images import image_from_message
+from i2p_ros.core.types import Image, PointCloud
+
+CloudDecoder = Callable[[Any, str], PointCloud]  # of a message, and the name of the field that holds the intensity
+ImageDecoder = Callable[[Any], Image]
+
+POINT_CLOUD2 = "sensor_msgs/msg/PointCloud2"
+CLOUD_MESSAGES: dict[str, CloudDecoder] = {POINT_CLOUD2: cloud_from_message}
+IMAGE_MESSAGES: dict[str, ImageDecoder] = {
+    "sensor_msgs/msg/Image": image_from_message,
+    "sensor_msgs/msg/CompressedImage": image_from_message,
+}

@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Table of the kinds of sources. A dataset is added by a module with its Source and a row in KINDS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from i2p_ros.core.config import Settings
+from i2p_ros.sources.base import Source
+from i2p_ros.sources.kitti_layouts import LAYOUTS, find_drives
+
+BAG_SUFFIXES = (".mcap", ".db3", ".bag")
+SYNTHETIC_SAMPLES = 200
+Choice = Literal["cameras", "drives"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRequest:
+    """Arguments of open_source. `choices` has the names of the wanted cameras and drives, where any are given."""
+
+    root: Path | None
+    settings: Settings
+    seed: int
+    n: int | None
+    choices: Mapping[Choice, Sequence[str]]
+
+    @property
+    def path(self) -> Path:
+        """The root of a recording; open_source has checked that it is given."""
+        assert self.root is not None
+        return self.root
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKind:
+    """A kind of source: its names, and how it is recognised and opened.
+
+    `recognise` says whether an existing path is of this kind. Without it the samples are generated, not read from a
+    path. `open` imports the module of the source only when it is called.
+    """
+
+    name: str  # of open_source and `--source`
+    noun: str  # for messages
+    open: Callable[[SourceRequest], Source]
+    recognise: Callable[[Path], bool] | None = None
+    layout: str = ""  # content of a folder of this kind, for messages
+    suffixes: tuple[str, ...] = ()  # of files that are a recording each
+    choices: tuple[Choice, ...] = ()  # what can be chosen of a recording; its drives are monitored one by one
+    frames_in_tf: bool = False  # whether Source.frames are the names in tf, URDF and calibration files
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the samples are read from a path."""
+        return self.recognise is not None
+
+
+def _open_synthetic(request: SourceRequest) -> Source:
+    from i2p_ros.synthetic import SyntheticSource
+
+    return SyntheticSource(request.settings.synthetic, request.seed, request.n or SYNTHETIC_SAMPLES)
+
+
+def _open_kitti(request: SourceRequest) -> Source:
+    from i2p_ros.sources.kitti import CAMERAS, KittiSource
+
+    return KittiSource(request.path, request.choices.get("cameras", CAMERAS), request.choices.get("drives"))
+
+
+def _open_bag(request: SourceRequest) -> Source:
+    from i2p_ros.sources.rosbag import RosbagSource
+
+    return RosbagSource(request.path, request.settings.pairing)
+
+
+def _is_bag(path: Path) -> bool:
+    if path.is_file():
+        return path.suffix in BAG_SUFFIXES
+    return (path / "metadata.yaml").exists() or any(file.suffix in BAG_SUFFIXES for file in path.iterdir())
+
+
+def _is_kitti(path: Path) -> bool:
+    return path.is_dir() and bool(find_drives(path))
+
+
+KINDS: dict[str, SourceKind] = {
+    kind.name: kind
+    for kind in (  # a path that two kinds recognise is of the later one
+        SourceKind("synthetic", "synthetic world", _open_synthetic),
+        SourceKind("kitti", "KITTI folder", _open_kitti, _is_kitti, LAYOUTS, choices=("cameras", "drives")),
+        SourceKind(
+            "rosbag", "bag", _open_bag, _is_bag, f"metadata.yaml or files that end in {', '.join(BAG_SUFFIXES)}",
+            BAG_SUFFIXES, frames_in_tf=True,
+        ),
+    )
+}  # fmt: skip
+
+
+def nouns(choice: Choice) -> str:
+    """The kinds that take a choice, in words."""
+    return " or ".join(kind.noun for kind in KINDS.values() if choice in kind.choices)

@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A dataset as a user would add it: folders DRIVE/000000.npz, each file with the arrays of one sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.types import Pair, PointCloud, Sample
+from i2p_ros.sources.base import Source
+
+
+class ToySource(Source):
+    """The samples of some drives, or of all."""
+
+    def __init__(self, root: Path, drives: Sequence[str] | None = None) -> None:
+        files = sorted(root.glob("*/*.npz"))
+        self._files = [file for file in files if drives is None or file.parent.name in drives]
+        if not self._files:
+            raise InputError(f"{root} has no drive {drives}", "source.drive")
+
+    @property
+    def name(self) -> str:
+        return f"toy {', '.join(self.drives)}"
+
+    @property
+    def drives(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(file.parent.name for file in self._files))
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> Sample:
+        file = self._files[index]
+        with np.load(file) as data:
+            image, cloud = data["image"], PointCloud(data["xyz"], data["intensity"])
+            camera = Camera.from_matrix(data["k"], image.shape[1], image.shape[0])
+            stamp = 10**9 * (1 + int(file.stem))
+            return Sample(Pair(image, camera, cloud, stamp, file.stem), Pose.from_matrix(data["T_camera_lidar"]))
+
+
+def is_toy(path: Path) -> bool:
+    return path.is_dir() and any(path.glob("*/*.npz"))
+
+
+def write_toy(folder: Path, samples: Source) -> None:
+    """Write the samples as the drives `a` and `b`."""
+    for index in range(len(samples)):
+        sample, file = samples[index], folder / "ab"[index % 2] / f"{index:06d}.npz"
+        assert sample.T_camera_lidar is not None and sample.pair.cloud.intensity is not None
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(
+            file, image=sample.pair.image, k=sample.pair.camera.matrix, T_camera_lidar=sample.T_camera_lidar.matrix,
+            xyz=sample.pair.cloud.xyz, intensity=sample.pair.cloud.intensity,
+        )  # fmt: skip
