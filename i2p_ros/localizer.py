@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from i2p_ros.alignment.estimate import made_exact
-from i2p_ros.alignment.signal import View, view_of
+from i2p_ros.alignment.estimate import refine_estimate
+from i2p_ros.alignment.pyramid import ImagePyramid, predicted_pyramid
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, one_line
@@ -62,16 +62,16 @@ class Localizer:
         is NaN, DeviceMemoryError when the device has no room for it."""
         s = self.settings
         with stage("align"):
-            return made_exact(estimate, pair, self._view(pair), s.pnp, s.refinement, self.calibration)
+            return refine_estimate(estimate, pair, self._view(pair), s.pnp, s.refinement, self.calibration)
 
-    def _view(self, pair: Pair) -> View:
+    def _view(self, pair: Pair) -> ImagePyramid:
         """The image of a pair as a lidar would see it; raises as `made_exact`."""
         wide = self._scene(pair).wide
         with device_errors():
             signals = self.runtime.likeness(channels_of(wide))
         if not np.isfinite(signals.sum(dtype=np.float64)):
             raise FloatingPointError("the network's view of the image is not finite")
-        return view_of(network_camera(pair.camera, wide.shape[1]), signals)
+        return predicted_pyramid(network_camera(pair.camera, wide.shape[1]), signals)
 
     def located(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
         """As `localize_pair`, not made exact: what the network alone says."""
