@@ -23,7 +23,7 @@ def refine_estimate(
     estimate: PoseEstimate, pair: Pair, pyramid: ImagePyramid, settings: PnpSettings, refinement: RefinementSettings,
     calibration: Calibration,
 ) -> PoseEstimate:  # fmt: skip
-    """The estimate with its pose refined by `refine_pair`, and with the covariance, inliers and confidence of that pose.
+    """The estimate with its pose refined by `refine_pair`, and the covariance, inliers and confidence of that pose.
 
     The prior of the refinement is the estimate, with its deviations inflated by STD_INFLATION. The estimate is returned
     as it is if it has no pose, if there is no signal to compare, or if fewer than `settings.min_inliers` matches agree

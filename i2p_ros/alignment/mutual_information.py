@@ -69,7 +69,7 @@ def information_terms(pair: PairSignals, drift: Array, level: int) -> Informatio
 def information(pair: PairSignals, drifts: Array, level: int) -> Array:
     """(K, C) mutual information of each signal at each of K drifts (K, 6), nats.
 
-    The sum over patches of `information_terms` at a fraction of the cost. Pixels are rounded to 1/32 px.
+    The sum over patches of `information_terms` at a fraction of the cost. OpenCV may round pixels to 1/32 px.
     """
     if not len(pair.cloud.first):
         return np.zeros((len(drifts), len(pair.pyramid.signals)))

@@ -56,7 +56,7 @@ def refine_pair(
         return None
     prior = np.asarray(NATS_PER_MEASUREMENT * np.linalg.inv(spread), np.float64)
     coarse_to_fine = [Objective([signals], prior, level) for level in _levels(pyramid)]
-    rng, root = np.random.default_rng(0), np.linalg.cholesky(spread).T
+    rng, root = np.random.default_rng(0), np.asarray(np.linalg.cholesky(spread).T, np.float64)
     drawn = np.vstack([np.zeros(6), rng.standard_normal((N_DRAWN, 6)) @ root])
     maxima = _starts(coarse_to_fine[0], drawn, root, rng)
     most = 2 * N_FOLLOWED

@@ -26,9 +26,7 @@ class PairSignals:
     cloud: PatchedCloud
 
     @staticmethod
-    def of(
-        pair: Pair, nominal: Pose, settings: RefinementSettings, pyramid: ImagePyramid | None = None
-    ) -> PairSignals:
+    def of(pair: Pair, nominal: Pose, settings: RefinementSettings, pyramid: ImagePyramid | None = None) -> PairSignals:
         """The signals of a pair at the nominal T_camera_lidar, with its plain pyramid unless another one is given.
 
         A cloud without intensity, or without the order of its scan, lacks one of the signals.

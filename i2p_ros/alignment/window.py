@@ -29,8 +29,8 @@ class Drift:
 
     `delta` (6,) is in m and rad along camera axes, and `covariance` (6, 6) is that of its error. `information` is the
     mutual information of all pairs at delta, in nats, and `gain` its excess over that at the nominal calibration.
-    `frames` is the number of pairs, and `stamp` (ns) that of the last one. `evidence` (C, 3) has the row, the column and
-    the nats of each cell of the image.
+    `frames` is the number of pairs, and `stamp` (ns) that of the last one. `evidence` (C, 3) holds the row, column
+    and nats of each cell of the image.
     """
 
     stamp: int

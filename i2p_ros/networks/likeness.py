@@ -18,7 +18,9 @@ from i2p_ros.core.types import Image, Pair
 from i2p_ros.networks.blocks.image import ImageUNet
 
 CHANNELS = 5  # red, green, blue, and the plain signals
-INPUTS = tuple(signal for signal in PREDICTED if signal.of_image)  # the first of PREDICTED: their channels are corrected
+INPUTS = tuple(
+    signal for signal in PREDICTED if signal.of_image
+)  # the first of PREDICTED: their channels are corrected
 PLAIN = len(INPUTS)
 MIDDLE, WIDTH = (110.0, 110.0, 110.0, 60.0, 60.0), (60.0, 60.0, 60.0, 50.0, 50.0)  # about, of the channels
 GAIN = 30.0  # grey levels that one of the last layer stands for

@@ -8,7 +8,7 @@ The loss is the cross-entropy of the true pose among wrong ones, with the mutual
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ class Hypotheses:
     """Poses of a sample, the true one first.
 
     `channels` (5, h, w) are the inputs of the network, from the image of `camera`. `cloud` is seen from a start pose.
-    `drifts` (K, 6) lead from there to the true pose, to poses about the start, and to poses ever nearer to the true one.
+    `drifts` (K, 6) lead from there to the true pose, to poses about the start, and ever nearer to the true one.
     """
 
     channels: Floats
@@ -87,7 +87,7 @@ def alignment_example(sample: Sample, width: int, rng: np.random.Generator) -> d
 
 
 def alignment_loss(predicted: Tensor, batch: dict[str, Tensor]) -> Tensor:
-    """Scalar cross-entropy of the true pose among those of `alignment_example`, given predicted channels (B, C, H, W)."""
+    """Cross-entropy (scalar) of the true poses of `alignment_example`, from predicted channels (B, C, H, W)."""
     nats = shared_information(predicted, batch["spots"], batch["basis"], batch["patch"])
     return -torch.log_softmax(nats / NATS_PER_MEASUREMENT, 1)[:, 0].mean()
 
@@ -108,7 +108,9 @@ def shared_information(predicted: Tensor, spots: Tensor, basis: Tensor, patch: T
 
     count = summed(torch.ones_like(samples[:, :1, :1])).clamp(min=1.0)
     mean = F.pad(summed(samples) / count, (0, 1))
-    rest = samples - mean.gather(-1, index.expand(b, c, k, n))  # the constant, the first nuisance term, is regressed out
+    rest = samples - mean.gather(
+        -1, index.expand(b, c, k, n)
+    )  # the constant, the first nuisance term, is regressed out
     total = []
     for channel, signal in enumerate(PREDICTED):
         value = rest[:, channel : channel + 1]
