@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from i2p_ros.alignment.estimate import made_exact
-from i2p_ros.alignment.signal import View, plain_view, view_of
+from i2p_ros.alignment.estimate import refine_estimate
+from i2p_ros.alignment.pyramid import ImagePyramid, plain_pyramid, predicted_pyramid
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, NonFiniteError, one_line
@@ -139,17 +139,17 @@ class Localizer:
             return estimate
         s, pair = settings or self.settings, prepared.scene.pair
         with stage("align"):
-            return made_exact(estimate, pair, self._view(prepared), s.pnp, s.refinement, self.calibration)
+            return refine_estimate(estimate, pair, self._pyramid(prepared), s.pnp, s.refinement, self.calibration)
 
-    def _view(self, prepared: PreparedPair) -> View:
+    def _pyramid(self, prepared: PreparedPair) -> ImagePyramid:
         given = self.family.signal_input(prepared.scene)
         if given is None:
-            return plain_view(prepared.scene.pair, self.settings.refinement)
+            return plain_pyramid(prepared.scene.pair, self.settings.refinement)
         with device_errors():
             signals = self.runtime.signals(given.channels)
         if not np.isfinite(signals.sum(dtype=np.float64)):
             raise NonFiniteError("the predicted signals of the image are not finite")
-        return view_of(given.camera, signals)
+        return predicted_pyramid(given.camera, signals)
 
     def predict(self, prepared: PreparedPair, guess: Pose | None = None, mirror: bool = False) -> Prediction:
         """The prediction of one forward pass, over the points about the view of a guess of T_camera_lidar where there
@@ -190,7 +190,7 @@ class Localizer:
         """Run once on a synthetic pair of noise, so that the first real pair is not slow."""
         noise = _made_up(512, 160)
         self.localize_pair(noise)
-        self._view(self.prepare(noise))  # a pair without a pose is not refined
+        self._pyramid(self.prepare(noise))  # a pair without a pose is not refined
 
 
 def _made_up(width: int, height: int) -> Pair:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""An estimate from descriptors, made exact by what the image and the cloud themselves say of each other."""
+"""Refinement of the estimate that a network's matches gave."""
 
 from __future__ import annotations
 
@@ -8,42 +8,43 @@ from dataclasses import replace
 
 import numpy as np
 
-from i2p_ros.alignment.pair import aligned
-from i2p_ros.alignment.signal import View
+from i2p_ros.alignment.pair import refine_pair
+from i2p_ros.alignment.pyramid import ImagePyramid
 from i2p_ros.core.config import PnpSettings, RefinementSettings
 from i2p_ros.core.geometry import from_camera_axes, to_camera_axes
 from i2p_ros.core.types import Pair, PoseEstimate
 from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.problem import problem_of
 
-WIDENED = 1.7  # of the deviations that the descriptors state: how far off they are seen to be
+STD_INFLATION = 1.7  # factor on the standard deviations of the estimate: its errors are larger than it states
 
 
-def made_exact(
-    estimate: PoseEstimate, pair: Pair, view: View, settings: PnpSettings, refinement: RefinementSettings,
+def refine_estimate(
+    estimate: PoseEstimate, pair: Pair, pyramid: ImagePyramid, settings: PnpSettings, refinement: RefinementSettings,
     calibration: Calibration,
 ) -> PoseEstimate:  # fmt: skip
-    """The estimate with the pose near it at which image and cloud say most of each other, the covariance of that, and
-    the confidence that this deserves. `view` is what is seen in the image.
+    """The estimate with its pose refined by `refine_pair`, and the covariance, inliers and confidence of that pose.
 
-    It stays as it is without a pose, where they say nothing of each other, or contradict the matches.
+    The prior of the refinement is the estimate, with its deviations inflated by STD_INFLATION. The estimate is returned
+    as it is if it has no pose, if there is no signal to compare, or if fewer than `settings.min_inliers` matches agree
+    with the refined pose.
     """
     matches, evidence = estimate.correspondences, estimate.evidence
     if estimate.pose is None or estimate.covariance is None or matches is None or evidence is None:
         return estimate
     spread = calibration.unscaled(to_camera_axes(estimate.pose, estimate.covariance))
-    found = aligned(pair, view, estimate.pose, WIDENED**2 * spread, refinement)
-    if found is None:
+    refined = refine_pair(pair, pyramid, estimate.pose, STD_INFLATION**2 * spread, refinement)
+    if refined is None:
         return estimate
     problem = problem_of(matches, pair.camera, settings.threshold_deg)
-    distance, inliers = problem.agreeing(problem.in_map(found.pose))
+    distance, inliers = problem.agreeing(problem.in_map(refined.pose))
     if inliers.sum() < settings.min_inliers:
         return estimate
-    evidence = replace(evidence, standout=found.standout)
+    evidence = replace(evidence, standout=refined.standout)
     return replace(
         estimate,
-        pose=found.pose,
-        covariance=from_camera_axes(found.pose, calibration.aligned(found.covariance)),
+        pose=refined.pose,
+        covariance=from_camera_axes(refined.pose, calibration.aligned(refined.covariance)),
         inliers=inliers,
         residual_px=float(np.sqrt(np.mean(distance[inliers] ** 2))),
         confidence=calibration.confidence(evidence),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A pose of one pair, made exact: of what a network believes possible, where image and cloud say most of each other."""
+"""Refinement of the pose of one pair."""
 
 from __future__ import annotations
 
@@ -8,27 +8,31 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from i2p_ros.alignment.search import Search, unlike
-from i2p_ros.alignment.signal import Frame, View, observed
+from i2p_ros.alignment.objective import Objective, distinct
+from i2p_ros.alignment.pair_signals import PairSignals
+from i2p_ros.alignment.pyramid import ImagePyramid
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair
 
-TEMPER = 20.0  # nats that count as one: points are no independent measurements, neighbours share what is wrong
-COARSEST = 250  # px, about, of the image that is searched first: on smaller ones a real street shows wrong summits
-DRAWN, PROMISING, NEARBY, NEAR = 320, 16, 20, 0.35  # poses that are looked at; near each of the best, so many more
-CLIMBED, STEPS = 16, 4  # how many of all these climb, and how far
-FOLLOWED = 6  # summits that are followed to finer images
-COMPARED = 96  # drawn poses that the summit must stand out from
-SEPARATE = 3.0  # deviations between two summits: else they are one
+NATS_PER_MEASUREMENT = 20.0  # points are not independent: so many nats count as one of the log likelihood
+MIN_WIDTH = 250  # px, of the coarsest level that is searched: smaller images of real streets have false maxima
+N_DRAWN = 320  # drifts that are drawn from the prior
+N_SEEDS, N_PER_SEED = 16, 20  # the best of them, and drifts that are drawn about each
+SEED_STD = 0.35  # spread of the drifts about a seed, as a share of the prior's
+N_STARTS = 16  # of all drifts, those that ascend on the coarsest level
+STEPS_PER_LEVEL = 4
+N_FOLLOWED = 6  # local maxima that are kept after each level; twice as many after the coarsest
+N_REFERENCE = 96  # drawn drifts that the standout is relative to
+MIN_SEPARATION = 3.0  # standard deviations between two local maxima that count as two
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Aligned:
-    """`pose` is T_camera_lidar; `covariance` (6, 6) of its delta about the camera, along its axes, m and rad.
+class RefinedPose:
+    """`pose` is T_camera_lidar. `covariance` (6, 6) is of its delta about the camera, along camera axes, m and rad.
 
-    `standout` is by how many deviations the information at the pose is above the mean of that at poses drawn about the
-    first one: a wrong place has no summit worth the name.
+    `standout` is the number of standard deviations by which the mutual information at the pose exceeds its mean at
+    poses drawn from the prior. It is small at a wrong place.
     """
 
     pose: Pose
@@ -36,49 +40,65 @@ class Aligned:
     standout: float
 
 
-def aligned(pair: Pair, view: View, pose: Pose, spread: Array, settings: RefinementSettings) -> Aligned | None:
-    """The pose near T_camera_lidar `pose`, whose delta about the camera has the covariance `spread` (6, 6), at which
-    image and cloud say most of each other; None where they say nothing, as in a plain view without intensity and order
-    of the scan.
+def refine_pair(
+    pair: Pair, pyramid: ImagePyramid, pose: Pose, spread: Array, settings: RefinementSettings
+) -> RefinedPose | None:
+    """The pose of largest posterior near T_camera_lidar `pose`; None where there is no signal to compare.
 
-    Their information, of which every TEMPER nats count as one, and the spread give a log posterior. The search draws
-    from the spread, then near the best of what it drew, and climbs from the best on finer and finer images. The
-    covariance is about the pose and of all summits that were found, each as likely as it is high (Laplace's
-    approximation): where several explain the image about as well, it holds them all.
+    The prior of the delta about the camera is a Gaussian with the covariance `spread` (6, 6), m and rad, along camera
+    axes. The log likelihood is the mutual information, divided by NATS_PER_MEASUREMENT.
+
+    Drifts are drawn from the prior, then about the best of these. The best of all ascend on finer and finer levels.
     """
     settings = settings.model_copy(update={"max_points": settings.pair_points})
-    frame = observed(replace(pair, cloud=pair.cloud.transformed(pose)), Pose.identity(), settings, view)
-    if frame.silent:
+    signals = PairSignals.of(replace(pair, cloud=pair.cloud.transformed(pose)), Pose.identity(), settings, pyramid)
+    if signals.is_empty:
         return None
-    prior = np.asarray(TEMPER * np.linalg.inv(spread), np.float64)
-    searches = [Search([frame], np.zeros(3), prior, level) for level in _levels(frame)]
-    rng, root = np.random.default_rng(0), np.linalg.cholesky(spread).T
-    drawn = np.vstack([np.zeros(6), rng.standard_normal((DRAWN, 6)) @ root])
-    promising = searches[0].best(drawn, PROMISING)
-    nearby = np.repeat(promising, NEARBY, axis=0) + NEAR * rng.standard_normal((len(promising) * NEARBY, 6)) @ root
-    summits, most = searches[0].best([*promising, *nearby], CLIMBED), 2 * FOLLOWED
-    for search in searches[:-1]:
-        summits, most = search.best(unlike(search.climbed(drift, STEPS) for drift in summits), most), FOLLOWED
-    finest = searches[-1]
-    best = finest.climbed(finest.best(summits)[0], settings.iterations)
-    nats = finest.information(np.vstack([best, drawn[:COMPARED]]))
-    standout = float((nats[0] - nats[1:].mean()) / max(nats[1:].std(), 1.0))
-    return Aligned(Pose.identity().retract(best) @ pose, _covariance(finest, best, summits), standout)
+    prior = np.asarray(NATS_PER_MEASUREMENT * np.linalg.inv(spread), np.float64)
+    coarse_to_fine = [Objective([signals], prior, level) for level in _levels(pyramid)]
+    rng, root = np.random.default_rng(0), np.asarray(np.linalg.cholesky(spread).T, np.float64)
+    drawn = np.vstack([np.zeros(6), rng.standard_normal((N_DRAWN, 6)) @ root])
+    maxima = _starts(coarse_to_fine[0], drawn, root, rng)
+    most = 2 * N_FOLLOWED
+    for objective in coarse_to_fine[:-1]:
+        ascended = (objective.ascend(drift, STEPS_PER_LEVEL) for drift in maxima)
+        maxima, most = objective.best(distinct(ascended), most), N_FOLLOWED
+    finest = coarse_to_fine[-1]
+    best = finest.ascend(finest.best(maxima)[0], settings.iterations)
+    refined = Pose.identity().retract(best) @ pose
+    return RefinedPose(refined, _covariance(finest, best, maxima), _standout(finest, best, drawn[:N_REFERENCE]))
 
 
-def _levels(frame: Frame) -> list[int]:
-    """Of its images, those that are searched, the finest last."""
-    wide = [level for level, image in enumerate(frame.view.levels) if image.shape[2] >= COARSEST]
+def _levels(pyramid: ImagePyramid) -> list[int]:
+    """The levels that are searched, the finest last."""
+    wide = [level for level, image in enumerate(pyramid.levels) if image.shape[2] >= MIN_WIDTH]
     return wide[::-1] or [0]
 
 
-def _covariance(finest: Search, best: Array, summits: list[Array]) -> Array:
-    """(6, 6) second moment about the best of a mixture of Gaussians, each as wide as the best."""
-    narrow = (finest.terms(best).curvature + finest.prior) / TEMPER
-    wide = np.linalg.inv(narrow)
-    apart = np.array([summit - best for summit in summits])
-    others = np.einsum("ki,ij,kj->k", apart, narrow, apart) > SEPARATE**2
-    apart = np.vstack([np.zeros(6), apart[others]])
-    worth = finest.worth(best + apart) / TEMPER
-    weights = np.exp(np.minimum(worth - worth[0], 0.0))
-    return np.asarray(wide + np.einsum("k,ki,kj->ij", weights / weights.sum(), apart, apart))
+def _starts(coarsest: Objective, drawn: Array, root: Array, rng: np.random.Generator) -> list[Array]:
+    """The best of the drawn drifts (K, 6), and of others about the best of them."""
+    seeds = coarsest.best(drawn, N_SEEDS)
+    about = np.repeat(seeds, N_PER_SEED, axis=0) + SEED_STD * rng.standard_normal((len(seeds) * N_PER_SEED, 6)) @ root
+    return coarsest.best([*seeds, *about], N_STARTS)
+
+
+def _standout(finest: Objective, best: Array, reference: Array) -> float:
+    """See `RefinedPose`. A deviation of less than 1 nat counts as 1."""
+    nats = finest.information(np.vstack([best, reference]))
+    return float((nats[0] - nats[1:].mean()) / max(nats[1:].std(), 1.0))
+
+
+def _covariance(finest: Objective, best: Array, maxima: list[Array]) -> Array:
+    """(6, 6) second moment about the best drift of a mixture of Gaussians, one at each separate local maximum.
+
+    By Laplace's approximation each has the inverse curvature at the best as its covariance, and a weight by the
+    posterior of its maximum. So the covariance is wide where several poses explain the image about as well.
+    """
+    precision = (finest.terms(best).curvature + finest.prior) / NATS_PER_MEASUREMENT
+    covariance = np.linalg.inv(precision)
+    offsets = np.array([drift - best for drift in maxima])
+    separate = np.einsum("ki,ij,kj->k", offsets, precision, offsets) > MIN_SEPARATION**2
+    offsets = np.vstack([np.zeros(6), offsets[separate]])
+    log_posterior = finest.values(best + offsets) / NATS_PER_MEASUREMENT
+    weights = np.exp(np.minimum(log_posterior - log_posterior[0], 0.0))
+    return np.asarray(covariance + np.einsum("k,ki,kj->ij", weights / weights.sum(), offsets, offsets))

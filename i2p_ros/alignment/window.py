@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One drift for all frames of a window: the one at which images and intensities say most of each other."""
+"""Refinement of one drift that all pairs of a window share."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from i2p_ros.alignment.search import Search, unlike
-from i2p_ros.alignment.signal import ROW, Frame, Ints, Terms
+from i2p_ros.alignment.mutual_information import InformationTerms
+from i2p_ros.alignment.objective import Objective, distinct
+from i2p_ros.alignment.pair_signals import PairSignals
+from i2p_ros.alignment.patches import CELL_STRIDE, Ints
 from i2p_ros.core.config import RefinementSettings
-from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.geometry import Array
 
-FALL = 40.0  # nats by which information falls where its curvature is looked at
-LEAST = 0.05  # of the promised curvature, that an axis is believed to have at least
-GRID = np.radians([-2.25, -1.5, -0.75, 0.0, 0.75, 1.5, 2.25])
-FEW, SOME = 3, 5  # frames that the grid and coarse images are looked at with
-MOST = 3  # places that are followed to finer images
+GRID_ANGLES = np.radians([-2.25, -1.5, -0.75, 0.0, 0.75, 1.5, 2.25])
+N_GRID_PAIRS, N_COARSE_PAIRS = 3, 5  # pairs that the grid and the coarse levels are evaluated with
+N_FOLLOWED = 3  # local maxima that ascend on the next level
+INFORMATION_DROP = 40.0  # nats: the curvature is measured as far from the maximum as the information falls by this
+MIN_CURVATURE_SHARE = 0.05  # of the Gauss-Newton curvature: the least that a measured curvature may be
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drift:
-    """`delta` (6,): nominal.retract(delta) is the calibration that the frames speak for; m and rad, camera axes.
+    """The drift of a window: `nominal.retract(delta)` is its T_camera_lidar.
 
-    `covariance` (6, 6) of it, `information` (nats) of all frames at delta and `gain` what they have more there than at
-    the nominal calibration. `stamp` (ns) is that of the last frame. `evidence` (C, 3) has row, column and nats of each
-    cell of the image that said something.
+    `delta` (6,) is in m and rad along camera axes, and `covariance` (6, 6) is that of its error. `information` is the
+    mutual information of all pairs at delta, in nats, and `gain` its excess over that at the nominal calibration.
+    `frames` is the number of pairs, and `stamp` (ns) that of the last one. `evidence` (C, 3) holds the row, column
+    and nats of each cell of the image.
     """
 
     stamp: int
@@ -39,75 +42,73 @@ class Drift:
     evidence: Array = field(default_factory=lambda: np.zeros((0, 3)))
 
 
-def refine(
-    frames: Sequence[Frame],
-    nominal: Pose,
-    settings: RefinementSettings,
-    stamp: int = 0,
-    known: Sequence[Array] = (),
+def refine_window(
+    pairs: Sequence[PairSignals], settings: RefinementSettings, stamp: int = 0, starts: Sequence[Array] = ()
 ) -> Drift:
-    """The drift of a window of frames, which were `observed` from this nominal calibration.
+    """The drift of largest posterior that all pairs of a window share. Their nominal calibration must be the same.
 
-    The search climbs from no drift and from what is `known`, such as the drift of the window before or what a network
-    says, on coarse images from the best of a grid of rotations about no drift and about the last known too, and on each
-    finer level also from where it came before. It goes on from where the finest images say most of each other.
+    The prior is a Gaussian about no drift with the deviations `settings.max_m` and `settings.max_deg`. On coarse levels
+    the search ascends from no drift, from the `starts` (6,), such as the drift of the window before, from the best of a
+    grid of rotations about no drift and about the last start, and from the maxima of the coarser level. On the finest
+    level it ascends from the best of these maxima.
     """
     prior = np.diag(1.0 / np.repeat([settings.max_m, np.radians(settings.max_deg)], 3) ** 2)
-    none, top = np.zeros(6), len(frames[0].view.levels) - 1
-    few, some = (frames[:: -(-len(frames) // most)] for most in (FEW, SOME))
+    none, top = np.zeros(6), len(pairs[0].pyramid.levels) - 1
+    grid_pairs, coarse_pairs = (pairs[:: -(-len(pairs) // most)] for most in (N_GRID_PAIRS, N_COARSE_PAIRS))
 
-    def on(level: int, seen: Sequence[Frame]) -> Search:
-        return Search(seen, nominal.translation, prior, level)
-
-    reached = [on(top, few).best(centre + _grid())[0] for centre in (none, *known[-1:])]
+    on_grid = Objective(grid_pairs, prior, top)
+    maxima = [on_grid.best(centre + _grid())[0] for centre in (none, *starts[-1:])]
     for level in range(top, 0, -1):
-        climbed = [on(level, some).climbed(delta, settings.iterations) for delta in unlike([*reached, none, *known])]
-        reached = on(level, some).best(unlike(climbed), MOST)
-    finest = on(0, frames)
-    delta = finest.climbed(finest.best(reached)[0], settings.iterations)
-    here, (nats, there) = finest.terms(delta), finest.information(np.array([delta, none])).tolist()
-    spread = covariance(here, on(0, frames[::2]), delta)
-    return Drift(stamp, delta, spread, nats, nats - there, len(frames), _evidence(here))
+        coarse = Objective(coarse_pairs, prior, level)
+        ascended = [coarse.ascend(drift, settings.iterations) for drift in distinct([*maxima, none, *starts])]
+        maxima = coarse.best(distinct(ascended), N_FOLLOWED)
+    finest = Objective(pairs, prior, 0)
+    delta = finest.ascend(finest.best(maxima)[0], settings.iterations)
+    terms, (nats, at_nominal) = finest.terms(delta), finest.information(np.array([delta, none])).tolist()
+    covariance = _sandwich_covariance(terms, Objective(pairs[::2], prior, 0), delta)
+    return Drift(stamp, delta, covariance, nats, nats - at_nominal, len(pairs), _evidence(terms))
 
 
-def _evidence(terms: Terms) -> Array:
+def _evidence(terms: InformationTerms) -> Array:
     cells, at = np.unique(terms.cells, return_inverse=True)
-    return np.column_stack([*np.divmod(cells, ROW), np.bincount(at, terms.information, len(cells))])
+    return np.column_stack([*np.divmod(cells, CELL_STRIDE), np.bincount(at, terms.information, len(cells))])
 
 
 def _grid() -> Array:
-    """(K, 6) drifts of rotation alone, about the axes across and down: what moves the image most."""
-    return np.array([[0.0, 0.0, 0.0, x, y, 0.0] for x in GRID for y in GRID])
+    """(K, 6) drifts that rotate about the camera's x and y axes, which moves the image most."""
+    return np.array([[0.0, 0.0, 0.0, x, y, 0.0] for x in GRID_ANGLES for y in GRID_ANGLES])
 
 
-def covariance(now: Terms, some: Search, delta: Array) -> Array:
-    """(6, 6) inv(H) B inv(H) of an estimate without a likelihood (Huber 1967): H is the curvature of `now`, at delta,
-    and B the sum of the outer products of its gradients, which tells how many independent residuals there are: those of
-    one cell of the image are not, for they are of the same things seen again (Liang and Zeger 1986).
+def _sandwich_covariance(terms: InformationTerms, objective: Objective, delta: Array) -> Array:
+    """(6, 6) inv(H) B inv(H): the covariance of an estimate that maximizes no true likelihood (Huber 1967).
 
-    The curvature of Gauss and Newton promises too much where a cloud explains an image badly. So it only gives the
-    directions, along each of which the information, here of `some` of the frames, is seen to fall by FALL nats.
+    `terms` are those of all pairs at delta, and `objective` is of some of the pairs. H is the curvature of the
+    objective. B is the sum of the outer products of its gradients. Gradients in one cell of the image are summed first,
+    because they are of the same things and not independent (Liang and Zeger 1986).
+
+    The Gauss-Newton curvature is too large where a cloud explains an image badly. So it gives the directions alone, and
+    H is measured along them, by differences of gradients where the information has fallen by INFORMATION_DROP.
     """
-    prior = some.prior
-    of_cells = _summed(now.gradient, now.cells)
-    spread = of_cells.T @ of_cells + prior
-    values, vectors = np.linalg.eigh(now.curvature + prior)
-    steps = vectors * np.sqrt(2.0 * FALL / values)  # columns, each of which should cost FALL nats of all frames
+    prior = objective.prior
+    by_cell = _sums_by_cell(terms.gradient, terms.cells)
+    spread = by_cell.T @ by_cell + prior
+    values, vectors = np.linalg.eigh(terms.curvature + prior)
+    steps = vectors * np.sqrt(2.0 * INFORMATION_DROP / values)  # columns
     slopes = [
-        some.terms(delta - step).gradient.sum(axis=0) - some.terms(delta + step).gradient.sum(axis=0)
+        objective.terms(delta - step).gradient.sum(axis=0) - objective.terms(delta + step).gradient.sum(axis=0)
         for step in steps.T
     ]
-    seen = steps.T @ (0.5 * np.transpose(slopes) + prior @ steps)
-    promised = np.einsum("ik,ij,jk->k", steps, some.terms(delta).curvature + prior, steps)
-    seen /= np.sqrt(np.outer(promised, promised))  # 1 where it is as promised
-    share, turn = np.linalg.eigh(0.5 * (seen + seen.T))
-    root = steps @ turn * np.sqrt(1.0 / (2.0 * FALL))
-    inverse = (root / np.clip(share, LEAST, 1.0)) @ root.T
+    measured = steps.T @ (0.5 * np.transpose(slopes) + prior @ steps)
+    expected = np.einsum("ik,ij,jk->k", steps, objective.terms(delta).curvature + prior, steps)
+    measured /= np.sqrt(np.outer(expected, expected))  # the identity if it is as expected
+    share, rotation = np.linalg.eigh(0.5 * (measured + measured.T))
+    root = steps @ rotation * np.sqrt(1.0 / (2.0 * INFORMATION_DROP))
+    inverse = (root / np.clip(share, MIN_CURVATURE_SHARE, 1.0)) @ root.T
     return np.asarray(inverse @ spread @ inverse)
 
 
-def _summed(gradient: Array, cells: Ints) -> Array:
-    """(C, 6) sums over the patches of one cell."""
+def _sums_by_cell(gradient: Array, cells: Ints) -> Array:
+    """(C, 6) sums of gradients (M, 6) over each of C cells."""
     _, cell = np.unique(cells, return_inverse=True)
     sums = np.zeros((int(cell.max(initial=-1)) + 1, 6))
     np.add.at(sums, cell, gradient)

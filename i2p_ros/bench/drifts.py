@@ -19,7 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from i2p_ros.alignment.signal import information, observed
+from i2p_ros.alignment.mutual_information import information
+from i2p_ros.alignment.pair_signals import PairSignals
+from i2p_ros.alignment.signals import RANGE_JUMP
 from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import AXES
 from i2p_ros.core.errors import InputError
@@ -144,8 +146,8 @@ def edge_score(run: Run, settings: Settings) -> Outcome:
     drifts = np.vstack([np.zeros(6), np.diag(EDGE_STEPS), -np.diag(EDGE_STEPS)])
     start = run.pairs[0].stamp
     for window in _windows(run.moved(), settings.monitor.window):
-        frames = [observed(pair, run.true, settings.refinement) for pair in window]
-        at = np.sum([information(f, run.true.translation, drifts, 0)[:, 1] for f in frames], axis=0)
+        frames = [PairSignals.of(pair, run.true, settings.refinement) for pair in window]
+        at = np.sum([information(f, drifts, 0)[:, f.pyramid.signals.index(RANGE_JUMP)] for f in frames], axis=0)
         better = float(np.mean(at[1:] > at[0]))
         outcome.alarms += [(window[-1].stamp - start) * 1e-9] * (better > 0.5)
         outcome.loudest = max(outcome.loudest, better)

@@ -185,21 +185,19 @@ class ReplaySettings(_Group):
 
 
 class RefinementSettings(_Group):
-    """The refinement of a drift around the nominal calibration."""
+    """Refinement of a pose or a drift by the mutual information of image and cloud."""
 
-    width: int = Field(1280, ge=64, description="wider images are made smaller, px")
-    columns: int = Field(16, ge=2, le=256, description="cells across the image, in each of which points are compared")
-    min_points: int = Field(24, ge=8, description="cells with fewer points are left out")
-    max_points: int = Field(5000, ge=100, le=30000, description="most points of a frame")
-    pair_points: int = Field(
-        7000, ge=100, le=30000, description="the same of a pair that is by itself, whose pose is made exact"
-    )
+    width: int = Field(1280, ge=64, description="images that are wider are resized to this width, px")
+    columns: int = Field(16, ge=2, le=256, description="columns of cells. The points in one cell are a patch")
+    min_points: int = Field(24, ge=8, description="least points of a patch. Cells with fewer points are left out")
+    max_points: int = Field(5000, ge=100, le=30000, description="most points of a pair, for the drift of a window")
+    pair_points: int = Field(7000, ge=100, le=30000, description="most points of a pair, for its pose")
     border: float = Field(
-        0.02, ge=0, lt=0.2, description="so near the image's border no points are taken, of its width"
+        0.02, ge=0, lt=0.2, description="margin of the image without points, as a share of the image's width"
     )
-    max_m: float = Field(0.3, gt=0, description="deviation of a drift that is expected before any is seen, m")
-    max_deg: float = Field(3.0, gt=0, description="the same of its rotation, deg")
-    iterations: int = Field(12, ge=1, description="most steps on one level of the images")
+    max_m: float = Field(0.3, gt=0, description="prior standard deviation of the drift on each axis, m")
+    max_deg: float = Field(3.0, gt=0, description="prior standard deviation of its rotation on each axis, deg")
+    iterations: int = Field(12, ge=1, description="most Levenberg-Marquardt steps on one level of the image pyramid")
 
 
 class MonitorSettings(_Group):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from i2p_ros.alignment.signal import Frame, observed
-from i2p_ros.alignment.window import Drift, refine
+from i2p_ros.alignment.pair_signals import PairSignals
+from i2p_ros.alignment.window import Drift, refine_window
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
@@ -50,7 +50,7 @@ class Monitor:
         self.trouble = ""
         self.waiting: list[tuple[Rig, Finding]] = []  # to be recorded
         self._anew = False
-        self._frames: list[Frame] = []
+        self._frames: list[PairSignals] = []
         self._fastest = Motion()
         self._due = 0  # ns
         self._last = 0  # ns
@@ -66,8 +66,8 @@ class Monitor:
             self.reset()
         if not self.wants(pair.stamp) or self._shown_before(pair):
             return None
-        frame = observed(pair, self.nominal, self.settings.refinement)
-        if self._frames and len(frame.view.levels) != len(self._frames[0].view.levels):
+        frame = PairSignals.of(pair, self.nominal, self.settings.refinement)
+        if self._frames and len(frame.pyramid.levels) != len(self._frames[0].pyramid.levels):
             self._clear()  # the camera has changed its size: images of a window are compared at the same scales
         self._look_at(pair)
         self._frames.append(frame)
@@ -122,7 +122,7 @@ class Monitor:
 
     def _found(self) -> Finding:
         known = [*self._known, np.median(self._looked, axis=0)] if self._looked else self._known
-        drift = refine(self._frames, self.nominal, self.settings.refinement, self._last, known)
+        drift = refine_window(self._frames, self.settings.refinement, self._last, known)
         motion = self._fastest
         self._clear()
         self._known = [drift.delta]

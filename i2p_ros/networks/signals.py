@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Predicted lidar signals: a small U-Net predicts from an image what a lidar would measure there.
 
-Refinement compares points with these signals, see `alignment.signal`.
+Refinement compares points with these signals, see `alignment.signals`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from i2p_ros.alignment.signal import SIGNALS, Floats, grey, plain_signals
+from i2p_ros.alignment.pyramid import grey_levels
+from i2p_ros.alignment.signals import PREDICTED, Floats, plain_channels
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.types import Image, Pair
 from i2p_ros.networks.blocks.image import ImageUNet
 
 CHANNELS = 5  # red, green, blue, and the plain signals: grey values and the strength of edges
-PLAIN = 2  # plain signals
+PLAIN_SIGNALS = tuple(signal for signal in PREDICTED if signal.of_image)  # the first of PREDICTED
+PLAIN = len(PLAIN_SIGNALS)
 MIDDLE, WIDTH = (110.0, 110.0, 110.0, 60.0, 60.0), (60.0, 60.0, 60.0, 50.0, 50.0)  # usual mean and deviation of each
 GAIN = 30.0  # grey levels per unit of the output of the last layer
 
@@ -33,7 +35,9 @@ def resized(pair: Pair, camera: Camera) -> Image:
 
 def signal_channels(image: Image) -> Floats:
     """(5, H, W) the input of `SignalNetwork` from an image (H, W, 3) without lens distortion, in grey levels."""
-    return np.concatenate([image.transpose(2, 0, 1).astype(np.float32), plain_signals(grey(image))])
+    return np.concatenate(
+        [image.transpose(2, 0, 1).astype(np.float32), plain_channels(grey_levels(image), PLAIN_SIGNALS)]
+    )
 
 
 class SignalNetwork(nn.Module):
@@ -46,17 +50,17 @@ class SignalNetwork(nn.Module):
     def __init__(self, stages: list[int]) -> None:
         super().__init__()
         self.unet = ImageUNet(CHANNELS, stages[0], stages, [1] * len(stages), 1, stages[-2::-1], 0)
-        self.head = nn.Conv2d(stages[0], PLAIN + len(SIGNALS), 3, padding=1)
+        self.head = nn.Conv2d(stages[0], PLAIN + len(PREDICTED), 3, padding=1)
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.weight[: 2 * PLAIN])  # at first, plain signals stay as they are
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
     def forward(self, channels: Tensor) -> Tensor:
-        """(B, C, H, W) predicted signals in grey levels, one channel for each of SIGNALS, from (B, 5, H, W)."""
+        """(B, C, H, W) predicted signals in grey levels, one channel for each of PREDICTED, from (B, 5, H, W)."""
         middle, width = (torch.tensor(values).to(channels)[:, None, None] for values in (MIDDLE, WIDTH))
         decoded = self.unet.decode(self.unet.encode((channels - middle) / width))
         gain, correction = F.interpolate(self.head(decoded), size=channels.shape[2:], mode="bilinear").split(
-            [PLAIN, len(SIGNALS)], 1
+            [PLAIN, len(PREDICTED)], 1
         )
-        plain = F.pad(channels[:, -PLAIN:] * (1.0 + gain), (0, 0, 0, 0, 0, len(SIGNALS) - PLAIN))
+        plain = F.pad(channels[:, -PLAIN:] * (1.0 + gain), (0, 0, 0, 0, 0, len(PREDICTED) - PLAIN))
         return plain + GAIN * correction

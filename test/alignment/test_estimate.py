@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Estimates made exact, and those that stay as they are."""
+"""Estimates that are refined, and those that stay as they are."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from i2p_ros.alignment.estimate import made_exact
-from i2p_ros.alignment.signal import plain_view
+from i2p_ros.alignment.estimate import refine_estimate
+from i2p_ros.alignment.pyramid import plain_pyramid
 from i2p_ros.core.config import PnpSettings, RefinementSettings, SyntheticSettings
 from i2p_ros.core.consistency import camera_error
 from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
@@ -25,8 +25,8 @@ OFF = np.array([0.3, -0.1, 0.4, *np.radians([0.3, -0.8, 0.4])])
 
 
 @pytest.fixture(scope="module")
-def seen() -> tuple[Pair, Pose]:
-    """A place whose cloud is given in a frame far off."""
+def placed() -> tuple[Pair, Pose]:
+    """A pair whose cloud is in a frame far from the lidar, and its true pose."""
     sample = SyntheticSource(SyntheticSettings(), 22, 1)[0]
     assert sample.T_camera_lidar is not None
     away = Pose.from_rotvec([0.0, 0.0, 2.0], [30.0, -20.0, 1.0])
@@ -34,7 +34,7 @@ def seen() -> tuple[Pair, Pose]:
 
 
 def estimate(pair: Pair, pose: Pose) -> PoseEstimate:
-    """What the matches of the truth, and some wrong ones, say: a pose that is off."""
+    """An estimate with an offset pose, and with true and some wrong matches."""
     camera, rng = pair.camera, np.random.default_rng(0)
     pixels, _ = camera.project(pose.apply(pair.cloud.xyz))
     inside = np.flatnonzero((pixels > 0).all(1) & (pixels < [camera.width, camera.height]).all(1))[::50]
@@ -51,10 +51,10 @@ def estimate(pair: Pair, pose: Pose) -> PoseEstimate:
     )  # fmt: skip
 
 
-def test_the_pose_becomes_exact_and_the_rest_follows_it(seen: tuple[Pair, Pose]) -> None:
-    pair, true = seen
+def test_the_pose_is_refined_and_the_rest_follows_it(placed: tuple[Pair, Pose]) -> None:
+    pair, true = placed
     before = estimate(pair, true)
-    after = made_exact(before, pair, plain_view(pair, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION)
+    after = refine_estimate(before, pair, plain_pyramid(pair, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION)
     assert after.pose is not None
     assert after.covariance is not None
     error, covariance = camera_error(after.pose, after.covariance, true)
@@ -71,11 +71,13 @@ def test_the_pose_becomes_exact_and_the_rest_follows_it(seen: tuple[Pair, Pose])
     assert after.confidence == CALIBRATION.confidence(after.evidence)
 
 
-def test_the_covariance_is_scaled_by_what_was_fitted(seen: tuple[Pair, Pose]) -> None:
-    pair, true = seen
+def test_the_covariance_is_scaled_by_what_was_fitted(placed: tuple[Pair, Pose]) -> None:
+    pair, true = placed
     plain = replace(estimate(pair, true), covariance=from_camera_axes(Pose.identity().retract(OFF) @ true, SPREAD))
-    one = made_exact(plain, pair, plain_view(pair, REFINEMENT), SETTINGS, REFINEMENT, Calibration())
-    two = made_exact(estimate(pair, true), pair, plain_view(pair, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION)
+    one = refine_estimate(plain, pair, plain_pyramid(pair, REFINEMENT), SETTINGS, REFINEMENT, Calibration())
+    two = refine_estimate(
+        estimate(pair, true), pair, plain_pyramid(pair, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION
+    )
     assert one.pose is not None
     assert two.pose is not None
     assert one.covariance is not None
@@ -85,12 +87,12 @@ def test_the_covariance_is_scaled_by_what_was_fitted(seen: tuple[Pair, Pose]) ->
     assert np.allclose(4.0 * wide[0], wide[1])
 
 
-def test_what_cannot_be_made_exact_stays(seen: tuple[Pair, Pose]) -> None:
-    pair, true = seen
+def test_what_cannot_be_refined_stays(placed: tuple[Pair, Pose]) -> None:
+    pair, true = placed
     none = PoseEstimate(Status.NO_CONSENSUS, "nothing agrees")
-    assert made_exact(none, pair, plain_view(pair, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION) is none
+    assert refine_estimate(none, pair, plain_pyramid(pair, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION) is none
     before = estimate(pair, true)
     dull = replace(pair, cloud=PointCloud(np.random.default_rng(0).permutation(pair.cloud.xyz)[::20]))
-    assert made_exact(before, dull, plain_view(dull, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION) is before
+    assert refine_estimate(before, dull, plain_pyramid(dull, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION) is before
     strict = SETTINGS.model_copy(update={"min_inliers": 10**6})
-    assert made_exact(before, pair, plain_view(pair, REFINEMENT), strict, REFINEMENT, CALIBRATION) is before
+    assert refine_estimate(before, pair, plain_pyramid(pair, REFINEMENT), strict, REFINEMENT, CALIBRATION) is before
