@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes that fix no pose, or more than one: a named status or a covariance that knows it, never a confident error."""
+"""Matches that fix no pose, or more than one, give a named status or a large covariance, never a confident error."""
 
 from collections.abc import Callable
 from typing import Any
@@ -111,7 +111,7 @@ def test_row_54_a_degenerate_scene_gives_a_named_status_or_a_covariance_that_hol
     assert not values or (max(values) < 35 and np.mean(values) < 6 + 4 * np.sqrt(12 / len(values)))
 
 
-def test_what_is_withheld_is_told() -> None:
+def test_a_withheld_pose_is_reported() -> None:
     matches, truth = two_poses(np.random.default_rng(0), 0.5)
     estimate = solve(matches, CAMERA)
     assert estimate.pose is None and "another pose" in estimate.reason
@@ -146,7 +146,7 @@ LENSES = [("plumb_bob", ()), ("plumb_bob", (50.0, -50.0, 3.0, 3.0)), ("equidista
 
 @st.composite
 def scenes(draw: Any) -> tuple[Correspondences, Camera]:
-    """A scene that may be spoilt: flat, repeated, scaled, rounded, with odd numbers, in an odd camera."""
+    """Matches that may be degenerate: flat, repeated, scaled, rounded, with extreme numbers, in an extreme camera."""
     matches, _ = made(draw(st.integers(0, 50)), draw(st.sampled_from([0.0, 1.0, 5.0])), n=draw(st.integers(12, 60)))
     rng, n = np.random.default_rng(draw(st.integers(0, 100))), len(matches)
     pixels, points, weights = matches.pixels, matches.points, rng.choice([1.0, 1.0, 0.5, 0.0], n)

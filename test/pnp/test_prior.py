@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A prior pose beside the matches, judged by sampling and by fusion of the two Gaussians."""
+"""Poses of matches with a prior, against sampling and against the fusion of two Gaussians."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def near(seed: int) -> tuple[Correspondences, Pose]:
 @pytest.mark.parametrize("origin", [0.0, 30.0])
 @pytest.mark.parametrize("std", [LOOSE, TIGHT], ids=["loose", "tight"])
 @pytest.mark.parametrize("scene", [near, far])
-def test_the_covariance_of_both_is_true(scene, std, origin):
+def test_the_covariance_with_a_prior_agrees_with_the_errors(scene, std, origin):
     values = []
     for seed in range(40):
         matches, truth = moved(*scene(seed), np.array([origin, 0.0, 0.0]))
@@ -37,7 +37,7 @@ def test_the_covariance_of_both_is_true(scene, std, origin):
     assert 4.5 < np.mean(values) < 8.0  # 40 draws: the mean of a true NEES strays by 0.55
 
 
-def test_a_prior_fixes_what_matches_leave_open_and_no_more():
+def test_a_prior_fixes_the_axes_that_matches_do_not_fix_and_no_others():
     matches, truth = far(0)
     assert solve(matches, CAMERA).status is Status.DEGENERATE
     std = stds(solve(matches, CAMERA, prior=prior_about(truth, LOOSE, np.random.default_rng(0))))
@@ -60,8 +60,8 @@ def test_the_same_as_fusing_two_gaussians():
     )
 
 
-def test_small_weights_give_a_prior_no_more_say():
-    """One match of weight 1 and the rest of 0.05: weights are relative, so matches say nearly what equal ones do."""
+def test_small_weights_do_not_strengthen_a_prior():
+    """One match has the weight 1, all others 0.05. Weights are relative, so the result is near that of equal ones."""
     values = []
     for seed in range(25):
         matches, truth = made(seed, 3.0, n=300)
@@ -95,6 +95,6 @@ def test_row_57_matches_that_contradict_the_prior_leave_the_pose_uncertain(off):
     assert solve(matches, CAMERA, prior=Prior(truth, covariance)).status is Status.OK
 
 
-def test_a_prior_is_no_pose_by_itself():
+def test_a_prior_without_matches_that_agree_gives_no_pose():
     matches, truth = made(0, 1.0, 1.0)
     assert solve(matches, CAMERA, prior=Prior(truth, np.diag(TIGHT**2))).status is Status.NO_CONSENSUS

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pose from matches, judged by exact synthetic data, OpenCV and sampling."""
+"""Poses of matches, against exact synthetic data, OpenCV and sampling."""
 
 import cv2
 import numpy as np
@@ -33,7 +33,7 @@ def test_exact_matches_give_the_exact_pose() -> None:
 
 
 @pytest.mark.parametrize("model", LENSES)
-def test_lens_distortion_is_taken_out(model: str) -> None:
+def test_lens_distortion_is_removed(model: str) -> None:
     camera = Camera(360.0, 350.0, 250.0, 90.0, 512, 160, model, LENSES[model])
     matches, truth = made(1, outliers=0.5, camera=camera)
     estimate = solve(matches, camera)
@@ -60,7 +60,7 @@ def test_most_matches_may_be_wrong(outliers: float, sigma: float) -> None:
     assert np.median([e[0] for e in right]) < 0.25 and np.median([e[1] for e in right]) < 0.5
 
 
-def test_same_input_same_answer() -> None:
+def test_the_solver_is_deterministic() -> None:
     matches, _ = made(3, sigma=3.0, outliers=0.8)
     first, second = solve(matches, CAMERA), solve(matches, CAMERA)
     assert first.pose is not None and second.pose is not None
@@ -69,7 +69,7 @@ def test_same_input_same_answer() -> None:
     np.testing.assert_array_equal(first.inliers, second.inliers)
 
 
-def test_weights_say_what_to_trust() -> None:
+def test_weights_of_noisy_matches_make_the_pose_more_accurate() -> None:
     trusted, ignored = [], []
     for seed in range(8):
         matches, truth = made(seed, sigma=0.3)
@@ -98,12 +98,12 @@ def test_map_coordinates_of_a_million_metres_cost_nothing() -> None:
 
 @pytest.mark.parametrize("outliers", [0.0, 0.3])
 @pytest.mark.parametrize("sigma", [1.0, 4.0])
-def test_covariance_is_honest(outliers: float, sigma: float) -> None:
+def test_covariance_agrees_with_the_errors(outliers: float, sigma: float) -> None:
     values = [nees(solve(matches, CAMERA), truth) for matches, truth in (made(s, sigma, outliers) for s in range(30))]
     assert 0.7 < np.mean(values) / 6 < 1.5  # 30 draws: the mean itself strays by 0.1
 
 
-def test_covariance_is_honest_with_unequal_weights() -> None:
+def test_covariance_agrees_with_the_errors_of_unequal_weights() -> None:
     values = []
     for seed in range(30):
         matches, truth = made(seed, sigma=2.0)
@@ -112,13 +112,13 @@ def test_covariance_is_honest_with_unequal_weights() -> None:
     assert 0.7 < np.mean(values) / 6 < 1.5
 
 
-def test_all_points_alike_give_no_consensus() -> None:
+def test_equal_points_give_no_consensus() -> None:
     matches, _ = made(0)
     estimate = solve(Correspondences(matches.pixels, np.ones((600, 3)), matches.weights), CAMERA)
     assert estimate.status is Status.NO_CONSENSUS and estimate.pose is None
 
 
-def test_row_55_copies_of_a_few_matches_prove_nothing() -> None:
+def test_row_55_copies_of_a_few_matches_give_no_consensus() -> None:
     matches, _ = made(0)
     estimate = solve(matches.selected(np.repeat(np.arange(5), 100)), CAMERA)
     assert estimate.status is Status.NO_CONSENSUS and "5 distinct points of 500" in estimate.reason
@@ -166,7 +166,7 @@ def test_not_converged() -> None:
 
 
 def test_row_56_behind_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wall seen square on has a mirror pose: turned by half a turn about the axis, and as far behind."""
+    """A frontal wall has a mirror pose: rotated by half a turn about the axis, and as far behind the wall."""
     matches, _ = made(0)
     rays = CAMERA.unproject(matches.pixels)
     wall = Correspondences(matches.pixels, np.concatenate([10.0 * rays, np.full((600, 1), 10.0)], axis=1), np.ones(600))
@@ -212,7 +212,7 @@ def test_jacobian_against_differences() -> None:
 
 
 @pytest.mark.parametrize(("sigma", "gate"), [(1.0, 6.0), (2.0, 4.0), (3.0, 3.0)])
-def test_noise_is_found_though_the_tail_is_cut(sigma: float, gate: float) -> None:
+def test_noise_of_truncated_errors_is_found(sigma: float, gate: float) -> None:
     distance = np.linalg.norm(np.random.default_rng(0).normal(0.0, sigma, (40000, 2)), axis=1)
     assert noise.axis_sigma(distance[distance < gate], gate) == pytest.approx(sigma, rel=0.05)
 
@@ -230,7 +230,7 @@ def test_estimator_variance_against_sampling() -> None:
     assert np.mean(predicted) == pytest.approx(np.var(mean), rel=0.15)
 
 
-def test_a_pose_of_less_confidence_than_wanted_is_withheld() -> None:
+def test_a_pose_below_the_least_confidence_is_withheld() -> None:
     matches, truth = made(0, 1.0, 0.5)
     estimate = solve(matches, CAMERA, PnpSettings(min_confidence=1.0))
     assert estimate.status is Status.UNCERTAIN and "pnp.min_confidence" in estimate.reason
