@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The source of made-up samples."""
+"""Source of synthetic samples."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ FIRST_STAMP, SECOND = 1_000_000_000, 1_000_000_000  # ns
 
 
 class SyntheticSource:
-    """`n` samples of made-up streets: scattered places, another world each, or one drive through one world.
+    """`n` samples of synthetic streets: scattered places, each in a world of its own, or one drive through one world.
 
-    Everything follows from the seed (and the index), bit for bit. The truth is exact.
+    Each sample follows from settings, seed and index, bit for bit. The truth is exact.
     """
 
     def __init__(self, settings: SyntheticSettings, seed: int, n: int) -> None:
@@ -32,7 +32,7 @@ class SyntheticSource:
 
     @property
     def name(self) -> str:
-        """`synthetic` with the kind and the seed, and the variety where there is any."""
+        """`synthetic` with the kind (places or drive), the seed, and the variety unless it is 0."""
         variety = f", variety {self.settings.variety:g}" if self.settings.variety else ""
         return f"synthetic {'drive' if self.settings.drive else 'places'}, seed {self.seed}{variety}"
 
@@ -43,16 +43,16 @@ class SyntheticSource:
         return self.samples([index])[0]
 
     def place(self, index: int) -> Place:
-        """What sample `index` is rendered from."""
-        from i2p_ros.synthetic.placing import drive_place, scattered_place
+        """Place from which sample `index` is rendered. Raises IndexError beyond the samples."""
+        from i2p_ros.synthetic.places import drive_place, scattered_place
 
         if not 0 <= index < self.n:
             raise IndexError(f"sample {index} of {self.n}")
         return (drive_place if self.settings.drive else scattered_place)(self.settings, self.seed, index)
 
     def samples(self, indices: Sequence[int], device: str = "cpu") -> list[Sample]:
-        """The samples of some indices, rendered together."""
-        from i2p_ros.synthetic.placing import T_start_frame
+        """Samples of several indices, rendered in batches on a device."""
+        from i2p_ros.synthetic.places import T_start_frame
         from i2p_ros.synthetic.rendering import render
 
         places = [self.place(index) for index in indices]
