@@ -50,7 +50,7 @@ def checks() -> list[Check]:
         *(_importable(name, True, what) for name, what in ROS.items()),
         *(_importable(name, False, what) for name, what in OPTIONAL.items()),
         Check(
-            "rviz2", shutil.which("rviz2") is not None, False, shutil.which("rviz2") or "only to look at live topics"
+            "rviz2", shutil.which("rviz2") is not None, False, shutil.which("rviz2") or "only for views of live topics"
         ),
         _says("device", _device),
         _says("runtime", _runtime),

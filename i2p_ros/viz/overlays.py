@@ -28,9 +28,9 @@ def overlay(
     """
     in_camera = T_camera_lidar.apply(cloud.xyz)
     pixels, inside = camera.project(in_camera)
-    seen = np.flatnonzero(inside)
-    seen = seen[:: max(1, -(-len(seen) // max_points))]
-    far_first = seen[np.argsort(-in_camera[seen, 2])]
+    in_view = np.flatnonzero(inside)
+    in_view = in_view[:: max(1, -(-len(in_view) // max_points))]
+    far_first = in_view[np.argsort(-in_camera[in_view, 2])]
     canvas = _dimmed(image, dim)
     _paint(canvas, pixels[far_first], depth_colours(in_camera[far_first, 2]), _radius(camera))
     return canvas

@@ -78,10 +78,10 @@ def test_confidence_is_the_share_of_right_poses(fitted: Calibration) -> None:
 
 
 def test_the_threshold_leaves_few_wrong_poses(fitted: Calibration) -> None:
-    seen = observed(2000, 0)
-    kept = [o.right for o in seen if fitted.confidence(o.unrefined.evidence) >= fitted.min_confidence]
+    of_fit = observed(2000, 0)
+    kept = [o.right for o in of_fit if fitted.confidence(o.unrefined.evidence) >= fitted.min_confidence]
     refined = [
-        o.right for o in seen if o.refined and fitted.confidence(o.refined.evidence) >= fitted.aligned_min_confidence
+        o.right for o in of_fit if o.refined and fitted.confidence(o.refined.evidence) >= fitted.aligned_min_confidence
     ]
     assert len(refined) > len(kept) and 1.0 - np.mean(refined) <= EXPECTED_JUNK
     assert len(kept) > 100 and 1.0 - np.mean(kept) <= EXPECTED_JUNK

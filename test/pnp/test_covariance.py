@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from helpers.matches import CAMERA, made
+from helpers.matches import CAMERA, synthetic_matches
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, skew
@@ -97,7 +97,7 @@ def test_the_jacobian_of_the_prior_is_the_identity_at_its_mean() -> None:
 @pytest.mark.parametrize("with_prior", [False, True])
 def test_covariance_of_an_estimate_against_sampling(with_prior: bool) -> None:
     """Weighted least squares of the same scene under 400 draws of noise, and of the prior's error."""
-    matches, truth = made(0, n=40)
+    matches, truth = synthetic_matches(0, n=40)
     rng, sigma, focal = np.random.default_rng(0), 2.0, np.array([CAMERA.fx, CAMERA.fy])
     uv, points = CAMERA.unproject(matches.pixels) * focal, matches.points
     weights = np.ones(40) if with_prior else rng.uniform(0.1, 1.0, 40)
@@ -141,7 +141,7 @@ def test_row_58_a_diagonal_covariance_has_the_same_variances_and_nothing_else(sc
 
 
 def test_row_54_unobservable_axes_are_named() -> None:
-    matches, truth = made(0, n=50)
+    matches, truth = synthetic_matches(0, n=50)
     j = jacobian(truth, matches.points, np.array([360.0, 360.0]))
     assert covariance.unobservable_axes(j, np.ones(50)) == []
     j[:, :, 2] = 0.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from helpers.matches import CAMERA, made, moved
+from helpers.matches import CAMERA, moved, synthetic_matches
 from scipy.spatial.transform import Rotation
 
 from i2p_ros.core.consistency import camera_error
@@ -70,7 +70,7 @@ def test_two_modes_widen_the_covariance_over_both() -> None:
 def test_samples_of_matches_are_effective_at_any_origin_of_the_cloud(origin: float) -> None:
     effective, ratios = [], []
     for seed in range(6):
-        estimate = solve(moved(*made(seed, 2.0, 0.3, 200), np.array([0.0, origin, 0.0]))[0], CAMERA)
+        estimate = solve(moved(*synthetic_matches(seed, 2.0, 0.3, 200), np.array([0.0, origin, 0.0]))[0], CAMERA)
         assert estimate.pose is not None and estimate.covariance is not None
         found = posterior_of(estimate, CAMERA)
         stated = camera_error(estimate.pose, estimate.covariance, estimate.pose)[1]
@@ -81,7 +81,7 @@ def test_samples_of_matches_are_effective_at_any_origin_of_the_cloud(origin: flo
 
 
 def test_few_matches_are_sampled_too() -> None:
-    assert posterior_of(solve(made(0, 2.0, n=15)[0], CAMERA), CAMERA).ess > 200
+    assert posterior_of(solve(synthetic_matches(0, 2.0, n=15)[0], CAMERA), CAMERA).ess > 200
 
 
 def test_an_estimate_without_a_pose_has_no_posterior() -> None:
