@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from i2p_ros.core.types import Pair as Pair
     from i2p_ros.core.types import PointCloud as PointCloud
     from i2p_ros.core.types import PoseEstimate as PoseEstimate
+    from i2p_ros.core.types import Prior as Prior
+    from i2p_ros.core.types import Sample as Sample
     from i2p_ros.core.types import Status as Status
     from i2p_ros.localizer import Localizer as Localizer
     from i2p_ros.localizer import load as load
@@ -29,6 +31,8 @@ _HOMES = {
     "Pair": "core.types",
     "PointCloud": "core.types",
     "PoseEstimate": "core.types",
+    "Prior": "core.types",
+    "Sample": "core.types",
     "Status": "core.types",
     "Localizer": "localizer",
     "load": "localizer",
@@ -37,7 +41,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, so that `import i2p_ros` needs neither torch nor ROS."""
+    """Imports a public name at its first use, so that `import i2p_ros` needs neither torch nor ROS."""
     from importlib import import_module
 
     if name not in _HOMES:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is installed, what is missing, and what will be used."""
+"""Checks of the installation: packages that are installed or missing, and the device, runtime and model in use."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OPTIONAL = {
 
 @dataclass(frozen=True)
 class Check:
-    """One part: whether it is there, whether localizing over ROS needs it, and what to know or to do."""
+    """Check of one part: whether it is usable, whether localization over ROS needs it, and a text on what was found."""
 
     name: str
     ok: bool
@@ -43,14 +43,14 @@ class Check:
 
 
 def checks() -> list[Check]:
-    """Every part, in the order in which a user would mend them."""
+    """Checks of all parts, in the order in which a user would repair them."""
     return [
         Check("python", True, True, f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         *(_importable(name, True, "pip install i2p_ros again") for name in NEEDED),
         *(_importable(name, True, what) for name, what in ROS.items()),
         *(_importable(name, False, what) for name, what in OPTIONAL.items()),
         Check(
-            "rviz2", shutil.which("rviz2") is not None, False, shutil.which("rviz2") or "only to look at live topics"
+            "rviz2", shutil.which("rviz2") is not None, False, shutil.which("rviz2") or "only for views of live topics"
         ),
         _says("device", _device),
         _says("runtime", _runtime),
@@ -61,7 +61,7 @@ def checks() -> list[Check]:
 def _importable(module: str, needed: bool, what: str) -> Check:
     try:
         import_module(module)
-    except Exception as error:  # a broken binary raises anything
+    except Exception as error:  # a broken binary may raise any exception
         return Check(module, False, needed, f"{type(error).__name__}: {str(error).splitlines()[0]}; {what}")
     return Check(module, True, needed, _version(module))
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`i2p models`, `i2p config` and `i2p doctor`: what is here."""
+"""`i2p models`, `i2p config` and `i2p doctor`: the models, the settings and the installation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from i2p_ros.core.config import load_settings
 
 
 def models(json_file: JsonFile = None) -> None:
-    """List the shipped models, what they were trained on and how they score."""
+    """List the models, with their training data and their scores."""
     from i2p_ros.runtime.weights import models_folder, read_manifest
 
     manifest = read_manifest(models_folder())
@@ -33,11 +33,11 @@ def models(json_file: JsonFile = None) -> None:
 
 
 def config(
-    table: Annotated[bool, typer.Option("--table", help="Instead: the nodes' parameters as a Markdown table.")] = False,
+    table: Annotated[bool, typer.Option("--table", help="Print a Markdown table of the nodes' parameters.")] = False,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Print every setting as YAML, as it would be used."""
+    """Print all settings as YAML, with those of files and options."""
     if table:
         typer.echo(parameters.table(), nl=False)
         return
@@ -45,7 +45,7 @@ def config(
 
 
 def doctor(json_file: JsonFile = None) -> None:
-    """Say what is installed or missing, and which device and runtime will be used, and why. Exit code 1: not usable."""
+    """Report installed and missing packages, and the device, runtime and model in use. Exit code 1: not usable."""
     from i2p_ros.doctor import checks
 
     found = checks()

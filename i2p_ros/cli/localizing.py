@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`i2p localize`: one image in one cloud."""
+"""`i2p localize`: localization of one image in one cloud."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ NO_POSE = 3  # exit code when there is no pose
 def localize(
     image: Annotated[Path, typer.Option(help="Image file.")],
     cloud: Annotated[Path, typer.Option(help="Cloud: .bin (KITTI) or .npy.")],
-    camera: Annotated[Path, typer.Option(help="Calibration in the YAML form of ROS.")],
+    camera: Annotated[Path, typer.Option(help="Calibration as ROS YAML.")],
     model: Annotated[str | None, typer.Option(help="Name of a model, or a training folder.")] = None,
-    overlay: Annotated[Path | None, typer.Option(help="Picture to write: the cloud on the image.")] = None,
+    overlay: Annotated[Path | None, typer.Option(help="Image file to write: the cloud over the image.")] = None,
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Find the camera of one image in one cloud. Exit code 3: no pose, and why."""
+    """Localize the camera of one image in one cloud. Exit code 3: no pose. The reason is printed."""
     import cv2
 
     from i2p_ros.evaluation.files import write_bytes

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`i2p demo`, `i2p replay` and `i2p soak`: the node, over ROS 2 topics."""
+"""`i2p demo`, `i2p replay` and `i2p soak`: the localizer node over ROS 2 topics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from i2p_ros.core.config import load_settings
 from i2p_ros.core.protocols import CloudProtocol
 from i2p_ros.training import TRAINING_WORLDS
 
-BORNE_BADLY = 5  # exit code of `i2p soak` when the node did what it must not
+SOAK_FAILED = 5  # exit code of `i2p soak`
 
 
 def demo(
@@ -38,7 +38,7 @@ def demo(
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Write a synthetic drive as a bag, play it over ROS 2 topics into the node, and report what comes back."""
+    """Write a synthetic drive as a bag, play it to the localizer node over ROS 2 topics, and report its poses."""
     from i2p_ros.ros.replay.demo import replay_and_report, write_drive
 
     check_targets(json_file, out / "summary.json")
@@ -55,18 +55,18 @@ def replay(
     path: Annotated[Path, typer.Argument(help="Bag, or KITTI folder.")],
     out: Out = Path("results/replay"),
     perturb: Annotated[CloudProtocol, typer.Option(help="Give the clouds in a random frame.")] = "none",
-    rate: Annotated[float, typer.Option(min=0, help="Speed; 0: the next pair when the last is answered.")] = 1.0,
+    rate: Annotated[float, typer.Option(min=0, help="Speed; 0: each pair follows the last answer.")] = 1.0,
     drive: Annotated[str, typer.Option(help="Drive of a KITTI folder.")] = "",
     camera: Annotated[str, typer.Option(help="Camera of a KITTI folder.")] = "image_02",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random frames.")] = 0,
-    limit: Annotated[int, typer.Option(min=0, help="Most pairs; 0: all.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="Largest number of pairs; 0: all.")] = 0,
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Play a recording over ROS 2 topics into the node, as `ros2 launch` would, and report what comes back.
+    """Play a recording to the localizer node over ROS 2 topics, as `ros2 launch` does, and report its poses.
 
-    Exit code 3: a part could not be read.
+    Exit code 3: a part of the recording could not be read.
     """
     from i2p_ros.ros.replay.demo import replay_and_report
 
@@ -77,23 +77,24 @@ def replay(
     with progress("localizing", None) as step:
         summary = replay_and_report(settings.model_copy(update={"replay": chosen}), out, step)
     show(summary, json_file)
-    file = "report.html" if "recall_2m_5deg" in summary else "summary.json"  # without truth there is nothing to plot
+    file = "report.html" if "recall_2m_5deg" in summary else "summary.json"  # without true poses there are no plots
     console.print(f"pictures and numbers: {escape(str(out / file))}", soft_wrap=True)
     tell_lost(summary["lost"])
 
 
 def soak(
-    minutes: Annotated[float, typer.Option(min=0.05, help="How long.")] = 10.0,
+    minutes: Annotated[float, typer.Option(min=0.05, help="Duration, minutes.")] = 10.0,
     seed: Annotated[int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the events.")] = 1,
-    rate: Annotated[float, typer.Option(min=0.1, max=10, help="Most pairs a second; each waits for an answer.")] = 4.0,
+    rate: Annotated[float, typer.Option(min=0.1, max=10, help="Largest rate of pairs, Hz; each is answered.")] = 4.0,
     share: Annotated[float, typer.Option(min=0, max=0.5, help="Share of faults among the events.")] = 0.3,
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Send the node pairs and faults of all kinds over ROS 2 topics, and report how it bears them. Exit code 5: badly.
+    """Send pairs and faults of all kinds to the localizer node over ROS 2 topics, and report its failures.
 
-    Badly is: a crash, a pose from a fault, a valid pair without an answer, no answer in two pairs after a fault.
+    Exit code 5: a failure. Failures are a crash, a pose from a fault, a valid pair without an answer, and no answer
+    within two pairs after a fault.
     """
     from i2p_ros.ros.soak.run import soak as run
 
@@ -104,4 +105,4 @@ def soak(
     show({key: value for key, value in numbers.items() if key not in ("rss_mb", "threads")}, None)
     write_json(numbers, json_file)
     bad = ("crashes", "junk_poses", "unanswered", "refused_though_valid", "slow_recoveries")
-    raise typer.Exit(BORNE_BADLY if any(numbers[key] for key in bad) else 0)
+    raise typer.Exit(SOAK_FAILED if any(numbers[key] for key in bad) else 0)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What changes in a stream though it should not, and what does not though it should."""
+"""Detection of changes in a stream: a camera whose calibration changes, and one whose image does not change."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.types import Image
 
-FROZEN = 10  # equal images in a row: no sensor is free of noise so long
+FROZEN = 10  # equal images in a row; the noise of a sensor makes this impossible
 
 
 class CameraHistory:
-    """The calibration of one camera, as it comes. `epoch` counts those that were in force, from 1."""
+    """The latest calibration of one camera. `epoch` is the number of its calibrations so far."""
 
     def __init__(self) -> None:
         self.camera: Camera | None = None
         self.epoch = 0
 
     def update(self, camera: Camera) -> str:
-        """Take over the newest; old and new in words if it is another one, else ""."""
+        """Stores the latest calibration. Returns a text with old and new if it has changed, else an empty one."""
         if camera == self.camera:
             return ""
         old, self.camera = self.camera, camera
@@ -31,14 +31,14 @@ class CameraHistory:
 
 
 class FrozenImage:
-    """Notices a camera that sends the same picture again and again, with new stamps."""
+    """Detector of a camera that sends the same image again and again, with new stamps."""
 
     def __init__(self) -> None:
         self._last = 0
         self.repeats = 0
 
     def update(self, image: Image) -> bool:
-        """Whether this image (H, W, 3) and the FROZEN before it are all the same, by their checksums."""
+        """Whether this image (H, W, 3) and the FROZEN images before it are equal, by their checksums."""
         checksum = zlib.crc32(np.ascontiguousarray(image).data)
         self.repeats = self.repeats + 1 if checksum == self._last else 0
         self._last = checksum

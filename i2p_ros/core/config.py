@@ -21,53 +21,73 @@ class _Group(BaseModel):
 
 
 class MatchingSettings(_Group):
-    """From descriptors to matches."""
+    """Matches by the similarity of descriptors."""
 
-    max_points: int = Field(2048, ge=16, description="points that are matched; times max_pixels, it bounds the memory")
-    max_pixels: int = Field(5120, ge=16, description="cells of the image that they are compared with")
-    max_matches: int = Field(600, ge=8, description="matches with the highest similarity that are kept of a direction")
-    views: int = Field(8, ge=1, description="directions that the camera is looked for in")
+    max_points: int = Field(
+        2048, ge=16, description="largest number of points. The memory is proportional to max_points times max_pixels"
+    )
+    max_pixels: int = Field(5120, ge=16, description="largest number of image cells that points are compared with")
+    max_matches: int = Field(
+        600, ge=8, description="largest number of matches of a candidate set, those of the highest similarity"
+    )
+    views: int = Field(
+        8, ge=1, description="number of viewing directions, each of which has a candidate set of matches"
+    )
 
 
 class PnpSettings(_Group):
-    """From matches to a pose."""
+    """Poses of matches, and the limits within which a pose is published."""
 
     threshold_deg: float = Field(
-        2.0, gt=0, lt=90, description="angle between a pixel's ray and its point up to which they agree at first"
+        2.0, gt=0, lt=90, description="largest angle between an inlier's ray and its point in the robust start, deg"
     )
-    iterations: int = Field(100_000, ge=1, description="most hypotheses of the robust start for one set of matches")
-    view_iterations: int = Field(1000, ge=1, description="the same, for each direction that a network looks in")
-    confidence: float = Field(0.9999, gt=0, lt=1, description="probability that the start has seen a good hypothesis")
-    min_matches: int = Field(12, ge=4, description="fewer matches give no pose")
-    min_inliers: int = Field(12, ge=4, description="fewer agreeing matches give no pose")
-    refine_iterations: int = Field(30, ge=1, description="most steps of the least squares")
-    max_std_m: float = Field(5.0, gt=0, description="a larger deviation along any axis is degenerate")
-    max_std_deg: float = Field(10.0, gt=0, description="a larger deviation about any axis is degenerate")
+    iterations: int = Field(
+        100_000, ge=1, description="largest number of hypotheses of the robust start for one set of matches"
+    )
+    view_iterations: int = Field(1000, ge=1, description="the same for each candidate set of a network")
+    confidence: float = Field(
+        0.9999, gt=0, lt=1, description="probability with which the robust start finds a hypothesis without outliers"
+    )
+    min_matches: int = Field(12, ge=4, description="least number of usable matches for a pose")
+    min_inliers: int = Field(12, ge=4, description="least number of inliers for a pose")
+    refine_iterations: int = Field(30, ge=1, description="largest number of steps of the least squares")
+    max_std_m: float = Field(
+        5.0, gt=0, description="largest standard deviation along an axis. Beyond it the pose is degenerate, m"
+    )
+    max_std_deg: float = Field(
+        10.0, gt=0, description="largest standard deviation about an axis. Beyond it the pose is degenerate, deg"
+    )
     max_rival: float = Field(
-        0.8, gt=0, description="another pose with a larger share of this one's support or likelihood: uncertain"
+        0.8, gt=0, description="largest support or likelihood of a rival, as a share of that of the pose"
     )
     enough_confidence: float = Field(
-        0.985, ge=0, description="a calibrated model looks at no third pose if one has this confidence; above 1: always"
+        0.985,
+        ge=0,
+        description="confidence of a calibrated model at which no third forward pass is run. Above 1: it is always run",
     )
     min_confidence: float = Field(
-        -1.0, ge=-1, le=1, description="a pose of less confidence is withheld; -1: what the model was calibrated to"
+        -1.0, ge=-1, le=1, description="least confidence of a published pose. -1: that of the model's calibration"
     )
 
 
 class SyntheticSettings(_Group):
-    """The ray-cast street world."""
+    """The synthetic street world."""
 
-    width: int = Field(512, ge=16, description="image width, px")
-    height: int = Field(160, ge=16, description="image height, px")
-    beams: int = Field(64, ge=1, description="lidar beams")
-    points: int = Field(40000, ge=100, description="lidar returns, about")
-    drive: bool = Field(False, description="a drive with motion through one world, not scattered places")
-    rate_hz: float = Field(10.0, gt=0, description="pairs a second of a drive")
+    width: int = Field(512, ge=16, description="width of images, px")
+    height: int = Field(160, ge=16, description="height of images, px")
+    beams: int = Field(64, ge=1, description="number of lidar beams")
+    points: int = Field(40000, ge=100, description="largest number of lidar returns")
+    drive: bool = Field(
+        False, description="one drive through one world. false: scattered places, each in a world of its own"
+    )
+    rate_hz: float = Field(10.0, gt=0, description="rate of the pairs of a drive, Hz")
     variety: float = Field(
-        0.0, ge=0, le=1,
-        description="share of places with any street, weather, camera and lidar; others are built-up streets by day"
-        " with a rig like KITTI's",
-    )  # fmt: skip
+        0.0,
+        ge=0,
+        le=1,
+        description="share of places with any kind of street, weather, camera and lidar. The others are built-up "
+        "streets by day with sensors like KITTI's",
+    )
 
 
 class PairingSettings(_Group):
@@ -185,19 +205,21 @@ class ReplaySettings(_Group):
 
 
 class RefinementSettings(_Group):
-    """Refinement of a pose or a drift by the mutual information of image and cloud."""
+    """Refinement of the pose of a pair, or of the drift of a window, by mutual information."""
 
-    width: int = Field(1280, ge=64, description="images that are wider are resized to this width, px")
-    columns: int = Field(16, ge=2, le=256, description="columns of cells. The points in one cell are a patch")
-    min_points: int = Field(24, ge=8, description="least points of a patch. Cells with fewer points are left out")
-    max_points: int = Field(5000, ge=100, le=30000, description="most points of a pair, for the drift of a window")
-    pair_points: int = Field(7000, ge=100, le=30000, description="most points of a pair, for its pose")
-    border: float = Field(
-        0.02, ge=0, lt=0.2, description="margin of the image without points, as a share of the image's width"
+    width: int = Field(1280, ge=64, description="largest width of images. Wider ones are scaled down, px")
+    columns: int = Field(16, ge=2, le=256, description="number of patches across the width of the image")
+    min_points: int = Field(24, ge=8, description="least number of points of a patch. Patches with fewer are left out")
+    max_points: int = Field(5000, ge=100, le=30000, description="largest number of points of each pair of a window")
+    pair_points: int = Field(
+        7000, ge=100, le=30000, description="largest number of points of a pair that is refined alone"
     )
-    max_m: float = Field(0.3, gt=0, description="prior standard deviation of the drift on each axis, m")
-    max_deg: float = Field(3.0, gt=0, description="prior standard deviation of its rotation on each axis, deg")
-    iterations: int = Field(12, ge=1, description="most Levenberg-Marquardt steps on one level of the image pyramid")
+    border: float = Field(
+        0.02, ge=0, lt=0.2, description="width of the border without points, as a share of the image's width"
+    )
+    max_m: float = Field(0.3, gt=0, description="standard deviation of a drift before it is estimated, m")
+    max_deg: float = Field(3.0, gt=0, description="the same for rotation, deg")
+    iterations: int = Field(12, ge=1, description="largest number of steps on one level of the image pyramid")
 
 
 class MonitorSettings(_Group):
@@ -254,37 +276,45 @@ class TrainingSettings(_Group):
     """The training loop."""
 
     parts: Parts = Field(
-        "all", description="what learns: what finds a pose, what makes it exact, or both; the other part stays as it is"
+        "all",
+        description="part that is trained. matching: the one that finds poses. alignment: the one that refines them. "
+        "The other part stays unchanged",
     )
-    batch: int = Field(8, ge=1, description="samples of a step, of all processes together")
+    batch: int = Field(8, ge=1, description="samples of one step of the optimizer, over all processes")
     micro_batch: int = Field(
-        4, ge=1, description="samples that go through the network at once, and that batch norm averages over"
+        4, ge=1, description="samples of one forward pass, over which batch normalization averages"
     )
-    samples: int = Field(20000, ge=1, description="training samples in all; the learning rate follows it")
+    samples: int = Field(
+        20000, ge=1, description="number of training samples, which is also the length of the learning rate's schedule"
+    )
     protocols: dict[ProtocolName, float] = Field(
         {"vp2p": 0.35, "sixdof": 0.2, "prior": 0.45},
-        description="how clouds are moved or what prior there is, and the share of each; the first is validated with",
+        description="protocols of the training pairs, and the share of each. Validation uses the first one",
     )
     precision: Literal["auto", "float32", "bf16"] = Field(
-        "auto", description="of the network, never of the losses; auto: bf16 on a GPU that has it"
+        "auto", description="precision of the network, but not of the losses. auto: bf16 on a GPU that supports it"
     )
     ema: int = Field(
-        8000, ge=1, description="samples that the averaged weights reach back over; at most a tenth of the run so far"
+        8000, ge=1, description="time constant of the averaged weights, in samples. At most a tenth of the run so far"
     )
-    learning_rate: float = Field(1.5e-3, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
-    gamma: float = Field(24.0, gt=0, description="scale of the adaptive-weighted loss")
+    learning_rate: float = Field(1.5e-3, gt=0, description="largest learning rate, after the warm-up")
+    weight_decay: float = Field(1e-4, ge=0, description="weight decay of AdamW")
+    gamma: float = Field(24.0, gt=0, description="scale of the similarities in the adaptive-weighted loss")
     positive_px: float = Field(
-        2.0, gt=0, description="pixels nearer than this to a projection match it (network pixels)"
+        2.0, gt=0, description="largest distance of a matching pixel from the projection, px of the network's image"
     )
-    negative_px: float = Field(6.0, gt=0, description="pixels farther than this do not (network pixels)")
-    score_weight: float = Field(3.0, ge=0)
-    dense_weight: float = Field(0.5, ge=0)
-    pose_weight: float = Field(0.0, ge=0, description="of the pose loss, through a differentiable PnP; 0: left out")
-    checkpoint_s: float = Field(60.0, ge=0, description="time between checkpoints, s: what a killed run loses at most")
+    negative_px: float = Field(
+        6.0, gt=0, description="least distance of a pixel that does not match, px of the network's image"
+    )
+    score_weight: float = Field(3.0, ge=0, description="weight of the loss of the overlap scores")
+    dense_weight: float = Field(0.5, ge=0, description="weight of the loss over all cells of the image")
+    pose_weight: float = Field(0.0, ge=0, description="weight of the pose loss by differentiable PnP. 0: left out")
+    checkpoint_s: float = Field(60.0, ge=0, description="time between checkpoints, which a killed run loses at most, s")
     log_every: int = Field(200, ge=1, description="samples between rows of metrics.csv")
-    validate_every: int = Field(5000, ge=0, description="samples between validations, with one at the end; 0: none")
-    validate_pairs: int = Field(50, ge=1, description="made-up pairs that a validation localizes")
+    validate_every: int = Field(
+        5000, ge=0, description="samples between validations. There is one more at the end. 0: none"
+    )
+    validate_pairs: int = Field(50, ge=1, description="number of synthetic pairs of a validation")
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> TrainingSettings:
@@ -296,22 +326,24 @@ class TrainingSettings(_Group):
 
 
 class Settings(_Group):
-    """The whole tree."""
+    """All settings."""
 
-    model: str = Field("vp2p-small", description="name of an entry in models/manifest.yaml, or a folder with one")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="what the network runs on; auto: CUDA if usable")
+    model: str = Field("vp2p-small", description="name of an entry of models/manifest.yaml, or the folder of a model")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="device of the network. auto: CUDA where it is usable, else the CPU"
+    )
     backend: Literal["auto", "torch", "tensorrt"] = Field(
-        "auto", description="what runs the network; auto: TensorRT on a GPU where it is installed, else PyTorch"
+        "auto", description="runtime of the network. auto: TensorRT on a GPU where it is installed, else PyTorch"
     )
     precision: Literal["auto", "float32", "bf16", "float16"] = Field(
-        "auto", description="of the dense parts; auto: the quickest of those that agree with float32 on this machine"
+        "auto", description="precision of the dense parts. auto: the fastest that agrees with float32 on this machine"
     )
     engine_cache_dir: str = Field(
-        "~/.cache/i2p_ros", min_length=1, description="folder for compiled engines; nobody else may write to it"
+        "~/.cache/i2p_ros", min_length=1, description="folder of compiled engines. No other user may write to it"
     )
-    threads: int = Field(1, ge=1, le=256, description="threads inside one operator")
+    threads: int = Field(1, ge=1, le=256, description="number of CPU threads of one operator")
     branches: int = Field(
-        2, ge=1, le=2, description="threads of the network on the CPU; 2: pixels and points beside each other"
+        2, ge=1, le=2, description="number of CPU threads of the network. 2: image and cloud are processed in parallel"
     )
     matching: MatchingSettings = MatchingSettings()
     pnp: PnpSettings = PnpSettings()

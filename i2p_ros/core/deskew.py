@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Motion compensation: a cloud that was measured while the lidar moved, as if it had been measured at one moment."""
+"""Motion compensation: a cloud that was measured while the lidar moved, transformed to one time."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from i2p_ros.core.types import PointCloud, Points
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trajectory:
-    """Where the lidar was: T_fixed_lidar at each of `times` (K,), s; between two poses it keeps its twist.
+    """Motion of the lidar: T_fixed_lidar at each of `times` (K,), with a constant twist between two poses.
 
-    Times count from the stamp of the cloud and increase. The fixed frame is any that does not move with the vehicle.
+    Times are in s from the stamp of the cloud, and increase. The fixed frame is any frame that does not move with the
+    vehicle. Raises InputError for fewer than two poses, or times that do not increase.
     """
 
     times: Array
@@ -35,52 +36,52 @@ class Trajectory:
         object.__setattr__(self, "poses", tuple(poses))
 
     def covers(self, first: float, last: float) -> bool:
-        """Whether it is known all the time from first to last, s."""
+        """Whether the trajectory covers all times from first to last, s."""
         return bool(self.times[0] <= first and last <= self.times[-1])
 
     def at(self, time: float) -> Pose:
-        """T_fixed_lidar at one time."""
+        """T_fixed_lidar at a time, s."""
         k = self._segments(np.array([time]))[0]
         share = (time - self.times[k]) / (self.times[k + 1] - self.times[k])
         return self.poses[k] @ Pose.exp(share * self._twist(k))
 
-    def seen_at(self, time: float, points: Points, times: Points) -> Points:
-        """(N, 3) points in the lidar frame at one time, of points (N, 3) in the lidar frame at `times` (N,).
+    def points_at(self, time: float, points: Points, times: Points) -> Points:
+        """Points (N, 3) in the lidar frame at `time`, from points (N, 3) in the lidar frames at `times` (N,), s.
 
-        In float32, because the lidar does not go far meanwhile, wherever the fixed frame is.
+        Float32 is enough: the lidar moves little meanwhile, and the distance to the fixed frame does not matter.
         """
         T_lidar_fixed, segments, out = self.at(time).inverse(), self._segments(times), np.empty_like(points)
         for k in np.unique(segments):
             at, start = segments == k, self.times[k]
             share = ((times[at] - start) / (self.times[k + 1] - start)).astype(np.float32)
-            T_lidar_start, moved = T_lidar_fixed @ self.poses[k], _along(self._twist(k), share, points[at])
+            T_lidar_start, moved = T_lidar_fixed @ self.poses[k], _moved_by(self._twist(k), share, points[at])
             out[at] = moved @ T_lidar_start.rotation.T.astype(np.float32) + T_lidar_start.translation.astype(np.float32)
         return out
 
     def _segments(self, times: NDArray[Any]) -> NDArray[np.intp]:
-        """(N,) index of the pose before each time."""
+        """Index (N,) of the pose before each time."""
         return np.clip(np.searchsorted(self.times, times, "right") - 1, 0, len(self.poses) - 2)
 
     def _twist(self, k: int) -> Array:
-        """(6,) from pose k to the next."""
+        """Twist (6,) from pose k to the next."""
         return (self.poses[k].inverse() @ self.poses[k + 1]).log()
 
 
 def deskewed(cloud: PointCloud, trajectory: Trajectory | None, time: float = 0.0) -> tuple[PointCloud, str]:
-    """The cloud as the lidar would have seen it at `time` (s after its stamp), without per-point time; and "".
+    """Cloud in the lidar frame at `time` (s after its stamp), without times of its points, and an empty text.
 
-    Where that cannot be known, the cloud as it is, and why: `deskew.no_times`, `deskew.equal_times`,
-    `deskew.absurd_times` (not finite, or more than MAX_SWEEP_S from the stamp: another clock), or `deskew.no_motion`
-    (no trajectory, or one that does not cover every point and `time`).
+    Where this is impossible, the cloud is returned unchanged with the reason: `deskew.no_times`, `deskew.equal_times`,
+    `deskew.absurd_times` (not finite, or more than MAX_SWEEP_S from the stamp, as of another clock), or
+    `deskew.no_motion` (no trajectory, or one that does not cover all points and `time`).
     """
-    why = _obstacle(cloud, trajectory, time)
+    why = _refusal(cloud, trajectory, time)
     if why or trajectory is None or cloud.time is None:
         return cloud, why
-    return replace(cloud, xyz=trajectory.seen_at(time, cloud.xyz, cloud.time), time=None), ""
+    return replace(cloud, xyz=trajectory.points_at(time, cloud.xyz, cloud.time), time=None), ""
 
 
-def _obstacle(cloud: PointCloud, trajectory: Trajectory | None, time: float) -> str:
-    """What stands in the way of motion compensation, by name."""
+def _refusal(cloud: PointCloud, trajectory: Trajectory | None, time: float) -> str:
+    """Reason why motion compensation is impossible, or an empty text."""
     if cloud.time is None or not len(cloud):
         return "deskew.no_times"
     if not (np.abs(cloud.time) <= MAX_SWEEP_S).all():  # false for NaN too
@@ -92,8 +93,8 @@ def _obstacle(cloud: PointCloud, trajectory: Trajectory | None, time: float) -> 
     return "" if covered else "deskew.no_motion"
 
 
-def _along(twist: Array, share: Points, points: Points) -> Points:
-    """(N, 3): exp(share[n] twist) applied to points[n], by Rodrigues' formula with one axis for all (Sola et al. 2018,
+def _moved_by(twist: Array, share: Points, points: Points) -> Points:
+    """Points (N, 3) after exp(share[n] * twist) each, by Rodrigues' formula with one axis for all (Sola et al. 2018,
     eq. 134, 172 and 174)."""
     rho, angle = twist[:3], float(np.linalg.norm(twist[3:]))
     if angle < 1e-9:  # a rotation by less moves no point by a micrometre

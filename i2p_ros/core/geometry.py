@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rigid transforms. `T_a_b` takes coordinates of frame b to frame a, here and everywhere."""
+"""Rigid transforms. `T_a_b` takes coordinates of frame b to frame a, in all files."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ def so3_log(rotation: ArrayLike) -> Array:
 
 
 def quaternion_from_matrix(rotation: ArrayLike) -> Array:
-    """(4,) unit quaternion x, y, z, w with w >= 0 (Bar-Itzhack 2000: the top eigenvector, so any matrix works)."""
+    """(4,) unit quaternion x, y, z, w with w >= 0 (Bar-Itzhack 2000).
+
+    It is an eigenvector of the largest eigenvalue, so the matrix need not be exactly orthonormal.
+    """
     r = np.asarray(rotation, np.float64)
     k = np.array(
         [
@@ -111,7 +114,7 @@ class Pose:
 
     @staticmethod
     def from_matrix(matrix: ArrayLike) -> Pose:
-        """From a (3, 4) or (4, 4) matrix; a rotation rounded to a few digits is made orthonormal again."""
+        """Pose of a (3, 4) or (4, 4) matrix. A rotation that is rounded to a few digits is orthonormalised."""
         m = np.asarray(matrix, np.float64)
         if m.shape not in ((3, 4), (4, 4)):
             raise InputError(f"a pose matrix is (3, 4) or (4, 4), got {m.shape}", "pose")
@@ -120,12 +123,12 @@ class Pose:
 
     @staticmethod
     def from_quaternion(xyzw: ArrayLike, translation: ArrayLike) -> Pose:
-        """From a quaternion x, y, z, w (ROS order) and a translation."""
+        """Pose of a quaternion x, y, z, w (ROS order) and a translation."""
         return Pose(matrix_from_quaternion(xyzw), np.asarray(translation, np.float64))
 
     @staticmethod
     def from_rotvec(theta: ArrayLike, translation: ArrayLike = (0.0, 0.0, 0.0)) -> Pose:
-        """From a rotation vector (rad) and a translation."""
+        """Pose of a rotation vector (rad) and a translation."""
         return Pose(so3_exp(theta), np.asarray(translation, np.float64))
 
     @staticmethod
@@ -192,14 +195,15 @@ def adjoint(pose: Pose) -> Array:
 
 
 def to_camera_axes(pose: Pose, covariance: Array) -> Array:
-    """Covariance of xi in Exp(xi) T from that of (dt, theta) of `Pose.retract`: the error as the camera sees it."""
+    """Covariance (6, 6) of xi in Exp(xi) T, from that of (dt, theta) of `Pose.retract`: about the camera, along its
+    axes."""
     j = np.eye(6)
     j[:3, 3:] = skew(pose.translation)
     return np.asarray(j @ covariance @ j.T)
 
 
 def from_camera_axes(pose: Pose, covariance: Array) -> Array:
-    """The way back from `to_camera_axes`, symmetric to the last digit."""
+    """Inverse of `to_camera_axes`. The result is exactly symmetric."""
     j = np.eye(6)
     j[:3, 3:] = -skew(pose.translation)
     back = j @ covariance @ j.T

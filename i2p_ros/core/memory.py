@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a process of ours does with memory that it needs again and again."""
+"""Memory allocation of the process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _MALLOPT = {-3: 2_000_000_000, -1: -1, -2: 300_000_000}  # M_MMAP_THRESHOLD, M_T
 
 
 def keep_freed_memory() -> None:
-    """Let glibc use freed memory again instead of giving it back: page faults take a sixth of the time of a pair, and a
-    tenth of that of a training step.
+    """Makes glibc reuse freed memory instead of returning it to the system.
 
-    It is of the whole process, so that a program has to ask for it. Does nothing where the C library is another one.
+    Page faults would otherwise take a sixth of the time of a pair, and a tenth of that of a training step. The setting
+    applies to the whole process, so programs call this, and libraries do not. With another C library it does nothing.
     """
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         for parameter, value in _MALLOPT.items():

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images and clouds that belong together, by header stamp. No ROS types: live topics and recordings use the same."""
+"""Pairing of images and clouds by their stamps, for live topics and recordings. It has no ROS types."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-QUEUE = 64  # messages that wait on each side: one second of a 60 Hz camera
-BACK_NS = 1_000_000_000  # a stamp this much older than the newest of its kind comes from before
-FORWARD_NS = 60_000_000_000  # and one this much newer than everything from long after
-STRAYS = 3  # so many such in a row: it was time that jumped, and no message that strayed
-ImageT = TypeVar("ImageT")  # what stands for an image
+QUEUE = 64  # messages that may wait in each queue: one second of a 60 Hz camera
+BACKWARD_JUMP_NS = (
+    1_000_000_000  # a stamp that is older than the newest by more than this is from before a jump of time
+)
+FORWARD_JUMP_NS = 60_000_000_000  # and one that is newer than all others by more than this is from after a jump
+JUMP_COUNT = 3  # such messages in a row that confirm a jump; fewer are outliers
+ImageT = TypeVar("ImageT")  # image, or its index
 CloudT = TypeVar("CloudT")
 T = TypeVar("T")
 
 
 class _Queue(Generic[T]):
-    """Messages of one kind, by stamp."""
+    """Queue of messages of one kind, by stamp (ns)."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -28,30 +30,30 @@ class _Queue(Generic[T]):
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything, as at the start, but where time was."""
+        """Empties the queue after a jump of time. The newest stamp before the jump is kept."""
         self.items: dict[int, T] = {}
-        self.left, self.newest = self.newest, None
+        self.newest_before_jump, self.newest = self.newest, None
         self.last_paired: int | None = None
         self.recent: deque[int] = deque(maxlen=QUEUE)  # stamps, in the order of arrival
-        self.strays: list[tuple[int, T]] = []
+        self.outliers: list[tuple[int, T]] = []
         self._intervals: deque[int] = deque(maxlen=8)
 
-    def belongs_to_what_was_left(self, stamp: int) -> bool:
-        """Whether the first messages after a jump are late ones from before it."""
-        if self.left is None or abs(stamp - self.left) > BACK_NS:
-            self.left = None
-        return self.left is not None
+    def is_late_after_jump(self, stamp: int) -> bool:
+        """Whether a message after a jump is a late one from before it."""
+        if self.newest_before_jump is None or abs(stamp - self.newest_before_jump) > BACKWARD_JUMP_NS:
+            self.newest_before_jump = None
+        return self.newest_before_jump is not None
 
-    def comes_from_before(self, stamp: int) -> bool:
-        """Whether the stamp is too old to be merely late."""
-        return self.newest is not None and stamp < self.newest - BACK_NS
+    def jumps_back(self, stamp: int) -> bool:
+        """Whether a stamp is too old to be late only."""
+        return self.newest is not None and stamp < self.newest - BACKWARD_JUMP_NS
 
     def jumps_forward(self, stamp: int) -> bool:
-        """Whether the stamp is far newer than anything of this kind."""
-        return self.newest is not None and stamp > self.newest + FORWARD_NS
+        """Whether a stamp is far newer than all others of this kind."""
+        return self.newest is not None and stamp > self.newest + FORWARD_JUMP_NS
 
     def put(self, stamp: int, item: T, dropped: Counter[str]) -> None:
-        """Keep the item, unless it comes twice or too late; a full queue loses its oldest."""
+        """Adds an item, unless it is a duplicate or too late. A full queue drops its oldest item."""
         if stamp in self.items or stamp == self.last_paired:
             dropped["duplicate"] += 1
             return
@@ -67,12 +69,16 @@ class _Queue(Generic[T]):
             del self.items[min(self.items)]
             dropped["overflow"] += 1
 
-    def none_before(self, stamp: int) -> bool:
-        """Whether the next message will not be older: at least half of the shortest recent interval is to pass."""
+    def next_is_not_before(self, stamp: int) -> bool:
+        """Whether the next message will not be older than a stamp.
+
+        It comes at least half of the shortest recent interval after the newest one.
+        """
         return self.newest is not None and self.newest + min(self._intervals, default=0) // 2 >= stamp
 
-    def forget_unless(self, other_newest: int | None, waiting: set[int], slop_ns: int, dropped: Counter[str]) -> None:
-        """Drop what is older than the last pair, or than anything the other side can still send in order."""
+    def drop_stale(self, other_newest: int | None, waiting: set[int], slop_ns: int, dropped: Counter[str]) -> None:
+        """Drops items that are older than the last pair, or too old for all messages that the other topic can still
+        send in order."""
         reach = -(2**63) if other_newest is None else other_newest - slop_ns
         paired = -(2**63) if self.last_paired is None else self.last_paired
         for stamp in [s for s in self.items if s < paired or (s < reach and s not in waiting)]:
@@ -81,40 +87,41 @@ class _Queue(Generic[T]):
 
 
 class Pairer(Generic[ImageT, CloudT]):
-    """Pairs of the nearest image and cloud, each used at most once, in order of time.
+    """Pairs of images and clouds with the nearest stamps, in order of time. Each message is used at most once.
 
-    A pair is given out as soon as no message in order can make a nearer one: at once if the stamps are equal or the
-    rates say that the next message is farther off, else when a newer one has come. That costs at most one period of the
-    slower stream and makes pairs independent of which topic arrives first.
+    A pair is returned when no later message can make a nearer one. That is immediate if the stamps are equal, or if the
+    rates exclude a nearer message. Else the next message is awaited, for at most one period of the slower stream. The
+    pairs do not depend on which topic arrives first.
 
-    Time may jump. Messages from long before or long after wait until STRAYS in a row on one topic, or one on each,
-    prove it; then everything begins anew with them, so that a looped recording loses none. Fewer are out of order.
+    Time may jump. A message whose stamp is far too old or too new waits. JUMP_COUNT such messages in a row on one
+    topic, or one on each topic, confirm a jump. Pairing then restarts with them, so that a looped recording loses no
+    message. Fewer such messages are dropped as out of order.
 
     `dropped` counts messages without a pair by reason: unpaired_image, unpaired_cloud, duplicate, out_of_order,
-    overflow; and the jumps, as time_reset.
+    overflow. It also counts jumps, as time_reset.
     """
 
     def __init__(self, slop_ns: int, time_offset_ns: int = 0, image_offset_ns: int = 0) -> None:
-        """The offsets are added to the stamps of clouds and of images before they are compared."""
+        """Offsets (ns) are added to the stamps of clouds and of images before these are compared."""
         self.slop_ns, self.time_offset_ns, self.image_offset_ns = slop_ns, time_offset_ns, image_offset_ns
         self.dropped: Counter[str] = Counter()
         self._images: _Queue[ImageT] = _Queue("image")
         self._clouds: _Queue[CloudT] = _Queue("cloud")
 
     def add_image(self, stamp: int, item: ImageT) -> list[tuple[ImageT, CloudT, int]]:
-        """Pairs (image, cloud, gap) that are now sure; gap = image stamp - cloud stamp, each with its offset, ns."""
+        """New pairs (image, cloud, gap) after an image. gap = image stamp - cloud stamp, each with its offset, ns."""
         return self._add(self._images, stamp + self.image_offset_ns, item)
 
     def add_cloud(self, stamp: int, item: CloudT) -> list[tuple[ImageT, CloudT, int]]:
-        """As add_image."""
+        """New pairs after a cloud, as `add_image`."""
         return self._add(self._clouds, stamp + self.time_offset_ns, item)
 
     def flush(self) -> list[tuple[ImageT, CloudT, int]]:
-        """The pairs among what still waits, when nothing more will come."""
-        return self._settle(at_end=True)
+        """Pairs of the messages that still wait, at the end of the streams."""
+        return self._match(at_end=True)
 
     def reset(self) -> list[tuple[ImageT, CloudT, int]]:
-        """Begin anew, for time has jumped; the pairs among what still waits."""
+        """Restarts after a jump of time. Returns the pairs of the messages that still wait."""
         pairs = self.flush()
         self.dropped["time_reset"] += 1
         for queue in (self._images, self._clouds):
@@ -123,59 +130,64 @@ class Pairer(Generic[ImageT, CloudT]):
         return pairs
 
     def median_gap_ns(self) -> int | None:
-        """`median_gap` of what came last, whether it made pairs or not; none before both topics have come."""
+        """`median_gap` of the latest messages, paired or not. None until both topics have messages."""
         return median_gap(self._images.recent, self._clouds.recent)
 
     def _add(self, queue: _Queue[T], stamp: int, item: T) -> list[tuple[ImageT, CloudT, int]]:
-        if queue.belongs_to_what_was_left(stamp):
+        if queue.is_late_after_jump(stamp):
             self.dropped["out_of_order"] += 1
             return []
         forward = self._images.jumps_forward(stamp) and self._clouds.jumps_forward(stamp)
-        if forward or queue.comes_from_before(stamp):
-            queue.strays.append((stamp, item))
-            return self._again() if self._proven(queue, stamp) else []
-        self.dropped.update(["out_of_order"] * len(queue.strays))
-        queue.strays.clear()
+        if forward or queue.jumps_back(stamp):
+            queue.outliers.append((stamp, item))
+            return self._restart() if self._confirms_jump(queue, stamp) else []
+        self.dropped.update(["out_of_order"] * len(queue.outliers))
+        queue.outliers.clear()
         queue.put(stamp, item, self.dropped)
-        return self._settle()
+        return self._match()
 
-    def _proven(self, queue: _Queue[Any], stamp: int) -> bool:
-        """Whether time has jumped, and no message strayed: others of this topic, or one of the other, say so too."""
+    def _confirms_jump(self, queue: _Queue[Any], stamp: int) -> bool:
+        """Whether an outlier is confirmed as a jump of time, by others of its topic or one of the other topic."""
         other: _Queue[Any] = self._clouds if queue.kind == "image" else self._images
-        return len(queue.strays) == STRAYS or any(abs(stamp - there) <= BACK_NS for there, _ in other.strays)
+        return len(queue.outliers) == JUMP_COUNT or any(
+            abs(stamp - there) <= BACKWARD_JUMP_NS for there, _ in other.outliers
+        )
 
-    def _again(self) -> list[tuple[ImageT, CloudT, int]]:
-        """Begin anew with the messages that prove a jump."""
+    def _restart(self) -> list[tuple[ImageT, CloudT, int]]:
+        """Restarts with the messages that confirm a jump of time."""
         queues: tuple[_Queue[Any], ...] = (self._images, self._clouds)
-        strays = [(stamp, queue, item) for queue in queues for stamp, item in queue.strays]
+        outliers = [(stamp, queue, item) for queue in queues for stamp, item in queue.outliers]
         pairs = self.reset()
-        for stamp, queue, item in sorted(strays, key=lambda stray: stray[0]):
+        for stamp, queue, item in sorted(outliers, key=lambda outlier: outlier[0]):
             pairs += self._add(queue, stamp, item)
         return pairs
 
-    def _settle(self, at_end: bool = False) -> list[tuple[ImageT, CloudT, int]]:
-        """Match the nearest first. A match that is not sure yet holds back those that share a message or cross it."""
+    def _match(self, at_end: bool = False) -> list[tuple[ImageT, CloudT, int]]:
+        """Pairs by a greedy search, the nearest first.
+
+        A pair that is not final yet holds back all pairs that share a message with it or cross it.
+        """
         images, clouds = self._images, self._clouds
         near = [(abs(i - c), i, c) for i in images.items for c in clouds.items if abs(i - c) <= self.slop_ns]
-        better: list[tuple[int, int, bool]] = []  # image, cloud, whether it is sure
+        better: list[tuple[int, int, bool]] = []  # stamps of image and cloud, whether the pair is final
         for gap, i, c in sorted(near):
-            rivals = [sure for bi, bc, sure in better if (i - bi) * (c - bc) <= 0]
+            rivals = [final for bi, bc, final in better if (i - bi) * (c - bc) <= 0]
             if not any(rivals):
-                sure = at_end or (images.none_before(c + gap) and clouds.none_before(i + gap))
-                better.append((i, c, sure and not rivals))
-        pairs = sorted((i, c) for i, c, sure in better if sure)
+                final = at_end or (images.next_is_not_before(c + gap) and clouds.next_is_not_before(i + gap))
+                better.append((i, c, final and not rivals))
+        pairs = sorted((i, c) for i, c, final in better if final)
         found = [(images.items.pop(i), clouds.items.pop(c), i - c) for i, c in pairs]
         if pairs:
             images.last_paired, clouds.last_paired = pairs[-1]
-        images.forget_unless(clouds.newest, {i for i, _, _ in better}, self.slop_ns, self.dropped)
-        clouds.forget_unless(images.newest, {c for _, c, _ in better}, self.slop_ns, self.dropped)
+        images.drop_stale(clouds.newest, {i for i, _, _ in better}, self.slop_ns, self.dropped)
+        clouds.drop_stale(images.newest, {c for _, c, _ in better}, self.slop_ns, self.dropped)
         return found
 
 
 def median_gap(images: Sequence[int], clouds: Sequence[int]) -> int | None:
-    """Median of image stamp minus cloud stamp, ns, between each message of the slower stream and the nearest other.
+    """Median of image stamp minus cloud stamp, ns, between each message of the slower stream and its nearest one.
 
-    None where a stream is empty. What is more than half a period of the faster stream cannot be told from the rest.
+    None where a stream is empty. The gap is ambiguous by multiples of the period of the faster stream.
     """
     if not images or not clouds:
         return None
@@ -197,7 +209,7 @@ def pair_stamps(
     offset_ns: int = 0,
     image_offset_ns: int = 0,
 ) -> list[tuple[int, int]]:
-    """Indices (image, cloud) of the pairs of a recording, by time; offsets are added as by `Pairer`."""
+    """Indices (image, cloud) of the pairs of a recording, in order of time. Stamps and offsets are in ns."""
     pairer: Pairer[int, int] = Pairer(slop_ns, offset_ns, image_offset_ns)
     arrivals = [(stamp + image_offset_ns, True, index) for index, stamp in enumerate(image_stamps)]
     arrivals += [(stamp + offset_ns, False, index) for index, stamp in enumerate(cloud_stamps)]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the package keeps files that are not Python: config, launch, models."""
+"""Files of the package that are not Python: config, launch, models."""
 
 from pathlib import Path
 
@@ -8,7 +8,10 @@ from i2p_ros.core.errors import InputError
 
 
 def resource(name: str) -> Path:
-    """A file or folder such as config/fastdds.xml, in the repository or in share/i2p_ros of an installation."""
+    """Path of a file or folder such as config/fastdds.xml, in the repository or in share/i2p_ros of an installation.
+
+    Raises InputError where it is not installed.
+    """
     for parent in Path(__file__).absolute().parents[2:]:
         for path in (parent / name, parent / "share" / "i2p_ros" / name):
             if path.exists():

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The values that travel between stages: frozen, and checked once, when they are made."""
+"""Values that are passed between stages. They are frozen, and are checked once, at construction."""
 
 from __future__ import annotations
 
@@ -64,18 +64,21 @@ class PointCloud:
 
 
 def _at(values: Points, index: NDArray[Any] | slice) -> Points:
-    """values[index], four times as quick where rows are taken by number."""
+    """values[index], four times as fast for an index of row numbers."""
     return values[index] if isinstance(index, slice) or index.dtype == np.bool_ else values.take(index, axis=0)
 
 
 def _all_finite(values: Points) -> bool:
-    """Quickly: a sum is finite only if all of it is, and nobody measures so far that float64 overflows."""
+    """Whether all values are finite, by their sum: it is finite only if all values are, and float64 cannot overflow."""
     return bool(np.isfinite(values.sum(dtype=np.float64)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """What a robot sees: an RGB image (H, W, 3) uint8 with its camera, and a cloud. Never the truth."""
+    """One image (H, W, 3) uint8 RGB with its camera, and one cloud. It never holds the true pose.
+
+    Raises InputError for another type of image, or a camera of another size.
+    """
 
     image: Image
     camera: Camera
@@ -97,12 +100,16 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """A pair and what only training and evaluation may know."""
+    """A pair with its true pose, for training and evaluation.
+
+    `T_camera_lidar` is None for a recording without calibration. `T_world_lidar` is the pose of the vehicle, where the
+    source has it. `prior` is the prior of T_camera_lidar that the localizer gets.
+    """
 
     pair: Pair
-    T_camera_lidar: Pose | None = None  # none: a recording without calibration
-    T_world_lidar: Pose | None = None  # where the vehicle was, if the source knows
-    prior: Prior | None = None  # what the localizer is told of T_camera_lidar, if anything
+    T_camera_lidar: Pose | None = None
+    T_world_lidar: Pose | None = None
+    prior: Prior | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,7 +164,7 @@ class DescriptorSimilarity:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prior:
-    """A pose T_camera_lidar that is known beforehand, with its covariance (6, 6) as in `PoseEstimate`.
+    """A pose T_camera_lidar that is known before localization, with its covariance (6, 6) as in `PoseEstimate`.
 
     Raises InputError for a covariance that is not symmetric and positive definite.
     """
@@ -196,9 +203,9 @@ class Status(str, Enum):
     NOT_CONVERGED = "not_converged"
     BEHIND_CAMERA = "behind_camera"
     DEGENERATE = "degenerate"  # the inliers do not fix all six axes
-    UNCERTAIN = "uncertain"  # there is a pose, too likely a wrong one: little confidence, a rival, a prior against it
-    NONFINITE = "nonfinite"  # NaN out of the network or the solver
-    NOT_PROCESSED = "not_processed"  # a node was busy with another pair, failed, or did not answer
+    UNCERTAIN = "uncertain"  # the pose is withheld: low confidence, a rival, or a prior that contradicts it
+    NONFINITE = "nonfinite"  # NaN or infinity from the network or the solver
+    NOT_PROCESSED = "not_processed"  # the node was busy with another pair, failed, or did not answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,13 +231,12 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PoseEstimate:
-    """An answer: `pose` is T_camera_lidar when `status` is OK and none otherwise, with the reason in words.
+    """Result of a localization: `pose` is T_camera_lidar if `status` is OK, else None with the `reason` in words.
 
-    `covariance` (6, 6) belongs to T_camera_lidar in the coordinates (dt, theta) of `Pose.retract`, in m and rad.
-    `inliers` (M,) marks the matches that agree with the pose; `residual_px` is their root mean square distance.
-    `confidence` is the probability that the pose is right, by the `evidence` for it. `withheld` is the pose that was
-    not good enough, for whoever studies why; with its covariance.
-    `seconds` has the time of each stage.
+    `covariance` (6, 6) is that of T_camera_lidar in the coordinates (dt, theta) of `Pose.retract`, in m and rad.
+    `inliers` (M,) marks the matches that agree with the pose, and `residual_px` is their root mean square distance.
+    `confidence` is the probability that the pose is right, from its `evidence`. `withheld` is a pose that was found but
+    not published, for analysis; `covariance` is then that of this pose. `seconds` has the time of each stage.
     """
 
     status: Status
@@ -251,5 +257,5 @@ class PoseEstimate:
 
     @property
     def n_inliers(self) -> int:
-        """How many matches agree with the pose."""
+        """Number of matches that agree with the pose."""
         return 0 if self.inliers is None else int(self.inliers.sum())

@@ -14,7 +14,7 @@ from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.core.types import Pair, PoseEstimate, Prior
 from i2p_ros.evaluation.runner import Seen, evaluate
 from i2p_ros.localizer import Localizer
-from i2p_ros.pnp.calibration import Calibration, Observation, Statement, fit
+from i2p_ros.pnp.calibration import Calibration, Observation, StatedError, fit
 from i2p_ros.sources.base import Source
 
 
@@ -54,10 +54,10 @@ class _Located:
         return self.localizer.localize_pair(pair, prior, refined=False)
 
 
-def _stated(seen: Seen, estimate: PoseEstimate) -> Statement | None:
+def _stated(seen: Seen, estimate: PoseEstimate) -> StatedError | None:
     """Of an estimate with a pose and a sound covariance."""
     truth = seen.sample.T_camera_lidar
     if estimate.pose is None or estimate.covariance is None or estimate.evidence is None or truth is None:
         return None
     off, covariance = camera_error(estimate.pose, estimate.covariance, truth)
-    return Statement(estimate.evidence, off, covariance) if normalised(off, covariance) else None
+    return StatedError(estimate.evidence, off, covariance) if normalised(off, covariance) else None

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From matches to a pose with a covariance, or to a named reason why there is none."""
+"""Perspective-n-point: matches in, a pose with its covariance out, or the reason why there is no pose."""
 
 from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.problem import NoPoseError

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The solvers of other libraries, called as their users call them. `i2p bench pnp` compares with them; nothing else.
+"""Solvers of other libraries with their usual settings, for the comparison of `i2p bench pnp`.
 
-Each gives T_camera_lidar or none of `uv` (M, 2) px, `points` (M, 3) m, a camera without lens distortion and the largest
-distance (px) of a match that agrees. None also where a library raises, or answers with numbers that are not finite.
+Each takes `uv` (M, 2) px, `points` (M, 3) m, a camera without lens distortion and the largest distance (px) of an
+inlier. It returns T_camera_lidar. It returns None where the library finds no pose, raises, or returns numbers that are
+not finite.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Array, Pose
 
 Baseline = Callable[[Array, Array, Camera, float], Pose | None]
-SUCCESS_PROBABILITY = 0.9999  # PoseLib's default, given to all: OpenCV's own 0.99 stops earlier
+SUCCESS_PROBABILITY = 0.9999  # PoseLib's default, for all solvers: OpenCV's default of 0.99 stops earlier
 
 
 def opencv(uv: Array, points: Array, camera: Camera, threshold_px: float, method: int, iterations: int) -> Pose | None:
-    """The pose of cv2.solvePnPRansac: `method` solves the samples and the inliers at the end, or is a flag of USAC."""
+    """Pose of cv2.solvePnPRansac. `method` is the solver of the samples and of the final inliers, or a flag of USAC."""
     try:
         found, rotation, translation, _ = cv2.solvePnPRansac(
             points, uv, camera.matrix, None, iterationsCount=iterations, reprojectionError=threshold_px,
@@ -36,15 +37,15 @@ def opencv(uv: Array, points: Array, camera: Camera, threshold_px: float, method
 
 
 def poselib_default(uv: Array, points: Array, camera: Camera, threshold_px: float) -> Pose | None:
-    """The pose of poselib.estimate_absolute_pose, which ends in least squares over the inliers.
+    """Pose of poselib.estimate_absolute_pose, which ends in least squares over the inliers.
 
-    Only the threshold is ours. The defaults of PoseLib 2.0: 1,000 to 100,000 iterations, success probability 0.9999,
-    seed 0, Cauchy loss of 1 px in the last least squares.
+    All settings but the threshold are the defaults of PoseLib 2.0: 1,000 to 100,000 iterations, success probability
+    0.9999, seed 0, and a Cauchy loss of 1 px in the final least squares.
     """
     intrinsics = [camera.fx, camera.fy, camera.cx, camera.cy]
     pinhole = {"model": "PINHOLE", "width": camera.width, "height": camera.height, "params": intrinsics}
     found, info = poselib.estimate_absolute_pose(uv, points, pinhole, {"max_reproj_error": threshold_px}, {})
-    return _finite(found.R, found.t) if info["num_inliers"] else None  # without any it answers identity
+    return _finite(found.R, found.t) if info["num_inliers"] else None  # without inliers PoseLib returns the identity
 
 
 def _finite(rotation: ArrayLike, translation: ArrayLike) -> Pose | None:
@@ -53,8 +54,8 @@ def _finite(rotation: ArrayLike, translation: ArrayLike) -> Pose | None:
 
 
 BASELINES: dict[str, Baseline] = {
-    "opencv_epnp_500": partial(opencv, method=cv2.SOLVEPNP_EPNP, iterations=500),  # as VP2P-Match
+    "opencv_epnp_500": partial(opencv, method=cv2.SOLVEPNP_EPNP, iterations=500),  # the settings of VP2P-Match
     "opencv_sqpnp_2000": partial(opencv, method=cv2.SOLVEPNP_SQPNP, iterations=2000),
-    "opencv_magsac": partial(opencv, method=cv2.USAC_MAGSAC, iterations=5000),  # as many as cv2.UsacParams has
+    "opencv_magsac": partial(opencv, method=cv2.USAC_MAGSAC, iterations=5000),  # the default of cv2.UsacParams
     "poselib": poselib_default,
 }

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Covariances of a pose: from the solver, and carried to the frames and the order that ROS wants.
+"""Covariances of poses: of least squares, of transformed poses, and in the form that ROS publishes.
 
-Every covariance is 6x6 in the coordinates (dt, theta) of `Pose.retract`: translation, and a rotation vector on the
-left, both along the axes of the frame that the pose maps to; m and rad.
+Every covariance is (6, 6) in the coordinates (dt, theta) of `Pose.retract`: the translation, and a rotation vector on
+the left, both along the axes of the frame that the pose maps to, in m and rad.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import numpy as np
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose, skew
 
-FLOOR_STD = np.array([0.01] * 3 + [np.radians(0.05)] * 3)  # m, rad: no pose of ours is better known
-CAP_RATIO = 1e4  # largest deviation, in floors: 100 m; about 9 rad, which is no knowledge at all
+FLOOR_STD = np.array([0.01] * 3 + [np.radians(0.05)] * 3)  # m, rad: least deviation that is published
+CAP_RATIO = 1e4  # largest deviation that is published, in floors: 100 m and about 9 rad
 AXES = ("x (right)", "y (down)", "z (forward)", "rotation about x", "rotation about y", "rotation about z")
 
 
-def of_estimate(jacobian: Array, weights: Array, variance: float, prior_information: Array | None = None) -> Array:
-    """variance * A^-1 B A^-1 with A = J^T W J, B = J^T W^2 J: jacobian (M, 2, 6), weights (M,), variance px^2.
+def of_least_squares(jacobian: Array, weights: Array, variance: float, prior_information: Array | None = None) -> Array:
+    """Covariance of weighted least squares: variance * A^-1 B A^-1 with A = J^T W J and B = J^T W^2 J.
 
-    The covariance of weighted least squares when all errors are alike. Plain (J^T W J)^-1 would hold only if weights
-    were inverse variances, and those of a network are not; with equal weights the two are the same. With a prior, the
-    matches' information A B^-1 A / variance is added to its (6, 6).
+    `jacobian` is (M, 2, 6), `weights` (M,), `variance` that of a residual in px^2. All errors have this variance. The
+    simpler (J^T W J)^-1 holds only for weights that are inverse variances, and weights of a network are not. With a
+    prior, the information A B^-1 A / variance of the matches is added to that of the prior (6, 6).
     """
     j, w = jacobian.reshape(-1, 6), np.repeat(weights, 2)[:, None]
     a, b = (j * w).T @ j, (j * w**2).T @ j
@@ -34,8 +34,11 @@ def of_estimate(jacobian: Array, weights: Array, variance: float, prior_informat
     return symmetric(np.asarray(np.linalg.inv(information), np.float64))
 
 
-def unobservable(jacobian: Array, weights: Array) -> list[str]:
-    """Names of the camera axes that the matches say nothing of: eigenvalues of the unit-free J^T W J that vanish."""
+def unobservable_axes(jacobian: Array, weights: Array) -> list[str]:
+    """Names of the camera axes that the matches do not constrain.
+
+    These are the largest components of the eigenvectors whose eigenvalue of the unit-free J^T W J vanishes.
+    """
     j = jacobian.reshape(-1, 6)
     a = (j * np.repeat(weights, 2)[:, None]).T @ j
     scale = np.sqrt(np.maximum(np.diag(a), 1e-300))
@@ -43,8 +46,8 @@ def unobservable(jacobian: Array, weights: Array) -> list[str]:
     return sorted({AXES[int(np.argmax(np.abs(vectors[:, k])))] for k in np.flatnonzero(values < 1e-9)})
 
 
-def weak(covariance: Array, max_std_m: float, max_std_rad: float) -> list[str]:
-    """Names of the axes whose standard deviation is above the limits, each with the deviation."""
+def weak_axes(covariance: Array, max_std_m: float, max_std_rad: float) -> list[str]:
+    """Names of the axes whose standard deviation is above the limit, each with its deviation."""
     std = np.sqrt(np.diag(covariance))
     shown = [f"{s:.2g} m" for s in std[:3]] + [f"{np.degrees(s):.2g} deg" for s in std[3:]]
     limits = np.array([max_std_m] * 3 + [max_std_rad] * 3)
@@ -52,33 +55,33 @@ def weak(covariance: Array, max_std_m: float, max_std_rad: float) -> list[str]:
 
 
 def with_origin(covariance: Array, T_camera_map: Pose, shift: Array) -> Array:
-    """Covariance of T_camera_lidar = T_camera_map T_map_lidar, where T_map_lidar subtracts shift (3,) m."""
+    """Covariance of T_camera_lidar = T_camera_map T_map_lidar, where T_map_lidar subtracts `shift` (3,), m."""
     j = np.eye(6)
     j[:3, 3:] = skew(T_camera_map.rotation @ shift)
     return symmetric(j @ covariance @ j.T)
 
 
 def camera_in_lidar(T_camera_lidar: Pose, covariance: Array) -> Array:
-    """Covariance of T_lidar_camera, the camera in the lidar frame, from that of T_camera_lidar.
+    """Covariance of T_lidar_camera, from that of T_camera_lidar.
 
-    Order x, y, z, rotation about x, y, z, all along the fixed axes of the lidar frame: what geometry_msgs wants.
+    The order is x, y, z, rotation about x, y, z, along the fixed axes of the lidar frame, as in geometry_msgs.
     """
     j = T_camera_lidar.inverse_jacobian
     return symmetric(j @ covariance @ j.T)
 
 
 def base_in_map(T_map_camera: Pose, covariance: Array, T_camera_base: Pose) -> Array:
-    """Covariance of T_map_base = T_map_camera T_camera_base from that of T_map_camera; T_camera_base is exact."""
+    """Covariance of T_map_base = T_map_camera T_camera_base, from that of T_map_camera. T_camera_base is exact."""
     j = np.eye(6)
     j[:3, 3:] = -skew(T_map_camera.rotation @ T_camera_base.translation)
     return symmetric(j @ covariance @ j.T)
 
 
 def published(covariance: Array, diagonal: bool = False) -> Array:
-    """The nearest matrix fit to publish: symmetric, no deviation below (1 cm, 0.05 deg) nor absurdly above.
+    """Covariance fit to publish: symmetric, with deviations between FLOOR_STD and CAP_RATIO times that.
 
-    With `diagonal`, the variances alone, for consumers that refuse negative entries. Raises InputError for NaN and
-    infinity: there is nothing honest to publish then.
+    With `diagonal` it has the variances only, for consumers that refuse negative entries. Raises InputError for NaN and
+    infinity.
     """
     if covariance.shape != (6, 6) or not np.isfinite(covariance).all():
         raise InputError("a covariance must be (6, 6) and finite: publish no pose instead", "nonfinite")
@@ -89,5 +92,5 @@ def published(covariance: Array, diagonal: bool = False) -> Array:
 
 
 def symmetric(matrix: Array) -> Array:
-    """The symmetric part."""
+    """Symmetric part of a matrix."""
     return 0.5 * (matrix + matrix.T)

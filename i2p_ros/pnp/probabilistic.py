@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Probabilistic PnP for learning: batched and differentiable in pixels, points, weights (EPro-PnP, Chen et al. 2022).
+"""Probabilistic PnP for training: batched, and differentiable in pixels, points and weights (EPro-PnP, Chen et al.
+2022).
 
-The posterior of a pose is exp(-cost). `pose_losses` is the method, one line per step. Poses are written in the frame
-of a known camera (the true one, then the estimated one), so that the origin of the map lies in the camera, where
-translation and rotation are least correlated. All numbers are float64 inside; gradients go back to the type given.
+The posterior of a pose is exp(-cost). `pose_losses` is the method, one line per step. Points are given in the frame of
+the true camera, then in that of the estimated one. The origin is then at the camera, where translation and rotation are
+least correlated. All arithmetic is float64. Gradients have the type of the inputs.
 
-What differs from the published method and why: one joint Student-t over (dt, theta) instead of independent proposals
-of translation and rotation, which are strongly correlated and leave a few effective samples of 512.
+One thing differs from the published method: the proposals are joint Student-t densities over (dt, theta). With separate
+proposals for translation and rotation, which are strongly correlated, few of 512 samples are effective.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from torch import Tensor
 
 from i2p_ros.core.camera import MIN_DEPTH
 
-MAX_TANGENT = 3.0  # projections beyond 72 deg are moved there: behind the camera a metre would be thousands of pixels
-LOOSE = (20.0, 20.0, 20.0, 1.0, 1.0, 1.0)  # m, rad: deviations where the matches say nothing
-ROUNDS, DRAWN = 4, 128  # of adaptive importance sampling, samples of each
-FREEDOM = 5  # degrees of freedom of the proposals: tails heavy enough to cover another shape
-WIDER = 1.5  # first proposal, to the covariance of the linearised problem
+MAX_TANGENT = 3.0  # projections are clamped at 72 deg: near the plane of the camera a metre is thousands of pixels
+WEAKEST_PRIOR_STD = (20.0, 20.0, 20.0, 1.0, 1.0, 1.0)  # m, rad: deviations of directions that no match constrains
+ROUNDS, SAMPLES_PER_ROUND = 4, 128  # of adaptive importance sampling
+DOF = 5  # degrees of freedom of the proposals: their tails must be heavier than those of the posterior
+FIRST_SCALE = 1.5  # factor of the covariance of the linearised problem in the first proposal
 
 
 @dataclass(frozen=True)
@@ -37,29 +38,30 @@ class Poses:
 
     @staticmethod
     def identity(like: Tensor) -> Poses:
-        """One pose for each row of `like` (B, ...), which changes nothing."""
+        """Identity poses (B, 1), with the type and device of `like` (B, ...)."""
         return Poses(exp_so3(like.new_zeros(len(like), 1, 3)), like.new_zeros(len(like), 1, 3))
 
     def retract(self, delta: Tensor) -> Poses:
-        """Exp(theta) R and t + dt for delta (B, S, 6) = (dt, theta), as `Pose.retract`."""
+        """Poses Exp(theta) R and t + dt for delta (B, S, 6) = (dt, theta), as in `Pose.retract`."""
         return Poses(exp_so3(delta[..., 3:]) @ self.rotation, self.translation + delta[..., :3])
 
-    def turned(self, points: Tensor) -> Tensor:
-        """(B, S, N, 3) points (B, N, 3) after the rotation alone."""
+    def rotated(self, points: Tensor) -> Tensor:
+        """Points (B, S, N, 3) of points (B, N, 3) after the rotation alone."""
         return points[:, None] @ self.rotation.mT
 
     def where(self, chosen: Tensor, other: Poses) -> Poses:
-        """These poses where chosen (B, S) holds, the other ones elsewhere."""
+        """These poses where `chosen` (B, S) holds, the other poses elsewhere."""
         rotation = torch.where(chosen[..., None, None], self.rotation, other.rotation)
         return Poses(rotation, torch.where(chosen[..., None], self.translation, other.translation))
 
 
 @dataclass(frozen=True)
 class Problems:
-    """B problems of N matches: `uv` (B, N, 2) px from the principal point, `points` (B, N, 3) m in the frame of a
-    camera, `weights` (B, N, 2) or (B, N, 1) in 1/px, ideally one by the deviation, `focal` (B, 2) px.
+    """B problems of N matches.
 
-    `huber` is where the cost turns linear: a share of the spread of the pixels, times the mean weight.
+    `uv` (B, N, 2) are px from the principal point, `points` (B, N, 3) are m in the frame of a camera, `weights`
+    (B, N, 2) or (B, N, 1) are in 1/px, ideally inverse deviations, and `focal` (B, 2) is in px. `huber` gives the limit
+    of the Huber loss, as a share of the deviation of the pixels times the mean weight.
     """
 
     uv: Tensor
@@ -74,7 +76,7 @@ class Problems:
 
     @property
     def limit(self) -> Tensor:
-        """(B, 1, 1) weighted distance up to which the cost is quadratic (EPro-PnP's adaptive Huber kernel)."""
+        """Weighted distance (B, 1, 1) up to which the cost is quadratic (adaptive Huber kernel of EPro-PnP)."""
         spread = self.uv.var(1, correction=0).sum(1).clamp(min=1.0).sqrt()
         return (self.huber * self.weights.mean((1, 2)) * spread).clamp(min=1e-9)[:, None, None]
 
@@ -83,13 +85,13 @@ class Problems:
         parts = {name: getattr(self, name).detach() for name in ("uv", "points", "weights", "focal")}
         return replace(self, **parts)
 
-    def seen_from(self, poses: Poses) -> Problems:
-        """The same problems with the points in the frame of the camera at poses (B, 1)."""
-        return replace(self, points=(poses.turned(self.points) + poses.translation[:, :, None])[:, 0])
+    def in_camera_of(self, poses: Poses) -> Problems:
+        """The same problems with the points in the frames of the cameras at poses (B, 1)."""
+        return replace(self, points=(poses.rotated(self.points) + poses.translation[:, :, None])[:, 0])
 
 
 def exp_so3(theta: Tensor) -> Tensor:
-    """(..., 3, 3) rotations of rotation vectors theta (..., 3) rad, by Rodrigues' formula."""
+    """Rotations (..., 3, 3) of rotation vectors theta (..., 3), rad, by Rodrigues' formula."""
     angle2 = theta.square().sum(-1)[..., None, None]
     small = angle2 < 1e-8  # series: the closed form loses digits here, and its gradient is 0/0
     angle = torch.where(small, 1.0, angle2).sqrt()
@@ -103,39 +105,44 @@ def exp_so3(theta: Tensor) -> Tensor:
 
 
 def _tangents(p: Tensor) -> tuple[Tensor, Tensor]:
-    """x/z, y/z (..., 2) of points (..., 3), and whether they follow the point: not when it is behind or far outside."""
+    """Tangents x/z, y/z (..., 2) of points (..., 3), and a mask (..., 2) of those that are not clamped.
+
+    Tangents of points behind the camera or far outside its view are clamped, and have no gradient.
+    """
     tangent = p[..., :2] / p[..., 2:].clamp(min=MIN_DEPTH)
     free = (p[..., 2:] > MIN_DEPTH) & (tangent.abs() < MAX_TANGENT)
     return torch.where(free, tangent, tangent.detach().clamp(-MAX_TANGENT, MAX_TANGENT)), free
 
 
 def residuals(problems: Problems, poses: Poses) -> Tensor:
-    """(B, S, N, 2) weighted projection minus pixel."""
-    tangent, _ = _tangents(poses.turned(problems.points) + poses.translation[:, :, None])
+    """Weighted residuals (B, S, N, 2): projection minus pixel, times weight."""
+    tangent, _ = _tangents(poses.rotated(problems.points) + poses.translation[:, :, None])
     return problems.weights[:, None] * (problems.focal[:, None, None] * tangent - problems.uv[:, None])
 
 
 def jacobian(problems: Problems, poses: Poses) -> Tensor:
-    """(B, S, N, 2, 6) derivative of `residuals` by (dt, theta) of `Poses.retract`: w [a, (R x) x a], a = d pixel / d
-    point, zero where the projection is held."""
-    turned = poses.turned(problems.points)
-    p = turned + poses.translation[:, :, None]
+    """Derivative (B, S, N, 2, 6) of `residuals` by (dt, theta) of `Poses.retract`: w [a, (R x) x a].
+
+    a is the derivative of the pixel by the point. The derivative is zero where the projection is clamped.
+    """
+    rotated = poses.rotated(problems.points)
+    p = rotated + poses.translation[:, :, None]
     tangent, free = _tangents(p)
     scale = free * problems.weights[:, None] * problems.focal[:, None, None] / p[..., 2:].clamp(min=MIN_DEPTH)
     towards = torch.cat([torch.eye(2).to(p).expand(*tangent.shape, 2), -tangent[..., None]], -1)
     a = scale[..., None] * towards
-    return torch.cat([a, torch.linalg.cross(turned[..., None, :].expand_as(a), a)], -1)
+    return torch.cat([a, torch.linalg.cross(rotated[..., None, :].expand_as(a), a)], -1)
 
 
 def cost(problems: Problems, poses: Poses) -> Tensor:
-    """(B, S) minus the log of the posterior, but for a constant: the sum of Huber losses of weighted distances."""
+    """Sum (B, S) of the Huber losses of weighted distances: minus the log posterior, up to a constant."""
     squared, limit = residuals(problems, poses).square().sum(-1), problems.limit
     linear = limit * torch.maximum(squared, limit**2).sqrt() - 0.5 * limit**2
     return torch.where(squared <= limit**2, 0.5 * squared, linear).sum(-1)
 
 
 def normal_equations(problems: Problems, poses: Poses) -> tuple[Tensor, Tensor]:
-    """J^T H J (B, 6, 6) and J^T H f (B, 6) at poses (B, 1), H = min(1, limit / distance) of the Huber loss."""
+    """J^T H J (B, 6, 6) and J^T H f (B, 6) at poses (B, 1), with H = min(1, limit / distance) of the Huber loss."""
     f, j = residuals(problems, poses)[:, 0], jacobian(problems, poses)[:, 0]
     limit = problems.limit[:, 0]
     h = limit / torch.maximum(f.square().sum(-1), limit**2).sqrt()
@@ -143,14 +150,14 @@ def normal_equations(problems: Problems, poses: Poses) -> tuple[Tensor, Tensor]:
     return weighted @ j.flatten(1, 2), (weighted @ f.flatten(1)[..., None])[..., 0]
 
 
-def _held(a: Tensor) -> Tensor:
-    """The normal matrix with the weakest of priors, so that it has an inverse whatever the matches."""
-    return a + torch.diag(torch.tensor(LOOSE, dtype=a.dtype, device=a.device) ** -2)
+def _regularised(a: Tensor) -> Tensor:
+    """Normal matrix (B, 6, 6) with a very weak prior, so that it has an inverse for all matches."""
+    return a + torch.diag(torch.tensor(WEAKEST_PRIOR_STD, dtype=a.dtype, device=a.device) ** -2)
 
 
 @torch.no_grad()
 def solve(problems: Problems, iterations: int = 10) -> Poses:
-    """(B, 1) poses of least cost by Levenberg-Marquardt from the identity; a step that gains nothing is not taken."""
+    """Poses (B, 1) of least cost by Levenberg-Marquardt from the identity. Steps that raise the cost are not taken."""
     poses = Poses.identity(problems.points)
     loss = cost(problems, poses)
     damping = torch.full_like(loss, 1e-4)
@@ -167,29 +174,29 @@ def solve(problems: Problems, iterations: int = 10) -> Poses:
 
 @dataclass(frozen=True)
 class _StudentT:
-    """Joint Student-t densities of (dt, theta): `mean` (B, 6), `factor` (B, 6, 6) lower, of the scale matrix."""
+    """Joint Student-t densities of (dt, theta): `mean` (B, 6), Cholesky `factor` (B, 6, 6) of the scale matrix."""
 
     mean: Tensor
     factor: Tensor
 
-    def drawn(self, count: int, generator: torch.Generator | None) -> Tensor:
-        """(B, count, 6) samples."""
-        z = self.mean.new_empty(len(self.mean), count, 6 + FREEDOM).normal_(generator=generator)
+    def draw(self, count: int, generator: torch.Generator | None) -> Tensor:
+        """Samples (B, count, 6)."""
+        z = self.mean.new_empty(len(self.mean), count, 6 + DOF).normal_(generator=generator)
         z, chi2 = z[..., :6], z[..., 6:].square().sum(-1, keepdim=True)
-        return self.mean[:, None] + z @ self.factor.mT * (FREEDOM / chi2).sqrt()
+        return self.mean[:, None] + z @ self.factor.mT * (DOF / chi2).sqrt()
 
     def log_density(self, x: Tensor) -> Tensor:
-        """(B, K) of x (B, K, 6)."""
+        """Log density (B, K) of x (B, K, 6)."""
         z = torch.linalg.solve_triangular(self.factor, (x - self.mean[:, None]).mT, upper=False)
         volume = self.factor.diagonal(dim1=1, dim2=2).log().sum(1, keepdim=True)
-        constant = math.lgamma((FREEDOM + 6) / 2) - math.lgamma(FREEDOM / 2) - 3 * math.log(FREEDOM * math.pi)
-        return constant - volume - (FREEDOM + 6) / 2 * (z.square().sum(1) / FREEDOM).log1p()
+        constant = math.lgamma((DOF + 6) / 2) - math.lgamma(DOF / 2) - 3 * math.log(DOF * math.pi)
+        return constant - volume - (DOF + 6) / 2 * (z.square().sum(1) / DOF).log1p()
 
 
 @dataclass(frozen=True)
 class Samples:
-    """K weighted samples of each posterior: `delta` (B, K, 6) = (dt, theta) about the identity, `log_density` (B, K) of
-    the mixture that they were drawn from, `log_weight` (B, K)."""
+    """K weighted samples of each posterior: `delta` (B, K, 6) = (dt, theta) from the identity, `log_density` (B, K) of
+    the mixture of proposals, and `log_weight` (B, K)."""
 
     delta: Tensor
     log_density: Tensor
@@ -197,7 +204,7 @@ class Samples:
 
     @property
     def effective(self) -> Tensor:
-        """(B,) effective sample size: 1 / sum of squared normalised weights."""
+        """Effective sample size (B,): 1 / sum of squared normalised weights."""
         return 1.0 / self.log_weight.softmax(1).square().sum(1)
 
     def moments(self) -> tuple[Tensor, Tensor]:
@@ -210,13 +217,14 @@ class Samples:
 
 @torch.no_grad()
 def sample(problems: Problems, generator: torch.Generator | None = None) -> Samples:
-    """Adaptive multiple importance sampling (Cornuet et al. 2012) of posteriors whose mode is about the identity."""
+    """Samples by adaptive multiple importance sampling (Cornuet et al. 2012) of posteriors whose mode is about the
+    identity."""
     origin = Poses.identity(problems.points)
-    spread = torch.linalg.inv(_held(normal_equations(problems, origin)[0]))
-    proposals = [_StudentT(origin.translation.new_zeros(len(spread), 6), torch.linalg.cholesky(WIDER * spread))]
+    spread = torch.linalg.inv(_regularised(normal_equations(problems, origin)[0]))
+    proposals = [_StudentT(origin.translation.new_zeros(len(spread), 6), torch.linalg.cholesky(FIRST_SCALE * spread))]
     delta, costs = spread.new_zeros(len(spread), 0, 6), spread.new_zeros(len(spread), 0)
     for _ in range(ROUNDS):
-        new = proposals[-1].drawn(DRAWN, generator)
+        new = proposals[-1].draw(SAMPLES_PER_ROUND, generator)
         delta, costs = torch.cat([delta, new], 1), torch.cat([costs, cost(problems, origin.retract(new))], 1)
         log_density = torch.stack([p.log_density(delta) for p in proposals]).logsumexp(0) - math.log(len(proposals))
         samples = Samples(delta, log_density, -costs - log_density)
@@ -225,32 +233,38 @@ def sample(problems: Problems, generator: torch.Generator | None = None) -> Samp
 
 
 def _refitted(samples: Samples, spread: Tensor) -> _StudentT:
-    """The proposal of the samples' moments, and of the first covariance so far as few samples carry the weight."""
+    """Proposal with the moments of the samples. Its covariance is blended with `spread` where few are effective."""
     mean, covariance = samples.moments()
     trust = (samples.effective / (samples.effective + 6.0))[:, None, None]
     return _StudentT(mean, torch.linalg.cholesky(trust * covariance + (1.0 - trust) * spread))
 
 
 def log_integral(problems: Problems, samples: Samples) -> Tensor:
-    """(B,) log of the integral of exp(-cost) over (dt, theta); its gradient is minus that of the cost, averaged over
-    the posterior. Where matches leave the pose open, it reaches as far as the samples do."""
+    """Log of the integral (B,) of exp(-cost) over (dt, theta).
+
+    Its gradient is minus the gradient of the cost, averaged over the posterior. The integral is over the region of the
+    samples, which matters where the matches do not constrain the pose.
+    """
     costs = cost(problems, Poses.identity(problems.points).retract(samples.delta))
     return (-costs - samples.log_density).logsumexp(1) - math.log(costs.shape[1])
 
 
 def derivative_losses(problems: Problems, found: Poses, beta: float) -> tuple[Tensor, Tensor]:
-    """(B,) smooth-L1 distance (m, linear beyond beta) and 2 (1 - <q, q_true>^2) = 1 - cos(angle) to the true pose, the
-    identity, after one differentiable Gauss-Newton step from `found` (B, 1), which carries no gradient."""
+    """Losses (B,) of translation and of rotation after one differentiable Gauss-Newton step from `found` (B, 1).
+
+    The true pose is the identity. The first loss is the smooth-L1 distance (m, linear beyond beta), the second is
+    2 (1 - <q, q_true>^2) = 1 - cos(angle). `found` has no gradient.
+    """
     a, gradient = normal_equations(problems, found)
-    stepped = found.retract(-torch.linalg.solve(_held(a), gradient)[:, None])
-    distance = (stepped.translation[:, 0].square().sum(1) + 1e-12).sqrt()  # of the two cameras: one is the origin
+    stepped = found.retract(-torch.linalg.solve(_regularised(a), gradient)[:, None])
+    distance = (stepped.translation[:, 0].square().sum(1) + 1e-12).sqrt()  # the true camera is at 0
     trace = stepped.rotation[:, 0].diagonal(dim1=1, dim2=2).sum(1)
     return F.smooth_l1_loss(distance, torch.zeros_like(distance), beta=beta, reduction="none"), (3.0 - trace) / 2.0
 
 
 @dataclass(frozen=True)
 class PoseLosses:
-    """Each (B,): `monte_carlo`, `translation`, `rotation`, and the `effective` number of samples."""
+    """Losses `monte_carlo`, `translation` and `rotation`, and the `effective` sample size, each (B,)."""
 
     monte_carlo: Tensor
     translation: Tensor
@@ -259,12 +273,12 @@ class PoseLosses:
 
 
 def pose_losses(problems: Problems, beta: float = 1.0, generator: torch.Generator | None = None) -> PoseLosses:
-    """The losses of problems whose points are in the frame of the true camera (EPro-PnP, eq. 6 to 11).
+    """Losses of problems whose points are in the frame of the true camera (EPro-PnP, eq. 6 to 11).
 
-    `monte_carlo` is minus the log of the posterior at the true pose; the other two keep its mode there.
+    `monte_carlo` is minus the log posterior at the true pose. The other two move the mode of the posterior there.
     """
     found = solve(problems.detached())
-    about = problems.seen_from(found)
+    about = problems.in_camera_of(found)
     samples = sample(about.detached(), generator)
     truth = cost(problems, Poses.identity(problems.points))[:, 0]
     translation, rotation = derivative_losses(problems, found, beta)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Matches made ready for a solver, and the ways to have no pose."""
+"""Usable matches in the form that the solver takes, and the error for a missing pose."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from i2p_ros.core.types import Correspondences, Status
 from i2p_ros.pnp.refine import residuals
 
 Mask = NDArray[np.bool_]
-MAX_TANGENT = 20.0  # rays within 87 deg of the axis: a pinhole holds no wider ones
+MAX_TANGENT = 20.0  # of a ray's angle to the optical axis, 87 deg: the pinhole model has no wider rays
 
 
 class NoPoseError(I2PError):
-    """There is no pose, by which name and why."""
+    """There is no pose. `status` names the kind of failure."""
 
     def __init__(self, status: Status, reason: str) -> None:
         super().__init__(reason)
@@ -30,8 +30,12 @@ class NoPoseError(I2PError):
 
 @dataclass(frozen=True)
 class Problem:
-    """Usable matches in a camera without lens: `uv` (M, 2) px from the principal point, `points` (M, 3) m about
-    `origin` (3,) of the lidar frame, `weights` (M,), `focal` (2,) px, and the agreement `gate` (px)."""
+    """Usable matches in a camera without distortion.
+
+    `uv` (M, 2) are px from the principal point. `points` (M, 3) are m in the frame `map`, which has the axes of the
+    lidar frame and its origin at `origin` (3,). `weights` (M,) are at most 1, `focal` (2,) is in px. A match is an
+    inlier within `gate` px.
+    """
 
     uv: Array
     points: Array
@@ -41,34 +45,37 @@ class Problem:
     gate: float
 
     def moved(self, step: Array) -> Problem:
-        """The same problem with its origin moved by step (m)."""
+        """The same problem with its origin moved by `step` (3,), m."""
         return replace(self, points=self.points - step, origin=self.origin + step)
 
     def selected(self, mask: Mask) -> Problem:
-        """The same problem with some of the matches."""
+        """The same problem with the matches of a mask."""
         return replace(self, uv=self.uv[mask], points=self.points[mask], weights=self.weights[mask])
 
     def distances(self, pose: Pose) -> tuple[Array, Mask]:
-        """(M,) px between pixel and projection, and whether the point lies in front of the camera."""
+        """Distances (M,) of pixels from projections under T_camera_map, px, and which points are in front."""
         r, depth = residuals(pose, self.uv, self.points, self.focal)
         return np.hypot(r[:, 0], r[:, 1]), depth > MIN_DEPTH
 
     def agreeing(self, pose: Pose) -> tuple[Array, Mask]:
-        """Distances (M,) of the matches under T_camera_map `pose`, px, and which of them agree with it."""
+        """Distances (M,) of pixels from projections under T_camera_map, px, and which matches are inliers."""
         distance, in_front = self.distances(pose)
         return distance, (distance <= self.gate) & in_front
 
     def in_lidar(self, T_camera_map: Pose) -> Pose:
-        """T_camera_lidar."""
+        """T_camera_lidar of T_camera_map."""
         return T_camera_map @ Pose(np.eye(3), -self.origin)
 
     def in_map(self, T_camera_lidar: Pose) -> Pose:
-        """T_camera_map."""
+        """T_camera_map of T_camera_lidar."""
         return T_camera_lidar @ Pose(np.eye(3), self.origin)
 
 
 def usable_matches(matches: Correspondences, camera: Camera, settings: PnpSettings) -> Mask:
-    """(M,) matches with a positive weight and a ray through the lens."""
+    """Mask (M,) of matches with a positive weight and a ray in the pinhole model.
+
+    Raises NoPoseError where numbers are not finite, or fewer than `pnp.min_matches` matches are usable.
+    """
     for name in ("pixels", "points", "weights"):
         if not np.isfinite(getattr(matches, name)).all():
             raise NoPoseError(Status.NONFINITE, f"the {name} of the matches hold NaN or infinity")
@@ -82,7 +89,10 @@ def usable_matches(matches: Correspondences, camera: Camera, settings: PnpSettin
 
 
 def problem_of(matches: Correspondences, camera: Camera, threshold_deg: float) -> Problem:
-    """The lens taken out, weights up to 1, the origin among the points: large map coordinates would cost digits."""
+    """Problem of usable matches: pixels undistorted, weights scaled to at most 1, the origin at the points' median.
+
+    Large coordinates would lose digits.
+    """
     focal = np.array([camera.fx, camera.fy])
     gate = float(np.sqrt(focal.prod()) * np.tan(np.radians(threshold_deg)))
     uv, weights = camera.unproject(matches.pixels) * focal, matches.weights / matches.weights.max()
@@ -91,6 +101,6 @@ def problem_of(matches: Correspondences, camera: Camera, threshold_deg: float) -
 
 
 def centred(problem: Problem, T_camera_map: Pose) -> tuple[Problem, Pose]:
-    """The origin moved to the camera, where translation and rotation are least correlated."""
+    """Problem and pose with the origin at the camera, where translation and rotation are least correlated."""
     centre = T_camera_map.inverse().translation
     return problem.moved(centre), Pose(T_camera_map.rotation, np.zeros(3))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reprojection residuals and weighted least squares on SE(3), in a camera without lens or principal point offset."""
+"""Reprojection residuals and weighted least squares on SE(3), for pixels relative to the principal point."""
 
 from __future__ import annotations
 
@@ -14,36 +14,37 @@ from i2p_ros.core.geometry import Array, Pose
 
 @dataclass(frozen=True)
 class Factor:
-    """A Gaussian about `mean` with `information` (6, 6) in the coordinates of `Pose.retract`, on top of the matches."""
+    """Gaussian prior about `mean` with `information` (6, 6) in the coordinates of `Pose.retract`."""
 
     mean: Pose
     information: Array
 
-    def beside(self, weights: Array, sigma: float) -> Factor:
-        """The factor in units of matches with these relative weights (M,) and sigma (px) of noise: px^-2.
+    def scaled_to(self, weights: Array, sigma: float) -> Factor:
+        """The factor in the units of a least-squares cost, for matches of relative weights (M,) and noise sigma (px).
 
-        Of matches with J^T W J = A and J^T W^2 J = B the information is A B^-1 A / sigma^2, about A over the mean
-        weight, where each weight counts by itself.
+        The information of the matches is A B^-1 A / sigma^2 with A = J^T W J and B = J^T W^2 J, while the cost has the
+        information A. The ratio of the two is about sum(w) / (sigma^2 sum(w^2)).
         """
         return Factor(self.mean, self.information * sigma**2 * (weights @ weights) / max(weights.sum(), 1e-300))
 
     def cost(self, pose: Pose) -> float:
-        """Half the squared Mahalanobis distance."""
+        """Half the squared Mahalanobis distance of a pose from the mean."""
         delta = self.mean.local(pose)
         return 0.5 * float(delta @ self.information @ delta)
 
 
 def residuals(T_camera_map: Pose, uv: Array, points: Array, focal: Array) -> tuple[Array, Array]:
-    """Projection minus pixel (M, 2) px, and depth (M,) m, negative behind the camera."""
+    """Projection minus pixel (M, 2), px, and depth (M,), m, which is negative behind the camera."""
     x, y, z = T_camera_map.rotation @ points.T + T_camera_map.translation[:, None]
     depth = np.where(np.abs(z) < MIN_DEPTH, MIN_DEPTH, z)
     return np.stack([focal[0] * x / depth - uv[:, 0], focal[1] * y / depth - uv[:, 1]], axis=1), z
 
 
 def jacobian(T_camera_map: Pose, points: Array, focal: Array) -> Array:
-    """(M, 2, 6) derivative of `residuals` by (dt, theta) of `Pose.retract`: [a, -a skew(R x)], a = d pixel / d point.
+    """Derivative (M, 2, 6) of `residuals` by (dt, theta) of `Pose.retract`: [a, -a skew(v)].
 
-    By a skew(v) w = (a x v) w the second half is v x a, row by row (formula: EPro-PnP's, in a left rotation vector).
+    a (2, 3) is the derivative of the pixel by the point, and v = R x. Since a skew(v) w = (a x v) w, the second half is
+    v x a in each row. The formula is that of EPro-PnP, for a rotation vector on the left.
     """
     v = T_camera_map.rotation @ points.T
     x, y, z = v + T_camera_map.translation[:, None]
@@ -58,12 +59,12 @@ def jacobian(T_camera_map: Pose, points: Array, focal: Array) -> Array:
 
 
 def huber_weights(distance: Array, limit: float) -> Array:
-    """(M,) factor of each squared residual in a Huber loss that turns linear at limit."""
+    """Factors (M,) of the squared residuals in a Huber loss that is linear beyond `limit`."""
     return np.minimum(1.0, limit / np.maximum(distance, 1e-12))
 
 
 def huber_loss(distance: Array, limit: float) -> Array:
-    """Half the square of (...) distances up to limit, linear beyond."""
+    """Huber loss (...) of distances (...): half the square up to `limit`, linear beyond."""
     return np.where(distance <= limit, 0.5 * distance**2, limit * (distance - 0.5 * limit))
 
 
@@ -71,10 +72,11 @@ def refine(
     start: Pose, uv: Array, points: Array, weights: Array, focal: Array, huber: float, iterations: int,
     prior: Factor | None = None,
 ) -> tuple[Pose, bool]:  # fmt: skip
-    """The pose of least sum of weight times Huber loss (px^2), and whether Levenberg-Marquardt has converged to it.
+    """Pose of the least sum of weight times Huber loss (px^2) by Levenberg-Marquardt, and whether it has converged.
 
-    The cost of `prior` is added, so its information is in units of 1 / px^2 of the pixel noise. Converged: the next
-    step would gain less than a ten-thousandth of the mean loss, far below a standard deviation.
+    `huber` (px) is the limit of the loss. The cost of `prior` is added, so its information is in the units of
+    `Factor.scaled_to`. Converged means that the next step would reduce the loss by less than a ten-thousandth of its
+    mean, which moves the pose by far less than a standard deviation.
     """
     pose, damping = start, 1e-4
     loss = _loss(pose, uv, points, weights, focal, huber, prior)
@@ -96,7 +98,7 @@ def refine(
 def _normal_equations(
     pose: Pose, uv: Array, points: Array, weights: Array, focal: Array, huber: float, prior: Factor | None
 ) -> tuple[Array, Array]:
-    """J^T W J and J^T W r of all residuals; the prior's Jacobian is taken as the identity, as it is at its mean."""
+    """J^T W J (6, 6) and J^T W r (6,) of all residuals. The Jacobian of the prior is the identity, as at its mean."""
     r, _ = residuals(pose, uv, points, focal)
     w = np.repeat(weights * huber_weights(np.hypot(r[:, 0], r[:, 1]), huber), 2)
     j = jacobian(pose, points, focal).reshape(-1, 6)

@@ -3,7 +3,7 @@
 """Perspective-n-point: T_camera_lidar of pixel-to-point matches, most of which may be wrong.
 
 `_solve` is the method, one line per step. A step that finds no pose raises `NoPoseError`, which `solve` turns into a
-status; no stand-in for a pose ever leaves here.
+status. No other pose is ever returned in place of a missing one.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from i2p_ros.pnp import covariance, noise, posterior
 from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.problem import Mask, NoPoseError, Problem, centred, problem_of, usable_matches
 from i2p_ros.pnp.refine import Factor, huber_loss, jacobian, refine
-from i2p_ros.pnp.start import HUBER_SIGMAS, by_chance, rival_support, robust_start
+from i2p_ros.pnp.start import HUBER_SIGMAS, chance_support, rival_support, robust_start
 
-GATE_SIGMAS = 3.0  # keeps 98.9 % of the errors of two Gaussian axes
-GATE_RANGE = (0.25, 2.0)  # of the threshold: how far the noise that is found may move the gate
-MAX_RING = 0.25  # of the inliers: with the heavy tails of a Student-t of 2 degrees of freedom it is 0.13
-FEW = 50  # inliers: with fewer the cost is no parabola, and the covariance comes from samples
-MIN_SAMPLES = 50.0  # effective ones, below which the moments of the samples say little
-SAID = 1e-3  # share of the prior's variance below which matches leave a direction to it
-CONTRADICTION = 27.9  # squared Mahalanobis distance that 1 in 10,000 right poses has from its prior: chi2(6)
+GATE_SIGMAS = 3.0  # keeps 98.9 % of errors that are Gaussian on two axes
+GATE_RANGE = (0.25, 2.0)  # bounds of the gate that follows from the noise, to the first gate
+MAX_RING = 0.25  # most matches just beyond the gate, to the inliers; a Student-t with 2 degrees of freedom has 0.13
+FEW_INLIERS = 50  # with fewer the cost is not quadratic, and the covariance is that of samples
+MIN_ESS = 50.0  # effective sample size below which moments are not used
+MIN_REDUCTION = 1e-3  # share of the prior's variance that the matches must remove for a direction to be tested
+CONTRADICTION = 27.9  # squared Mahalanobis distance from the prior that 1 of 10,000 right poses exceeds: chi2(6)
 
 
 def solve(
     matches: Correspondences, camera: Camera, settings: PnpSettings | None = None, prior: Prior | None = None
 ) -> PoseEstimate:
-    """T_camera_lidar that enough matches agree with, with covariance, inliers and residual (px of the original image).
+    """T_camera_lidar of matches, with covariance, inliers and residual (px of the original image), or a status.
 
-    Weights are relative: how much to trust a match, not how large its error is. A prior is one more hypothesis and a
-    factor in the least squares; matches that contradict it leave the pose uncertain. The confidence is of matches that
-    nothing more is known of. The same input gives the same answer.
+    Weights are relative: they say how far to trust a match, not how large its error is. A prior is one more hypothesis
+    and a factor in the least squares. Matches that contradict it give the status UNCERTAIN. The confidence follows from
+    matches alone, without a model's calibration. The result is deterministic.
     """
     settings = settings or PnpSettings()
     try:
@@ -49,12 +49,12 @@ def solve(
         if alone and alone.pose:
             return withheld(alone, f"the matches contradict the prior: without it they have a pose, with it {none}")
         return PoseEstimate(none.status, str(none), correspondences=matches)
-    except (InputError, np.linalg.LinAlgError) as error:  # numbers that overflow, a matrix without an inverse
+    except (InputError, np.linalg.LinAlgError) as error:  # overflow, or a singular matrix
         return PoseEstimate(Status.NONFINITE, f"the solver broke down: {error}", correspondences=matches)
 
 
 def judged(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibration) -> PoseEstimate:
-    """The estimate, or its pose withheld when a rival is as well supported or the confidence too low."""
+    """The estimate. Its pose is withheld where a rival is nearly as good, or the confidence is too low."""
     least = least_confidence(settings, calibration, estimate.evidence)
     rival = estimate.evidence.rival if estimate.evidence else 0.0
     if rival > settings.max_rival:
@@ -66,22 +66,22 @@ def judged(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibrati
 
 
 def least_confidence(settings: PnpSettings, calibration: Calibration, evidence: Evidence | None) -> float:
-    """Below which a pose with this evidence is withheld."""
-    return calibration.least(evidence) if settings.min_confidence < 0 else settings.min_confidence
+    """Confidence below which a pose with this evidence is withheld."""
+    return calibration.least_confidence(evidence) if settings.min_confidence < 0 else settings.min_confidence
 
 
 def withheld(estimate: PoseEstimate, reason: str) -> PoseEstimate:
-    """The estimate as one that is not to be used."""
+    """The estimate with the status UNCERTAIN, its pose moved to `withheld`."""
     return replace(estimate, status=Status.UNCERTAIN, reason=reason, pose=None, withheld=estimate.pose)
 
 
 def _solve(matches: Correspondences, camera: Camera, settings: PnpSettings, prior: Prior | None) -> PoseEstimate:
     usable = usable_matches(matches, camera, settings)
     problem = problem_of(matches.selected(usable), camera, settings.threshold_deg)
-    start, tried = robust_start(problem, settings, _factor(problem, prior))
+    start, tried = robust_start(problem, settings, _prior_factor(problem, prior))
     problem, pose = centred(problem, start)
-    factor = _factor(problem, prior)
-    needed = max(settings.min_inliers, by_chance(problem, camera.width * camera.height, tried))
+    factor = _prior_factor(problem, prior)
+    needed = max(settings.min_inliers, chance_support(problem, camera.width * camera.height, tried))
     inliers = _inliers(problem, pose, needed)
     pose, sigma = _refined(problem, pose, inliers, settings, factor)
     low, high = GATE_RANGE
@@ -89,14 +89,14 @@ def _solve(matches: Correspondences, camera: Camera, settings: PnpSettings, prio
     inliers = _inliers(narrowed, pose, needed)
     pose, sigma = _refined(narrowed, pose, inliers, settings, factor)
     inliers = _inliers(narrowed, pose, needed)
-    _refuse_blur(narrowed, pose, inliers, camera.width * camera.height)
-    spread = _spread(narrowed, pose, inliers, sigma, settings, factor)
+    _refuse_dense_ring(narrowed, pose, inliers, camera.width * camera.height)
+    spread = _checked_covariance(narrowed, pose, inliers, sigma, settings, factor)
     rival = rival_support(problem, pose, inliers, spread, sigma, tried, factor)
     return _estimate(matches, usable, narrowed, pose, inliers, spread, rival)
 
 
-def _factor(problem: Problem, prior: Prior | None) -> Factor | None:
-    """The prior about the problem's origin."""
+def _prior_factor(problem: Problem, prior: Prior | None) -> Factor | None:
+    """The prior as a factor on T_camera_map."""
     if prior is None:
         return None
     spread = covariance.with_origin(prior.covariance, prior.pose, -problem.origin)
@@ -104,14 +104,15 @@ def _factor(problem: Problem, prior: Prior | None) -> Factor | None:
 
 
 def _inliers(problem: Problem, pose: Pose, needed: int) -> Mask:
-    """(M,) matches within the gate and in front of the camera; raises where they are too few to believe."""
+    """Mask (M,) of the matches within the gate and in front of the camera. Raises NoPoseError where they are fewer than
+    `needed`."""
     distance, in_front = problem.distances(pose)
     near = distance <= problem.gate
     behind = int((near & ~in_front).sum())
     if behind >= needed:
         raise NoPoseError(Status.BEHIND_CAMERA, f"{behind} agreeing points lie behind the camera")
     inliers: Mask = near & in_front
-    distinct = len({point.tobytes() for point in problem.points[inliers]})  # copies of a match prove nothing
+    distinct = len({point.tobytes() for point in problem.points[inliers]})  # copies of a match are no evidence
     if distinct < needed:
         agree = f"{distinct} distinct points of {len(distance)} matches agree within {problem.gate:.1f} px"
         raise NoPoseError(Status.NO_CONSENSUS, f"{agree}; at least {needed} must (pnp.min_inliers, or more by chance)")
@@ -121,10 +122,10 @@ def _inliers(problem: Problem, pose: Pose, needed: int) -> Mask:
 def _refined(
     problem: Problem, start: Pose, inliers: Mask, settings: PnpSettings, factor: Factor | None
 ) -> tuple[Pose, float]:
-    """The least-squares pose of the inliers, and the noise (px per axis) that they show about it."""
+    """Least-squares pose of the inliers, and their noise about it, px per image axis."""
     few = problem.selected(inliers)
     sigma = noise.axis_sigma(few.distances(start)[0], problem.gate)
-    prior = factor.beside(few.weights, sigma) if factor else None
+    prior = factor.scaled_to(few.weights, sigma) if factor else None
     pose, converged = refine(
         start, few.uv, few.points, few.weights, few.focal, HUBER_SIGMAS * sigma, settings.refine_iterations, prior
     )
@@ -133,9 +134,12 @@ def _refined(
     return pose, noise.axis_sigma(few.distances(pose)[0], problem.gate)
 
 
-def _refuse_blur(problem: Problem, pose: Pose, inliers: Mask, area: int) -> None:
-    """Raises where matches do not thin out beyond the gate, at 3 sigma. Those of a right pose do, up to chance; those
-    of a pose that fits a layer of the scene, or its relief turned inside out, go on."""
+def _refuse_dense_ring(problem: Problem, pose: Pose, inliers: Mask, area: int) -> None:
+    """Raises NoPoseError where many matches lie between one and two gates, beyond the number that chance explains.
+
+    The gate is at 3 sigma, so matches of a right pose thin out there. Those of a pose that fits only one layer of the
+    scene, or an inverted relief, do not.
+    """
     distance, in_front = problem.distances(pose)
     ring = int((in_front & (distance > problem.gate) & (distance <= 2.0 * problem.gate)).sum())
     chance = len(distance) * 3.0 * np.pi * problem.gate**2 / area
@@ -144,27 +148,28 @@ def _refuse_blur(problem: Problem, pose: Pose, inliers: Mask, area: int) -> None
         raise NoPoseError(Status.UNCERTAIN, f"{agree}: the pose fits a part of a larger misfit")
 
 
-def _spread(
+def _checked_covariance(
     problem: Problem, pose: Pose, inliers: Mask, sigma: float, settings: PnpSettings, factor: Factor | None
 ) -> Array:
-    """(6, 6) of the pose; raises where the inliers leave an axis open, and names it."""
+    """Covariance (6, 6) of the pose. Raises NoPoseError with the names of the axes that are not or weakly constrained,
+    or where the matches contradict the prior."""
     few = problem.selected(inliers)
     j = jacobian(pose, few.points, few.focal)
-    if not factor and (names := covariance.unobservable(j, few.weights)):
+    if not factor and (names := covariance.unobservable_axes(j, few.weights)):
         raise NoPoseError(Status.DEGENERATE, f"the matches do not fix {', '.join(names)} of the camera")
     variance = noise.estimator_variance(few.distances(pose)[0], sigma, HUBER_SIGMAS * sigma, problem.gate)
-    spread = covariance.of_estimate(j, few.weights, variance, factor.information if factor else None)
+    spread = covariance.of_least_squares(j, few.weights, variance, factor.information if factor else None)
     if factor and (apart := _innovation(factor, pose, spread)) > CONTRADICTION:
-        raise NoPoseError(Status.UNCERTAIN, f"it lies {np.sqrt(apart):.1f} standard deviations from what they say")
-    if len(few.uv) < FEW and not factor:
-        spread = _sampled(few, pose, spread, sigma)
+        raise NoPoseError(Status.UNCERTAIN, f"it is {np.sqrt(apart):.1f} standard deviations from their pose")
+    if len(few.uv) < FEW_INLIERS and not factor:
+        spread = _widened_by_samples(few, pose, spread, sigma)
     refuse_weak(spread, settings)
     return spread
 
 
 def refuse_weak(spread: Array, settings: PnpSettings) -> None:
-    """Raises, and names the axes, where a covariance about the camera is above the limits."""
-    if names := covariance.weak(spread, settings.max_std_m, float(np.radians(settings.max_std_deg))):
+    """Raises NoPoseError with the names of the axes whose deviation about the camera is above the limits."""
+    if names := covariance.weak_axes(spread, settings.max_std_m, float(np.radians(settings.max_std_deg))):
         limits = f"limits {settings.max_std_m} m, {settings.max_std_deg} deg"
         raise NoPoseError(
             Status.DEGENERATE, f"weakly fixed: {', '.join(names)} ({limits}: pnp.max_std_m, pnp.max_std_deg)"
@@ -172,29 +177,29 @@ def refuse_weak(spread: Array, settings: PnpSettings) -> None:
 
 
 def _innovation(prior: Factor, pose: Pose, spread: Array) -> float:
-    """Squared Mahalanobis distance between the prior and what the matches alone say, from where the two met.
+    """Squared Mahalanobis distance between the prior and the pose of the matches alone, from the pose of both.
 
-    d^T (S_prior - S_both)^-1 d with d from the prior to the pose, in the directions that the matches say something of:
-    for Gaussians the same as the test of a Kalman filter's innovation (Bar-Shalom et al. 2001, sec. 5.4).
+    It is d^T (S_prior - S_both)^-1 d with d from the prior to the pose of both, in the directions that the matches
+    constrain. For Gaussians this equals the test of a Kalman filter's innovation (Bar-Shalom et al. 2001, sec. 5.4).
     """
     root = np.linalg.cholesky(prior.information)
-    learned, axes = np.linalg.eigh(np.eye(6) - root.T @ spread @ root)
+    reduction, axes = np.linalg.eigh(np.eye(6) - root.T @ spread @ root)
     moved = axes.T @ root.T @ prior.mean.local(pose)
-    said = learned > SAID
-    return float(np.sum(moved[said] ** 2 / learned[said]))
+    informed = reduction > MIN_REDUCTION
+    return float(np.sum(moved[informed] ** 2 / reduction[informed]))
 
 
-def _sampled(few: Problem, pose: Pose, spread: Array, sigma: float) -> Array:
-    """The covariance widened to that of samples, where these are many enough to be believed."""
+def _widened_by_samples(few: Problem, pose: Pose, spread: Array, sigma: float) -> Array:
+    """Covariance with each deviation at least that of samples, unless the effective sample size is small."""
     found = reprojection_posterior(few, pose, spread, sigma)
-    if found.ess < MIN_SAMPLES:
+    if found.ess < MIN_ESS:
         return spread
     ratio = np.sqrt(np.maximum(np.diag(found.covariance) / np.diag(spread), 1.0))
     return np.asarray(spread * np.outer(ratio, ratio))
 
 
 def posterior_of(estimate: PoseEstimate, camera: Camera) -> posterior.Posterior:
-    """The distribution of the delta of an estimate's pose about its camera, by sampling the cost of its inliers.
+    """Moments of the delta of an estimate's pose about its camera, by sampling with the cost of its inliers.
 
     Raises InputError for an estimate without a pose.
     """
@@ -209,7 +214,7 @@ def posterior_of(estimate: PoseEstimate, camera: Camera) -> posterior.Posterior:
 
 
 def reprojection_posterior(problem: Problem, pose: Pose, guess: Array, sigma: float) -> posterior.Posterior:
-    """Of the delta of pose, by the weighted Huber cost of all matches of the problem, with sigma (px) of noise."""
+    """Moments of the delta of `pose`, by the weighted Huber cost of all matches with noise sigma (px)."""
 
     def log_likelihood(rotations: Array, translations: Array) -> Array:
         x, y, z = np.moveaxis((problem.points @ pose.rotation.T) @ rotations.transpose(0, 2, 1), -1, 0)
@@ -225,7 +230,7 @@ def _estimate(
     matches: Correspondences, usable: Mask, problem: Problem, T_camera_map: Pose, inliers: Mask, spread: Array,
     rival: float,
 ) -> PoseEstimate:  # fmt: skip
-    """The answer in the lidar frame, its inliers among all matches."""
+    """Estimate of T_camera_lidar, with its inliers as a mask over all matches."""
     among_all = np.zeros(len(matches), bool)
     among_all[np.flatnonzero(usable)[inliers]] = True
     std_m = float(np.sqrt(np.linalg.eigvalsh(spread[:3, :3])[-1]))

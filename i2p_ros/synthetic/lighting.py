@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Light: the sun and its shadows, the sky, lamps, haze."""
+"""Lighting: the sun and its shadows, the sky, lamps, haze."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ import math
 import torch
 from torch import Tensor
 
-from i2p_ros.synthetic.casting import Rays, cast
-from i2p_ros.synthetic.dice import noise
-from i2p_ros.synthetic.surfaces import Scene, Seen, Surface
+from i2p_ros.synthetic.bounding import parallel_rectangles
+from i2p_ros.synthetic.random_streams import noise
+from i2p_ros.synthetic.ray_casting import Rays, cast_solids
+from i2p_ros.synthetic.surfaces import Hits, StreetScene, Surface
 from i2p_ros.synthetic.terrain import to_street
-from i2p_ros.synthetic.windows import parallel_windows
 
-SHADOW_SIZE, SHADOW_CELL = 160, 0.3  # px, m; the map of shadows
+SHADOW_SIZE, SHADOW_CELL = 160, 0.3  # px, m: size of the shadow map and of its cells
 SHADOW_AHEAD = 18.0  # m from the camera to the middle of the map
-_HEIGHT, _BIAS = 100.0, 0.35  # m over the ground from where the sun looks; m that a shadow starts behind its caster
+_HEIGHT, _BIAS = 100.0, 0.35  # m: height of the sun's rays' origins; depth bias, against shadows of a surface on itself
 _LAMP_EVERY, _LAMP_HEIGHT = 28.0, 6.0  # m
 _SUN, _SKY, _LAMP = (1.08, 1.0, 0.88), (0.9, 0.98, 1.12), (1.15, 0.95, 0.7)
 _HAZE, _ZENITH = (0.92, 0.97, 1.0), (0.35, 0.55, 0.95)
 
 
-def light(scene: Scene, rays: Rays, forward: Tensor, seen: Seen, found: Surface) -> Tensor:
-    """(3, P, R) what cameras that look `forward` (3, P, 1) receive along unit directions; white in the sun is 1."""
+def received_light(scene: StreetScene, rays: Rays, forward: Tensor, hits: Hits, surface: Surface) -> Tensor:
+    """Light (3, P, R) that cameras with headings `forward` (3, P, 1) receive along unit rays. White in the sun is 1."""
     world = scene.world
     sun, sky, lamps = world.light
-    distance = seen.distance.clamp(max=1e4)
+    distance = hits.distance.clamp(max=1e4)
     points = rays.directions * distance + rays.origin
     towards = torch.stack([*world.sun])
-    facing = (found.normal * towards).sum(0).clamp_(min=0.0) * sun
+    facing = (surface.normal * towards).sum(0).clamp_(min=0.0) * sun
     if bool((sun > 0.1).any()):
         facing = facing * torch.where(sun > 0.1, _sunlit(scene, rays.origin, forward, points), 1.0)
-    ambient = sky * (0.45 + 0.3 * found.normal[2])
-    artificial = lamps * _lamps(scene, rays, forward, seen, found) if bool((lamps > 0).any()) else torch.zeros_like(sky)
+    ambient = sky * (0.45 + 0.3 * surface.normal[2])
+    artificial = (
+        lamps * _lamps(scene, rays, forward, hits, surface) if bool((lamps > 0).any()) else torch.zeros_like(sky)
+    )
     sources = ((facing, _SUN), (ambient, _SKY), (artificial, _LAMP))
     total = sum(strength * _colour(tint, strength) for strength, tint in sources)
     level = (0.35 * sun + 0.8 * sky) * _colour(_HAZE, sky)
-    mirrored = 0.35 * found.glass * (1.0 - (found.normal * rays.directions).sum(0).abs()) + 0.04 * found.glass
+    mirrored = 0.35 * surface.glass * (1.0 - (surface.normal * rays.directions).sum(0).abs()) + 0.04 * surface.glass
     clear = torch.exp(-distance / world.haze)
-    lit = (found.albedo * total + 0.9 * mirrored * level) * clear + level * (1.0 - clear)
-    free = torch.isinf(seen.distance)
-    seeing = int(free.any(0).nonzero().max()) + 1 if bool(free.any()) else 0  # the rays after these see no sky
-    lit[:, :, :seeing] = torch.where(
-        free[:, :seeing], _sky(scene, rays.directions[:, :, :seeing], towards), lit[:, :, :seeing]
-    )
+    lit = (surface.albedo * total + 0.9 * mirrored * level) * clear + level * (1.0 - clear)
+    free = torch.isinf(hits.distance)
+    last = int(free.any(0).nonzero().max()) + 1 if bool(free.any()) else 0  # later rays hit something in all places
+    lit[:, :, :last] = torch.where(free[:, :last], _sky(scene, rays.directions[:, :, :last], towards), lit[:, :, :last])
     return lit
 
 
@@ -53,8 +53,8 @@ def _colour(rgb: tuple[float, float, float], like: Tensor) -> Tensor:
     return torch.tensor(rgb, device=like.device)[:, None, None]
 
 
-def _sky(scene: Scene, directions: Tensor, towards: Tensor) -> Tensor:
-    """(3, P, R) a gradient from the horizon up, clouds, a glow around the sun, hills or roofs on the horizon."""
+def _sky(scene: StreetScene, directions: Tensor, towards: Tensor) -> Tensor:
+    """Light (3, P, R) of the sky: a vertical gradient, clouds, a glow around the sun, hills or roofs on the horizon."""
     world = scene.world
     sun, sky, _ = world.light
     up = directions[2].clamp(0.0, 1.0)
@@ -71,10 +71,10 @@ def _sky(scene: Scene, directions: Tensor, towards: Tensor) -> Tensor:
     return colour * (level + 0.8 * sun * glow * (sky < 0.9))
 
 
-def _lamps(scene: Scene, rays: Rays, forward: Tensor, seen: Seen, found: Surface) -> Tensor:
-    """(P, R) light of the vehicle's own headlights and of lamps along the street."""
-    distance = seen.distance.clamp(max=1e3)
-    facing = -(found.normal * rays.directions).sum(0)
+def _lamps(scene: StreetScene, rays: Rays, forward: Tensor, hits: Hits, surface: Surface) -> Tensor:
+    """Light (P, R) of the vehicle's headlights and of lamps along the street."""
+    distance = hits.distance.clamp(max=1e3)
+    facing = -(surface.normal * rays.directions).sum(0)
     ahead = (rays.directions * forward).sum(0).clamp(min=0.0).square().square().square()
     own = 6.0 * facing.abs() * ahead / (1.0 + (distance / 6.0) ** 2)
     points = rays.directions * distance + rays.origin
@@ -85,11 +85,11 @@ def _lamps(scene: Scene, rays: Rays, forward: Tensor, seen: Seen, found: Surface
     return own + 0.9 / (1.0 + away / _LAMP_HEIGHT**2)
 
 
-def _sunlit(scene: Scene, eye: Tensor, forward: Tensor, points: Tensor) -> Tensor:
-    """(P, R) 1 where the sun reaches points (3, P, R), 0 in shadows: a map of distances as seen from the sun.
+def _sunlit(scene: StreetScene, eye: Tensor, forward: Tensor, points: Tensor) -> Tensor:
+    """Mask (P, R), as float: 1 where the sun reaches points (3, P, R), 0 in shadows, by a shadow map.
 
-    The map lies flat ahead of the camera. A point belongs to the cell that the sun's ray through it meets at the height
-    of the camera's feet, so that the map has the same cells wherever shadows fall.
+    The map has the distances along rays of the sun. It is horizontal, ahead of the camera, at about the height of the
+    ground below the camera. A point belongs to the cell where the sun's ray through the point meets this plane.
     """
     (sx, sy, sz) = scene.world.sun
     middle = eye + SHADOW_AHEAD * forward
@@ -113,7 +113,7 @@ def _sunlit(scene: Scene, eye: Tensor, forward: Tensor, points: Tensor) -> Tenso
     def of_solids(p: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         return project(p, origin[:, place, 0], base[place, 0], (slope[0][place, 0], slope[1][place, 0]))
 
-    depth, _ = cast(rays, solids, parallel_windows(solids, of_solids, SHADOW_SIZE))
+    depth, _ = cast_solids(rays, solids, parallel_rectangles(solids, of_solids, SHADOW_SIZE))
     u, v = project(points, origin, base, slope)
     column, row = ((a + 0.5).floor().clamp_(-1.0, SHADOW_SIZE) for a in (u, v))
     inside = ((column - 0.5 * SHADOW_SIZE).abs() < 0.5 * SHADOW_SIZE) & (
@@ -126,7 +126,7 @@ def _sunlit(scene: Scene, eye: Tensor, forward: Tensor, points: Tensor) -> Tenso
 
 
 def headings(rotation: Tensor) -> Tensor:
-    """(3, P, 1) horizontal unit vectors along the optical axes of cameras with rotations (P, 3, 3) world to camera."""
+    """Horizontal unit vectors (3, P, 1) along the optical axes of cameras with rotations (P, 3, 3) world to camera."""
     forward = rotation[:, 2].clone()
     forward[:, 2] = 0.0
     return (forward / torch.linalg.vector_norm(forward, dim=1, keepdim=True).clamp(min=math.ulp(1.0))).T[:, :, None]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Places in, images and clouds out: many at a time, on any device. The page to read first."""
+"""Rendering of places into images and clouds, in batches, on any device. Read this file first."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from torch import Tensor
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Pose
+from i2p_ros.synthetic.bounding import camera_rectangles
 from i2p_ros.synthetic.buildings import add_buildings
-from i2p_ros.synthetic.casting import Rays, Windows
-from i2p_ros.synthetic.crossings import crossings
-from i2p_ros.synthetic.developing import Film, develop
+from i2p_ros.synthetic.image_formation import CameraResponse, form_images
 from i2p_ros.synthetic.lidars import Beams, Lidar
-from i2p_ros.synthetic.lighting import headings, light
+from i2p_ros.synthetic.lighting import headings, received_light
 from i2p_ros.synthetic.plants import add_plants
+from i2p_ros.synthetic.ray_casting import Rays, Rectangles
+from i2p_ros.synthetic.side_streets import draw_side_streets
 from i2p_ros.synthetic.solids import Site, Solids
-from i2p_ros.synthetic.surfaces import Scene, look, normalised, surface
+from i2p_ros.synthetic.surfaces import StreetScene, first_hits, normalised, surface_at
 from i2p_ros.synthetic.traffic import add_traffic
-from i2p_ros.synthetic.windows import camera_windows
 from i2p_ros.synthetic.worlds import World, on_device, stacked
 
-AT_ONCE = {"cpu": 1, "cuda": 16}  # places; a processor's caches hold one place, and samples do not depend on others
+BATCH_SIZE = {"cpu": 1, "cuda": 16}  # places; the caches of a CPU hold one place
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
-    """Everything that a sample follows from: a world in a frame (`framed`), sensors, and where they are in this frame.
+    """Inputs of a rendering: a world in a frame of its own (`reframed`), the sensors, and their poses.
 
-    What is nearer to the lidar than `clearance` (m) is left out of the world.
+    Objects within `clearance` (m) of the lidar are left out.
     """
 
     world: World
     camera: Camera
-    film: Film
+    response: CameraResponse
     lidar: Lidar
     T_camera_lidar: Pose
     T_world_lidar: Pose
@@ -46,63 +46,64 @@ class Place:
 
 
 def render(places: Sequence[Place], device: torch.device | str = "cpu") -> tuple[Tensor, list[Tensor]]:
-    """Images (P, H, W, 3) uint8 RGB and clouds, one (N, 4) float32 of x, y, z (m, lidar frame) and intensity a place.
+    """Images (P, H, W, 3) uint8 RGB, and for each place a cloud (N, 4) float32 of x, y, z (m, lidar frame), intensity.
 
-    Cameras must have equal sizes and no lens distortion. On the CPU the result is bit-equal however places are batched.
+    All cameras must have the same size and no lens distortion. On the CPU the result does not depend on the batches,
+    bit for bit.
     """
-    at_once = AT_ONCE.get(torch.device(device).type, 1)
+    batch_size = BATCH_SIZE.get(torch.device(device).type, 1)
     images, clouds = [], []
-    for k in range(0, len(places), at_once):
-        image, cloud = _rendered(places[k : k + at_once], torch.device(device))
+    for k in range(0, len(places), batch_size):
+        image, cloud = _render_batch(places[k : k + batch_size], torch.device(device))
         images.append(image)
         clouds += cloud
     return torch.cat(images), clouds
 
 
 @torch.inference_mode()
-def _rendered(places: Sequence[Place], device: torch.device) -> tuple[Tensor, list[Tensor]]:
-    scene = build(places, device)
-    return take_images(scene, places), take_clouds(scene, places)
+def _render_batch(places: Sequence[Place], device: torch.device) -> tuple[Tensor, list[Tensor]]:
+    scene = build_scene(places, device)
+    return render_images(scene, places), render_clouds(scene, places)
 
 
-def build(places: Sequence[Place], device: torch.device) -> Scene:
-    """The worlds around places."""
+def build_scene(places: Sequence[Place], device: torch.device) -> StreetScene:
+    """Scene of the worlds around places."""
     worlds = stacked([place.world for place in places])
-    sides = crossings(worlds)
-    site = Site(worlds, sides)
+    side_streets = draw_side_streets(worlds)
+    site = Site(worlds, side_streets)
     add_buildings(site)
     add_plants(site)
     add_traffic(site)
     eye = _matrices([place.T_world_lidar for place in places], device)[:, :, 3]
     clearance = torch.tensor([[place.clearance] for place in places], device=device)
     world = on_device(worlds, device)
-    return Scene(world, sides.on_device(device), site.solids(world, eye.T[:, :, None], clearance))
+    return StreetScene(world, side_streets.on_device(device), site.solids(world, eye.T[:, :, None], clearance))
 
 
-def take_images(scene: Scene, places: Sequence[Place]) -> Tensor:
-    """(P, H, W, 3) uint8."""
+def render_images(scene: StreetScene, places: Sequence[Place]) -> Tensor:
+    """Images (P, H, W, 3) uint8 RGB."""
     device = scene.world.origin.device
     T = _matrices([place.T_camera_lidar @ place.T_world_lidar.inverse() for place in places], device)
     cameras = [place.camera for place in places]
     rays = camera_rays(cameras, T)
-    seen = look(scene, rays, camera_windows_of(scene.solids, cameras, T))
-    received = light(scene, rays, headings(T[:, :, :3]), seen, surface(scene, rays, seen))
+    hits = first_hits(scene, rays, camera_rectangles_of(scene.solids, cameras, T))
+    received = received_light(scene, rays, headings(T[:, :, :3]), hits, surface_at(scene, rays, hits))
     shape = (3, len(places), cameras[0].height, cameras[0].width)
-    return develop(received.view(shape), [place.film for place in places])
+    return form_images(received.view(shape), [place.response for place in places])
 
 
-def take_clouds(scene: Scene, places: Sequence[Place]) -> list[Tensor]:
-    """(N, 4) of each place: points in the lidar frame and intensities."""
+def render_clouds(scene: StreetScene, places: Sequence[Place]) -> list[Tensor]:
+    """Cloud (N, 4) of each place: points in the lidar frame, m, and intensities."""
     device = scene.world.origin.device
     poses = [place.T_world_lidar for place in places]
     beams = Beams([place.lidar for place in places], _matrices(poses, device))
-    windows = beams.windows(scene.solids, _matrices([pose.inverse() for pose in poses], device))
-    seen = look(scene, beams.rays, windows)
-    return beams.returns(seen, surface(scene, beams.rays, seen))
+    rectangles = beams.rectangles(scene.solids, _matrices([pose.inverse() for pose in poses], device))
+    hits = first_hits(scene, beams.rays, rectangles)
+    return beams.returns(hits, surface_at(scene, beams.rays, hits))
 
 
 def camera_rays(cameras: Sequence[Camera], T_camera_world: Tensor) -> Rays:
-    """Unit rays through the centres of all pixels, row after row."""
+    """Rays of unit length through the centres of all pixels, row by row."""
     fx, fy, cx, cy = _intrinsics(cameras, T_camera_world.device).T[:, :, None, None]
     height, width = cameras[0].height, cameras[0].width
     u = (torch.arange(width, device=fx.device) - cx) / fx
@@ -116,10 +117,10 @@ def camera_rays(cameras: Sequence[Camera], T_camera_world: Tensor) -> Rays:
     return Rays(origin[:, :, None], torch.einsum("pji,jpr->ipr", rotation, grid).contiguous(), columns)
 
 
-def camera_windows_of(solids: Solids, cameras: Sequence[Camera], T_camera_world: Tensor) -> Windows:
-    """Where in the images the solids may be seen."""
+def camera_rectangles_of(solids: Solids, cameras: Sequence[Camera], T_camera_world: Tensor) -> Rectangles:
+    """Rectangles of the images in which the solids may be visible."""
     intrinsics = _intrinsics(cameras, T_camera_world.device)
-    return camera_windows(solids, T_camera_world, intrinsics, cameras[0].width, cameras[0].height)
+    return camera_rectangles(solids, T_camera_world, intrinsics, cameras[0].width, cameras[0].height)
 
 
 def _intrinsics(cameras: Sequence[Camera], device: torch.device) -> Tensor:
@@ -127,5 +128,5 @@ def _intrinsics(cameras: Sequence[Camera], device: torch.device) -> Tensor:
 
 
 def _matrices(poses: Sequence[Pose], device: torch.device) -> Tensor:
-    """(P, 3, 4) float32."""
+    """Matrices (P, 3, 4) float32 of poses."""
     return torch.tensor(np.stack([pose.matrix[:3] for pose in poses]), dtype=torch.float32).to(device)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which sensors a vehicle has, and how they are mounted."""
+"""The camera and the lidar of a vehicle, and their mounting."""
 
 from __future__ import annotations
 
@@ -11,42 +11,43 @@ import numpy as np
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import SyntheticSettings
 from i2p_ros.core.geometry import Pose
-from i2p_ros.synthetic.developing import Film
+from i2p_ros.synthetic.image_formation import CameraResponse
 from i2p_ros.synthetic.lidars import Lidar
 
-HEIGHT = 1.73  # m, of the lidar of a KITTI-like rig above the ground
+LIDAR_HEIGHT = 1.73  # m, of the lidar of a KITTI-like rig above the ground
 AXES_CAMERA_LIDAR = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
 
 
 @dataclass(frozen=True, slots=True)
-class Rig:
-    """Two sensors and how they are mounted; `height` of the lidar above the ground, m."""
+class SensorRig:
+    """Camera and lidar with their extrinsic calibration. `height` is that of the lidar above the ground, m."""
 
     camera: Camera
-    film: Film
+    response: CameraResponse
     lidar: Lidar
     T_camera_lidar: Pose
     height: float
 
     @staticmethod
-    def random(settings: SyntheticSettings, rng: np.random.Generator, anything: bool) -> Rig:
-        """A rig like KITTI's, with another lens and another mounting each time: some cm, up to 1 deg on each
-        axis; or any camera and any lidar, up to 1 m and 5 deg apart on each axis, at any yaw of a lidar that turns.
+    def random(settings: SyntheticSettings, rng: np.random.Generator, varied: bool) -> SensorRig:
+        """Random rig. It is like KITTI's, with a random focal length and a mounting that varies by 4 cm and 1 deg on
+        each axis. With `varied` it has any camera and any lidar, up to 1 m and 5 deg apart on each axis, and spinning
+        lidars have any yaw.
         """
-        if anything:
-            return _any(settings, rng)
+        if varied:
+            return _varied_rig(settings, rng)
         camera = _camera(settings, 0.58 * rng.uniform(0.95, 1.05), 0.03, rng)
         place = np.array([0.27, 0.0, -0.08]) + rng.uniform(-0.04, 0.04, 3)
-        T_camera_lidar = _mounted(place, np.radians(rng.uniform(-1.0, 1.0, 3)), 0.0)
+        T_camera_lidar = _extrinsics(place, np.radians(rng.uniform(-1.0, 1.0, 3)), 0.0)
         lidar = Lidar.standard(settings.beams, settings.points, rng)
-        return Rig(camera, Film.random(rng), lidar, T_camera_lidar, HEIGHT)
+        return SensorRig(camera, CameraResponse.random(rng), lidar, T_camera_lidar, LIDAR_HEIGHT)
 
-    def reseeded(self, seed: int) -> Rig:
-        """The same with other noise."""
-        return replace(self, film=replace(self.film, seed=seed), lidar=replace(self.lidar, seed=seed ^ 0x5EED))
+    def with_seed(self, seed: int) -> SensorRig:
+        """The same rig with another seed of its noise."""
+        return replace(self, response=replace(self.response, seed=seed), lidar=replace(self.lidar, seed=seed ^ 0x5EED))
 
 
-def _any(settings: SyntheticSettings, rng: np.random.Generator) -> Rig:
+def _varied_rig(settings: SyntheticSettings, rng: np.random.Generator) -> SensorRig:
     camera = _camera(settings, float(np.exp(rng.uniform(np.log(0.38), np.log(1.3)))), 0.06, rng)
     lidar = Lidar.random(settings.points, rng)
     height = float(rng.uniform(0.6, 2.5))
@@ -54,17 +55,20 @@ def _any(settings: SyntheticSettings, rng: np.random.Generator) -> Rig:
     turn = np.radians(rng.uniform(-5.0, 5.0, 3))
     full_turn = lidar.step * lidar.columns > 6.28
     yaw = rng.uniform(-np.pi, np.pi) if full_turn and rng.random() < 0.5 else 0.0
-    return Rig(camera, Film.random(rng), lidar, _mounted(place, turn, yaw), height)
+    return SensorRig(camera, CameraResponse.random(rng), lidar, _extrinsics(place, turn, yaw), height)
 
 
 def _camera(settings: SyntheticSettings, focal: float, spread: float, rng: np.random.Generator) -> Camera:
-    """One whose focal length is a share of its width."""
+    """Camera with the size of the settings.
+
+    `focal` is its focal length to its width, `spread` the largest offset of the principal point to the size.
+    """
     size = np.array([settings.width, settings.height])
     cx, cy = (size - 1.0) * (0.5 + rng.uniform(-spread, spread, 2))
     return Camera(focal * settings.width, focal * settings.width, float(cx), float(cy), *size.tolist())
 
 
-def _mounted(place: np.ndarray, turn: np.ndarray, yaw: float) -> Pose:
-    """T_camera_lidar of a camera at a place (m, lidar frame before it is turned by yaw), turned a little (rad)."""
+def _extrinsics(place: np.ndarray, turn: np.ndarray, yaw: float) -> Pose:
+    """T_camera_lidar of a camera at `place` (m) with a small rotation `turn` (rad), in the lidar frame before `yaw`."""
     rotation = Pose.from_rotvec(turn).rotation @ AXES_CAMERA_LIDAR
     return Pose(rotation, -rotation @ place) @ Pose.from_rotvec([0.0, 0.0, yaw])

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The solids of streets: boxes, tapered boxes, ellipsoids and tubes, upright, each turned about the up axis."""
+"""The solids of streets: upright boxes, tapered boxes, ellipsoids and cylinders, rotated about the vertical axis."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from i2p_ros.synthetic.crossings import REACH, Crossings, slots
-from i2p_ros.synthetic.dice import Array, picked
+from i2p_ros.synthetic.random_streams import Array, picked
+from i2p_ros.synthetic.side_streets import REACH, SideStreets, slots
 from i2p_ros.synthetic.terrain import ground_height, to_world
-from i2p_ros.synthetic.worlds import SNAP, World
+from i2p_ros.synthetic.worlds import ORIGIN_STEP, World
 
-VIEW = 105.0  # m; solids farther away are left out
-SMALLEST = 0.0035  # rad; so are those that look smaller than this
+MAX_RANGE = 105.0  # m; solids at a larger distance are left out
+MIN_ANGLE = 0.0035  # rad; solids of a smaller angular radius are left out
 
 Value = Array | float
 Colour = tuple[Value, Value, Value]
 
 
 class Shape(IntEnum):
-    """BOX; TAPER, whose sides lean inwards; BALL, an ellipsoid; TUBE, an upright cylinder."""
+    """Shape of a solid. The sides of a tapered box lean inwards. Cylinders are upright."""
 
     BOX = 0
-    TAPER = 1
-    BALL = 2
-    TUBE = 3
+    TAPERED_BOX = 1
+    ELLIPSOID = 2
+    CYLINDER = 3
 
 
 class Material(IntEnum):
-    """What a solid is made of."""
+    """Material of a solid: it decides texture, roughness and infrared reflectance."""
 
     FACADE = 0
     HALL = 1
@@ -55,10 +55,10 @@ class Material(IntEnum):
 class Solids:
     """M solids of several places, sorted by shape.
 
-    `place` (M,) int64; `centre` (3, M) m in the frame of its world; `half` (3, M) m; `cos`, `sin` (M,) of the yaw;
-    `shape`, `material` (M,) int64; `cover` (M,) share of the surface that is there: leaves and boards leave gaps;
-    `taper` (2, M) share of the half size in x and y that is lost from bottom to top; `colour` (3, M) albedo;
-    `tint` (M,) 0..1, random.
+    `place` (M,) int64 is the index of the place. `centre` (3, M) is in the frame of its world, m. `half` (3, M) are
+    half sizes, m. `cos` and `sin` (M,) are those of the yaw. `shape` and `material` are (M,) int64. `cover` (M,) is the
+    share of the surface without gaps, which leaves and boards have. `taper` (2, M) is the share by which the half sizes
+    in x and y shrink from bottom to top. `colour` (3, M) is the albedo. `tint` (M,) is random in 0..1.
     """
 
     place: Tensor
@@ -78,29 +78,33 @@ class Solids:
 
 
 class Site:
-    """Where the solids of P worlds are collected, in street coordinates."""
+    """Collection of the solids of P worlds, in street coordinates."""
 
-    def __init__(self, world: World, sides: Crossings) -> None:
-        self.world, self.sides = world, sides
+    def __init__(self, world: World, side_streets: SideStreets) -> None:
+        self.world, self.side_streets = world, side_streets
         self._parts: list[Array] = []
-        self._things = 0
+        self._groups = 0
 
     def both_sides(self, spacing: Value) -> tuple[Array, Array, Array]:
-        """Slots of a spacing (m) on both sides: their numbers (P, S) int32, starts (P, S) m and sides, 1 for left."""
+        """Slots of a spacing (m) on both sides of the street.
+
+        Returns their numbers (P, S) int32, the positions (P, S) where they start (m), and their sides (P, S): 1 for
+        left, -1 for right.
+        """
         number, start = slots(self.world, spacing)
         side = np.ones_like(start)
         twice = np.concatenate([2 * number, 2 * number + 1], 1)
         return twice, np.concatenate([start, start], 1), np.concatenate([side, -side], 1)
 
     def free(self, along: Array, offset: Array, half_length: Value) -> Array:
-        """(P, S) whether what is so long does not stand in a side street."""
-        return self.sides.free(along, offset, half_length)
+        """Mask (P, S) of objects that stand in no side street, as `SideStreets.free`."""
+        return self.side_streets.free(along, offset, half_length)
 
-    def things(self, present: Array) -> Array:
-        """(S,) numbers for new things of several solids, which are there together or not at all."""
-        first = self._things
-        self._things += present.shape[1]
-        return np.arange(first, self._things)
+    def groups(self, present: Array) -> Array:
+        """Numbers (S,) of new groups. The solids of a group are all kept or all left out."""
+        first = self._groups
+        self._groups += present.shape[1]
+        return np.arange(first, self._groups)
 
     def add(
         self,
@@ -114,26 +118,26 @@ class Site:
         yaw: Value = 0.0,
         cover: Value = 1.0,
         taper: tuple[Value, Value] = (0.0, 0.0),
-        thing: Array | None = None,
+        group: Array | None = None,
     ) -> None:
-        """Solids where `present`, (P, S) or (P, S, parts).
+        """Adds solids where `present`, which is (P, S) or (P, S, parts).
 
-        `place`: along and offset of the middle, and the bottom's height over the ground, m; `size` in m; `yaw` against
-        the street, rad; `thing` (S,): what those of a slot belong to, or else they are one of its own.
+        `place` is along and offset of the middle and the height of the bottom above the ground, m. `size` is in m,
+        `yaw` against the street in rad. `group` (S,) are numbers of `groups`. Without it each slot is a new group.
         """
-        thing = self.things(present) if thing is None else thing
-        thing = thing.reshape(-1, *(1,) * (present.ndim - 2))
-        values = (*place, *size, yaw, cover, *taper, *colour, tint, float(shape), material, present, thing)
+        group = self.groups(present) if group is None else group
+        group = group.reshape(-1, *(1,) * (present.ndim - 2))
+        values = (*place, *size, yaw, cover, *taper, *colour, tint, float(shape), material, present, group)
         part = np.empty((len(values), *np.broadcast_shapes(present.shape, np.shape(place[0]))), np.float32)
         for k, value in enumerate(values):
             part[k] = value
         self._parts.append(part.reshape(*part.shape[:2], -1))
 
     def solids(self, world: World, eye: Tensor, clearance: Tensor) -> Solids:
-        """What can be seen from eyes (3, P, 1), without things that reach within the clearance (P, 1), m, of them: what
-        is higher than the eyes does not count.
+        """Solids within range of `eye` (3, P, 1), m, on its device.
 
-        `world` is that of the site on the device of the eyes, on which the solids will be.
+        Groups are left out where a solid comes within the horizontal `clearance` (P, 1), m, of the eye. Solids that are
+        entirely above the eye do not count. `world` is the site's world on the device of `eye`.
         """
         all_ = torch.from_numpy(np.concatenate(self._parts, 2)).to(eye.device)
         along, offset, bottom, *size, yaw = all_[:7]
@@ -148,13 +152,13 @@ class Site:
         outside = torch.hypot((dx.abs() - half[0]).clamp_(min=0.0), (dy.abs() - half[1]).clamp_(min=0.0))
         there = all_[16] > 0
         away_from_it = torch.where(there & (away[2] - half[2] < 0), outside, torch.inf)
-        thing = all_[17].long()
-        least = torch.full((len(thing), self._things), torch.inf, device=eye.device)
-        least = least.scatter_reduce(1, thing, away_from_it, "amin").gather(1, thing)
-        seen = there & (along > -REACH) & (along < SNAP + REACH) & (least > clearance)
-        seen = seen & (distance - radius < VIEW) & (radius > SMALLEST * distance)
-        place, index = seen.nonzero(as_tuple=True)
-        flat = place * seen.shape[1] + index
+        group = all_[17].long()
+        least = torch.full((len(group), self._groups), torch.inf, device=eye.device)
+        least = least.scatter_reduce(1, group, away_from_it, "amin").gather(1, group)
+        kept = there & (along > -REACH) & (along < ORIGIN_STEP + REACH) & (least > clearance)
+        kept = kept & (distance - radius < MAX_RANGE) & (radius > MIN_ANGLE * distance)
+        place, index = kept.nonzero(as_tuple=True)
+        flat = place * kept.shape[1] + index
         order = torch.argsort(picked(all_[14].view(-1), flat), stable=True)
         place, flat = place[order], flat[order]
         table = torch.cat([centre, half, cos[None], sin[None], all_[7:16]])
@@ -165,8 +169,11 @@ class Site:
         )  # fmt: skip
 
 
-def paint(grey: Array, tints: tuple[Array, Array, Array], low: float, high: float, spread: float) -> Colour:
-    """A grey between low and high, by 0..1, with a tint of some spread, warm rather than cold."""
+def random_colour(grey: Array, tints: tuple[Array, Array, Array], low: float, high: float, spread: float) -> Colour:
+    """Random colour: a grey between low and high, by `grey` (0..1), with a tint that is more often warm than cold.
+
+    `tints` are random numbers in 0..1, `spread` is the strength of the tint.
+    """
     level, warm, side = (
         low + grey * (high - low),
         spread * (1.4 * tints[0] - 0.4),

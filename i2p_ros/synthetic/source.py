@@ -36,7 +36,7 @@ class SyntheticSource:
 
     @property
     def name(self) -> str:
-        """`synthetic` with the kind and the seed, and the variety where there is any."""
+        """`synthetic` with the kind (places or drive), the seed, and the variety unless it is 0."""
         variety = f", variety {self.settings.variety:g}" if self.settings.variety else ""
         return f"synthetic {'drive' if self.settings.drive else 'places'}, seed {self.seed}{variety}"
 
@@ -52,16 +52,16 @@ class SyntheticSource:
         return self.samples([index])[0]
 
     def place(self, index: int) -> Place:
-        """What sample `index` is rendered from."""
-        from i2p_ros.synthetic.placing import drive_place, scattered_place
+        """Place from which sample `index` is rendered. Raises IndexError beyond the samples."""
+        from i2p_ros.synthetic.places import drive_place, scattered_place
 
         if not 0 <= index < self.n:
             raise IndexError(f"sample {index} of {self.n}")
         return (drive_place if self.settings.drive else scattered_place)(self.settings, self.seed, index)
 
     def samples(self, indices: Sequence[int], device: str = "cpu") -> list[Sample]:
-        """The samples of some indices, rendered together."""
-        from i2p_ros.synthetic.placing import T_start_frame
+        """Samples of several indices, rendered in batches on a device."""
+        from i2p_ros.synthetic.places import T_start_frame
         from i2p_ros.synthetic.rendering import render
 
         places = [self.place(index) for index in indices]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a ray finds where it hits: colour, normal, glass, and how the surface answers infrared."""
+"""Hits of rays on solids and ground, and the surface there: albedo, normal, infrared reflectance, glass."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from i2p_ros.synthetic.casting import NONE, PATCH, Rays, cast
-from i2p_ros.synthetic.casting import Windows as _Windows
-from i2p_ros.synthetic.crossings import Crossings
-from i2p_ros.synthetic.dice import choose, hashed, noise, picked, put, uniform
-from i2p_ros.synthetic.painting import PAINTERS, Places, repeated
+from i2p_ros.synthetic.random_streams import choose, hashed, noise, picked, put, uniform
+from i2p_ros.synthetic.ray_casting import LEAF_CELL, NO_SOLID, Rays, cast_solids
+from i2p_ros.synthetic.ray_casting import Rectangles as _Rectangles
+from i2p_ros.synthetic.side_streets import SideStreets
 from i2p_ros.synthetic.solids import Material, Shape, Solids
 from i2p_ros.synthetic.terrain import (
     KERB,
@@ -26,31 +25,35 @@ from i2p_ros.synthetic.terrain import (
     cast_ground,
     is_lawn,
 )  # fmt: skip
+from i2p_ros.synthetic.textures import PAINTERS, TexturePoints, repeated
 from i2p_ros.synthetic.worlds import World
 
 _PALETTE = (  # albedo of the six kinds of ground
     (0.10, 0.10, 0.105), (0.6, 0.6, 0.57), (0.33, 0.32, 0.31),
     (0.24, 0.23, 0.22), (0.12, 0.17, 0.06), (0.2, 0.18, 0.15),
 )  # fmt: skip
-_GROUND_GAIN = (1.9, 1.0, 0.9, 1.1, 2.0, 1.2)  # infrared against visible
+_GROUND_GAIN = (1.9, 1.0, 0.9, 1.1, 2.0, 1.2)  # infrared reflectance to the albedo
 _GROUND_ROUGHNESS = (0.6, 0.4, 0.6, 0.7, 1.4, 1.0)
 _GAIN = (0.7, 0.7, 0.9, 0.7, 0.7, 0.7, 0.7, 1.2, 1.8, 0.8, 2.5, 0.9, 1.0, 0.9)  # the same by Material
 _ROUGHNESS = (0.35, 0.25, 0.6, 0.4, 0.1, 0.1, 0.2, 1.2, 1.3, 0.4, 0.1, 0.8, 0.8, 0.3)  # of the texture, by Material
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scene:
-    """P worlds around P places: what stands in them and what they look like."""
+class StreetScene:
+    """P worlds around P places: their parameters, side streets and solids."""
 
     world: World
-    sides: Crossings
+    side_streets: SideStreets
     solids: Solids
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """What R rays of P places meet: `distance` (P, R) m, infinite for the sky; `solid` (P, R) its number or NONE;
-    `ground`, where the ground is or would be."""
+class Hits:
+    """First hits of R rays of P places.
+
+    `distance` (P, R) is in m, and infinite for the sky. `solid` (P, R) is the index of the solid, or NO_SOLID. `ground`
+    has the hits on the ground, also of rays that hit a solid first.
+    """
 
     distance: Tensor
     solid: Tensor
@@ -59,8 +62,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Surface:
-    """Surface points of R rays of P places: `albedo` (3, P, R), `normal` (3, P, R), `gain` (P, R) of infrared,
-    `glass` (P, R) share that mirrors."""
+    """Surface at the hits of R rays of P places.
+
+    `albedo` (3, P, R), unit `normal` (3, P, R) in the world, `gain` (P, R): infrared reflectance to the albedo, `glass`
+    (P, R): share of specular reflection.
+    """
 
     albedo: Tensor
     normal: Tensor
@@ -68,26 +74,26 @@ class Surface:
     glass: Tensor
 
 
-def look(scene: Scene, rays: Rays, windows: _Windows) -> Seen:
-    """The first thing that each ray meets, solid or ground."""
-    distance, solid = cast(rays, scene.solids, windows)
-    ground = cast_ground(scene.world, scene.sides, rays.origin, rays.directions)
+def first_hits(scene: StreetScene, rays: Rays, rectangles: _Rectangles) -> Hits:
+    """First hit of each ray, on a solid or on the ground."""
+    distance, solid = cast_solids(rays, scene.solids, rectangles)
+    ground = cast_ground(scene.world, scene.side_streets, rays.origin, rays.directions)
     nearer = distance < ground.distance
-    return Seen(torch.minimum(distance, ground.distance), torch.where(nearer, solid, NONE), ground)
+    return Hits(torch.minimum(distance, ground.distance), torch.where(nearer, solid, NO_SOLID), ground)
 
 
-def surface(scene: Scene, rays: Rays, seen: Seen) -> Surface:
-    """The surface at each hit; anything where there is none."""
-    fade = 1.0 / (1.0 + seen.distance * (1.0 / 30.0))
-    below = seen.ground.along.shape[1]
-    ground = _ground(scene, seen.ground, fade[:, -below:])
+def surface_at(scene: StreetScene, rays: Rays, hits: Hits) -> Surface:
+    """Surface at each hit. Its values are arbitrary where a ray hits nothing."""
+    fade = 1.0 / (1.0 + hits.distance * (1.0 / 30.0))
+    below = hits.ground.along.shape[1]
+    ground = _ground(scene, hits.ground, fade[:, -below:])
     albedo, gain = (torch.nn.functional.pad(a, (fade.shape[1] - below, 0)) for a in ground)
     normal = torch.zeros_like(rays.directions)
     normal[2] = 1.0
     glass = torch.zeros_like(gain)
-    place, index = (seen.solid != NONE).nonzero(as_tuple=True)
+    place, index = (hits.solid != NO_SOLID).nonzero(as_tuple=True)
     flat = place * gain.shape[1] + index
-    solid, distance, faded = (picked(a.view(-1), flat) for a in (seen.solid, seen.distance, fade))
+    solid, distance, faded = (picked(a.view(-1), flat) for a in (hits.solid, hits.distance, fade))
     points = picked(rays.directions.view(3, -1), flat) * distance + picked(rays.origin[:, :, 0], place)
     found = _solid(scene.solids, solid, points, faded)
     for whole, part in zip((albedo, normal, gain, glass), found, strict=True):
@@ -95,8 +101,8 @@ def surface(scene: Scene, rays: Rays, seen: Seen) -> Surface:
     return Surface(albedo, normal, gain, glass)
 
 
-def _ground(scene: Scene, ground: Ground, fade: Tensor) -> tuple[Tensor, Tensor]:
-    """Albedo (3, P, R) and gain (P, R)."""
+def _ground(scene: StreetScene, ground: Ground, fade: Tensor) -> tuple[Tensor, Tensor]:
+    """Albedo (3, P, R) and gain (P, R) of the ground."""
     world, offset = scene.world, ground.offset
     along = ground.along + world.origin
     fine, broad = noise(world.key, along * 16.0, offset * 16.0), noise(world.key, along * 0.5, offset)
@@ -112,10 +118,10 @@ def _ground(scene: Scene, ground: Ground, fade: Tensor) -> tuple[Tensor, Tensor]
     return colour * texture, gain
 
 
-def _kinds_of_ground(scene: Scene, ground: Ground, broad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Albedo (3, P, R), gain (P, R) and roughness (P, R) at street coordinates: later kinds lie over earlier ones."""
+def _kinds_of_ground(scene: StreetScene, ground: Ground, broad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Albedo (3, P, R), gain (P, R) and roughness (P, R) of the ground. Later layers cover earlier ones."""
     world, along, offset = scene.world, ground.along, ground.offset
-    beside, left, right = ground.sides
+    beside, left, right = ground.side_streets
     half = choose(offset > 0, left, right)
     away = torch.abs(offset)
     layers = (
@@ -137,7 +143,7 @@ def _kinds_of_ground(scene: Scene, ground: Ground, broad: Tensor) -> tuple[Tenso
 
 
 def _markings(world: World, along: Tensor, away: Tensor, beside: Tensor, half: Tensor, junction: Tensor) -> Tensor:
-    """(P, R) whether paint is there: dashed centre lines and lanes, edge lines, zebra crossings at side streets."""
+    """Mask (P, R) of road markings: dashed centre and lane lines, edge lines, zebra crossings at side streets."""
     near = (junction > 0) & (beside < junction + 4.0)
     dashed = (away < 0.08) & (repeated(along, 9.0) < 4.5) & ~near & (world.markings > 0.3)
     lanes = ((away - 0.5 * world.road).abs() < 0.07) & (repeated(along, 12.0) < 4.0) & (world.road > 5.5) & ~near
@@ -156,16 +162,16 @@ def _solid(solids: Solids, solid: Tensor, points: Tensor, fade: Tensor) -> tuple
     local = torch.stack([cos * x + sin * y, cos * y - sin * x, z])
     half, taper = picked(solids.half, solid), picked(solids.taper, solid)
     unit = local / half
-    side = _side(unit, taper, shape == Shape.TUBE)
+    side = _side(unit, taper, shape == Shape.CYLINDER)
     normal = _normal(unit, half, taper, side, shape)
     across = torch.where(side == 0, local[1], local[0])
     up = torch.where(side == 2, local[1], local[2] + half[2])
-    at = Places(local, half, side, across, up, tint, (tint * 65536.0).to(torch.int32))
+    at = TexturePoints(local, half, side, across, up, tint, (tint * 65536.0).to(torch.int32))
     albedo, glass = picked(solids.colour, solid), torch.zeros_like(up)
     for kind, painter in PAINTERS.items():
         part = (material == kind).nonzero()[:, 0]
         if len(part):
-            there = Places(*(picked(getattr(at, name), part) for name in Places.__slots__))
+            there = TexturePoints(*(picked(getattr(at, name), part) for name in TexturePoints.__slots__))
             painted, mirrors = painter(picked(albedo, part), there)
             put(albedo, part, painted)
             put(glass, part, mirrors)
@@ -181,25 +187,25 @@ def _solid(solids: Solids, solid: Tensor, points: Tensor, fade: Tensor) -> tuple
     return albedo, normal, gain * (0.6 + 0.8 * at.pattern(11)), glass
 
 
-def _side(unit: Tensor, taper: Tensor, tube: Tensor) -> Tensor:
-    """(n,) the axis along which the face of a box looks; for tubes 0, or 2 on top."""
+def _side(unit: Tensor, taper: Tensor, cylinder: Tensor) -> Tensor:
+    """Axis (n,) of the normal of a box's face. It is 0 on the side of a cylinder and 2 on its ends."""
     left = 1.0 - taper * (0.5 + 0.5 * unit[2])
     a, b = (unit[:2].abs() / left.clamp_(min=1e-3)).unbind(0)
     c = unit[2].abs()
-    a = torch.where(tube, torch.hypot(unit[0], unit[1]), a)
+    a = torch.where(cylinder, torch.hypot(unit[0], unit[1]), a)
     side = torch.where(a > b, 0, 1)
-    side = torch.where(tube, 0, side)
-    return torch.where(c > torch.maximum(a, torch.where(tube, a, b)), 2, side)
+    side = torch.where(cylinder, 0, side)
+    return torch.where(c > torch.maximum(a, torch.where(cylinder, a, b)), 2, side)
 
 
 def _normal(unit: Tensor, half: Tensor, taper: Tensor, side: Tensor, shape: Tensor) -> Tensor:
-    """(3, n) in the axes of the solids."""
+    """Unit normals (3, n) in the axes of the solids."""
     round_ = unit / half
-    round_[2] = torch.where(shape == Shape.TUBE, 0.0, round_[2])
+    round_[2] = torch.where(shape == Shape.CYLINDER, 0.0, round_[2])
     lean = torch.where(side == 0, 0.5 * taper[0], 0.5 * taper[1]) / half[2]
     faces = [torch.where(side == k, torch.sign(unit[k]) / half[k], 0.0) for k in range(3)]
     faces[2] = torch.where(side == 2, faces[2], lean)
-    is_round = (shape == Shape.BALL) | ((shape == Shape.TUBE) & (side != 2))
+    is_round = (shape == Shape.ELLIPSOID) | ((shape == Shape.CYLINDER) & (side != 2))
     normal = torch.where(is_round, round_, torch.stack(faces))
     return normalised(normal)
 
@@ -210,8 +216,8 @@ def normalised(v: Tensor) -> Tensor:
 
 
 def _ruffled(normal: Tensor, local: Tensor, seed: Tensor) -> Tensor:
-    """(3, n) normals of leaves: every patch looks another way."""
-    i, j, k = (torch.floor(a * (1.0 / PATCH)).to(torch.int32) for a in local)
+    """Normals (3, n) of leaves: each cell of leaves has a random deviation."""
+    i, j, k = (torch.floor(a * (1.0 / LEAF_CELL)).to(torch.int32) for a in local)
     bits = hashed(i, j, k, seed)
     turned = torch.stack([uniform(hashed(bits, axis)) - 0.5 for axis in range(3)])
     normal = normal + 2.4 * turned

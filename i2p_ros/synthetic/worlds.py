@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Kinds of streets, and the numbers that make up one street world."""
+"""Kinds of streets, and the parameters of one street world."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SNAP = 16.0  # m; the frame that a place is rendered in starts at a multiple of this along the street
+ORIGIN_STEP = 16.0  # m; origins of frames are at multiples of this along the street
 Range = tuple[float, float]
-_TYPES = {"key": np.int32, "origin": np.float64}
+_DTYPES = {"key": np.int32, "origin": np.float64}
 
-# What the kinds of streets have: ranges that a world's numbers are drawn from. Lengths in m, others are shares.
+# Ranges of the parameters of a world, for all kinds of streets. Lengths are in m, others are shares.
 COMMON: dict[str, Range] = {
     "road": (3.0, 4.6), "parking": (0.0, 2.2), "kerb_height": (0.06, 0.15), "pavement": (1.6, 3.5),
     "camber": (0.01, 0.03), "bank": (-0.02, 0.02), "bend": (0.02, 0.1), "slope": (0.0, 0.03),
@@ -64,18 +64,19 @@ KINDS: dict[str, dict[str, Range]] = {
     },
 }  # fmt: skip
 
-EVERYDAY = ("mixed", "old town", "residential")
+BUILT_UP = ("mixed", "old town", "residential")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class World:
-    """One street world: numbers drawn from COMMON and KINDS by the same names, and what follows.
+    """Parameters of one street world: those of COMMON and KINDS under the same names, and the following.
 
-    Fields are numbers, or tuples of them; of several worlds (`stacked`, `on_device`) they are arrays or tensors (P, 1).
-    `line` and `rise`: amplitude, wave number (rad/m) and phase of the two waves of the centre line and of the height
-    along it. `tints` (18 numbers): of the six kinds of ground. `sun`: direction to it. `light`: strength of the sun,
-    of the sky, of lamps; `haze` (m): over which contrast falls to 1/e. `origin` (m): where along the street the frame
-    starts. `own_lane`: share of traffic in the lane of the vehicle itself.
+    Fields are numbers or tuples of numbers. Of P worlds (`stacked`, `on_device`) they are arrays or tensors (P, 1).
+    `line` and `rise` are amplitudes (m), wave numbers (rad/m) and phases of the two waves of the centre line, and of
+    the height along it. `tints` are the 18 colour factors of the six kinds of ground. `sun` is the direction to the
+    sun. `light` is the strength of the sun, of the sky and of lamps. `haze` (m) is the distance at which contrast falls
+    to 1/e. `origin` (m) is the position of the frame along the street. `own_lane` is the share of traffic in the lane
+    of the vehicle itself.
     """
 
     key: Any
@@ -124,9 +125,12 @@ class World:
     markings: Any
 
 
-def random_world(rng: np.random.Generator, own_lane: float, anything: bool = True) -> World:
-    """A world drawn from rng: of any kind and weather, or an everyday one. Its frame starts where the street does."""
-    kind = KINDS[str(rng.choice(list(KINDS if anything else EVERYDAY)))]
+def random_world(rng: np.random.Generator, own_lane: float, varied: bool = True) -> World:
+    """Random world, in the frame at the start of its street.
+
+    With `varied` it has any kind of street, weather and time of day, else a built-up street by day.
+    """
+    kind = KINDS[str(rng.choice(list(KINDS if varied else BUILT_UP)))]
     ranges = {**COMMON, **kind}
     low, high = np.array(list(ranges.values())).T
     drawn = dict(zip(ranges, (low + rng.random(len(low)) * (high - low)).tolist(), strict=True))
@@ -146,8 +150,8 @@ def random_world(rng: np.random.Generator, own_lane: float, anything: bool = Tru
         leaf=tuple(rng.uniform([0.05, 0.12, 0.03], [0.25, 0.33, 0.10]).tolist()),
         wall=tuple((rng.uniform(0.3, 0.7) * rng.uniform(0.8, 1.2, 3)).tolist()),
         sun=(flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation)),
-        light=_weather(rng, anything),
-        haze=float(rng.uniform(60.0, 150.0) if anything and rng.random() < 0.1 else rng.uniform(150.0, 800.0)),
+        light=_weather(rng, varied),
+        haze=float(rng.uniform(60.0, 150.0) if varied and rng.random() < 0.1 else rng.uniform(150.0, 800.0)),
         kerb=kerb,
         sidewalk=kerb + pavement,
         block=float(rng.uniform(35.0, 90.0)),
@@ -156,24 +160,24 @@ def random_world(rng: np.random.Generator, own_lane: float, anything: bool = Tru
 
 
 def _waves(rng: np.random.Generator, slope: float, lengths: Range) -> tuple[float, ...]:
-    """Amplitude, wave number and phase of two waves whose slopes are about `slope`."""
+    """Amplitudes, wave numbers and phases of two random waves, whose slopes are up to `slope` each."""
     k = 2.0 * math.pi / rng.uniform(*lengths, 2)
     amplitude = slope * rng.uniform(0.3, 1.0, 2) / k
     return (*amplitude.tolist(), *k.tolist(), *rng.uniform(0.0, 2.0 * math.pi, 2).tolist())
 
 
-def _weather(rng: np.random.Generator, anything: bool) -> tuple[float, ...]:
-    """Strength of the sun, of the sky and of lamps: a sunny day, an overcast one, or with `anything` dusk or night."""
-    kind = rng.choice(4, p=[0.55, 0.27, 0.1, 0.08] if anything else [0.7, 0.3, 0.0, 0.0])
+def _weather(rng: np.random.Generator, varied: bool) -> tuple[float, ...]:
+    """Strength of the sun, of the sky and of lamps on a sunny or overcast day, with `varied` also at dusk or night."""
+    kind = rng.choice(4, p=[0.55, 0.27, 0.1, 0.08] if varied else [0.7, 0.3, 0.0, 0.0])
     sun = (rng.uniform(0.8, 1.6), rng.uniform(0.0, 0.15), rng.uniform(0.0, 0.05), 0.0)[kind]
     sky = (rng.uniform(0.3, 0.7), rng.uniform(0.7, 1.1), rng.uniform(0.15, 0.4), rng.uniform(0.01, 0.06))[kind]
     lamps = (0.0, 0.0, rng.uniform(0.1, 0.5), rng.uniform(0.5, 1.0))[kind]
     return float(sun), float(sky), float(lamps)
 
 
-def framed(world: World, x: float) -> World:
-    """The same world in the frame that holds x (m along the street): it starts at a multiple of SNAP."""
-    origin = math.floor(x / SNAP) * SNAP
+def reframed(world: World, x: float) -> World:
+    """The same world in the frame at the largest multiple of ORIGIN_STEP that is not above x (m along the street)."""
+    origin = math.floor(x / ORIGIN_STEP) * ORIGIN_STEP
 
     def moved(waves: tuple[float, ...]) -> tuple[float, ...]:
         a, b, k, q, p, r = waves
@@ -183,17 +187,17 @@ def framed(world: World, x: float) -> World:
 
 
 def stacked(worlds: Sequence[World]) -> World:
-    """P worlds as one whose fields are arrays (P, 1), float32 but for the key (int32) and the origin (float64)."""
+    """P worlds as one whose fields are arrays (P, 1): the key int32, the origin float64, all others float32."""
 
     def column(name: str) -> Any:
-        values = np.array([getattr(world, name) for world in worlds], dtype=_TYPES.get(name, np.float32))
+        values = np.array([getattr(world, name) for world in worlds], dtype=_DTYPES.get(name, np.float32))
         return tuple(values.T[:, :, None]) if values.ndim == 2 else values[:, None]
 
     return World(**{field.name: column(field.name) for field in fields(World)})
 
 
 def on_device(world: World, device: torch.device) -> World:
-    """`stacked` worlds whose fields are tensors (P, 1) on a device, all float32 but for the key."""
+    """`stacked` worlds with fields as tensors (P, 1) on a device: the key int32, all others float32."""
     values = {field.name: getattr(world, field.name) for field in fields(World)}
     flat = [a for v in values.values() for a in (v if isinstance(v, tuple) else (v,))]
     columns = iter(torch.from_numpy(np.concatenate(flat, 1).astype(np.float64)).to(device).T[:, :, None].float())

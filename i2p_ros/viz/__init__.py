@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures: clouds and matches drawn into images, and plots of scores."""
+"""Drawings of clouds and matches in images."""
 
 from i2p_ros.viz.overlays import before_after, draw_matches, overlay
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Clouds and matches drawn into images. Every function returns a new RGB image (H, W, 3) uint8."""
+"""Drawings of clouds and matches in images. All functions return a new RGB image (H, W, 3) uint8."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Correspondences, Image, PointCloud
 
 NEAR, FAR = 3.0, 60.0  # m: the ends of the colour scale
-GOOD, BAD, UNSURE = (40, 220, 90), (200, 45, 45), (150, 150, 150)
-DIMMED = 0.55  # brightness of the image under what is drawn
-BAR = 22  # px, height of a caption in an image up to CAPTION_WIDTH wide; it grows with wider ones
-CAPTION_WIDTH = 600
+GOOD, BAD, UNKNOWN = (40, 220, 90), (200, 45, 45), (150, 150, 150)
+DIMMED = 0.55  # brightness of the image below the drawing
+BAR = 22  # px: height of the caption of images up to CAPTION_WIDTH wide; proportional to the width of wider ones
+CAPTION_WIDTH = 600  # px
 
 
 def overlay(
     image: Image, camera: Camera, cloud: PointCloud, T_camera_lidar: Pose, max_points: int = 40000, dim: float = DIMMED
 ) -> Image:
-    """The image with the points that the camera sees, coloured by depth: red is near, blue is far, near ones on top.
+    """The image with the points in view, coloured by depth from red (near) to blue (far), with near points on top.
 
-    Of more than max_points that are seen an evenly spaced part is drawn. Points behind others are drawn too.
+    Occluded points are drawn too. At most max_points are drawn, at an even step through the points in view.
     """
     in_camera = T_camera_lidar.apply(cloud.xyz)
     pixels, inside = camera.project(in_camera)
-    seen = np.flatnonzero(inside)
-    seen = seen[:: max(1, -(-len(seen) // max_points))]
-    far_first = seen[np.argsort(-in_camera[seen, 2])]
+    in_view = np.flatnonzero(inside)
+    in_view = in_view[:: max(1, -(-len(in_view) // max_points))]
+    far_first = in_view[np.argsort(-in_camera[in_view, 2])]
     canvas = _dimmed(image, dim)
     _paint(canvas, pixels[far_first], depth_colours(in_camera[far_first, 2]), _radius(camera))
     return canvas
 
 
 def depth_colours(depth: Array) -> Image:
-    """(N, 3) RGB of depths (m) on a logarithmic turbo scale from NEAR to FAR."""
+    """RGB colours (N, 3) of depths (N,), m, on a logarithmic turbo scale from NEAR to FAR."""
     share = np.log(np.maximum(depth, 1e-3) / NEAR) / np.log(FAR / NEAR)
     index = np.clip(255.0 * (1.0 - share), 0, 255).astype(np.uint8)
     return np.asarray(_turbo()[index], np.uint8)
@@ -51,18 +51,19 @@ def draw_matches(
     inliers: NDArray[np.bool_] | None = None,
     max_matches: int = 300,
 ) -> Image:
-    """The image with each match: a dot on its pixel and, given a pose, a line to where its point then projects.
+    """The image with matches: a dot at each pixel and, with a pose, a line to the projection of the point.
 
-    Green matches agree with the pose, red ones do not; grey where nobody knows. The heaviest max_matches are drawn.
+    Inliers are green, outliers are red, and matches are grey where `inliers` is None. The max_matches of the largest
+    weights are drawn.
     """
     canvas = _dimmed(image, DIMMED)
-    known = np.zeros(len(matches), bool) if inliers is None else inliers
-    heaviest = np.argsort(-matches.weights, kind="stable")[:max_matches]
-    heaviest = heaviest[np.argsort(known[heaviest], kind="stable")]  # those that agree on top
+    is_inlier = np.zeros(len(matches), bool) if inliers is None else inliers
+    chosen = np.argsort(-matches.weights, kind="stable")[:max_matches]
+    chosen = chosen[np.argsort(is_inlier[chosen], kind="stable")]  # inliers on top
     if T_camera_lidar is not None:
         ends, _ = camera.project(T_camera_lidar.apply(matches.points))
-    for k in heaviest:
-        colour = UNSURE if inliers is None else GOOD if known[k] else BAD
+    for k in chosen:
+        colour = UNKNOWN if inliers is None else GOOD if is_inlier[k] else BAD
         start = _whole(matches.pixels[k])
         if T_camera_lidar is not None and np.abs(ends[k]).max() < 1e4:
             cv2.line(canvas, start, _whole(ends[k]), colour, 1, cv2.LINE_AA)
@@ -73,9 +74,9 @@ def draw_matches(
 def before_after(
     image: Image, camera: Camera, cloud: PointCloud, T_before: Pose, T_after: Pose | None, reason: str = ""
 ) -> Image:
-    """Two captioned overlays: the cloud under T_before and under T_after, or the reason why there is no such pose.
+    """Two captioned overlays of the cloud, with T_before and with T_after, or with the reason where T_after is None.
 
-    Side by side, or one above the other where the image is more than twice as wide as high.
+    They are side by side, or one above the other where the image is more than twice as wide as high.
     """
     before = captioned(overlay(image, camera, cloud, T_before), "before")
     if T_after is None:
@@ -88,9 +89,9 @@ def before_after(
 
 
 def cells_shaded(image: Image, cells: Array, size: float) -> Image:
-    """The image, bright where its square cells have a large value: cells (C, 3) are row, column and value, `size` px.
+    """The image with the brightness of its square cells by their values. Cells without a value are dark.
 
-    Cells that are not listed are dark.
+    `cells` (C, 3) are row, column and value, `size` is the size of a cell, px.
     """
     shade = np.full(image.shape[:2], 0.25)
     most = cells[:, 2].max(initial=1e-9)
@@ -101,7 +102,7 @@ def cells_shaded(image: Image, cells: Array, size: float) -> Image:
 
 
 def captioned(image: Image, text: str) -> Image:
-    """The image under a dark bar with a line of text, of a size that stays readable when the picture is shrunk."""
+    """The image below a dark bar with a line of text, whose size is proportional to the width of wide images."""
     scale = max(1.0, image.shape[1] / CAPTION_WIDTH)
     bar = np.full((round(BAR * scale), image.shape[1], 3), 24, np.uint8)
     start, thick = (round(6 * scale), round(15 * scale)), max(1, round(scale))
@@ -110,7 +111,7 @@ def captioned(image: Image, text: str) -> Image:
 
 
 def _paint(canvas: Image, pixels: Array, colours: Image, radius: int) -> None:
-    """Discs at pixels (N, 2), the later over the earlier: one assignment, in which the last value of a pixel stays."""
+    """Draws discs at pixels (N, 2), later ones over earlier ones: in one assignment the last value of a pixel stays."""
     span = np.arange(-radius, radius + 1)
     disc = np.array([(dx, dy) for dx in span for dy in span if dx * dx + dy * dy <= radius * radius])
     at = (np.rint(pixels).astype(int)[:, None, :] + disc).reshape(-1, 2)

@@ -49,7 +49,7 @@ def test_no_rotation_or_almost_none_divides_by_nothing(twist: np.ndarray) -> Non
     ends = Trajectory([0.0, 1.0], [Pose.identity(), Pose.exp(twist)])
     points = np.random.default_rng(1).uniform(-50, 50, (20, 3)).astype(np.float32)
     with np.errstate(divide="raise", invalid="raise"):
-        moved = ends.seen_at(0.0, points, np.full(20, 0.25, np.float32))
+        moved = ends.points_at(0.0, points, np.full(20, 0.25, np.float32))
     np.testing.assert_allclose(moved, points + 0.25 * twist[:3], atol=1e-4)
 
 

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 from i2p_ros.core.config import TrackingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, adjoint, from_camera_axes, skew, to_camera_axes
-from i2p_ros.core.tracking import GIVEN_STD, State, Tracker, _se3_left_jacobian, of_body
+from i2p_ros.core.tracking import GIVEN_STD, State, Tracker, _se3_left_jacobian, prior_of_body
 from i2p_ros.core.types import PoseEstimate, Prior, Status
 
 HZ = 10.0
@@ -87,7 +87,7 @@ def test_the_pose_of_a_body_becomes_that_of_the_camera_as_samples_do():
         Pose.from_rotvec(rng.normal(size=3), rng.normal(size=3) * 3) for _ in range(3)
     )
     known = np.diag(np.array([0.1, 0.2, 0.3, 0.01, 0.02, 0.03]) ** 2) * 1e-2
-    given = of_body(T_camera_body, T_frame_body, known, T_frame_cloud)
+    given = prior_of_body(T_camera_body, T_frame_body, known, T_frame_cloud)
     drawn = [
         given.pose.local(T_camera_body @ T_frame_body.retract(d).inverse() @ T_frame_cloud)
         for d in rng.multivariate_normal(np.zeros(6), known, 20_000)
@@ -96,7 +96,7 @@ def test_the_pose_of_a_body_becomes_that_of_the_camera_as_samples_do():
     scale = np.sqrt(np.outer(np.diag(ours), np.diag(ours)))
     np.testing.assert_allclose(np.cov(np.array(drawn).T) / scale, ours / scale, atol=0.04)
     with pytest.raises(InputError):
-        of_body(T_camera_body, T_frame_body, np.full((6, 6), np.nan), T_frame_cloud)
+        prior_of_body(T_camera_body, T_frame_body, np.full((6, 6), np.nan), T_frame_cloud)
 
 
 @pytest.mark.parametrize("fuses", [True, False], ids=["the localizer takes the prior", "it does not"])
@@ -139,7 +139,7 @@ def test_junk_is_withheld_and_the_drive_goes_on():
         estimate = tracker.judge(stamp, localized(seen, None if junk else prior, rng))
         withheld.append((junk, estimate.pose is None))
         if estimate.pose is None:
-            assert estimate.status is Status.UNCERTAIN and "off the prediction" in estimate.reason
+            assert estimate.status is Status.UNCERTAIN and "far from the prediction" in estimate.reason
             assert estimate.withheld is not None and tracker.misses > 0
     missed = sum(junk and not out for junk, out in withheld)
     falsely = sum(out and not junk for junk, out in withheld)
@@ -240,7 +240,7 @@ def test_a_vague_prediction_gates_but_is_not_handed_on():
 def test_a_pose_from_outside_is_where_the_search_begins():
     rng, tracker = np.random.default_rng(12), Tracker(TrackingSettings(prior="constant_velocity", speed_std=1.0))
     (truth,), _ = drive(1, rng)
-    tracker.expect(START, Prior(truth, from_camera_axes(truth, R)))
+    tracker.start_from(START, Prior(truth, from_camera_axes(truth, R)))
     prior = tracker.predict(START + STEP)
     assert tracker.state is State.SEARCHING and np.abs(prior.pose.local(truth)).max() < 1e-9
     far = Pose.exp(np.array([50.0, 0, 0, 0, 0, 0])) @ truth
@@ -257,12 +257,12 @@ def test_a_pose_that_somebody_else_expects_gates_too():
     (truth,), _ = drive(1, rng)
     far = Pose.exp(np.array([9.0, 0, 0, 0, 0, 0])) @ truth
     known = Prior(truth, np.eye(6) * 0.01)
-    assert tracker.expected(START, known) is known
+    assert tracker.predict_from(START, known) is known
     assert tracker.judge(START, localized(truth, known, rng)).pose is not None
     for k in range(1, MOVING.lost_after + 1):
-        assert tracker.expected(START + k * STEP, known) is known
+        assert tracker.predict_from(START + k * STEP, known) is known
         assert tracker.judge(START + k * STEP, localized(far, None, rng)).pose is None
-    assert tracker.state is State.LOST and tracker.expected(START + k * STEP, known) is None  # it may be wrong
+    assert tracker.state is State.LOST and tracker.predict_from(START + k * STEP, known) is None  # it may be wrong
     assert tracker.judge(START + k * STEP, localized(far, None, rng)).pose is not None
 
 

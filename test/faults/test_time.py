@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from i2p_ros.core.messages import stamp_ns, stamp_of
-from i2p_ros.core.pairing import QUEUE, STRAYS, Pairer, median_gap
+from i2p_ros.core.pairing import JUMP_COUNT, QUEUE, Pairer, median_gap
 
 HOUR = 3600 * 1000 * MS
 
@@ -60,9 +60,9 @@ def test_row_35_headers_that_jump_back_are_believed_when_enough_do(jump):
     pairer = Pairer(50 * MS)
     play(pairer, stream(10, 2), stream(10, 2))
     later = [s + jump for s in stream(10, 2)]
-    for stamp in later[: STRAYS - 1]:
+    for stamp in later[: JUMP_COUNT - 1]:
         assert pairer.add_image(stamp, stamp) == [] and pairer.dropped["time_reset"] == 0
-    pairs = play(pairer, later[STRAYS - 1 :], later)
+    pairs = play(pairer, later[JUMP_COUNT - 1 :], later)
     assert len(pairs) == 20 and pairer.dropped["time_reset"] == 1
 
 
@@ -75,13 +75,13 @@ def test_row_35_both_sensors_are_believed_at_once(jump):
     assert pairer.add_image(START + jump + 33 * MS, "c") == [("a", "b", -MS)]
 
 
-def test_row_35_one_that_strayed_changes_nothing():
+def test_row_35_one_outlier_changes_nothing():
     pairer, drive = Pairer(50 * MS), stream(10, 3)
     for n, stamp in enumerate(drive):
         pairer.add_image(stamp, stamp)
         assert len(pairer.add_cloud(stamp, stamp)) == 1
         if n % 3 == 2:
-            assert pairer.add_image(stamp - HOUR, "stray") == []
+            assert pairer.add_image(stamp - HOUR, "outlier") == []
     assert pairer.dropped["time_reset"] == 0 and pairer.dropped["out_of_order"] == 9  # the tenth still waits
 
 
@@ -90,8 +90,8 @@ def test_row_36_a_jump_forward_by_hours_loses_nothing(hours):
     pairer, calls = Pairer(50 * MS), []
     drive = stream(30, 5), stream(10, 5, 4.0)
     later = tuple([s + hours * HOUR for s in stamps] for stamps in drive)
-    settle = pairer._settle
-    pairer._settle = lambda *args, **named: calls.append(1) or settle(*args, **named)
+    match = pairer._match
+    pairer._match = lambda *args, **named: calls.append(1) or match(*args, **named)
     assert rounds_of(pairer, [drive, later]) == [50, 50]
     assert pairer.dropped["time_reset"] == 1
     assert len(calls) <= len(drive[0] + drive[1]) * 2 + 2  # once a message: nobody walks through the gap
@@ -200,13 +200,13 @@ def test_whatever_comes_every_message_is_paired_once_or_counted(messages, slop):
         pairs += (pairer.add_cloud if is_cloud else pairer.add_image)(now, (sent[is_cloud], now))
         sent[is_cloud] += 1
         for queue in (pairer._images, pairer._clouds):
-            assert len(queue.items) <= QUEUE and len(queue.strays) < STRAYS
+            assert len(queue.items) <= QUEUE and len(queue.outliers) < JUMP_COUNT
     pairs += pairer.flush()
     for side in (0, 1):
         assert len({pair[side] for pair in pairs}) == len(pairs)
     for image, cloud, gap in pairs:
         assert gap == image[1] - cloud[1] and abs(gap) <= slop * MS
-    waiting = sum(len(queue.items) + len(queue.strays) for queue in (pairer._images, pairer._clouds))
+    waiting = sum(len(queue.items) + len(queue.outliers) for queue in (pairer._images, pairer._clouds))
     dropped = sum(count for reason, count in pairer.dropped.items() if reason != "time_reset")
     assert sum(sent) == 2 * len(pairs) + waiting + dropped
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Matches of known truth, and what is measured of the answers to them."""
+"""Synthetic matches with their true pose, and errors of estimates."""
 
 import numpy as np
 
@@ -18,28 +18,28 @@ def rays(rng: np.random.Generator, n: int, top: float = 0.0, camera: Camera = CA
     return np.c_[camera.unproject(rng.uniform([0.0, top], [camera.width, camera.height], (n, 2))), np.ones(n)]
 
 
-def seen(
+def matches_of(
     points: np.ndarray, rng: np.random.Generator, sigma: float = 0.0, camera: Camera = CAMERA
 ) -> tuple[Correspondences, Pose]:
-    """Matches of points (M, 3) in the camera frame with sigma px of noise, under a random truth."""
+    """Matches of points (M, 3) in the camera frame with sigma px of noise, and their random true pose."""
     truth = Pose.from_rotvec(rng.normal(size=3), rng.uniform(-10.0, 10.0, 3))
     pixels = camera.project(points)[0] + sigma * rng.normal(size=(len(points), 2))
     return Correspondences(pixels, truth.inverse().apply(points), np.ones(len(points))), truth
 
 
-def made(
+def synthetic_matches(
     seed: int, sigma: float = 0.0, outliers: float = 0.0, n: int = 600, camera: Camera = CAMERA
 ) -> tuple[Correspondences, Pose]:
-    """n matches of points at 4-45 m with Gaussian pixel noise, the first of them with uniform pixels, and the truth."""
+    """n matches of points at 4 to 45 m with Gaussian pixel noise, and the true pose. The first ones are outliers."""
     rng = np.random.default_rng(seed)
-    matches, truth = seen(rays(rng, n, camera=camera) * rng.uniform(4.0, 45.0, (n, 1)), rng, sigma, camera)
+    matches, truth = matches_of(rays(rng, n, camera=camera) * rng.uniform(4.0, 45.0, (n, 1)), rng, sigma, camera)
     pixels, wrong = matches.pixels, round(outliers * n)
     pixels[:wrong] = rng.uniform([0.0, 0.0], [camera.width, camera.height], (wrong, 2))
     return Correspondences(pixels, matches.points, matches.weights), truth
 
 
 def moved(matches: Correspondences, truth: Pose, shift: np.ndarray) -> tuple[Correspondences, Pose]:
-    """The same scene in a cloud whose origin lies elsewhere."""
+    """The same matches in a cloud with another origin."""
     return Correspondences(matches.pixels, matches.points + shift, matches.weights), truth @ Pose(np.eye(3), -shift)
 
 
@@ -52,7 +52,7 @@ def prior_about(truth: Pose, std: np.ndarray, rng: np.random.Generator) -> Prior
 
 
 def errors(estimate: PoseEstimate, truth: Pose) -> tuple[float, float]:
-    """Camera centre (m) and rotation (deg)."""
+    """Errors of the camera centre (m) and of the rotation (deg)."""
     assert estimate.pose is not None, estimate.reason
     centre = estimate.pose.inverse().translation - truth.inverse().translation
     return float(np.linalg.norm(centre)), float(np.degrees(np.linalg.norm(estimate.pose.local(truth)[3:])))
@@ -78,7 +78,7 @@ def stds(estimate: PoseEstimate) -> np.ndarray:
 
 
 def is_sound(estimate: PoseEstimate) -> bool:
-    """A pose with a finite, symmetric, positive definite covariance; or none, with a reason and no confidence in it."""
+    """Whether an estimate has a pose with a finite, symmetric, positive definite covariance, or else a reason."""
     if estimate.pose is None:
         return bool(estimate.reason)
     covariance = estimate.covariance

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calibration on made-up observations whose law is known, against scipy's optimiser."""
+"""Calibration on synthetic observations of a known distribution, and logistic regression against scipy."""
 
 from dataclasses import replace
 
@@ -17,11 +17,11 @@ from i2p_ros.pnp.calibration import (
     RIDGE,
     Calibration,
     Observation,
-    Statement,
+    StatedError,
+    confidence_threshold,
     features,
     fit,
     logistic_regression,
-    threshold,
 )
 
 SCALE = np.array([2.0, 1.5, 3.0, 1.0, 0.7, 1.2])
@@ -29,7 +29,7 @@ WEIGHTS = 4.0 * np.array([-10.0, 2.0, 0.5, -0.5, -1.0, 3.0, 8.0, -6.0])
 
 
 def observed(n: int, seed: int, tails: bool = False) -> list[Observation]:
-    """Poses that are right with the probability that WEIGHTS says, with errors SCALE times as large as stated."""
+    """Observations that are right with the probability of WEIGHTS, with errors SCALE times as large as stated."""
     rng = np.random.default_rng(seed)
     root = 0.1 * rng.normal(size=(6, 6))
     stated = root @ root.T + 0.01 * np.eye(6)
@@ -42,35 +42,35 @@ def observed(n: int, seed: int, tails: bool = False) -> list[Observation]:
         inliers = int(matches * rng.uniform(0.05, 0.9))
         evidence = Evidence(inliers, matches, rival, agreement, margin, shortfall, rng.uniform(0.1, 2.0))
         right = rng.random() < 1.0 / (1.0 + np.exp(-features(evidence) @ WEIGHTS))
-        off = error if right else 50.0 * error
-        exact = replace(evidence, standout=rng.normal(6.0 if right else 3.0))
-        located = Statement(evidence, off, stated)
-        found.append(Observation(bool(right), located, Statement(exact, 0.1 * off, stated)))
+        error = error if right else 50.0 * error
+        of_refined = replace(evidence, standout=rng.normal(6.0 if right else 3.0))
+        unrefined = StatedError(evidence, error, stated)
+        found.append(Observation(bool(right), unrefined, StatedError(of_refined, 0.1 * error, stated)))
     return found
 
 
 @pytest.fixture(scope="module")
 def fitted() -> Calibration:
-    return fit(observed(2000, 0), "made up")
+    return fit(observed(2000, 0), "synthetic")
 
 
 def test_the_scale_of_each_axis_is_found(fitted: Calibration) -> None:
     np.testing.assert_allclose(fitted.std_scale, SCALE, rtol=0.1)
     np.testing.assert_allclose(fitted.aligned_scale, 0.1 * SCALE, rtol=0.1)
-    assert fitted.fitted_on == "made up"
+    assert fitted.fitted_on == "synthetic"
 
 
-def test_row_59_scaled_covariances_hold_as_many_errors_as_they_say(fitted: Calibration) -> None:
+def test_row_59_scaled_covariances_contain_the_stated_share_of_errors(fitted: Calibration) -> None:
     for tails, calibration in ((False, fitted), (True, fit(observed(2000, 2, tails=True), ""))):
         kept = [o for o in observed(2000, 3 if not tails else 2, tails) if o.right]
-        located = [o.located for o in kept]
-        inside = [s.off @ np.linalg.solve(calibration.scaled(s.covariance), s.off) < 12.59 for s in located]
+        stated = [o.unrefined for o in kept]
+        inside = [s.error @ np.linalg.solve(calibration.scaled(s.covariance), s.error) < 12.59 for s in stated]
         assert np.mean(inside) == pytest.approx(0.95, abs=0.02)
 
 
 def test_confidence_is_the_share_of_right_poses(fitted: Calibration) -> None:
     fresh = observed(2000, 1)
-    confidence = np.array([fitted.confidence(o.located.evidence) for o in fresh])
+    confidence = np.array([fitted.confidence(o.unrefined.evidence) for o in fresh])
     right = np.array([o.right for o in fresh])
     bins = np.digitize(confidence, [0.2, 0.4, 0.6, 0.8])
     for k in np.unique(bins):
@@ -78,26 +78,28 @@ def test_confidence_is_the_share_of_right_poses(fitted: Calibration) -> None:
 
 
 def test_the_threshold_leaves_few_wrong_poses(fitted: Calibration) -> None:
-    seen = observed(2000, 0)
-    kept = [o.right for o in seen if fitted.confidence(o.located.evidence) >= fitted.min_confidence]
-    exact = [o.right for o in seen if o.exact and fitted.confidence(o.exact.evidence) >= fitted.aligned_min_confidence]
-    assert len(exact) > len(kept) and 1.0 - np.mean(exact) <= EXPECTED_JUNK
+    of_fit = observed(2000, 0)
+    kept = [o.right for o in of_fit if fitted.confidence(o.unrefined.evidence) >= fitted.min_confidence]
+    refined = [
+        o.right for o in of_fit if o.refined and fitted.confidence(o.refined.evidence) >= fitted.aligned_min_confidence
+    ]
+    assert len(refined) > len(kept) and 1.0 - np.mean(refined) <= EXPECTED_JUNK
     assert len(kept) > 100 and 1.0 - np.mean(kept) <= EXPECTED_JUNK
-    fresh = [o.right for o in observed(2000, 1) if fitted.confidence(o.located.evidence) >= fitted.min_confidence]
+    fresh = [o.right for o in observed(2000, 1) if fitted.confidence(o.unrefined.evidence) >= fitted.min_confidence]
     assert 1.0 - np.mean(fresh) <= 2 * EXPECTED_JUNK  # other poses: a handful of wrong ones more or less
 
 
 def test_the_threshold_by_hand() -> None:
     confidence = np.array([0.9, 0.2, 0.8, 0.7])
-    assert threshold(confidence, np.array([True, True, True, True])) == 0.2
-    assert threshold(confidence, np.array([True, True, True, False])) == 0.8
-    assert threshold(confidence, np.array([False, False, False, False])) == 1.0
+    assert confidence_threshold(confidence, np.array([True, True, True, True])) == 0.2
+    assert confidence_threshold(confidence, np.array([True, True, True, False])) == 0.8
+    assert confidence_threshold(confidence, np.array([False, False, False, False])) == 1.0
 
 
-def test_one_wrong_pose_among_sure_ones_does_not_decide_the_threshold() -> None:
+def test_one_wrong_pose_of_high_confidence_does_not_decide_the_threshold() -> None:
     confidence, right = np.linspace(1.0, 0.9, 150), np.ones(150, bool)
     right[[2, 149]] = False
-    assert threshold(confidence, right) == pytest.approx(0.98, abs=1e-3)  # the mean of all above is 0.99
+    assert confidence_threshold(confidence, right) == pytest.approx(0.98, abs=1e-3)  # the mean of all above is 0.99
 
 
 @pytest.mark.parametrize("share", [0.5, 0.05, 1.0])
@@ -121,7 +123,7 @@ def test_separable_and_all_right_observations_give_finite_weights() -> None:
         bad = [o for o in observed(400, 0) if not o.right][:wrong]
         calibration = fit([*some, *bad], "")
         assert np.isfinite(calibration.confidence_weights).all() and np.isfinite(calibration.std_scale).all()
-        assert min(calibration.confidence(o.located.evidence) for o in some) > 0.3
+        assert min(calibration.confidence(o.unrefined.evidence) for o in some) > 0.3
 
 
 def test_too_few_observations() -> None:
@@ -132,7 +134,7 @@ def test_too_few_observations() -> None:
             fit(few, "")
 
 
-def test_it_is_kept_as_it_was(fitted: Calibration) -> None:
+def test_a_calibration_is_the_same_after_json_and_yaml(fitted: Calibration) -> None:
     assert Calibration.model_validate_json(fitted.model_dump_json()) == fitted
     assert Calibration.model_validate(yaml.safe_load(yaml.safe_dump(fitted.model_dump(mode="json")))) == fitted
     with pytest.raises(ValidationError):

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Covariances carried from frame to frame, against automatic differentiation and against sampling."""
+"""Covariances of transformed poses, against automatic differentiation and against sampling."""
 
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
-from helpers.matches import CAMERA, made
+from helpers.matches import CAMERA, synthetic_matches
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, skew
@@ -70,7 +70,7 @@ def test_jacobians_are_those_of_automatic_differentiation(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CARRIED)
-def test_samples_spread_as_said(name: str) -> None:
+def test_samples_have_the_stated_covariance(name: str) -> None:
     _, exact, ours = CARRIED[name]
     draws = np.random.default_rng(1).multivariate_normal(np.zeros(6), given(), 4000)
     judged = np.cov(np.array([exact(POSE).local(exact(POSE.retract(d))) for d in draws]).T)
@@ -78,7 +78,7 @@ def test_samples_spread_as_said(name: str) -> None:
     assert np.abs((ours(given()) - judged) / np.outer(std, std)).max() < 0.08  # 4000 draws: 0.016 a deviation
 
 
-def test_there_and_back_is_where_it_was() -> None:
+def test_a_transform_and_its_inverse_leave_the_covariance_unchanged() -> None:
     back = covariance.with_origin(covariance.with_origin(given(), POSE, SHIFT), POSE @ SHIFTED, -SHIFT)
     np.testing.assert_allclose(back, given(), rtol=1e-9, atol=1e-13)
     np.testing.assert_allclose(
@@ -97,7 +97,7 @@ def test_the_jacobian_of_the_prior_is_the_identity_at_its_mean() -> None:
 @pytest.mark.parametrize("with_prior", [False, True])
 def test_covariance_of_an_estimate_against_sampling(with_prior: bool) -> None:
     """Weighted least squares of the same scene under 400 draws of noise, and of the prior's error."""
-    matches, truth = made(0, n=40)
+    matches, truth = synthetic_matches(0, n=40)
     rng, sigma, focal = np.random.default_rng(0), 2.0, np.array([CAMERA.fx, CAMERA.fy])
     uv, points = CAMERA.unproject(matches.pixels) * focal, matches.points
     weights = np.ones(40) if with_prior else rng.uniform(0.1, 1.0, 40)
@@ -108,7 +108,7 @@ def test_covariance_of_an_estimate_against_sampling(with_prior: bool) -> None:
         factor = Factor(mean, sigma**2 * np.linalg.inv(known)) if with_prior else None
         noisy = uv + sigma * rng.normal(size=uv.shape)
         found.append(truth.local(refine(truth, noisy, points, weights, focal, 1e9, 10, factor)[0]))
-    stated = covariance.of_estimate(
+    stated = covariance.of_least_squares(
         jacobian(truth, points, focal), weights, sigma**2, np.linalg.inv(known) if with_prior else None
     )
     std = np.sqrt(np.diag(stated))
@@ -140,13 +140,13 @@ def test_row_58_a_diagonal_covariance_has_the_same_variances_and_nothing_else(sc
         assert (np.diag(diagonal) >= scale * np.diag(given())).all()  # no axis is stated better than it is known
 
 
-def test_row_54_open_axes_are_named() -> None:
-    matches, truth = made(0, n=50)
+def test_row_54_unobservable_axes_are_named() -> None:
+    matches, truth = synthetic_matches(0, n=50)
     j = jacobian(truth, matches.points, np.array([360.0, 360.0]))
-    assert covariance.unobservable(j, np.ones(50)) == []
+    assert covariance.unobservable_axes(j, np.ones(50)) == []
     j[:, :, 2] = 0.0
-    assert covariance.unobservable(j, np.ones(50)) == ["z (forward)"]
-    assert covariance.weak(np.diag([1.0, 36.0, 1.0, 0.0, np.nan, 0.0]), 5.0, 0.1) == [
+    assert covariance.unobservable_axes(j, np.ones(50)) == ["z (forward)"]
+    assert covariance.weak_axes(np.diag([1.0, 36.0, 1.0, 0.0, np.nan, 0.0]), 5.0, 0.1) == [
         "y (down) 6 m",
         "rotation about y nan deg",
     ]
@@ -154,7 +154,7 @@ def test_row_54_open_axes_are_named() -> None:
 
 @pytest.mark.parametrize("bad", [np.full((6, 6), np.nan), np.full((6, 6), np.inf), np.eye(3)])
 @pytest.mark.parametrize("diagonal", [False, True])
-def test_row_58_what_is_not_finite_is_not_published(bad: np.ndarray, diagonal: bool) -> None:
+def test_row_58_a_covariance_that_is_not_finite_is_not_published(bad: np.ndarray, diagonal: bool) -> None:
     with pytest.raises(InputError, match="publish no pose"):
         covariance.published(bad, diagonal)
 

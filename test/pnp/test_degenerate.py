@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes that fix no pose, or more than one: a named status or a covariance that knows it, never a confident error."""
+"""Matches that fix no pose, or more than one, give a named status or a large covariance, never a confident error."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers.matches import CAMERA, errors, is_sound, made, nees, rays, seen, stds
+from helpers.matches import CAMERA, errors, is_sound, matches_of, nees, rays, stds, synthetic_matches
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -24,48 +24,48 @@ NO_POSE = set(Status) - {Status.OK, Status.NONFINITE, Status.NOT_PROCESSED}
 
 def on_plane(rng: Rng, normal: list[float], distance: float, top: float = 0.0) -> Scene:
     found = rays(rng, 300, top)
-    return seen(found * (distance / (found @ normal))[:, None], rng, 2.0)
+    return matches_of(found * (distance / (found @ normal))[:, None], rng, 2.0)
 
 
 def poster(rng: Rng, distance: float) -> Scene:
     flat = np.c_[rng.uniform(-3.0, 3.0, (100, 2)), np.zeros(100)] @ Pose.from_rotvec([0.5, 0.4, 0.0]).rotation.T
-    return seen(flat + np.array([0.0, 0.0, distance]), rng, 2.0)
+    return matches_of(flat + np.array([0.0, 0.0, distance]), rng, 2.0)
 
 
 def tunnel(rng: Rng) -> Scene:
     around = rng.uniform(0.0, 2.0 * np.pi, 300)
-    return seen(np.c_[2.0 * np.cos(around), 2.0 * np.sin(around), rng.uniform(9.0, 60.0, 300)], rng, 1.0)
+    return matches_of(np.c_[2.0 * np.cos(around), 2.0 * np.sin(around), rng.uniform(9.0, 60.0, 300)], rng, 1.0)
 
 
 def line(rng: Rng, sigma: float) -> Scene:
-    return seen(np.linspace([-3.0, 0.0, 8.0], [3.0, 1.0, 12.0], 100), rng, sigma)
+    return matches_of(np.linspace([-3.0, 0.0, 8.0], [3.0, 1.0, 12.0], 100), rng, sigma)
 
 
 def far(rng: Rng, distance: float) -> Scene:
-    return seen(rays(rng, 300) * rng.uniform(0.8, 1.2, (300, 1)) * distance, rng, 1.0)
+    return matches_of(rays(rng, 300) * rng.uniform(0.8, 1.2, (300, 1)) * distance, rng, 1.0)
 
 
 def wrong(rng: Rng, clusters: int) -> Scene:
-    matches, truth = made(int(rng.integers(1000)))
+    matches, truth = synthetic_matches(int(rng.integers(1000)))
     centres = rng.uniform([0, 0], [512, 160], (clusters, 2))
     pixels = centres[rng.integers(0, clusters, 600)] + 3.0 * rng.normal(size=(600, 2))
     return Correspondences(pixels, matches.points, matches.weights), truth
 
 
 def behind(rng: Rng) -> Scene:
-    matches, truth = made(int(rng.integers(1000)), 1.0)
+    matches, truth = synthetic_matches(int(rng.integers(1000)), 1.0)
     mirrored = truth.inverse().apply(-truth.apply(matches.points))
     return Correspondences(matches.pixels, mirrored, matches.weights), truth
 
 
 def copies(rng: Rng, of: int) -> Scene:
-    matches, truth = made(int(rng.integers(1000)), 1.0)
+    matches, truth = synthetic_matches(int(rng.integers(1000)), 1.0)
     return matches.selected(np.repeat(np.arange(of), 40)), truth
 
 
 def two_poses(rng: Rng, share: float) -> Scene:
     """A share of the matches follows the truth, the rest another pose."""
-    matches, truth = made(int(rng.integers(1000)), 1.0)
+    matches, truth = synthetic_matches(int(rng.integers(1000)), 1.0)
     other, n, points = Pose.from_rotvec([0.0, 0.3, 0.0], [3.0, 0.0, 1.0]) @ truth, round(600 * share), matches.points
     points[n:] = other.inverse().apply(truth.apply(points[n:]))
     return Correspondences(matches.pixels, points, matches.weights), truth
@@ -83,9 +83,9 @@ CASES: dict[str, tuple[Callable[[Rng], Scene], set[Status], tuple[int, ...]]] = 
     "300 m away": (lambda g: far(g, 300.0), {Status.OK}, (0, 1)),
     "10 km away": (lambda g: far(g, 1e4), {Status.DEGENERATE}, ()),
     "100 km away": (lambda g: far(g, 1e5), {Status.DEGENERATE, Status.NOT_CONVERGED}, ()),
-    "5 matches": (lambda g: made(int(g.integers(1000)), 1.0, n=5), {Status.TOO_FEW_MATCHES}, ()),
-    "12 matches": (lambda g: made(int(g.integers(1000)), 1.0, n=12), {Status.OK, Status.NO_CONSENSUS}, ()),
-    "uniform pixels": (lambda g: made(int(g.integers(1000)), 1.0, 1.0), {Status.NO_CONSENSUS}, ()),
+    "5 matches": (lambda g: synthetic_matches(int(g.integers(1000)), 1.0, n=5), {Status.TOO_FEW_MATCHES}, ()),
+    "12 matches": (lambda g: synthetic_matches(int(g.integers(1000)), 1.0, n=12), {Status.OK, Status.NO_CONSENSUS}, ()),
+    "uniform pixels": (lambda g: synthetic_matches(int(g.integers(1000)), 1.0, 1.0), {Status.NO_CONSENSUS}, ()),
     "pixels in five places": (lambda g: wrong(g, 5), NO_POSE, ()),
     "pixels in one place": (lambda g: wrong(g, 1), NO_POSE, ()),
     "behind the camera": (behind, {Status.UNCERTAIN, Status.NO_CONSENSUS, Status.BEHIND_CAMERA}, ()),
@@ -111,7 +111,7 @@ def test_row_54_a_degenerate_scene_gives_a_named_status_or_a_covariance_that_hol
     assert not values or (max(values) < 35 and np.mean(values) < 6 + 4 * np.sqrt(12 / len(values)))
 
 
-def test_what_is_withheld_is_told() -> None:
+def test_a_withheld_pose_is_reported() -> None:
     matches, truth = two_poses(np.random.default_rng(0), 0.5)
     estimate = solve(matches, CAMERA)
     assert estimate.pose is None and "another pose" in estimate.reason
@@ -135,7 +135,7 @@ def test_row_54_weak_axes_are_named() -> None:
 
 
 def test_one_trusted_match_fixes_no_rotation() -> None:
-    matches, _ = made(0, sigma=1.0)
+    matches, _ = synthetic_matches(0, sigma=1.0)
     estimate = solve(Correspondences(matches.pixels, matches.points, np.r_[np.full(599, 1e-13), 1.0]), CAMERA)
     assert estimate.status is Status.DEGENERATE
 
@@ -146,8 +146,10 @@ LENSES = [("plumb_bob", ()), ("plumb_bob", (50.0, -50.0, 3.0, 3.0)), ("equidista
 
 @st.composite
 def scenes(draw: Any) -> tuple[Correspondences, Camera]:
-    """A scene that may be spoilt: flat, repeated, scaled, rounded, with odd numbers, in an odd camera."""
-    matches, _ = made(draw(st.integers(0, 50)), draw(st.sampled_from([0.0, 1.0, 5.0])), n=draw(st.integers(12, 60)))
+    """Matches that may be degenerate: flat, repeated, scaled, rounded, with extreme numbers, in an extreme camera."""
+    matches, _ = synthetic_matches(
+        draw(st.integers(0, 50)), draw(st.sampled_from([0.0, 1.0, 5.0])), n=draw(st.integers(12, 60))
+    )
     rng, n = np.random.default_rng(draw(st.integers(0, 100))), len(matches)
     pixels, points, weights = matches.pixels, matches.points, rng.choice([1.0, 1.0, 0.5, 0.0], n)
     spoil = draw(st.sets(st.sampled_from(["repeat", "scale", "round", "odd", "same", "weights"]), max_size=2))

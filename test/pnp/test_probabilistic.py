@@ -51,7 +51,7 @@ def street(b: int = 1, n: int = 100, seed: int = 0, noise: float = 0.5, outliers
 
 
 def near(problems: Problems, seed: int = 5) -> Poses:
-    """A pose some decimetres and degrees beside the identity."""
+    """Poses some decimetres and degrees from the identity."""
     return Poses.identity(problems.points).retract(0.05 * normal(len(problems.uv), 1, 6, seed=seed))
 
 
@@ -73,8 +73,8 @@ def test_poses_retract_as_the_package_does() -> None:
 def test_the_cost_is_the_huber_loss_of_weighted_distances() -> None:
     problems = street(2, 30, outliers=10)
     poses = near(problems)
-    seen = problems.seen_from(poses).points
-    distance = (FOCAL * seen[..., :2] / seen[..., 2:] - problems.uv).norm(dim=2) * problems.weights[..., 0]
+    points = problems.in_camera_of(poses).points
+    distance = (FOCAL * points[..., :2] / points[..., 2:] - problems.uv).norm(dim=2) * problems.weights[..., 0]
     spread = (problems.uv[..., 0].var(1, correction=0) + problems.uv[..., 1].var(1, correction=0)).sqrt()
     limit = 0.1 * problems.weights.mean((1, 2)) * spread
     expected = huber(limit[:, None].numpy(), distance.numpy()).sum(1)
@@ -96,7 +96,7 @@ def test_the_jacobian_is_the_derivative_of_the_residuals_also_behind_the_camera(
 def test_the_solver_finds_the_minimum_that_scipy_finds() -> None:
     problems = street(3, 60, outliers=15, seed=3)
     far = Poses.identity(problems.points).retract(0.15 * normal(3, 1, 6, seed=1))
-    moved = problems.seen_from(far)
+    moved = problems.in_camera_of(far)
     found = solve(moved, iterations=30)
     for b in range(3):
         one = replace(moved, **{k: getattr(moved, k)[b : b + 1] for k in ("uv", "points", "weights", "focal")})
@@ -114,15 +114,15 @@ def test_the_solver_finds_the_minimum_that_scipy_finds() -> None:
 
 def test_no_step_of_the_solver_raises_the_cost() -> None:
     problems = street(20, 16, outliers=12, seed=4)
-    problems = problems.seen_from(Poses.identity(problems.points).retract(0.5 * normal(20, 1, 6, seed=13)))
+    problems = problems.in_camera_of(Poses.identity(problems.points).retract(0.5 * normal(20, 1, 6, seed=13)))
     costs = torch.stack([cost(problems, solve(problems, k))[:, 0] for k in range(8)])
     assert (costs.diff(dim=0) <= 1e-9).all() and (costs[-1] < costs[0]).all()
 
 
-def test_proposals_have_the_density_of_scipy_and_are_drawn_by_it() -> None:
+def test_proposals_have_the_density_of_scipy_and_samples_of_it() -> None:
     factor = torch.linalg.cholesky(torch.cov(normal(6, 40, seed=6)))
     t = _StudentT(normal(1, 6, seed=7), factor[None])
-    x = t.drawn(20000, torch.Generator().manual_seed(0))
+    x = t.draw(20000, torch.Generator().manual_seed(0))
     judge = multivariate_t(t.mean[0].numpy(), (factor @ factor.T).numpy(), df=5)
     np.testing.assert_allclose(t.log_density(x[:, :50])[0], judge.logpdf(x[0, :50]), atol=1e-9)
     np.testing.assert_allclose(x[0].mean(0), t.mean[0], atol=0.05)
@@ -131,7 +131,7 @@ def test_proposals_have_the_density_of_scipy_and_are_drawn_by_it() -> None:
 
 def test_samples_of_a_well_conditioned_problem_have_the_moments_and_the_integral_of_its_gaussian() -> None:
     problems = replace(street(30, noise=0.2), huber=1e3)
-    about = problems.seen_from(solve(problems))
+    about = problems.in_camera_of(solve(problems))
     samples = sample(about, torch.Generator().manual_seed(0))
     a = normal_equations(about, Poses.identity(about.points))[0]
     root = torch.linalg.cholesky(a).mT
@@ -144,14 +144,14 @@ def test_samples_of_a_well_conditioned_problem_have_the_moments_and_the_integral
 
 
 @pytest.mark.parametrize("away", [0.0, 10.0, 30.0])
-def test_samples_are_effective_wherever_the_origin_of_the_cloud(away: float) -> None:
+def test_samples_are_effective_at_any_origin_of_the_cloud(away: float) -> None:
     problems = street(30)
     T_camera_lidar = Poses.identity(problems.points).retract(torch.tensor([[[away, 0, 0, 0.3, 1.0, -0.5]]]).double())
     R, t = T_camera_lidar.rotation, T_camera_lidar.translation
     in_lidar = replace(problems, points=((problems.points - t) @ R[0]))
     start = Poses(R.expand(30, 1, 3, 3), t.expand(30, 1, 3)).retract(0.02 * normal(30, 1, 6, seed=8))
-    seen = in_lidar.seen_from(start)
-    samples = sample(seen.seen_from(solve(seen)), torch.Generator().manual_seed(0))
+    about = in_lidar.in_camera_of(start)
+    samples = sample(about.in_camera_of(solve(about)), torch.Generator().manual_seed(0))
     assert samples.effective.median() >= 200
 
 
@@ -163,11 +163,11 @@ def fixed(problems: Problems, name: str, value: Tensor) -> Problems:
 def test_gradients_follow_finite_differences(name: str) -> None:
     problems = street(2, 8, noise=1.0, outliers=2, seed=9)
     found = solve(problems, 20)
-    samples = sample(problems.seen_from(found), torch.Generator().manual_seed(0))
+    samples = sample(problems.in_camera_of(found), torch.Generator().manual_seed(0))
     value = getattr(problems, name).clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda x: cost(fixed(problems, name, x), near(problems)), (value,))
     assert torch.autograd.gradcheck(
-        lambda x: log_integral(fixed(problems, name, x).seen_from(found), samples), (value,)
+        lambda x: log_integral(fixed(problems, name, x).in_camera_of(found), samples), (value,)
     )
     assert torch.autograd.gradcheck(lambda x: derivative_losses(fixed(problems, name, x), found, 1.0), (value,))
 
@@ -194,7 +194,7 @@ def test_the_differentiable_step_moves_as_the_minimum_does() -> None:
     assert float((slope * push).sum()) == pytest.approx(float(change), rel=0.02)
 
 
-def test_learning_weights_from_the_loss_alone_mutes_outliers() -> None:
+def test_weights_learned_from_the_loss_are_small_for_outliers() -> None:
     problems = street(1, 64, seed=12, outliers=16)
     logits = torch.zeros(64, requires_grad=True)
     scale = torch.zeros(1, requires_grad=True)

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pose from matches, judged by exact synthetic data, OpenCV and sampling."""
+"""Poses of matches, against exact synthetic data, OpenCV and sampling."""
 
 import cv2
 import numpy as np
 import poselib
 import pytest
-from helpers.matches import CAMERA, errors, made, nees
+from helpers.matches import CAMERA, errors, nees, synthetic_matches
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
@@ -24,7 +24,7 @@ LENSES = {
 
 
 def test_exact_matches_give_the_exact_pose() -> None:
-    matches, truth = made(0)
+    matches, truth = synthetic_matches(0)
     estimate = solve(matches, CAMERA)
     assert estimate.status is Status.OK and estimate.reason == ""
     assert max(errors(estimate, truth)) < 1e-6
@@ -33,16 +33,16 @@ def test_exact_matches_give_the_exact_pose() -> None:
 
 
 @pytest.mark.parametrize("model", LENSES)
-def test_lens_distortion_is_taken_out(model: str) -> None:
+def test_lens_distortion_is_removed(model: str) -> None:
     camera = Camera(360.0, 350.0, 250.0, 90.0, 512, 160, model, LENSES[model])
-    matches, truth = made(1, outliers=0.5, camera=camera)
+    matches, truth = synthetic_matches(1, outliers=0.5, camera=camera)
     estimate = solve(matches, camera)
     assert max(errors(estimate, truth)) < 1e-4
     assert estimate.inliers is not None and estimate.inliers[300:].all() and estimate.inliers[:300].mean() < 0.02
 
 
 def test_opencv_finds_the_same_least_squares_pose() -> None:
-    matches, _ = made(2, sigma=1.0, n=200)
+    matches, _ = synthetic_matches(2, sigma=1.0, n=200)
     estimate = solve(matches, CAMERA, PnpSettings(threshold_deg=3.0))
     assert estimate.pose is not None and estimate.inliers is not None
     kept = matches.selected(estimate.inliers)
@@ -56,12 +56,15 @@ def test_opencv_finds_the_same_least_squares_pose() -> None:
 
 @pytest.mark.parametrize(("outliers", "sigma"), [(0.6, 4.0), (0.8, 3.0), (0.9, 2.0)])
 def test_most_matches_may_be_wrong(outliers: float, sigma: float) -> None:
-    right = [errors(solve(matches, CAMERA), truth) for matches, truth in (made(s, sigma, outliers) for s in range(5))]
+    right = [
+        errors(solve(matches, CAMERA), truth)
+        for matches, truth in (synthetic_matches(s, sigma, outliers) for s in range(5))
+    ]
     assert np.median([e[0] for e in right]) < 0.25 and np.median([e[1] for e in right]) < 0.5
 
 
-def test_same_input_same_answer() -> None:
-    matches, _ = made(3, sigma=3.0, outliers=0.8)
+def test_the_solver_is_deterministic() -> None:
+    matches, _ = synthetic_matches(3, sigma=3.0, outliers=0.8)
     first, second = solve(matches, CAMERA), solve(matches, CAMERA)
     assert first.pose is not None and second.pose is not None
     np.testing.assert_array_equal(first.pose.matrix, second.pose.matrix)
@@ -69,10 +72,10 @@ def test_same_input_same_answer() -> None:
     np.testing.assert_array_equal(first.inliers, second.inliers)
 
 
-def test_weights_say_what_to_trust() -> None:
+def test_weights_of_noisy_matches_make_the_pose_more_accurate() -> None:
     trusted, ignored = [], []
     for seed in range(8):
-        matches, truth = made(seed, sigma=0.3)
+        matches, truth = synthetic_matches(seed, sigma=0.3)
         noisy = np.arange(600) < 500
         pixels = matches.pixels + noisy[:, None] * np.random.default_rng(seed).normal(0.0, 3.0, (600, 2))
         weights = np.where(noisy, 0.01, 1.0)
@@ -82,13 +85,13 @@ def test_weights_say_what_to_trust() -> None:
 
 
 def test_weights_are_relative() -> None:
-    matches, _ = made(4, sigma=1.0)
+    matches, _ = synthetic_matches(4, sigma=1.0)
     small = Correspondences(matches.pixels, matches.points, np.full(600, 1e-200))
     np.testing.assert_allclose(solve(small, CAMERA).covariance, solve(matches, CAMERA).covariance, rtol=1e-6)
 
 
 def test_map_coordinates_of_a_million_metres_cost_nothing() -> None:
-    matches, truth = made(5, sigma=1.0)
+    matches, truth = synthetic_matches(5, sigma=1.0)
     shift = np.array([4.5e6, -6e5, 100.0])
     moved = solve(Correspondences(matches.pixels, matches.points + shift, matches.weights), CAMERA)
     assert moved.pose is not None
@@ -98,42 +101,45 @@ def test_map_coordinates_of_a_million_metres_cost_nothing() -> None:
 
 @pytest.mark.parametrize("outliers", [0.0, 0.3])
 @pytest.mark.parametrize("sigma", [1.0, 4.0])
-def test_covariance_is_honest(outliers: float, sigma: float) -> None:
-    values = [nees(solve(matches, CAMERA), truth) for matches, truth in (made(s, sigma, outliers) for s in range(30))]
+def test_covariance_agrees_with_the_errors(outliers: float, sigma: float) -> None:
+    values = [
+        nees(solve(matches, CAMERA), truth)
+        for matches, truth in (synthetic_matches(s, sigma, outliers) for s in range(30))
+    ]
     assert 0.7 < np.mean(values) / 6 < 1.5  # 30 draws: the mean itself strays by 0.1
 
 
-def test_covariance_is_honest_with_unequal_weights() -> None:
+def test_covariance_agrees_with_the_errors_of_unequal_weights() -> None:
     values = []
     for seed in range(30):
-        matches, truth = made(seed, sigma=2.0)
+        matches, truth = synthetic_matches(seed, sigma=2.0)
         weights = np.random.default_rng(seed).uniform(0.01, 1.0, 600)
         values.append(nees(solve(Correspondences(matches.pixels, matches.points, weights), CAMERA), truth))
     assert 0.7 < np.mean(values) / 6 < 1.5
 
 
-def test_all_points_alike_give_no_consensus() -> None:
-    matches, _ = made(0)
+def test_equal_points_give_no_consensus() -> None:
+    matches, _ = synthetic_matches(0)
     estimate = solve(Correspondences(matches.pixels, np.ones((600, 3)), matches.weights), CAMERA)
     assert estimate.status is Status.NO_CONSENSUS and estimate.pose is None
 
 
-def test_row_55_copies_of_a_few_matches_prove_nothing() -> None:
-    matches, _ = made(0)
+def test_row_55_copies_of_a_few_matches_give_no_consensus() -> None:
+    matches, _ = synthetic_matches(0)
     estimate = solve(matches.selected(np.repeat(np.arange(5), 100)), CAMERA)
     assert estimate.status is Status.NO_CONSENSUS and "5 distinct points of 500" in estimate.reason
 
 
 @pytest.mark.parametrize("kept", [0, 3, 11])
 def test_row_55_too_few_matches(kept: int) -> None:
-    matches, _ = made(0)
+    matches, _ = synthetic_matches(0)
     estimate = solve(matches.selected(np.arange(kept)), CAMERA)
     assert estimate.status is Status.TOO_FEW_MATCHES and f"{kept} usable matches" in estimate.reason
     assert estimate.correspondences is not None and len(estimate.correspondences) == kept
 
 
 def test_matches_without_weight_do_not_count() -> None:
-    matches, truth = made(0, outliers=0.98)
+    matches, truth = synthetic_matches(0, outliers=0.98)
     weights = (np.arange(600) >= 588).astype(float)
     estimate = solve(Correspondences(matches.pixels, matches.points, weights), CAMERA, PnpSettings(min_inliers=12))
     assert max(errors(estimate, truth)) < 1e-4
@@ -143,7 +149,7 @@ def test_matches_without_weight_do_not_count() -> None:
 @pytest.mark.parametrize("name", ["pixels", "points", "weights"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_row_53_matches_that_are_not_finite(name: str, value: float) -> None:
-    matches, _ = made(0)
+    matches, _ = synthetic_matches(0)
     arrays = {key: getattr(matches, key).copy() for key in ("pixels", "points", "weights")}
     arrays[name].flat[7] = value
     estimate = solve(Correspondences(**arrays), CAMERA)
@@ -156,18 +162,18 @@ def test_row_53_a_solver_that_breaks_down_is_a_status(monkeypatch: pytest.Monkey
         raise broken
 
     monkeypatch.setattr(solver, "refine", refine)
-    estimate = solve(made(0)[0], CAMERA)
+    estimate = solve(synthetic_matches(0)[0], CAMERA)
     assert estimate.status is Status.NONFINITE and str(broken) in estimate.reason
 
 
 def test_not_converged() -> None:
-    estimate = solve(made(0, sigma=3.0)[0], CAMERA, PnpSettings(refine_iterations=1))
+    estimate = solve(synthetic_matches(0, sigma=3.0)[0], CAMERA, PnpSettings(refine_iterations=1))
     assert estimate.status is Status.NOT_CONVERGED and "1 step" in estimate.reason
 
 
 def test_row_56_behind_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wall seen square on has a mirror pose: turned by half a turn about the axis, and as far behind."""
-    matches, _ = made(0)
+    """A frontal wall has a mirror pose: rotated by half a turn about the axis, and as far behind the wall."""
+    matches, _ = synthetic_matches(0)
     rays = CAMERA.unproject(matches.pixels)
     wall = Correspondences(matches.pixels, np.concatenate([10.0 * rays, np.full((600, 1), 10.0)], axis=1), np.ones(600))
     mirrored = poselib.CameraPose()
@@ -185,24 +191,24 @@ def test_row_56_behind_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("scale", [1e-9, 1e15, 1e150, 1e300])
 def test_absurd_coordinates_give_a_status(scale: float) -> None:
-    matches, _ = made(0, sigma=1.0)
+    matches, _ = synthetic_matches(0, sigma=1.0)
     estimate = solve(Correspondences(matches.pixels, matches.points * scale, matches.weights), CAMERA)
     assert estimate.pose is None and estimate.reason
 
 
 def test_pixels_that_no_ray_meets_are_not_used() -> None:
-    matches, _ = made(0)
+    matches, _ = synthetic_matches(0)
     estimate = solve(Correspondences(matches.pixels * 1e30, matches.points, matches.weights), CAMERA)
     assert estimate.status is Status.TOO_FEW_MATCHES and estimate.reason.startswith("0 usable")
 
 
 def test_confidence_grows_with_inliers() -> None:
-    values = [solve(made(0, 1.0, share)[0], CAMERA).confidence for share in (0.0, 0.5, 0.8)]
+    values = [solve(synthetic_matches(0, 1.0, share)[0], CAMERA).confidence for share in (0.0, 0.5, 0.8)]
     assert 1.0 > values[0] > values[1] > values[2] > 0.0
 
 
 def test_jacobian_against_differences() -> None:
-    matches, truth = made(6, n=20)
+    matches, truth = synthetic_matches(6, n=20)
     focal = np.array([300.0, 400.0])
     j = jacobian(truth, matches.points, focal)
     for k in range(6):
@@ -212,7 +218,7 @@ def test_jacobian_against_differences() -> None:
 
 
 @pytest.mark.parametrize(("sigma", "gate"), [(1.0, 6.0), (2.0, 4.0), (3.0, 3.0)])
-def test_noise_is_found_though_the_tail_is_cut(sigma: float, gate: float) -> None:
+def test_noise_of_truncated_errors_is_found(sigma: float, gate: float) -> None:
     distance = np.linalg.norm(np.random.default_rng(0).normal(0.0, sigma, (40000, 2)), axis=1)
     assert noise.axis_sigma(distance[distance < gate], gate) == pytest.approx(sigma, rel=0.05)
 
@@ -230,8 +236,8 @@ def test_estimator_variance_against_sampling() -> None:
     assert np.mean(predicted) == pytest.approx(np.var(mean), rel=0.15)
 
 
-def test_a_pose_of_less_confidence_than_wanted_is_withheld() -> None:
-    matches, truth = made(0, 1.0, 0.5)
+def test_a_pose_below_the_least_confidence_is_withheld() -> None:
+    matches, truth = synthetic_matches(0, 1.0, 0.5)
     estimate = solve(matches, CAMERA, PnpSettings(min_confidence=1.0))
     assert estimate.status is Status.UNCERTAIN and "pnp.min_confidence" in estimate.reason
     assert estimate.withheld is not None and np.abs(estimate.withheld.local(truth)).max() < 0.2

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The renderer against independent judges: brute force in float64, the geometry of the ground, OpenCV."""
+"""The renderer against independent references: brute force in float64, the geometry of the ground, OpenCV."""
 
 import cv2
 import numpy as np
@@ -9,21 +9,21 @@ import torch
 
 from i2p_ros.core.config import SyntheticSettings
 from i2p_ros.synthetic import SyntheticSource
-from i2p_ros.synthetic.casting import NONE, Rays, Windows, cast
-from i2p_ros.synthetic.developing import jpeg
-from i2p_ros.synthetic.dice import hashed, normal, uniform
+from i2p_ros.synthetic.image_formation import jpeg
 from i2p_ros.synthetic.lidars import Beams, Lidar
+from i2p_ros.synthetic.random_streams import hashed, normal, uniform
+from i2p_ros.synthetic.ray_casting import NO_SOLID, Rays, Rectangles, cast_solids
 from i2p_ros.synthetic.rendering import (
     Place,
     _matrices,
-    _rendered,
-    build,
+    _render_batch,
+    build_scene,
     camera_rays,
-    camera_windows_of,
+    camera_rectangles_of,
     render,
 )
 from i2p_ros.synthetic.solids import Material, Shape, Solids
-from i2p_ros.synthetic.surfaces import Scene, Seen, look, surface
+from i2p_ros.synthetic.surfaces import Hits, StreetScene, first_hits, surface_at
 from i2p_ros.synthetic.terrain import base_height, to_street, to_world
 from i2p_ros.synthetic.worlds import KINDS
 
@@ -35,20 +35,20 @@ def place_of(index: int, **settings: object) -> Place:
     return SyntheticSource(SyntheticSettings(**small), 5, index + 1).place(index)
 
 
-def by_camera(scene: Scene, place: Place) -> tuple[Rays, Windows]:
+def by_camera(scene: StreetScene, place: Place) -> tuple[Rays, Rectangles]:
     T = _matrices([place.T_camera_lidar @ place.T_world_lidar.inverse()], CPU)
-    return camera_rays([place.camera], T), camera_windows_of(scene.solids, [place.camera], T)
+    return camera_rays([place.camera], T), camera_rectangles_of(scene.solids, [place.camera], T)
 
 
-def by_lidar(scene: Scene, place: Place) -> tuple[Rays, Windows]:
+def by_lidar(scene: StreetScene, place: Place) -> tuple[Rays, Rectangles]:
     beams = Beams([place.lidar], _matrices([place.T_world_lidar], CPU))
-    return beams.rays, beams.windows(scene.solids, _matrices([place.T_world_lidar.inverse()], CPU))
+    return beams.rays, beams.rectangles(scene.solids, _matrices([place.T_world_lidar.inverse()], CPU))
 
 
-def everywhere(solids: Solids, rows: int, columns: int) -> Windows:
-    """Windows that leave no ray out."""
+def everywhere(solids: Solids, rows: int, columns: int) -> Rectangles:
+    """Rectangles that contain all rays."""
     zero = torch.zeros(len(solids), dtype=torch.int64)
-    return Windows(torch.arange(len(solids)), zero, zero + rows, zero, zero + columns)
+    return Rectangles(torch.arange(len(solids)), zero, zero + rows, zero, zero + columns)
 
 
 def one_solid(shape: Shape, taper: tuple[float, float] = (0.0, 0.0), cover: float = 1.0, yaw: float = 0.6) -> Solids:
@@ -64,28 +64,29 @@ def one_solid(shape: Shape, taper: tuple[float, float] = (0.0, 0.0), cover: floa
 
 
 def inside(shape: Shape, points: np.ndarray, solids: Solids) -> np.ndarray:
-    """(N,) whether points (N, 3) lie in the only solid: its definition."""
+    """Mask (N,) of points (N, 3) inside the only solid, by its definition."""
     c, s = float(solids.cos), float(solids.sin)
     x, y, z = (points - solids.centre[:, 0].double().numpy()).T
     x, y, z = np.stack([c * x + s * y, c * y - s * x, z]) / solids.half.double().numpy()
-    if shape == Shape.BALL:
+    if shape == Shape.ELLIPSOID:
         return x * x + y * y + z * z < 1
-    if shape == Shape.TUBE:
+    if shape == Shape.CYLINDER:
         return (x * x + y * y < 1) & (np.abs(z) < 1)
     kx, ky = solids.taper[:, 0].tolist()
     return (np.abs(x) < 1 - kx * (1 + z) / 2) & (np.abs(y) < 1 - ky * (1 + z) / 2) & (np.abs(z) < 1)
 
 
 @pytest.mark.parametrize(
-    ("shape", "taper"), [(Shape.BOX, (0, 0)), (Shape.TAPER, (0.4, 0.98)), (Shape.BALL, (0, 0)), (Shape.TUBE, (0, 0))]
+    ("shape", "taper"),
+    [(Shape.BOX, (0, 0)), (Shape.TAPERED_BOX, (0.4, 0.98)), (Shape.ELLIPSOID, (0, 0)), (Shape.CYLINDER, (0, 0))],
 )
-def test_rays_enter_solids_where_walking_along_them_does(shape: Shape, taper: tuple[float, float]) -> None:
+def test_rays_hit_solids_where_small_steps_along_them_do(shape: Shape, taper: tuple[float, float]) -> None:
     rng = np.random.default_rng(1)
     directions = rng.normal([1.0, 0.05, 0.05], [0.0, 0.3, 0.3], (400, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     solids = one_solid(shape, taper)
     rays = Rays(torch.zeros(3, 1, 1), torch.tensor(directions.T[:, None], dtype=torch.float32), torch.tensor([400]))
-    distance, solid = cast(rays, solids, everywhere(solids, 1, 400))
+    distance, solid = cast_solids(rays, solids, everywhere(solids, 1, 400))
     steps = np.arange(0.0, 12.0, 0.002)
     within = np.stack([inside(shape, d * steps[:, None], solids) for d in directions])
     walked = np.where(within.any(1), steps[within.argmax(1)], np.inf)
@@ -94,48 +95,48 @@ def test_rays_enter_solids_where_walking_along_them_does(shape: Shape, taper: tu
     assert clear.sum() > 50
     np.testing.assert_allclose(got[clear], walked[clear], atol=0.005)
     assert np.isinf(got[within.sum(1) == 0]).mean() > 0.98
-    assert ((solid[0] == NONE).numpy() == np.isinf(got)).all()
+    assert ((solid[0] == NO_SOLID).numpy() == np.isinf(got)).all()
 
 
-def test_leaves_leave_gaps_as_large_as_said_and_everyone_sees_the_same_ones() -> None:
+def test_leaves_have_gaps_of_the_stated_share_in_the_same_places_for_all_rays() -> None:
     grid = torch.stack(torch.meshgrid(torch.linspace(-0.1, 0.1, 60), torch.linspace(-0.1, 0.1, 60), indexing="ij"))
     towards = torch.cat([torch.ones(1, 3600), grid.flatten(1) + torch.tensor([[0.083], [0.05]])])[:, None]
-    solids = one_solid(Shape.BALL, cover=0.6)
+    solids = one_solid(Shape.ELLIPSOID, cover=0.6)
     rays = Rays(torch.zeros(3, 1, 1), towards, torch.tensor([3600]))
-    first = cast(rays, solids, everywhere(solids, 1, 3600))[0][0]
+    first = cast_solids(rays, solids, everywhere(solids, 1, 3600))[0][0]
     hit = torch.isfinite(first).float().mean()
     assert hit == pytest.approx(1 - 0.4**2, abs=0.05)  # front, or back through a gap
     points = towards[:, 0] * first
     eye = torch.tensor([[1.0], [0.3], [0.1]])
     again = Rays(eye[:, :, None], (points - eye)[:, None], torch.tensor([3600]))
-    other = cast(again, solids, everywhere(solids, 1, 3600))[0][0][torch.isfinite(first)]
+    other = cast_solids(again, solids, everywhere(solids, 1, 3600))[0][0][torch.isfinite(first)]
     assert (torch.abs(other - 1.0) < 0.01).float().mean() > 0.8  # others are behind leaves from there
 
 
 @pytest.mark.parametrize("index", range(6))
 @pytest.mark.parametrize("variety", [0.0, 1.0])
-def test_windows_leave_out_nothing_that_is_hit(index: int, variety: float) -> None:
+def test_rectangles_contain_all_rays_that_hit_a_solid(index: int, variety: float) -> None:
     place = place_of(index, width=96, height=40, points=1500, variety=variety)
-    scene = build([place], CPU)
+    scene = build_scene([place], CPU)
     for make in (by_camera, by_lidar):
-        rays, windows = make(scene, place)
+        rays, rectangles = make(scene, place)
         size, columns = rays.directions.shape[2], int(rays.columns[0])
         fast, all_ = (
-            cast(rays, scene.solids, w) for w in (windows, everywhere(scene.solids, size // columns, columns))
+            cast_solids(rays, scene.solids, w) for w in (rectangles, everywhere(scene.solids, size // columns, columns))
         )
         assert (fast[1] == all_[1]).float().mean() > 0.9995  # rounding at edges
-        area = ((windows.bottom - windows.top) * (windows.right - windows.left)).sum()
+        area = ((rectangles.bottom - rectangles.top) * (rectangles.right - rectangles.left)).sum()
         assert area < 0.2 * size * len(scene.solids)
 
 
 @pytest.mark.parametrize("index", range(6))
-def test_the_ground_is_hit_where_it_is(index: int) -> None:
+def test_hits_on_the_ground_are_at_its_height(index: int) -> None:
     place = place_of(index)
-    scene = build([place], CPU)
+    scene = build_scene([place], CPU)
     rays, _ = by_lidar(scene, place)
-    seen = look(scene, rays, everywhere(scene.solids, 0, 0))
-    hit = torch.isfinite(seen.distance[0]) & (seen.distance[0] < 60)
-    x, y, z = (rays.origin[:, :, 0] + rays.directions[:, 0] * seen.distance[0])[:, hit][:, None]
+    hits = first_hits(scene, rays, everywhere(scene.solids, 0, 0))
+    hit = torch.isfinite(hits.distance[0]) & (hits.distance[0] < 60)
+    x, y, z = (rays.origin[:, :, 0] + rays.directions[:, 0] * hits.distance[0])[:, hit][:, None]
     along, offset = to_street(scene.world, x, y)
     over = (z - base_height(scene.world, along, offset))[0]
     kerb = float(scene.world.kerb_height)
@@ -147,19 +148,19 @@ def test_the_ground_is_hit_where_it_is(index: int) -> None:
     assert hit[rays.directions[2, 0] < -0.1].float().mean() > 0.99
 
 
-def test_a_view_may_show_nothing_but_ground() -> None:
+def test_a_view_of_the_ground_alone() -> None:
     place = place_of(0)
-    scene = build([place], CPU)
+    scene = build_scene([place], CPU)
     rays, _ = by_camera(scene, place)
-    seen = look(scene, rays, everywhere(scene.solids, 0, 0))
-    found = surface(scene, rays, seen)
-    assert (seen.solid == NONE).all() and not found.glass.any()
-    assert (found.normal == torch.tensor([0.0, 0.0, 1.0])[:, None, None]).all()
-    assert found.albedo[:, torch.isfinite(seen.distance)].min() > 0
+    hits = first_hits(scene, rays, everywhere(scene.solids, 0, 0))
+    surface = surface_at(scene, rays, hits)
+    assert (hits.solid == NO_SOLID).all() and not surface.glass.any()
+    assert (surface.normal == torch.tensor([0.0, 0.0, 1.0])[:, None, None]).all()
+    assert surface.albedo[:, torch.isfinite(hits.distance)].min() > 0
 
 
-def test_street_coordinates_go_there_and_back() -> None:
-    scene = build([place_of(3)], CPU)
+def test_street_coordinates_and_back() -> None:
+    scene = build_scene([place_of(3)], CPU)
     along, offset = torch.linspace(-100, 100, 50)[None], torch.linspace(-20, 20, 50)[None]
     x, y, cos, sin = to_world(scene.world, along, offset)
     back = to_street(scene.world, x, y)
@@ -169,29 +170,29 @@ def test_street_coordinates_go_there_and_back() -> None:
 
 
 @pytest.mark.parametrize("index", range(4))
-def test_points_project_onto_the_solid_that_their_pixel_sees(index: int) -> None:
-    """A ray of the camera towards what the lidar met meets the same solid at the same place, or one in front of it."""
+def test_points_project_onto_the_solid_that_their_pixel_shows(index: int) -> None:
+    """A ray of the camera through a hit of the lidar hits the same solid at the same point, or a solid in front."""
     place = place_of(index)
-    scene = build([place], CPU)
-    rays, windows = by_lidar(scene, place)
-    seen = look(scene, rays, windows)
-    firm = (seen.solid[0] != NONE) & (scene.solids.material[seen.solid[0].clamp(min=0)] != Material.LEAVES)
-    chosen = firm & (seen.distance[0] < 50)
-    points = (rays.origin[:, :, 0] + rays.directions[:, 0] * seen.distance[0])[:, chosen]
+    scene = build_scene([place], CPU)
+    rays, rectangles = by_lidar(scene, place)
+    hits = first_hits(scene, rays, rectangles)
+    firm = (hits.solid[0] != NO_SOLID) & (scene.solids.material[hits.solid[0].clamp(min=0)] != Material.LEAVES)
+    chosen = firm & (hits.distance[0] < 50)
+    points = (rays.origin[:, :, 0] + rays.directions[:, 0] * hits.distance[0])[:, chosen]
     local = (place.T_camera_lidar @ place.T_world_lidar.inverse()).apply(points.numpy().T)
     visible = torch.from_numpy(place.camera.project(local)[1])
-    points, by_beam = points[:, visible], seen.solid[0, chosen][visible]
+    points, by_beam = points[:, visible], hits.solid[0, chosen][visible]
     eye = torch.tensor((place.T_world_lidar @ place.T_camera_lidar.inverse()).translation, dtype=torch.float32)[:, None]
     count = points.shape[1]
     again = Rays(eye[:, :, None], (points - eye)[:, None], torch.tensor([count]))
-    by_pixel = look(scene, again, everywhere(scene.solids, 1, count))
+    by_pixel = first_hits(scene, again, everywhere(scene.solids, 1, count))
     share, same = by_pixel.distance[0], by_pixel.solid[0] == by_beam
     assert count > 30
     assert (same & ((share - 1.0).abs() < 0.02)).float().mean() > 0.85  # the others are hidden from the camera
     assert (share > 1.02).float().mean() < 0.02  # grazed edges, where one ray just misses
 
 
-def test_rendering_together_is_rendering_one_by_one() -> None:
+def test_the_result_does_not_depend_on_the_number_of_places() -> None:
     many = [place_of(i, points=2000, variety=1.0) for i in range(4)]
     images, clouds = render(many)
     for k in (3, 0):
@@ -201,54 +202,54 @@ def test_rendering_together_is_rendering_one_by_one() -> None:
 
 
 def test_places_in_one_batch_do_not_mix() -> None:
-    """What a device with many places at once does: other batches differ by rounding alone."""
+    """On a device with large batches, batches differ by rounding only."""
     many = [place_of(i, points=2000, variety=1.0) for i in range(3)]
-    together = build(many, CPU)
+    together = build_scene(many, CPU)
     for k, place in enumerate(many):
-        alone = build([place], CPU)
+        alone = build_scene([place], CPU)
         mine = together.solids.place == k
         torch.testing.assert_close(together.solids.centre[:, mine], alone.solids.centre)
     T = _matrices([p.T_camera_lidar @ p.T_world_lidar.inverse() for p in many], CPU)
     cameras = [p.camera for p in many]
     rays = camera_rays(cameras, T)
-    seen = look(together, rays, camera_windows_of(together.solids, cameras, T))
+    hits = first_hits(together, rays, camera_rectangles_of(together.solids, cameras, T))
     for k, place in enumerate(many):
-        alone = build([place], CPU)
-        one = look(alone, *by_camera(alone, place))
-        close = torch.isclose(one.distance[0], seen.distance[k], rtol=1e-3) | (one.distance[0] == seen.distance[k])
+        alone = build_scene([place], CPU)
+        one = first_hits(alone, *by_camera(alone, place))
+        close = torch.isclose(one.distance[0], hits.distance[k], rtol=1e-3) | (one.distance[0] == hits.distance[k])
         assert close.float().mean() > 0.998
 
 
-def test_what_is_rendered_together_is_what_is_rendered_alone() -> None:
+def test_a_place_of_a_batch_is_rendered_as_it_is_alone() -> None:
     many = [place_of(i, variety=1.0) for i in range(8)]
-    images, clouds = _rendered(many, CPU)
+    images, clouds = _render_batch(many, CPU)
     for place, image, cloud in zip(many, images, clouds, strict=True):
-        (one,), (points,) = _rendered([place], CPU)
+        (one,), (points,) = _render_batch([place], CPU)
         assert ((image.int() - one.int()).abs() > 3).float().mean() < 2e-3  # rounding at edges
         assert abs(len(cloud) - len(points)) <= 3
 
 
-def test_asphalt_is_as_dark_on_either_side_of_the_road() -> None:
+def test_asphalt_is_equally_dark_on_both_sides_of_the_road() -> None:
     ratios = []
     for index in range(24):
         place = place_of(index)
-        scene = build([place], CPU)
-        rays, windows = by_lidar(scene, place)
-        seen = look(scene, rays, windows)
-        albedo = surface(scene, rays, seen).albedo.mean(0)[0]
-        x, y, _ = (rays.origin[:, :, 0] + rays.directions[:, 0] * seen.distance[0]).nan_to_num(posinf=1e4)
+        scene = build_scene([place], CPU)
+        rays, rectangles = by_lidar(scene, place)
+        hits = first_hits(scene, rays, rectangles)
+        albedo = surface_at(scene, rays, hits).albedo.mean(0)[0]
+        x, y, _ = (rays.origin[:, :, 0] + rays.directions[:, 0] * hits.distance[0]).nan_to_num(posinf=1e4)
         offset = to_street(scene.world, x[None], y[None])[1][0]
-        road = (seen.solid[0] == NONE) & (seen.distance[0] < 20) & (offset.abs() < scene.world.road[0] - 0.5)
+        road = (hits.solid[0] == NO_SOLID) & (hits.distance[0] < 20) & (offset.abs() < scene.world.road[0] - 0.5)
         left, right = (albedo[road & (offset * side > 0.3)] for side in (1, -1))
         ratios.append(float(left.median() / right.median()))
     assert np.median(ratios) == pytest.approx(1.0, abs=0.05)
     assert np.percentile(ratios, 10) > 0.7 and np.percentile(ratios, 90) < 1.4
 
 
-def test_cars_are_there_as_a_whole() -> None:
+def test_all_solids_of_a_car_are_kept_together() -> None:
     cabins = 0
     for index in range(60):
-        scene = build([place_of(index)], CPU)
+        scene = build_scene([place_of(index)], CPU)
         s = scene.solids
         body, cabin = (s.centre[:2, s.material == m] for m in (Material.CAR_BODY, Material.CAR_CABIN))
         near = cabin[:, torch.linalg.vector_norm(cabin, dim=0) < 60]
@@ -258,7 +259,7 @@ def test_cars_are_there_as_a_whole() -> None:
 
 
 def returns(distance: float, glass: float = 0.0, albedo: float = 0.4, **faults: float) -> torch.Tensor:
-    """What a lidar gives back of a sphere around it."""
+    """Returns of a lidar in the centre of a sphere."""
     from dataclasses import replace
 
     from i2p_ros.synthetic.surfaces import Surface
@@ -268,9 +269,9 @@ def returns(distance: float, glass: float = 0.0, albedo: float = 0.4, **faults: 
     beams = Beams([lidar], torch.eye(4)[None, :3])
     full = torch.ones_like(beams.rays.directions[0])
     nothing = Ground(full, full, full, (full, full, full))
-    seen = Seen(full * distance, torch.full(full.shape, NONE), nothing)
-    found = Surface(albedo * beams.rays.directions.abs() * 0 + albedo, -beams.rays.directions, full, glass * full)
-    return beams.returns(seen, found)[0]
+    hits = Hits(full * distance, torch.full(full.shape, NO_SOLID), nothing)
+    surface = Surface(albedo * beams.rays.directions.abs() * 0 + albedo, -beams.rays.directions, full, glass * full)
+    return beams.returns(hits, surface)[0]
 
 
 def test_returns_have_the_noise_and_the_losses_of_their_sensor() -> None:
@@ -286,17 +287,17 @@ def test_returns_have_the_noise_and_the_losses_of_their_sensor() -> None:
     assert returns(5.0, gain=0.5)[:, 3].mean() < 0.6 * returns(5.0, gain=1.0)[:, 3].mean()
 
 
-def test_edges_give_ranges_between() -> None:
+def test_mixed_returns_at_edges_change_ranges() -> None:
     place = place_of(2, points=30000)
-    scene = build([place], CPU)
+    scene = build_scene([place], CPU)
     from dataclasses import replace
 
     def ranges(mixed: float) -> np.ndarray:
         lidar = replace(place.lidar, mixed=mixed, noise=0.0, nearest=0.01, farthest=1e4, points=10**6)
         beams = Beams([lidar], _matrices([place.T_world_lidar], CPU))
-        windows = beams.windows(scene.solids, _matrices([place.T_world_lidar.inverse()], CPU))
-        seen = look(scene, beams.rays, windows)
-        cloud = beams.returns(seen, surface(scene, beams.rays, seen))[0]
+        rectangles = beams.rectangles(scene.solids, _matrices([place.T_world_lidar.inverse()], CPU))
+        hits = first_hits(scene, beams.rays, rectangles)
+        cloud = beams.returns(hits, surface_at(scene, beams.rays, hits))[0]
         return np.linalg.norm(cloud[:, :3].double().numpy(), axis=1)
 
     none, all_ = ranges(0.0), ranges(1.0)
@@ -305,7 +306,7 @@ def test_edges_give_ranges_between() -> None:
 
 
 @pytest.mark.parametrize("quality", [30, 80])
-def test_jpeg_is_what_opencv_makes_of_it(quality: int) -> None:
+def test_jpeg_agrees_with_opencv(quality: int) -> None:
     rng = np.random.default_rng(3)
     image = cv2.GaussianBlur(rng.integers(0, 255, (48, 64, 3)).astype(np.float32), (0, 0), 5.0)
     image = ((image - image.min()) / (image.max() - image.min()) * 255).round()
@@ -318,7 +319,7 @@ def test_jpeg_is_what_opencv_makes_of_it(quality: int) -> None:
         assert np.sqrt(np.mean((got - expected) ** 2)) < worst * error
 
 
-def test_numbers_by_counting_are_random_enough() -> None:
+def test_hashed_numbers_are_uniform_and_uncorrelated() -> None:
     bits = hashed(torch.arange(200, dtype=torch.int32)[:, None], torch.arange(200, dtype=torch.int32), 7)
     u = uniform(bits)
     assert u.min() >= 0 and u.max() < 1
@@ -333,10 +334,10 @@ def test_streets_of_all_kinds_have_everything_that_belongs_to_a_street() -> None
     materials, shares = set(), []
     for index in range(16):
         place = place_of(index, variety=1.0)
-        scene = build([place], CPU)
+        scene = build_scene([place], CPU)
         materials |= {Material(int(m)) for m in scene.solids.material.unique()}
-        seen = look(scene, *by_camera(scene, place))
-        sky, solid = torch.isinf(seen.distance), seen.solid != NONE
+        hits = first_hits(scene, *by_camera(scene, place))
+        sky, solid = torch.isinf(hits.distance), hits.solid != NO_SOLID
         shares.append([sky.float().mean(), solid.float().mean(), (~sky & ~solid).float().mean()])
     assert materials == set(Material)
     sky, solid, ground = np.mean(shares, axis=0)
@@ -347,7 +348,7 @@ def test_streets_of_all_kinds_have_everything_that_belongs_to_a_street() -> None
 def test_nothing_but_what_hangs_high_is_near_the_vehicle() -> None:
     for index in range(6):
         place = place_of(index)
-        scene = build([place], CPU)
+        scene = build_scene([place], CPU)
         s = scene.solids
         dx, dy, dz = torch.tensor(place.T_world_lidar.translation, dtype=torch.float32)[:, None] - s.centre
         x, y = s.cos * dx + s.sin * dy, s.cos * dy - s.sin * dx

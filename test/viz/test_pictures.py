@@ -16,7 +16,7 @@ from i2p_ros.core.types import Correspondences, PointCloud, Status
 from i2p_ros.evaluation import plots
 from i2p_ros.evaluation.metrics import Score
 from i2p_ros.viz import before_after, draw_matches, overlay
-from i2p_ros.viz.overlays import BAD, BAR, GOOD, UNSURE, depth_colours
+from i2p_ros.viz.overlays import BAD, BAR, GOOD, UNKNOWN, depth_colours
 
 CAMERA = Camera(100.0, 100.0, 100.0, 40.0, 201, 81)
 BLACK = np.zeros((81, 201, 3), np.uint8)
@@ -56,7 +56,7 @@ def test_the_pose_is_applied_and_the_image_kept() -> None:
 @pytest.mark.parametrize(
     "points", [np.zeros((0, 3)), [[0, 0, -5]], [[np.nan, 0, 5]], [[1e30, 0, 5]], [[0, 0, 0]], [[1.0, 0.4, 1.0]]]
 )
-def test_points_that_are_not_seen_or_at_the_border_do_no_harm(points: np.ndarray) -> None:
+def test_points_out_of_view_or_at_the_border_raise_no_error(points: np.ndarray) -> None:
     assert overlay(BLACK, CAMERA, PointCloud(np.asarray(points, np.float32)), Pose.identity()).shape == BLACK.shape
 
 
@@ -71,17 +71,17 @@ def has(image: np.ndarray, colour: tuple[int, int, int]) -> bool:
     return bool((image == colour).all(axis=2).any())
 
 
-def test_matches_are_coloured_by_what_is_known_of_them() -> None:
+def test_matches_are_coloured_as_inliers_outliers_or_unknown() -> None:
     points = np.array([[0.0, 0.0, 10.0], [0.0, 0.0, 10.0], [0.0, 0.0, -1.0]])
     matches = Correspondences(np.array([[100.0, 40.0], [20.0, 20.0], [180.0, 60.0]]), points, np.ones(3))
     drawn = draw_matches(BLACK, CAMERA, matches, Pose.identity(), np.array([True, False, False]))
     assert tuple(drawn[40, 100]) == GOOD and tuple(drawn[20, 20]) == BAD and tuple(drawn[60, 180]) == BAD
     assert drawn[24:27, 40, 0].max() > 100  # on the line from (20, 20) to the projection at (100, 40)
     unknown = draw_matches(BLACK, CAMERA, matches)
-    assert has(unknown, UNSURE) and not has(unknown, GOOD) and not has(unknown, BAD)
+    assert has(unknown, UNKNOWN) and not has(unknown, GOOD) and not has(unknown, BAD)
 
 
-def test_the_heaviest_matches_are_drawn() -> None:
+def test_the_matches_of_the_largest_weights_are_drawn() -> None:
     matches = Correspondences(np.array([[50.0, 40.0], [150.0, 40.0]]), np.ones((2, 3)), np.array([0.1, 0.9]))
     drawn = draw_matches(BLACK, CAMERA, matches, max_matches=1)
     assert not drawn[40, 50].any() and drawn[40, 150].any()

@@ -153,7 +153,7 @@ class Channel:
         try:
             return self._priors.of(job)
         except InputError as error:
-            self._tracker.expect_nothing()
+            self._tracker.clear_prediction()
             self.health.missing_prior(error.reason)
             self._inputs.say(f"no prior: {error}")
             return None

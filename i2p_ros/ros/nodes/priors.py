@@ -11,7 +11,7 @@ import numpy as np
 from i2p_ros.core.config import Settings
 from i2p_ros.core.geometry import Pose, from_camera_axes
 from i2p_ros.core.messages import frame_name, pose_from_transform
-from i2p_ros.core.tracking import Tracker, of_body
+from i2p_ros.core.tracking import Tracker, prior_of_body
 from i2p_ros.core.types import Prior
 from i2p_ros.ros.nodes.frames import Frames
 from i2p_ros.ros.nodes.job import Job
@@ -34,7 +34,7 @@ class Priors:
         self._take_given(job)
         kind, since = self.settings.tracking.prior, self._tracker.since
         if kind == "tf":
-            return self._tracker.expected(job.stamp, self._of_tf(job))
+            return self._tracker.predict_from(job.stamp, self._of_tf(job))
         if kind == "none" or since is None:
             return None
         moved = self._moved(job, since) if kind == "odometry" and since <= job.stamp else None
@@ -50,7 +50,7 @@ class Priors:
         T_frame_cloud = self._lookup(frame, job.cloud_frame, job.stamp)
         T_frame_body = pose_from_transform(message.pose.pose)
         covariance = np.reshape(message.pose.covariance, (6, 6))
-        self._tracker.expect(job.stamp, of_body(T_camera_body, T_frame_body, covariance, T_frame_cloud))
+        self._tracker.start_from(job.stamp, prior_of_body(T_camera_body, T_frame_body, covariance, T_frame_cloud))
 
     def _of_tf(self, job: Job) -> Prior:
         tracking = self.settings.tracking

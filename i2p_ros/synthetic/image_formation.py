@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From light to an image: lens, exposure, white balance, noise, tone curve, JPEG."""
+"""Image formation from light: lens blur, vignetting, exposure, white balance, noise, tone curve, JPEG."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from i2p_ros.synthetic.dice import hashed, normal
+from i2p_ros.synthetic.random_streams import hashed, normal
 
 _TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))  # JFIF 1.02
 _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
@@ -26,12 +26,13 @@ _CHROMA = (
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
-    """How a camera turns light into an image.
+class CameraResponse:
+    """Parameters of a camera's image formation.
 
-    `blur` and `smear`: deviation of the blur and of further blur across, px; `exposure`: mean of the image, 0..1 before
-    the tone curve; `red`, `blue`: white balance; `vignette`: loss of light in the corners; `noise`; `gamma` of the tone
-    curve; `quality` of the JPEG, 1..100; `seed` of the noise, int32.
+    `blur` is the deviation of the lens blur, `smear` that of further horizontal blur, px. `exposure` is the mean of the
+    image, 0..1, before the tone curve. `red` and `blue` are gains of the white balance. `vignette` is the loss of light
+    in the corners. The noise of a value v has the deviation `noise` * (0.3 + v), and the seed `seed` (int32). `gamma`
+    is the exponent of the tone curve, `quality` (1..100) that of the JPEG.
     """
 
     blur: float
@@ -46,9 +47,9 @@ class Film:
     seed: int
 
     @staticmethod
-    def random(rng: np.random.Generator) -> Film:
-        """A film drawn from rng."""
-        return Film(
+    def random(rng: np.random.Generator) -> CameraResponse:
+        """Random parameters, drawn from rng."""
+        return CameraResponse(
             blur=rng.uniform(0.2, 0.5) if rng.random() < 0.85 else rng.uniform(0.6, 1.3),
             smear=rng.uniform(0.3, 2.0) if rng.random() < 0.15 else 0.0,
             exposure=rng.uniform(0.24, 0.42),
@@ -62,11 +63,11 @@ class Film:
         )
 
 
-def develop(light: Tensor, films: list[Film]) -> Tensor:
-    """(P, H, W, 3) uint8 RGB images of light (3, P, H, W)."""
-    numbers = torch.tensor([astuple(film)[:-1] for film in films]).to(light.device)
+def form_images(light: Tensor, responses: list[CameraResponse]) -> Tensor:
+    """RGB images (P, H, W, 3) uint8 of light (3, P, H, W), where white in the sun is 1."""
+    numbers = torch.tensor([astuple(response)[:-1] for response in responses]).to(light.device)
     blur, smear, exposure, red, blue, vignette, noise, gamma, quality = numbers.T[:, :, None, None]
-    seed = torch.tensor([film.seed for film in films], dtype=torch.int32).to(light.device)[:, None, None]
+    seed = torch.tensor([response.seed for response in responses], dtype=torch.int32).to(light.device)[:, None, None]
     image = _blurred(_blurred(light, blur, 2), torch.hypot(blur, smear), 3)
     image = image.clamp_(max=8.0) * (exposure / image.clamp(max=1.5).mean((0, 2, 3))[:, None, None])
     image = image * _vignette(vignette, *light.shape[2:]) * torch.stack([red, torch.ones_like(red), blue])
@@ -78,7 +79,7 @@ def develop(light: Tensor, films: list[Film]) -> Tensor:
 
 
 def _blurred(image: Tensor, sigma: Tensor, dim: int) -> Tensor:
-    """image (3, P, H, W) blurred along a dimension by five taps of a Gaussian; edges are repeated."""
+    """Image (3, P, H, W) after a Gaussian blur of five taps along one dimension. Edges are replicated."""
     size = image.shape[dim]
     sides = (2, 2, 0, 0) if dim == 3 else (0, 0, 2, 2)
     padded = torch.nn.functional.pad(image, sides, mode="replicate")
@@ -93,7 +94,7 @@ def _vignette(strength: Tensor, height: int, width: int) -> Tensor:
 
 
 def jpeg(image: Tensor, quality: Tensor) -> Tensor:
-    """image (3, P, H, W) of 0..255 as JPEG of a quality (P, 1, 1), 1..100, gives it back; colours at half size."""
+    """Image (3, P, H, W) of 0..255 after JPEG compression of a quality (P, 1, 1), 1..100, with 4:2:0 subsampling."""
     _, places, height, width = image.shape
     padded = torch.nn.functional.pad(image, (0, -width % 16, 0, -height % 16), mode="replicate")
     scale = torch.where(quality < 50, 50.0 / quality, 2.0 - 0.02 * quality)
@@ -107,7 +108,7 @@ def jpeg(image: Tensor, quality: Tensor) -> Tensor:
 
 
 def _quantised(plane: Tensor, table: tuple[int, ...], scale: Tensor) -> Tensor:
-    """plane (P, H, W), its 8x8 DCT rounded to multiples of a table times a scale (P, 1, 1)."""
+    """Plane (P, H, W) after quantisation of its 8x8 DCT by a table times a scale (P, 1, 1)."""
     k = torch.arange(8, device=plane.device)
     dct = torch.cos((2 * k + 1) * k[:, None] * (torch.pi / 16.0)) * 0.5
     dct[0] *= 0.5**0.5

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The street world: the same for the same seed, exact in its truth, like a street in what the sensors see."""
+"""Synthetic samples: the same for the same seed, with exact truth, and like those of real streets and sensors."""
 
 import numpy as np
 import pytest
@@ -45,16 +45,16 @@ def test_same_seed_same_bytes_in_any_order_and_batch(make) -> None:
     assert len(set(first)) == 3
 
 
-def test_another_seed_is_another_world() -> None:
+def test_another_seed_gives_another_world() -> None:
     other = SyntheticSource(SyntheticSettings(**SMALL), SEED + 1, 1)
     assert bytes_of(other[0]) != bytes_of(places()[0])
 
 
-def test_samples_do_not_depend_on_how_many_there_are() -> None:
+def test_samples_do_not_depend_on_their_number() -> None:
     assert bytes_of(drive(3)[2]) == bytes_of(drive(500)[2])
 
 
-def test_clouds_are_those_of_a_spinning_lidar() -> None:
+def test_clouds_have_the_pattern_of_a_spinning_lidar() -> None:
     source = places(points=40000)
     for index in range(4):
         cloud = source[index].pair.cloud
@@ -67,7 +67,7 @@ def test_clouds_are_those_of_a_spinning_lidar() -> None:
         assert np.percentile(cloud.xyz[:, 2], 3) == pytest.approx(-1.73, abs=0.8)
 
 
-def test_intensity_follows_what_the_image_shows() -> None:
+def test_intensity_is_correlated_with_the_image() -> None:
     correlations = []
     for index in range(10):
         sample = places(points=20000, width=256, height=80)[index]
@@ -107,7 +107,7 @@ def test_variety_draws_cameras_and_lidars() -> None:
         assert up[2] < -np.cos(np.radians(10))
 
 
-def test_clouds_of_variety_keep_to_their_patterns() -> None:
+def test_clouds_of_varied_lidars_have_their_patterns() -> None:
     source = various(10)
     for index in range(10):
         lidar, sample = source.place(index).lidar, source[index]
@@ -143,7 +143,7 @@ def test_a_drive_moves_like_a_car() -> None:
 
 @pytest.mark.parametrize("first", [10, 30, 50])
 def test_frames_of_a_drive_show_the_same_world(first: int) -> None:
-    """Surfaces of two frames, laid over each other by the poses, agree; without the motion they do not."""
+    """Surfaces of two frames agree in the world frame by their true poses. Without the motion they do not."""
     source = drive(points=40000)
     one, other = source[first], source[first + 4]
     tree = cKDTree(one.T_world_lidar.apply(one.pair.cloud.xyz))
@@ -182,7 +182,7 @@ def test_a_lidar_with_fewer_beams() -> None:
     assert np.abs(elevation[:, None] - beams).min(axis=1).max() < 0.02
 
 
-def test_refuses_what_makes_no_sense() -> None:
+def test_negative_seeds_and_bad_indices_are_refused() -> None:
     for seed, n in ((-1, 3), (0, 0)):
         with pytest.raises(InputError, match="seed"):
             SyntheticSource(SyntheticSettings(), seed, n)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The colours of solids: windows and doors on facades, wheels on cars, boards, tiles and signs."""
+"""Textures of solids: windows and doors of facades, wheels of cars, boards, tiles and signs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from i2p_ros.synthetic.dice import noise
+from i2p_ros.synthetic.random_streams import noise
 from i2p_ros.synthetic.solids import Material
 
 _GLASS, _RUBBER = (0.05, 0.06, 0.07), (0.03, 0.03, 0.03)
@@ -18,12 +18,12 @@ _WHITE_LAMP, _RED_LAMP = (0.8, 0.8, 0.8), (0.55, 0.04, 0.03)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Places:
-    """n places on solids of one material.
+class TexturePoints:
+    """n points on solids of one material.
 
-    `local` (3, n) and `half` (3, n): position and half size in the axes of the solid, m. `side` (n,): the axis along
-    which the face looks. `across`, `up` (n,): position on the face, m, `up` from the bottom. `tint` (n,): of the solid.
-    `seed` (n,) int32: the same.
+    `local` and `half` (3, n) are the position and the half size in the axes of the solid, m. `side` (n,) is the axis of
+    the normal. `across` and `up` (n,) are texture coordinates on the face, m, `up` from the bottom. `tint` (n,) is that
+    of the solid, and `seed` (n,) int32 follows from it.
     """
 
     local: Tensor
@@ -35,26 +35,26 @@ class Places:
     seed: Tensor
 
     def pattern(self, k: int) -> Tensor:
-        """(n,) the k-th random number 0..1 of the solid."""
+        """The k-th random number (n,) of the solid, in 0..1."""
         turns = self.tint * (7.31 + 12.97 * k)
         return turns - torch.floor(turns)
 
 
-Painted = tuple[Tensor, Tensor]  # albedo (3, n), share of mirroring glass (n,)
+Painted = tuple[Tensor, Tensor]  # albedo (3, n), share of specular reflection (n,)
 
 
 def repeated(value: Tensor, period: Tensor | float) -> Tensor:
-    """value modulo period, 0..period."""
+    """Value modulo period, in 0..period."""
     turns = value / period
     return (turns - torch.floor(turns)) * period
 
 
 def coloured(where: Tensor, colour: tuple[float, float, float], albedo: Tensor) -> Tensor:
-    """albedo (3, n) with a colour in places."""
+    """Albedo (3, n) with a colour where the mask (n,) holds."""
     return torch.lerp(albedo, torch.tensor(colour, device=albedo.device)[:, None], where.to(albedo.dtype))
 
 
-def paint_facade(albedo: Tensor, at: Places) -> Painted:
+def paint_facade(albedo: Tensor, at: TexturePoints) -> Painted:
     """Rows of windows with frames, some with curtains or shutters, over a plinth, doors or shops; cornice, bricks."""
     column, row = at.across / (1.3 + 2.0 * at.pattern(0)) + 97.5, (at.up - 1.5) / (2.6 + 0.9 * at.pattern(1))
     floor_column, floor_row = torch.floor(column), torch.floor(row)
@@ -81,7 +81,7 @@ def paint_facade(albedo: Tensor, at: Places) -> Painted:
     return torch.where(window, level, albedo), glass.float()
 
 
-def paint_hall(albedo: Tensor, at: Places) -> Painted:
+def paint_hall(albedo: Tensor, at: TexturePoints) -> Painted:
     """Ribbed sheets, a band of windows, gates, a coloured stripe."""
     rib = repeated(at.across, 0.3 + 0.5 * at.pattern(1)) < 0.1
     top, wall = 2.0 * at.half[2], at.side != 2
@@ -95,7 +95,7 @@ def paint_hall(albedo: Tensor, at: Places) -> Painted:
     return coloured(glass, _GLASS, albedo), glass.float()
 
 
-def paint_roof(albedo: Tensor, at: Places) -> Painted:
+def paint_roof(albedo: Tensor, at: TexturePoints) -> Painted:
     """Rows of tiles, and windows here and there."""
     row = repeated(at.up, 0.32) < 0.07
     column, light = torch.floor(at.across / 2.6), noise(at.seed, at.across / 2.6, at.up / 50.0)
@@ -103,8 +103,8 @@ def paint_roof(albedo: Tensor, at: Places) -> Painted:
     return coloured(glass, _GLASS, albedo * torch.where(row, 0.65, 1.0)), glass.float()
 
 
-def paint_car_body(albedo: Tensor, at: Places) -> Painted:
-    """Wheels on the flanks, doors, lamps, a grille and a plate at the ends; what is high has windows in front."""
+def paint_car_body(albedo: Tensor, at: TexturePoints) -> Painted:
+    """Wheels and doors on the flanks; lamps, a grille and a plate at the ends; windows in front of high vehicles."""
     forward, out = at.local[0], at.local[1].abs()
     axle, end = forward.abs() - 0.62 * at.half[0], at.side == 0
     wheel = (at.side == 1) & (axle * axle + (at.up - 0.1) ** 2 < 0.34**2)
@@ -124,7 +124,7 @@ def paint_car_body(albedo: Tensor, at: Places) -> Painted:
     return coloured(glass, _GLASS, albedo), glass + 0.25 * (~wheel)
 
 
-def paint_car_cabin(albedo: Tensor, at: Places) -> Painted:
+def paint_car_cabin(albedo: Tensor, at: TexturePoints) -> Painted:
     """Glass between pillars, under a painted roof."""
     lean = torch.where(at.side == 1, 0.35 * at.up, 0.12 * at.up)
     reach = torch.where(at.side == 0, at.half[1], at.half[0]) - lean
@@ -133,7 +133,7 @@ def paint_car_cabin(albedo: Tensor, at: Places) -> Painted:
     return coloured(glass, _GLASS, albedo), glass + 0.25 * ~glass
 
 
-def paint_truck(albedo: Tensor, at: Places) -> Painted:
+def paint_truck(albedo: Tensor, at: TexturePoints) -> Painted:
     """A load with a stripe or lettering, and a dark frame below."""
     u, v = at.across / 0.35, at.up / 0.5
     band = (at.side == 1) & (at.up > at.half[2] * 0.7) & (at.up < at.half[2] * 1.3) & (at.pattern(0) > 0.4)
@@ -141,8 +141,8 @@ def paint_truck(albedo: Tensor, at: Places) -> Painted:
     return torch.where(ink, albedo.flip(0) * 0.4, albedo), torch.zeros_like(at.up)
 
 
-def paint_sign(albedo: Tensor, at: Places) -> Painted:
-    """A rim, a symbol in the middle; the back is grey."""
+def paint_sign(albedo: Tensor, at: TexturePoints) -> Painted:
+    """A rim, a symbol in the middle, and a grey back."""
     u, v = at.across / at.half[1], (at.up - at.half[2]) / at.half[2]
     rim = torch.maximum(u.abs(), v.abs()) > 0.85
     symbol = (noise(at.seed, u * 2.0 + 9.0, v * 3.0 + 9.0) > 0.6) & (u.abs() < 0.6) & (v.abs() < 0.6)
@@ -150,14 +150,14 @@ def paint_sign(albedo: Tensor, at: Places) -> Painted:
     return torch.where((at.local[0] > 0) & (at.pattern(2) > 0.5), 0.35, face), torch.zeros_like(u)
 
 
-def paint_fence(albedo: Tensor, at: Places) -> Painted:
+def paint_fence(albedo: Tensor, at: TexturePoints) -> Painted:
     """Boards of different tones, and rails across."""
     tone = 0.7 + 0.5 * noise(at.seed, at.across / 0.16)
     rail = (repeated(at.up, 0.7) < 0.08) & (at.pattern(0) > 0.5)
     return albedo * torch.where(rail, 0.5, tone), torch.zeros_like(at.up)
 
 
-PAINTERS: dict[Material, Callable[[Tensor, Places], Painted]] = {
+PAINTERS: dict[Material, Callable[[Tensor, TexturePoints], Painted]] = {
     Material.FACADE: paint_facade,
     Material.HALL: paint_hall,
     Material.ROOF: paint_roof,
