@@ -55,7 +55,7 @@ class Localizer:
         """
         with recording() as record, stage("pose"):
             estimate = self._answer(pair, prior, lambda found: self.made_exact(pair, found))
-        return replace(estimate, seconds={name: work.seconds for name, work in record.stages.items()})
+        return replace(estimate, seconds=record.seconds)
 
     def made_exact(self, pair: Pair, estimate: PoseEstimate) -> PoseEstimate:
         """The estimate after the pair itself has had the last word. Raises FloatingPointError when the network's view

@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Array, Pose, so3_exp, so3_exp_many
-from i2p_ros.core.stages import worked
 from i2p_ros.core.types import Image, Pair, PointCloud
 
 Floats = NDArray[np.float32]
@@ -41,7 +40,6 @@ APART = 0.012  # rad, between neighbours at most: else they are of different tur
 ROW = 4096  # cells are numbered by row * ROW + column
 MIN_DEPTH = 1.0  # m, of points that are compared
 AT_ONCE = 32  # drifts: what is kept of them fits into a cache
-_FLOP_SEEN, _FLOP_BLENDED = 24, 23  # of a point at a drift, turned and projected; and of each signal there, regressed
 SIGNALS = ((4, 4), (5, 4), (3, 3), (6, 3))  # row of the basis that is compared, and how many of the first are regressed
 BASIS, SEEN = 7, 7  # rows of the basis; and of a signal: its value and six derivatives
 TALL = 2.0  # m, above and below the origin of the rays: beyond, heights differ less and less
@@ -234,7 +232,6 @@ def compared(frame: Frame, translation: Array, drift: Array, level: int) -> Term
     turned = so3_exp(drift[3:]).astype(np.float32) @ frame.rays
     seen = _seen(frame, turned, (translation + drift[:3]).astype(np.float32), level)
     rows = np.concatenate([frame.basis, *seen])
-    worked(len(rows) * rows.size, rows.nbytes)
     products = _by_patch(frame, rows, rows.T)
     return Terms.joined([_of_signal(frame, k, products) for k in range(len(seen))])
 
@@ -254,7 +251,6 @@ def information(frame: Frame, translation: Array, drifts: Array, level: int) -> 
 def _information(frame: Frame, image: Floats, u: Floats, v: Floats) -> Array:
     """Of points that are seen at u, v (N, K) of an image (H, W, C)."""
     seen = cv2.remap(image, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # to a 32nd of a pixel
-    worked(_FLOP_SEEN * u.size + _FLOP_BLENDED * seen.size, 4 * (2 * u.size + seen.size))
     told = _by_patch(frame, frame.basis, seen.reshape(len(u), -1))
     told = np.square(told, dtype=np.float64).reshape(len(frame.first), -1, *seen.shape[1:])  # (P, 7, K, C)
     explained = np.cumsum(told, axis=1)

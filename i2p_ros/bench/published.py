@@ -226,7 +226,7 @@ def _conv(channels_in: int, channels_out: int) -> nn.Conv2d:
     return nn.Conv2d(channels_in, channels_out, 1)
 
 
-class Published:
+class PublishedVP2P:
     """Its whole line but for the pose: a pair to matches."""
 
     def __init__(self, threads: int = 1, device: str = "cpu") -> None:

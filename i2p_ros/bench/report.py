@@ -29,7 +29,7 @@ def write_bench_report(folder: Path, numbers: dict[str, Any]) -> Path:
     if "points" in numbers:
         pictures.append(("Time against points", data_uri(plots.time_over_points(numbers["points"]), "png")))
     tiles = [(_headline(numbers[key]), label) for key, label in TILES.items()]
-    template = environment().get_template("bench.html.j2")
+    template = environment("i2p_ros.bench").get_template("bench.html.j2")
     write_bytes(
         path,
         template.render(numbers=numbers, stages=with_sum(numbers["stages"]), tiles=tiles, pictures=pictures).encode(),

@@ -101,10 +101,10 @@ def rendered(report: Report, overlays: Iterable[Overlay] = (), failures: Failure
     )
 
 
-def environment() -> jinja2.Environment:
-    """For the templates beside this file."""
+def environment(*packages: str) -> jinja2.Environment:
+    """Environment of the templates beside this file and of those in other packages, such as `i2p_ros.bench`."""
     made = jinja2.Environment(
-        loader=jinja2.PackageLoader("i2p_ros.evaluation", ""),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name, "") for name in ("i2p_ros.evaluation", *packages)]),
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
     )  # fmt: skip
     made.filters |= {"number": number, "interval": interval, "percent": percent}

@@ -27,7 +27,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.stages import stage, worked
+from i2p_ros.core.stages import stage
 from i2p_ros.core.types import Agreement, Correspondences, Image, Pair, PointCloud, Prediction
 from i2p_ros.networks.blocks.attention import Exchange
 from i2p_ros.networks.blocks.image import ImageUNet
@@ -421,14 +421,11 @@ class VP2P:
         image, camera = pair.camera.undistort(pair.image)
         flat = replace(pair, image=image, camera=camera)
         wide = resized(flat, network_camera(camera, self.settings.likeness_width))
-        scene = Scene(network_image(flat, self.settings.image_width), wide, cloud, pair.camera)
-        worked(byte=pair.image.nbytes + scene.image.nbytes + pair.cloud.xyz.nbytes)
-        return scene
+        return Scene(network_image(flat, self.settings.image_width), wide, cloud, pair.camera)
 
     def look(self, scene: Scene, guess: Pose | None = None) -> dict[str, NDArray[np.float32]]:
         """As `prepare`."""
         cloud = self._thinned(scene, guess)
-        worked(byte=scene.cloud.xyz.nbytes + cloud.xyz.nbytes)
         return {"image": scene.image, "points": cloud.xyz, "features": point_features(cloud, guess is not None)}
 
     def _thinned(self, scene: Scene, guess: Pose | None) -> PointCloud:

@@ -24,7 +24,6 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose, so3_exp
-from i2p_ros.core.stages import worked
 from i2p_ros.core.types import Agreement, Correspondences, Evidence, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.pnp import covariance, posterior
 from i2p_ros.pnp.calibration import Calibration
@@ -46,7 +45,6 @@ NEAR_PLANE = 0.5  # m
 WIDENED = 1.3  # of the tangent of the view: what may come into it while samples move about
 ANOTHER_M, ANOTHER_RAD = 3.0, np.radians(10.0)  # poses farther apart are different answers
 SETTLED_M, SETTLED_RAD = 0.1, np.radians(0.5)  # a pose that moves less than this needs no closer look
-_FLOP, _BYTE = 40, 16  # of a point under a pose: turned, projected, and blended from four similarities
 TURNED = Pose.from_rotvec([0.0, np.pi, 0.0], [0.0, 0.0, 0.0])  # about the camera's vertical axis
 MOST_PROPOSED, WORTH_A_LOOK = 3, 0.15  # poses beside the turned one, and how much less they may agree than the best
 
@@ -294,7 +292,6 @@ def _agreement(agreement: Agreement, rows: Rows, points: Array, rotations: Array
         blended = _between(_between(a, b, u), _between(c, d, u), v)
         blended *= seen
         total = blended.sum(axis=0, dtype=np.float64)
-    worked(_FLOP * seen.size, _BYTE * seen.size)
     if not np.isfinite(total).all():
         raise NoPoseError(Status.NONFINITE, "the similarity of points and pixels holds NaN or infinity")
     n = seen.sum(axis=0)
