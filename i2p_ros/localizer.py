@@ -1,12 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a pair to a pose: prepare, run, decode, solve; again, near the poses found; then the pose is made exact.
+"""The localizer: from a pair to a pose with covariance. The page to read first.
 
-The page to read first."""
+`Localizer._localize` is the method, one line per step.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from i2p_ros.alignment.estimate import made_exact
 from i2p_ros.alignment.signal import View, view_of
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
-from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, one_line
+from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, NonFiniteError, one_line
 from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
 from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
@@ -29,133 +31,148 @@ from i2p_ros.runtime.choosing import runtime_for
 from i2p_ros.runtime.export import build_engines, write_onnx
 from i2p_ros.runtime.torch_runtime import Arrays, Runtime, device_errors
 from i2p_ros.runtime.weights import ModelEntry, find_model, load_weights
-from i2p_ros.search import Look, best_of, propose
+from i2p_ros.search import ForwardPass, PassResult, PoseSearch
 
 GUESS_STD_M, GUESS_STD_DEG = 1.0, 10.0
 
 
 class Localizer:
-    """Finds the camera in the cloud."""
+    """Finds the camera in the cloud. Threads may share one: nothing of a pair is kept in it."""
 
     def __init__(
         self, family: VP2P, runtime: Runtime, settings: Settings, name: str, calibration: Calibration | None = None
     ) -> None:
         self.family, self.runtime, self.settings, self.name = family, runtime, settings, name
         self.calibration = calibration or Calibration()
-        self._last: tuple[Pair, Scene] | None = None
 
     def localize(self, image: Image, camera: Camera, cloud: PointCloud, prior: Prior | None = None) -> PoseEstimate:
         """T_camera_lidar of an RGB image (H, W, 3) uint8 in a cloud, with covariance; or a status that says why not."""
         return self.localize_pair(Pair(image, camera, cloud), prior)
 
-    def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
-        """As `localize`. Input that no pose can come from gives a status, never an exception.
+    def localize_pair(self, pair: Pair, prior: Prior | None = None, refined: bool = True) -> PoseEstimate:
+        """As `localize`. With `refined` false the pose is that of the network alone.
 
-        Raises DeviceError when the device is lost.
+        Input that no pose can come from gives a status, never an exception. Raises DeviceError when the device is lost.
         """
         with recording() as record, stage("pose"):
-            estimate = self._answer(pair, prior, lambda found: self.made_exact(pair, found))
+            try:
+                estimate = self._localize(pair, prior, self.settings, refined)
+            except NoPoseError as none:
+                estimate = PoseEstimate(none.status, str(none))
+            except InputError as error:
+                estimate = PoseEstimate(Status.BAD_INPUT, str(error))
+            except NonFiniteError as error:
+                estimate = PoseEstimate(Status.NONFINITE, str(error))
+            except DeviceMemoryError as error:
+                estimate = PoseEstimate(Status.NOT_PROCESSED, str(error))
         return replace(estimate, seconds=record.seconds)
 
-    def made_exact(self, pair: Pair, estimate: PoseEstimate) -> PoseEstimate:
-        """The estimate after the pair itself has had the last word. Raises FloatingPointError when the network's view
-        is NaN, DeviceMemoryError when the device has no room for it."""
-        s = self.settings
-        with stage("align"):
-            return made_exact(estimate, pair, self._view(pair), s.pnp, s.refinement, self.calibration)
+    def _localize(self, pair: Pair, prior: Prior | None, settings: Settings, refined: bool) -> PoseEstimate:
+        """The settings are an argument: a node may replace those of the localizer while a pair is running."""
+        scene = self.prepare(pair)
+        search = PoseSearch(pair.camera, settings.pnp, self.calibration, prior)
+        guesses = self._guesses(scene, search)
+        results = self._passes_near(guesses, scene, search)
+        best = search.select(results)
+        best = self._mirrored_pass(best, results, scene, search)
+        estimate = self.refine(scene, best.estimate, settings) if refined else best.estimate
+        return search.judge(estimate)
 
-    def _view(self, pair: Pair) -> View:
-        """The image of a pair as a lidar would see it; raises as `made_exact`."""
-        wide = self._scene(pair).wide
-        with device_errors():
-            signals = self.runtime.likeness(channels_of(wide))
-        if not np.isfinite(signals.sum(dtype=np.float64)):
-            raise FloatingPointError("the network's view of the image is not finite")
-        return view_of(network_camera(pair.camera, wide.shape[1]), signals)
+    def prepare(self, pair: Pair) -> Scene:
+        """What all forward passes over a pair share. Raises InputError for an image or a cloud that shows nothing."""
+        with stage("prepare"):
+            return self.family.scene(pair)
 
-    def located(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
-        """As `localize_pair`, not made exact: what the network alone says."""
-        return self._answer(pair, prior)
+    def _guesses(self, scene: Scene, search: PoseSearch) -> list[Pose]:
+        """The prior's pose if the network was trained for priors as good, else proposals of a pass over the cloud."""
+        if search.prior and _is_near(search.prior):
+            return [search.prior.pose]
+        return search.propose(self.predict(scene))
 
-    def _answer(
-        self, pair: Pair, prior: Prior | None, exact: Callable[[PoseEstimate], PoseEstimate] | None = None
-    ) -> PoseEstimate:
-        try:
-            guesses = [prior.pose] if prior and _is_near(prior) else self._guesses(pair, prior)
-            looks = self._looks(pair, guesses)
-
-            def closer(pose: Pose) -> Look:
-                return Look(self.predict(pair, pose, in_mirror=True), pose)
-
-            return best_of(looks, pair.camera, self.settings.pnp, self.calibration, prior, closer, exact)
-        except InputError as error:
-            return PoseEstimate(Status.BAD_INPUT, str(error))
-        except FloatingPointError as error:
-            return PoseEstimate(Status.NONFINITE, str(error))
-        except NoPoseError as none:
-            return PoseEstimate(none.status, str(none))
-        except DeviceMemoryError as error:
-            return PoseEstimate(Status.NOT_PROCESSED, str(error))
-
-    def _guesses(self, pair: Pair, prior: Prior | None) -> list[Pose]:
-        """Poses from the whole cloud."""
-        return propose(self.predict(pair), pair.camera, self.settings.pnp, prior=prior)
-
-    def _looks(self, pair: Pair, guesses: list[Pose]) -> Iterator[Look]:
-        """One near each guess that sees some of the cloud; raises InputError when none does."""
-        refused, any_sees = list[InputError](), False
+    def _passes_near(self, guesses: Sequence[Pose], scene: Scene, search: PoseSearch) -> list[PassResult]:
+        """One forward pass near each guess, until one leaves no doubt. Raises InputError when no guess has points in
+        view."""
+        results, refused = list[PassResult](), list[InputError]()
         for guess in guesses:
             try:
-                look = Look(self.predict(pair, guess), guess)
+                prediction = self.predict(scene, guess)
             except InputError as error:
                 refused.append(error)
                 continue
-            any_sees = True
-            yield look
-        if not any_sees:
+            results.append(search.estimate(ForwardPass(prediction, guess)))
+            if search.is_conclusive(results):
+                break
+        if not results:
             raise refused[0]
+        return results
 
-    def predict(self, pair: Pair, guess: Pose | None = None, in_mirror: bool = False) -> Prediction:
-        """Matches of a pair, of the points about the view of a guess of T_camera_lidar where there is one; if wanted,
-        of what the network says of the pair and of its mirror image together, which is more exact.
+    def _mirrored_pass(
+        self, best: PassResult, results: Sequence[PassResult], scene: Scene, search: PoseSearch
+    ) -> PassResult:
+        """The result of one more pass near the best pose, over the pair and its mirror image; or the best as it is,
+        where that pose is at its guess already or the pass finds none."""
+        if best.estimate.pose is None or best.is_settled:
+            return best
+        with suppress(InputError):
+            guess = best.estimate.pose
+            again = search.estimate(ForwardPass(self.predict(scene, guess, mirror=True), guess))
+            if again.estimate.pose:
+                return search.against(again, results)
+        return best
 
-        Raises InputError on too few points, FloatingPointError when the network gives NaN, DeviceMemoryError when the
+    def refine(self, scene: Scene, estimate: PoseEstimate, settings: Settings | None = None) -> PoseEstimate:
+        """The estimate at the local maximum of the mutual information of image and cloud near its pose.
+
+        Raises NonFiniteError when the predicted signals are NaN, DeviceMemoryError when the device has no room.
+        """
+        if estimate.pose is None:
+            return estimate
+        s = settings or self.settings
+        with stage("align"):
+            return made_exact(estimate, scene.pair, self._view(scene), s.pnp, s.refinement, self.calibration)
+
+    def _view(self, scene: Scene) -> View:
+        with device_errors():
+            signals = self.runtime.likeness(channels_of(scene.wide))
+        if not np.isfinite(signals.sum(dtype=np.float64)):
+            raise NonFiniteError("the predicted signals of the image are not finite")
+        return view_of(network_camera(scene.camera, scene.wide.shape[1]), signals)
+
+    def predict(self, scene: Scene, guess: Pose | None = None, mirror: bool = False) -> Prediction:
+        """The prediction of one forward pass, over the points about the view of a guess of T_camera_lidar where there
+        is one. With `mirror`, of the mean of the pass and one over the mirrored inputs, which is more accurate.
+
+        Raises InputError on too few points, NonFiniteError when the network gives NaN, DeviceMemoryError when the
         device has no room for half of the points either.
         """
         with stage("prepare"):
-            inputs = self.family.look(self._scene(pair), guess)
+            inputs = self.family.look(scene, guess)
         try:
-            return self._predicted(inputs, pair, guess, in_mirror)
-        except DeviceMemoryError:  # points come in random order: half of them are the same cloud, thinner
+            return self._predicted(inputs, scene, guess, mirror)
+        except DeviceMemoryError:  # points come in random order: half of them are the same cloud, sparser
             fewer = {name: inputs[name][: len(inputs[name]) // 2] for name in ("points", "features")}
-            return self._predicted({**inputs, **fewer}, pair, guess, in_mirror)
+            return self._predicted({**inputs, **fewer}, scene, guess, mirror)
 
-    def _scene(self, pair: Pair) -> Scene:
-        """Made once for all looks at a pair, so that the runtime sees the image once."""
-        if self._last is None or self._last[0] is not pair:
-            self._last = pair, self.family.scene(pair)
-        return self._last[1]
-
-    def _predicted(self, inputs: Arrays, pair: Pair, guess: Pose | None, in_mirror: bool) -> Prediction:
+    def _predicted(self, inputs: Arrays, scene: Scene, guess: Pose | None, mirror: bool) -> Prediction:
         with device_errors():
             with stage("network"):
                 outputs = self.runtime(inputs)
-                if in_mirror:
+                if mirror:
                     outputs = both_ways(outputs, self.runtime(mirrored(inputs)))
                 if not all(bool(t.sum().isfinite()) for t in outputs.values()):  # of unit vectors: none overflows
-                    raise FloatingPointError("the network's answer is not finite")
+                    raise NonFiniteError("the output of the network is not finite")
             with stage("match"):
-                return self.family.decode(inputs, outputs, pair, guess, self.runtime.both)
+                return self.family.decode(inputs, outputs, scene.pair, guess, self.runtime.both)
 
     def describe(self) -> str:
         """One line: model, runtime and device."""
         return f"{self.name} with {self.runtime.describe()}"
 
     def warm_up(self) -> None:
-        """Run once on a made-up pair, so that the first real one is not slow."""
+        """Run once on a synthetic pair of noise, so that the first real pair is not slow."""
         noise = _made_up(512, 160)
         self.localize_pair(noise)
-        self._view(noise)  # which a pair without a pose does not need
+        self._view(self.prepare(noise))  # a pair without a pose is not refined
 
 
 def _made_up(width: int, height: int) -> Pair:

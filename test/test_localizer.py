@@ -2,22 +2,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models are checked before they are loaded, and a localizer answers with a pose or a reason, whatever comes in."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from helpers.descriptors import planted
+from helpers.matches import CAMERA
 from helpers.networks import FAMILY, TINY, pair, street
 
 import i2p_ros as i2p
-from i2p_ros.core.config import Settings
-from i2p_ros.core.errors import ModelError
+from i2p_ros.core.config import Settings, load_settings
+from i2p_ros.core.errors import InputError, ModelError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import PointCloud, Prior, Status
+from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.localizer import Localizer
+from i2p_ros.networks.vp2p import Scene
+from i2p_ros.pnp import Calibration
 from i2p_ros.runtime.torch_runtime import Arrays, TorchRuntime
 from i2p_ros.runtime.weights import drives_of, find_model, save_model
+from i2p_ros.search import PoseSearch
 
 
 @pytest.fixture
@@ -39,7 +46,7 @@ def test_a_saved_model_is_found_and_loaded(folder: Path) -> None:
 
 def test_the_same_pair_gets_the_same_answer(folder: Path) -> None:
     localizer = i2p.load(str(folder))
-    first, second = (localizer.predict(pair()).candidates[0] for _ in range(2))
+    first, second = (localizer.predict(localizer.prepare(pair())).candidates[0] for _ in range(2))
     assert (first.pixels == second.pixels).all() and (first.points == second.points).all()
 
 
@@ -146,3 +153,83 @@ def test_batches_of_one_and_of_many_agree(folder: Path) -> None:
         both = network(*(torch.from_numpy(np.stack([inputs[k], other[k]])) for k in ("image", "points", "features")))
     for key, value in alone.items():
         torch.testing.assert_close(value[0], both[key][0], atol=1e-4, rtol=1e-4)
+
+
+OFF = np.array([0.3, 0.1, -0.2, 0.0, 0.03, 0.0])  # m, rad: of a prior that has to move
+
+
+class Planted(Localizer):
+    """A localizer whose forward passes are planned: `answer` gives the prediction near a guess, or raises."""
+
+    def __init__(
+        self, answer: Callable[[Pose | None, bool], Prediction], settings: Settings, calibration: Calibration
+    ) -> None:
+        super().__init__(FAMILY, Watched(), settings, "planted", calibration)
+        self.answer, self.passes = answer, list[tuple[Pose | None, bool]]()
+
+    def predict(self, scene: Scene, guess: Pose | None = None, mirror: bool = False) -> Prediction:
+        self.passes.append((guess, mirror))
+        return self.answer(guess, mirror)
+
+    def refine(self, scene: Scene, estimate: PoseEstimate, settings: Settings | None = None) -> PoseEstimate:
+        return estimate
+
+
+def seen() -> Pair:
+    """A pair with the camera of the planted descriptors."""
+    return replace(pair(CAMERA.width, CAMERA.height), camera=CAMERA)
+
+
+def test_the_mirrored_pass_has_the_last_word_unless_it_has_no_pose() -> None:
+    world = planted(0)
+    all_ = world.prediction.similarity
+    sparse = replace(all_, points=all_.points[::5], values=all_.values[::5])
+    rough, nothing = replace(world.prediction, similarity=sparse), replace(world.prediction, candidates=())
+
+    def located(again: Prediction | InputError) -> tuple[Pose, Planted]:
+        def answer(guess: Pose | None, mirror: bool) -> Prediction:
+            if mirror and isinstance(again, InputError):
+                raise again
+            return again if mirror else rough
+
+        localizer = Planted(answer, Settings(), Calibration())
+        prior = Prior(world.truth.retract(OFF), np.diag([0.3] * 3 + [0.05] * 3) ** 2)
+        estimate = localizer.localize_pair(seen(), prior)
+        assert estimate.pose is not None
+        return estimate.pose, localizer
+
+    kept, _ = located(nothing)
+    moved, localizer = located(world.prediction)
+    assert np.abs(kept.local(moved)).max() > 0.0
+    assert [mirror for _, mirror in localizer.passes] == [False, True]
+    guess = localizer.passes[1][0]
+    assert guess is not None and np.abs(guess.local(kept)).max() == 0.0
+    refused, _ = located(InputError("nothing in view"))
+    assert np.abs(refused.local(kept)).max() == 0.0
+
+
+def test_a_pose_that_is_at_its_guess_needs_no_mirrored_pass() -> None:
+    world = planted(0)
+    prior = Prior(world.truth.retract(OFF), np.diag([0.3] * 3 + [0.05] * 3) ** 2)
+    first = Planted(lambda guess, mirror: world.prediction, Settings(), Calibration())
+    found = first.localize_pair(seen(), prior).pose
+    assert found is not None
+    second = Planted(lambda guess, mirror: world.prediction, Settings(), Calibration())
+    second.localize_pair(seen(), Prior(found, prior.covariance))
+    assert [mirror for _, mirror in second.passes] == [False]
+
+
+@pytest.mark.parametrize(
+    ("fitted_on", "enough", "least", "passes"),
+    [("some", 0.5, 0.0, 2), ("some", 1.1, 0.0, 3), ("", 0.5, 0.0, 3), ("some", 0.5, 1.0, 3)],
+)
+def test_passes_end_where_a_calibrated_model_has_no_doubt(
+    fitted_on: str, enough: float, least: float, passes: int
+) -> None:
+    world = planted(8)
+    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on, min_confidence=least)
+    settings = load_settings((), [f"pnp.enough_confidence={enough}", "pnp.max_rival=10"])
+    localizer = Planted(lambda guess, mirror: world.prediction, settings, sure)
+    scene, guess = localizer.prepare(seen()), Pose(world.truth.rotation, world.truth.translation + 0.3)
+    results = localizer._passes_near([guess] * 3, scene, PoseSearch(CAMERA, settings.pnp, sure))
+    assert len(results) == passes

@@ -30,7 +30,9 @@ COSTS: dict[str, Formula] = {
         0, pair.image.nbytes + result.image.nbytes + pair.cloud.xyz.nbytes
     ),
     "i2p_ros.networks.vp2p:VP2P.look": lambda scene, cloud: (0, scene.cloud.xyz.nbytes + cloud.xyz.nbytes),
-    "i2p_ros.search.agreement:_agreement": lambda seen: (FLOP_SIMILARITY * seen.size, BYTE_SIMILARITY * seen.size),
+    "i2p_ros.search.likelihood:DescriptorLikelihood._mean_similarities": lambda seen: (
+        FLOP_SIMILARITY * seen.size, BYTE_SIMILARITY * seen.size
+    ),
     "i2p_ros.alignment.signal:compared": lambda rows: (len(rows) * rows.size, rows.nbytes),
     "i2p_ros.alignment.signal:_information": lambda u, seen: (
         FLOP_PROJECTED * u.size + FLOP_SIGNAL * seen.size, 4 * (2 * u.size + seen.size)

@@ -26,6 +26,10 @@ class ModelError(I2PError):
     """Weights that are missing, damaged, or of another network."""
 
 
+class NonFiniteError(I2PError):
+    """NaN or infinity in the output of a network or a solver."""
+
+
 class DeviceMemoryError(I2PError):
     """The device has no room for this pair; the next one may fit."""
 

@@ -133,39 +133,34 @@ class Correspondences:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Agreement:
-    """How alike points and pixels are, whichever match: a judge of any pose.
+class DescriptorSimilarity:
+    """Similarity of every point with every pixel, by which any pose can be scored.
 
-    `similarity` (N, height * width) float32 of `points` (N, 3) m in the lidar frame and the pixels of `camera`, which
-    has no lens and as few pixels as the descriptors have cells.
+    `values` (N, height * width) float32 in -1..1 are dot products of the descriptors of `points` (N, 3), m in the lidar
+    frame, and of the pixels of `camera`. That camera has no distortion, and as many pixels as there are descriptors.
+    Raises InputError when the sizes do not fit.
     """
 
     points: Points
-    similarity: NDArray[np.float32]
+    values: NDArray[np.float32]
     camera: Camera
 
     def __post_init__(self) -> None:
         cells = self.camera.width * self.camera.height
-        if self.similarity.shape != (len(self.points), cells) or self.camera.distortion:
+        if self.values.shape != (len(self.points), cells) or self.camera.distortion:
             raise InputError(
-                f"agreement of {len(self.points)} points and {cells} pixels without a lens needs as many similarities, "
-                f"got {self.similarity.shape}",
-                "agreement.shape",
+                f"similarity of {len(self.points)} points and {cells} undistorted pixels needs as many values, "
+                f"got {self.values.shape}",
+                "similarity.shape",
             )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prediction:
-    """What a network says of a pair: `candidates`, sets of matches, one for each direction that the camera may look in,
-    and `agreement`, which tells which of their poses is right."""
-
-    candidates: tuple[Correspondences, ...]
-    agreement: Agreement
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Prior:
-    """What is known of T_camera_lidar beforehand: a pose, and its covariance (6, 6) as that of `PoseEstimate`."""
+    """A pose T_camera_lidar that is known beforehand, with its covariance (6, 6) as in `PoseEstimate`.
+
+    Raises InputError for a covariance that is not symmetric and positive definite.
+    """
 
     pose: Pose
     covariance: Array
@@ -175,6 +170,20 @@ class Prior:
         sound = given.shape == (6, 6) and bool(np.isfinite(given).all()) and np.allclose(given, given.T, rtol=1e-6)
         if not sound or np.linalg.eigvalsh(given).min() <= 0:
             raise InputError("the covariance of a prior must be (6, 6), symmetric and positive definite", "prior")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """The decoded output of a network for one pair.
+
+    `candidates` are sets of matches, one for each viewing direction that the camera may have. Their poses are scored by
+    the `similarity` of descriptors where there is one, else by their inliers. `pose` is a regressed T_camera_lidar with
+    its covariance.
+    """
+
+    candidates: tuple[Correspondences, ...] = ()
+    similarity: DescriptorSimilarity | None = None
+    pose: Prior | None = None
 
 
 class Status(str, Enum):
@@ -194,19 +203,19 @@ class Status(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for a pose.
+    """Evidence for a pose.
 
-    `inliers` of `matches` agree with it, and `rival` is what the best other pose has of its support, or, where
-    descriptors were compared, of its likelihood. These give their mean similarity `agreement` (-1..1), the `margin` by
-    which it beats that of the best other pose (with the prior's say, if any), and its `shortfall` of what each point's
-    most similar pixel would give. `std_m` is the largest standard deviation of the position. `standout`, of a pose that
-    was made exact, is by how many deviations image and cloud say more of each other than at poses about it.
+    `inliers` of `matches` agree with it. `rival` is the likelihood or the support of the best different pose, as a
+    share of its own. `similarity` (-1..1) is the mean similarity of descriptors over the points in view, `margin` its
+    excess over that of the best different pose (with the prior, if any), and `shortfall` its deficit to the mean of
+    each point's most similar pixel. `std_m` is the largest standard deviation of the position. `standout` is known of
+    a refined pose: the number of deviations by which its mutual information exceeds that of poses about it.
     """
 
     inliers: int
     matches: int
     rival: float = 0.0
-    agreement: float = 0.0
+    similarity: float = 0.0
     margin: float = 0.0
     shortfall: float = 0.0
     std_m: float = 1.0

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from i2p_ros.core.consistency import camera_error, normalised
-from i2p_ros.core.errors import DeviceMemoryError
+from i2p_ros.core.errors import DeviceMemoryError, NonFiniteError
 from i2p_ros.core.types import Pair, PoseEstimate, Prior
 from i2p_ros.evaluation.runner import Seen, evaluate
 from i2p_ros.localizer import Localizer
@@ -33,8 +33,8 @@ def calibrated(
     def observe(seen: Seen) -> None:
         if located := _stated(seen, seen.estimate):
             exact = seen.estimate
-            with suppress(FloatingPointError, DeviceMemoryError):
-                exact = raw.made_exact(seen.sample.pair, seen.estimate)
+            with suppress(NonFiniteError, DeviceMemoryError):
+                exact = raw.refine(raw.prepare(seen.sample.pair), seen.estimate)
             after = None if exact is seen.estimate else _stated(seen, exact)
             observed.append(Observation(not seen.score.junk, located, after))
 
@@ -51,7 +51,7 @@ class _Located:
 
     def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
         """As the localizer's own."""
-        return self.localizer.located(pair, prior)
+        return self.localizer.localize_pair(pair, prior, refined=False)
 
 
 def _stated(seen: Seen, estimate: PoseEstimate) -> Statement | None:

@@ -28,7 +28,7 @@ from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.stages import stage
-from i2p_ros.core.types import Agreement, Correspondences, Image, Pair, PointCloud, Prediction
+from i2p_ros.core.types import Correspondences, DescriptorSimilarity, Image, Pair, PointCloud, Prediction
 from i2p_ros.networks.blocks.attention import Exchange
 from i2p_ros.networks.blocks.image import ImageUNet
 from i2p_ros.networks.blocks.point import PointNet
@@ -388,6 +388,7 @@ class Scene:
     """A pair as the network takes it: the image (5, H, W), and again, wider, for the likeness (H', W', 3); a cloud of
     bounded size in random order, and the camera."""
 
+    pair: Pair
     image: NDArray[np.float32]
     wide: Image
     cloud: PointCloud
@@ -421,7 +422,7 @@ class VP2P:
         image, camera = pair.camera.undistort(pair.image)
         flat = replace(pair, image=image, camera=camera)
         wide = resized(flat, network_camera(camera, self.settings.likeness_width))
-        return Scene(network_image(flat, self.settings.image_width), wide, cloud, pair.camera)
+        return Scene(pair, network_image(flat, self.settings.image_width), wide, cloud, pair.camera)
 
     def look(self, scene: Scene, guess: Pose | None = None) -> dict[str, NDArray[np.float32]]:
         """As `prepare`."""
@@ -462,7 +463,7 @@ class VP2P:
         covered = pair.camera.undistorted.resized(w, h).cropped(0, 0, width * grid.stride, height * grid.stride)
         return Prediction(
             _candidates(found, grid, pixels, points, xyz, pair.camera),
-            Agreement(xyz, similarity, covered.resized(width, height)),
+            DescriptorSimilarity(xyz, similarity, covered.resized(width, height)),
         )
 
 

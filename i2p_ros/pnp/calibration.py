@@ -94,7 +94,7 @@ def features(evidence: Evidence) -> Array:
     """(8,) what the confidence is a logistic function of, a constant first; (9,) of a pose that was made exact."""
     ratio = evidence.inliers / max(evidence.matches, 1)
     logs = np.log([max(evidence.inliers, 1), max(ratio, 1e-3), max(evidence.std_m, 1e-3)])
-    told = [1.0, *logs, evidence.rival, evidence.agreement, evidence.margin, evidence.shortfall]
+    told = [1.0, *logs, evidence.rival, evidence.similarity, evidence.margin, evidence.shortfall]
     return np.array(told if evidence.standout is None else [*told, evidence.standout])
 
 

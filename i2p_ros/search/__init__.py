@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pose that descriptors of an image and a cloud speak for."""
+"""The search for a pose: hypotheses from matches, scored by the likelihood of descriptors, selected and judged."""
 
-from i2p_ros.search.agreement import Look, best_of, locate, propose
+from i2p_ros.search.selection import ForwardPass, PassResult, PoseSearch
 
-__all__ = ["Look", "best_of", "locate", "propose"]
+__all__ = ["ForwardPass", "PassResult", "PoseSearch"]

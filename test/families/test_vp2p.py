@@ -46,7 +46,7 @@ def test_any_image_and_any_number_of_points(size: tuple[int, int], points: int) 
         out = family.network().eval()(**{k: torch.from_numpy(v)[None] for k, v in inputs.items()})
     prediction = family.decode(inputs, out, given)
     assert len(inputs["points"]) <= TINY.max_points and len(prediction.candidates) == MatchingSettings().views
-    assert prediction.agreement.similarity.shape[0] == len(inputs["points"])
+    assert prediction.similarity.values.shape[0] == len(inputs["points"])
     for matches in prediction.candidates:
         assert (matches.pixels >= -0.5).all() and (matches.pixels < np.array(size) - 0.5 + 1e-9).all()
         assert {tuple(p) for p in matches.points.astype(np.float32)} <= {tuple(p) for p in given.cloud.xyz}
@@ -197,7 +197,7 @@ def test_cells_that_do_not_divide_the_map_keep_their_place() -> None:
         "pixels": torch.nn.functional.normalize(torch.randn(1, 16, 96, 160), dim=1),
         "points": torch.nn.functional.normalize(torch.randn(1, 80, 16), dim=2),
     }
-    camera = family.decode({"points": street(80).xyz}, outputs, given).agreement.camera
+    camera = family.decode({"points": street(80).xyz}, outputs, given).similarity.camera
     assert (camera.width, camera.height) == (53, 32)
     assert camera.fx == pytest.approx(given.camera.fx / 6)
     assert camera.cx == pytest.approx((given.camera.cx + 0.5) / 6 - 0.5)
@@ -279,7 +279,7 @@ def test_matches_about_a_guess_are_points_of_the_given_cloud() -> None:
     (matches,) = prediction.candidates
     cloud = {tuple(p) for p in np.round(given.cloud.xyz.astype(float), 3)}
     assert len(matches) and {tuple(p) for p in np.round(matches.points, 3)} <= cloud
-    judged, asked = frame_of(GUESS).apply(prediction.agreement.points), inputs["points"]
+    judged, asked = frame_of(GUESS).apply(prediction.similarity.points), inputs["points"]
     np.testing.assert_allclose(judged[np.lexsort(judged.T)], asked[np.lexsort(asked.T)], atol=1e-4)
 
 

@@ -2,73 +2,50 @@
 # SPDX-License-Identifier: Apache-2.0
 """Poses judged by descriptors: made-up descriptors of known truth, right and wrong candidates, and spoilt ones."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
-from helpers.matches import CAMERA, is_near, is_sound, nees, prior_about, rays, stds
+from helpers.descriptors import ELSEWHERE, LENS, planted
+from helpers.matches import CAMERA, is_near, is_sound, nees, prior_about, stds
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
-from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, so3_log
-from i2p_ros.core.types import Agreement, Correspondences, Prediction, Prior, Status
+from i2p_ros.core.types import DescriptorSimilarity, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.pnp import Calibration, NoPoseError
-from i2p_ros.search import Look, best_of, locate, propose
-from i2p_ros.search.agreement import _agreement, _rotation_vectors
-
-LENS = Camera(360.0, 350.0, 250.0, 90.0, 512, 160, "plumb_bob", (-0.3, 0.1, 1e-3, -1e-3, 0.0))
-ELSEWHERE = Pose.from_rotvec([0.0, 0.0, 2.0], [4.0, 1.0, 0.0])
+from i2p_ros.search import ForwardPass, PoseSearch
+from i2p_ros.search.likelihood import DescriptorLikelihood
+from i2p_ros.search.prior import rotation_vectors
 
 
-@dataclass(frozen=True)
-class World:
-    """A prediction whose agreement knows the truth, and an `impostor`: matches of another pose, more and better."""
+def search(
+    camera: Camera = CAMERA,
+    settings: PnpSettings | None = None,
+    calibration: Calibration | None = None,
+    prior: Prior | None = None,
+) -> PoseSearch:
+    return PoseSearch(camera, settings or PnpSettings(), calibration or Calibration(), prior)
 
-    prediction: Prediction
-    truth: Pose
-    impostor: Correspondences
+
+def selected(passes: list[ForwardPass], of: PoseSearch) -> PoseEstimate:
+    """The estimate of several forward passes."""
+    return of.judge(of.select([of.estimate(one) for one in passes]).estimate)
 
 
-def planted(seed: int, camera: Camera = CAMERA, offset: float = 0.0, n: int = 1500, twins: bool = False) -> World:
-    """n points, half of them in view: those have the descriptor of where they fall, plus noise.
-
-    Twins: half of those in view fall there from another pose.
-    """
-    rng = np.random.default_rng(seed)
-    few = camera.undistorted.resized(64, 20)
-    cells = cv2.GaussianBlur(rng.normal(size=(few.height, few.width, 16)), (0, 0), 1.0)
-    cells /= np.linalg.norm(cells, axis=2, keepdims=True)
-    ahead = rays(rng, n // 2, camera=few) * rng.uniform(4.0, 40.0, (n // 2, 1))
-    points = np.r_[ahead, rng.uniform([-40.0, -5.0, -40.0], [40.0, 5.0, 40.0], (n - n // 2, 3))]
-    pixels, inside = few.project(points)
-    seen = cv2.remap(
-        cells, *pixels[inside].T.astype(np.float32)[..., None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    descriptors = rng.normal(size=(n, 16))
-    descriptors[inside] = seen[:, 0] + 0.3 * rng.normal(size=(inside.sum(), 16))
-    descriptors /= np.linalg.norm(descriptors, axis=1, keepdims=True)
-    truth = Pose.from_rotvec(rng.normal(size=3), rng.uniform(-10.0, 10.0, 3))
-    lidar = truth.inverse().apply(points)
-    if twins:
-        other = inside & (np.arange(n) % 2 == 0)
-        lidar[other] = (ELSEWHERE @ truth).inverse().apply(points[other])
-    truth, lidar = truth @ Pose(np.eye(3), np.full(3, -offset)), lidar + offset
-    agreement = Agreement(lidar.astype(np.float32), (descriptors @ cells.reshape(-1, 16).T).astype(np.float32), few)
-    shown, visible = camera.project(truth.apply(lidar))
-    some = np.flatnonzero(visible)[:300]
-    wrong = rng.random(len(some)) < 0.6
-    right = np.where(
-        wrong[:, None], rng.uniform([0, 0], [512, 160], (len(some), 2)), shown[some] + rng.normal(size=(len(some), 2))
-    )
-    false = rays(rng, 400, camera=camera) * rng.uniform(4.0, 40.0, (400, 1))
-    impostor = Correspondences(camera.project(false)[0], (ELSEWHERE @ truth).inverse().apply(false), np.ones(400))
-    return World(Prediction((Correspondences(right, lidar[some], np.ones(len(some))),), agreement), truth, impostor)
+def locate(
+    prediction: Prediction,
+    camera: Camera = CAMERA,
+    settings: PnpSettings | None = None,
+    calibration: Calibration | None = None,
+    prior: Prior | None = None,
+) -> PoseEstimate:
+    """The estimate of one forward pass over the whole cloud."""
+    return selected([ForwardPass(prediction)], search(camera, settings, calibration, prior))
 
 
 def test_descriptors_choose_the_right_pose_though_another_has_more_inliers() -> None:
@@ -137,53 +114,55 @@ def test_row_57_descriptors_that_contradict_the_prior_leave_the_pose_uncertain(o
     assert estimate.status is Status.UNCERTAIN and "contradicts the prior" in estimate.reason
 
 
-def test_every_pose_worth_a_look_is_proposed_the_best_turned_round_and_no_other() -> None:
+def test_every_likely_pose_and_the_best_one_turned_are_proposed() -> None:
     for seed in range(4):
         world = planted(seed, twins=True)
         both = replace(world.prediction, candidates=(world.impostor, *world.prediction.candidates))
-        proposed = propose(both, CAMERA)
+        proposed = search().propose(both)
         for right in (world.truth, ELSEWHERE @ world.truth):
             assert any(np.abs(pose.local(right)).max() < 1.0 for pose in proposed)
         alone = planted(seed)
         sets = alone.impostor, *alone.prediction.candidates
-        best, turned = propose(replace(alone.prediction, candidates=sets), CAMERA)
+        best, turned = search().propose(replace(alone.prediction, candidates=sets))
         assert np.abs(best.local(alone.truth)).max() < 1.0
         np.testing.assert_allclose(turned.inverse().translation, best.inverse().translation, atol=1e-9)
         np.testing.assert_allclose((turned @ best.inverse()).rotation, np.diag([-1.0, 1.0, -1.0]), atol=1e-9)
 
 
-def test_the_look_that_agrees_best_is_taken_whatever_the_order() -> None:
+def test_the_pass_with_the_highest_score_is_selected_in_any_order() -> None:
     for seed in range(4):
         world = planted(seed)
-        astray = Look(replace(world.prediction, candidates=(world.impostor,)), ELSEWHERE @ world.truth)
-        looks = [astray, Look(world.prediction, world.truth)]
-        for order in (looks, looks[::-1]):
-            estimate = best_of(order, CAMERA)
+        astray = ForwardPass(replace(world.prediction, candidates=(world.impostor,)), ELSEWHERE @ world.truth)
+        passes = [astray, ForwardPass(world.prediction, world.truth)]
+        for order in (passes, passes[::-1]):
+            estimate = selected(order, search())
             assert is_near(estimate, world.truth, 0.4, 2.0)
             assert estimate.evidence is not None and estimate.evidence.margin > 0.1
 
 
-def test_looks_that_agree_alike_on_different_poses_are_rivals() -> None:
+def test_passes_with_equal_scores_at_different_poses_are_rivals() -> None:
     for seed in range(4):
         world = planted(seed)
-        moved = replace(world.prediction.agreement, points=ELSEWHERE.inverse().apply(world.prediction.agreement.points))
+        moved = replace(
+            world.prediction.similarity, points=ELSEWHERE.inverse().apply(world.prediction.similarity.points)
+        )
         matches = world.prediction.candidates[0]
         away = replace(matches, points=ELSEWHERE.inverse().apply(matches.points))
-        alone = best_of([Look(world.prediction)], CAMERA)
-        both = best_of([Look(world.prediction), Look(Prediction((away,), moved))], CAMERA)
+        alone = selected([ForwardPass(world.prediction)], search())
+        both = selected([ForwardPass(world.prediction), ForwardPass(Prediction((away,), moved))], search())
         assert alone.evidence is not None and both.evidence is not None
         assert alone.status is Status.OK and alone.evidence.rival < 0.1
         assert both.status is Status.UNCERTAIN and both.evidence.rival > 0.9
         assert both.confidence < alone.confidence
 
 
-def test_a_look_that_finds_nothing_takes_nothing_from_the_others() -> None:
+def test_a_pass_without_a_pose_does_not_change_the_others() -> None:
     world = planted(0)
-    nothing = Look(replace(world.prediction, candidates=()))
-    assert is_near(best_of([nothing, Look(world.prediction)], CAMERA), world.truth, 0.4, 2.0)
-    assert best_of([nothing, nothing], CAMERA).status is Status.TOO_FEW_MATCHES
+    nothing = ForwardPass(replace(world.prediction, candidates=()))
+    assert is_near(selected([nothing, ForwardPass(world.prediction)], search()), world.truth, 0.4, 2.0)
+    assert selected([nothing, nothing], search()).status is Status.TOO_FEW_MATCHES
     with pytest.raises(NoPoseError):
-        propose(nothing.prediction, CAMERA)
+        search().propose(nothing.prediction)
 
 
 def test_same_input_same_answer() -> None:
@@ -206,19 +185,19 @@ def test_too_few_matches() -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_row_53_similarity_that_is_not_finite(value: float) -> None:
     world = planted(0)
-    broken = world.prediction.agreement.similarity.copy()
+    broken = world.prediction.similarity.values.copy()
     broken[:, ::7] = value
-    prediction = replace(world.prediction, agreement=replace(world.prediction.agreement, similarity=broken))
+    prediction = replace(world.prediction, similarity=replace(world.prediction.similarity, values=broken))
     estimate = locate(prediction, CAMERA)
     assert estimate.status is Status.NONFINITE and "similarity" in estimate.reason
 
 
 def test_row_56_a_view_that_is_empty_or_behind_the_camera() -> None:
     world = planted(0)
-    agreement, T = world.prediction.agreement, world.truth
-    behind = T.inverse().apply(-np.abs(T.apply(agreement.points)) - [0.0, 0.0, 1.0]).astype(np.float32)
-    for points, similarity in ((behind, agreement.similarity), (behind[:0], agreement.similarity[:0])):
-        prediction = replace(world.prediction, agreement=replace(agreement, points=points, similarity=similarity))
+    similarity, T = world.prediction.similarity, world.truth
+    behind = T.inverse().apply(-np.abs(T.apply(similarity.points)) - [0.0, 0.0, 1.0]).astype(np.float32)
+    for points, values in ((behind, similarity.values), (behind[:0], similarity.values[:0])):
+        prediction = replace(world.prediction, similarity=replace(similarity, points=points, values=values))
         estimate = locate(prediction, CAMERA)
         assert estimate.status is Status.NO_CONSENSUS and "in view" in estimate.reason
 
@@ -226,9 +205,9 @@ def test_row_56_a_view_that_is_empty_or_behind_the_camera() -> None:
 def test_row_55_descriptors_that_tell_nothing_give_no_confident_pose() -> None:
     for seed in range(4):
         world = planted(seed)
-        noise = np.random.default_rng(seed).normal(0.0, 0.2, world.prediction.agreement.similarity.shape)
-        agreement = replace(world.prediction.agreement, similarity=noise.astype(np.float32))
-        estimate = locate(Prediction((world.impostor,), agreement), CAMERA, PnpSettings(max_std_m=1.0))
+        noise = np.random.default_rng(seed).normal(0.0, 0.2, world.prediction.similarity.values.shape)
+        similarity = replace(world.prediction.similarity, values=noise.astype(np.float32))
+        estimate = locate(Prediction((world.impostor,), similarity), CAMERA, PnpSettings(max_std_m=1.0))
         if estimate.pose is not None:
             assert estimate.evidence is not None and estimate.evidence.shortfall > 0.5
             assert stds(estimate)[:3].max() > 0.2
@@ -238,54 +217,20 @@ def test_a_pose_that_sees_too_little_itself_is_never_given() -> None:
     """45 points in view and 40 beside it: samples about the pose may see enough, the pose itself does not."""
     for seed in range(6):
         world = planted(seed)
-        agreement = world.prediction.agreement
-        uv, seen = agreement.camera.project(world.truth.apply(agreement.points))
-        off = np.where(seen, 0.0, np.abs(uv[:, 0] - agreement.camera.cx) / agreement.camera.width - 0.5)
-        beside = np.flatnonzero((off > 0) & (world.truth.apply(agreement.points)[:, 2] > 1.0))
+        similarity = world.prediction.similarity
+        uv, seen = similarity.camera.project(world.truth.apply(similarity.points))
+        off = np.where(seen, 0.0, np.abs(uv[:, 0] - similarity.camera.cx) / similarity.camera.width - 0.5)
+        beside = np.flatnonzero((off > 0) & (world.truth.apply(similarity.points)[:, 2] > 1.0))
         few = np.r_[np.flatnonzero(seen)[:45], beside[np.argsort(off[beside])][:40]]
-        cut = Agreement(agreement.points[few], agreement.similarity[few], agreement.camera)
-        estimate = locate(replace(world.prediction, agreement=cut), CAMERA)
-        assert estimate.pose is None or (estimate.evidence is not None and estimate.evidence.agreement > 0.3)
-
-
-def test_a_closer_look_has_the_last_word_unless_it_sees_nothing() -> None:
-    world, asked = planted(0), list[Pose]()
-    all_ = world.prediction.agreement
-    rough = Look(replace(world.prediction, agreement=Agreement(all_.points[::5], all_.similarity[::5], all_.camera)))
-    nothing = Look(replace(world.prediction, candidates=()))
-
-    def closer(pose: Pose) -> Look:
-        asked.append(pose)
-        return Look(world.prediction, pose)
-
-    def blind(pose: Pose) -> Look:
-        raise InputError("nothing in view")
-
-    first, second = best_of([rough], CAMERA), best_of([rough], CAMERA, closer=closer)
-    assert first.pose is not None and second.pose is not None and len(asked) == 1
-    assert np.abs(asked[0].local(first.pose)).max() == 0.0
-    alone = best_of([closer(first.pose)], CAMERA)
-    assert alone.pose is not None and np.abs(alone.pose.local(second.pose)).max() == 0.0
-    for refused in (blind, lambda pose: nothing):
-        kept = best_of([rough], CAMERA, closer=refused)
-        assert kept.pose is not None and np.abs(kept.pose.local(first.pose)).max() == 0.0
-
-
-def test_a_pose_that_is_where_it_was_guessed_needs_no_closer_look() -> None:
-    world = planted(0)
-    settled = best_of([Look(world.prediction)], CAMERA).pose
-    assert settled is not None
-
-    def closer(pose: Pose) -> Look:
-        raise AssertionError("asked for another look")
-
-    best_of([Look(world.prediction, settled)], CAMERA, closer=closer)
+        cut = DescriptorSimilarity(similarity.points[few], similarity.values[few], similarity.camera)
+        estimate = locate(replace(world.prediction, similarity=cut), CAMERA)
+        assert estimate.pose is None or (estimate.evidence is not None and estimate.evidence.similarity > 0.3)
 
 
 def test_rotation_vectors_of_many_are_those_of_one() -> None:
     rng = np.random.default_rng(0)
     turns = [Pose.from_rotvec(scale * rng.normal(size=3)).rotation for scale in (0.0, 1e-9, 1e-3, 0.5, 1.5)]
-    np.testing.assert_allclose(_rotation_vectors(np.array(turns)), [so3_log(r) for r in turns], atol=1e-12)
+    np.testing.assert_allclose(rotation_vectors(np.array(turns)), [so3_log(r) for r in turns], atol=1e-12)
 
 
 WORLDS = [planted(seed, n=n) for seed, n in enumerate((4, 60, 300, 900))]
@@ -296,23 +241,23 @@ ODD = [0.0, 1e-30, 1e18, 1e30, np.inf, np.nan]
 def predictions(draw: Any) -> tuple[Prediction, Prior | None]:
     """A world with a few odd numbers in it, and perhaps an odd prior."""
     world, rng = draw(st.sampled_from(WORLDS)), np.random.default_rng(draw(st.integers(0, 100)))
-    agreement = world.prediction.agreement
-    points, similarity = agreement.points.copy(), agreement.similarity.copy()
+    similarity = world.prediction.similarity
+    points, values = similarity.points.copy(), similarity.values.copy()
     matches = [
         replace(m, points=m.points.copy(), pixels=m.pixels.copy())
         for m in (*world.prediction.candidates, world.impostor)
     ]
     for array in draw(st.sets(st.sampled_from(range(4)), max_size=2)):
-        spoilt = (points, similarity, matches[0].points, matches[1].pixels)[array]
+        spoilt = (points, values, matches[0].points, matches[1].pixels)[array]
         if spoilt.size:
             spoilt.flat[rng.integers(0, spoilt.size, draw(st.sampled_from([1, 50])))] = draw(st.sampled_from(ODD))
     chosen = draw(st.lists(st.sampled_from(matches), max_size=3))
     if not draw(st.booleans()):
-        return Prediction(tuple(chosen), replace(agreement, points=points, similarity=similarity)), None
+        return Prediction(tuple(chosen), replace(similarity, points=points, values=values)), None
     off = draw(st.sampled_from([0.0, 0.1, 1.0, 1e6])) * rng.normal(size=6)
     std = draw(st.sampled_from([1e-6, 1e-2, 1.0, 1e3, 1e6]))
     prior = Prior(world.truth.retract(off), np.diag([std] * 3 + [min(std, 3.0)] * 3) ** 2)
-    return Prediction(tuple(chosen), replace(agreement, points=points, similarity=similarity)), prior
+    return Prediction(tuple(chosen), replace(similarity, points=points, values=values)), prior
 
 
 @hypothesis_settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -333,33 +278,44 @@ def test_a_calibration_scales_deviations_and_sets_the_least_confidence() -> None
     assert locate(world.prediction, CAMERA, PnpSettings(min_confidence=0.0), strict).status is Status.OK
 
 
-@pytest.mark.parametrize(
-    ("fitted_on", "enough", "least", "looks"),
-    [("some", 0.5, 0.0, 3), ("some", 1.1, 0.0, 4), ("", 0.5, 0.0, 4), ("some", 0.5, 1.0, 4)],
-)
-def test_looks_end_where_a_calibrated_model_has_no_doubt(
-    fitted_on: str, enough: float, least: float, looks: int
-) -> None:
-    world, taken = planted(8), list[Pose | None]()
-    guess = Pose(world.truth.rotation, world.truth.translation + 0.3)
-
-    def look(pose: Pose | None) -> Look:
-        taken.append(pose)
-        return Look(world.prediction, pose)
-
-    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on, min_confidence=least)
-    settings = PnpSettings(enough_confidence=enough, max_rival=10.0)
-    best_of((look(pose) for pose in (guess, guess, guess)), CAMERA, settings, sure, closer=look)
-    assert len(taken) == looks
-
-
-def test_agreement_far_from_the_origin_is_as_near() -> None:
+def test_similarity_far_from_the_origin_is_as_near() -> None:
     world, far = planted(9), np.array([4000.0, -7000.0, 50.0])
     T = Pose(world.truth.rotation, world.truth.translation - world.truth.rotation @ far)
-    points = world.prediction.agreement.points.astype(np.float64)
-    rows = np.arange(len(points))
+    points = world.prediction.similarity.points.astype(np.float64)
     here, there = (
-        _agreement(world.prediction.agreement, rows, p, pose.rotation[None], pose.translation[None])
+        DescriptorLikelihood(replace(world.prediction.similarity, points=p), 1.0).mean_similarity(pose)
         for p, pose in ((points, world.truth), (points + far, T))
     )
     np.testing.assert_allclose(there, here, atol=1e-4)
+
+
+def test_matches_alone_are_judged_by_the_solver() -> None:
+    world = planted(0)
+    few = world.prediction.candidates[0].selected(np.arange(30))
+    bare = Prediction((few, world.prediction.candidates[0]))
+    estimate = locate(bare)
+    assert is_near(estimate, world.truth, 0.4, 2.0) and len(estimate.correspondences or ()) > 30
+    (proposed,) = search().propose(bare)
+    assert np.abs(proposed.local(world.truth)).max() < 1.0
+    assert locate(Prediction()).status is Status.TOO_FEW_MATCHES
+    with pytest.raises(NoPoseError):
+        search().propose(Prediction((few.selected(np.arange(3)),)))
+
+
+def test_matches_alone_that_support_two_poses_alike_are_rivals() -> None:
+    world = planted(0)
+    matches = world.prediction.candidates[0]
+    away = replace(matches, points=ELSEWHERE.inverse().apply(matches.points))
+    one, two = ForwardPass(Prediction((matches,))), ForwardPass(Prediction((away,)))
+    both = selected([one, two], search())
+    assert both.status is Status.UNCERTAIN and both.evidence is not None and both.evidence.rival > 0.9
+
+
+def test_a_regressed_pose_is_taken_with_its_covariance_unless_that_is_weak() -> None:
+    truth = planted(0).truth
+    covariance = np.diag([0.1] * 3 + [0.01] * 3) ** 2
+    estimate = locate(Prediction(pose=Prior(truth, covariance)), calibration=Calibration(std_scale=(2.0,) * 6))
+    assert estimate.pose is not None and np.abs(estimate.pose.local(truth)).max() == 0.0
+    np.testing.assert_allclose(estimate.covariance, 4.0 * covariance, rtol=1e-9, atol=1e-15)
+    weak = locate(Prediction(pose=Prior(truth, 1e4 * np.eye(6))))
+    assert weak.status is Status.DEGENERATE and "pnp.max_std_m" in weak.reason

@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Judgement of a pose: its evidence, and the reasons to refuse it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from i2p_ros.core.config import PnpSettings
+from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.types import Evidence, PoseEstimate, Status
+from i2p_ros.pnp.calibration import Calibration
+from i2p_ros.pnp.posterior import Posterior
+from i2p_ros.pnp.problem import NoPoseError
+from i2p_ros.pnp.solver import CONTRADICTION, least_confidence
+from i2p_ros.search.hypotheses import Hypothesis, are_different
+from i2p_ros.search.likelihood import NO_SIMILARITY, DescriptorLikelihood
+
+MIN_SAMPLES = 2.0  # effective ones: below, one sample has all the weight and the covariance says nothing
+
+
+def refuse_unsupported(pose: Pose, found: Posterior, likelihood: DescriptorLikelihood) -> None:
+    """Raises NoPoseError where too few points are in view of a pose, or no distribution about it explains the
+    similarity."""
+    if likelihood.mean_similarity(pose) == NO_SIMILARITY:
+        raise NoPoseError(Status.NO_CONSENSUS, "nothing that is in view of the best pose tells how good it is")
+    if found.ess < MIN_SAMPLES:
+        raise NoPoseError(Status.UNCERTAIN, "no spread of poses about the best explains the similarity")
+
+
+def refuse_contradiction(pose: Pose, ranked: Sequence[Hypothesis], likelihood: DescriptorLikelihood) -> None:
+    """Raises NoPoseError where the prior costs the pose more likelihood than a right prior would.
+
+    For Gaussians the cost is half the squared Mahalanobis distance between the prior and the pose of the descriptors
+    alone.
+    """
+    if likelihood.prior is None:
+        return
+    alone = max(h.log_posterior - likelihood.log_prior(h.pose) for h in ranked)
+    mine = likelihood.sharpness * likelihood.mean_similarity(pose) + likelihood.log_prior(pose)
+    if 2.0 * (alone - mine) > CONTRADICTION:
+        apart = np.sqrt(2.0 * (alone - mine))
+        raise NoPoseError(
+            Status.UNCERTAIN, f"the prediction contradicts the prior: {apart:.1f} standard deviations apart"
+        )
+
+
+def evidence_of(
+    pose: Pose, ranked: Sequence[Hypothesis], likelihood: DescriptorLikelihood, spread: Array, inliers: int
+) -> Evidence:
+    """Evidence for a pose with covariance `spread` (6, 6) about its camera, against the other hypotheses."""
+    sharpness = likelihood.sharpness
+    mine, known = likelihood.mean_similarity(pose), likelihood.log_prior(pose) / sharpness
+    others = [h.log_posterior / sharpness for h in ranked if are_different(h.pose, pose)]
+    margin = mine + known - (max(others) if others else float(likelihood.similarity.values.mean()))
+    rival = float(np.exp(-sharpness * max(margin, 0.0))) if others else 0.0
+    std_m = float(np.sqrt(np.linalg.eigvalsh(spread[:3, :3])[-1]))
+    shortfall = likelihood.best_mean_similarity(pose) - mine
+    return Evidence(inliers, len(ranked[0].matches), rival, mine, margin, shortfall, std_m)
+
+
+def is_conclusive(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibration) -> bool:
+    """Whether a calibrated confidence is as high as another pass could make it, and the pose will not be withheld."""
+    enough = max(settings.enough_confidence, least_confidence(settings, calibration, estimate.evidence))
+    return bool(estimate.pose and calibration.fitted_on and estimate.confidence >= enough)

@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The descriptor likelihood of poses.
+
+The descriptors of all points in view are compared with those of the pixels where a pose puts them. The log likelihood
+of the pose is the mean similarity times the `sharpness` of the model's calibration. In a street that looks alike in
+both directions a wrong pose may have more inliers than the right one, but fewer of its descriptors agree. The
+likelihood compares everything in view, so it is about as wide as the error of the pose. Counts of inliers are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.types import DescriptorSimilarity, Prior, Status
+from i2p_ros.pnp import posterior
+from i2p_ros.pnp.problem import NoPoseError
+from i2p_ros.search.prior import log_densities, narrowed
+
+Rows = NDArray[np.int64]
+Values = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+SEARCH_STD = np.array([1.0, 0.5, 1.0, 0.02, 0.02, 0.02])  # m, rad, camera axes: of the first proposal of samples
+SAMPLED_POINTS = 600  # most points that samples are scored with
+MIN_IN_VIEW = 50  # a pose with fewer points in view has no likelihood
+NO_SIMILARITY = -1.0  # of a pose without a likelihood: the least that a mean of dot products of unit vectors can be
+NEAR_PLANE = 0.5  # m
+VIEW_MARGIN = 1.3  # factor on the tangents of the view: points that samples may bring into view
+
+
+@dataclass(frozen=True, eq=False)
+class DescriptorLikelihood:
+    """Likelihood of poses T_camera_lidar, and posterior with a prior where there is one."""
+
+    similarity: DescriptorSimilarity
+    sharpness: float
+    prior: Prior | None = None
+
+    def mean_similarity(self, pose: Pose) -> float:
+        """Mean similarity over the points in view of a pose, or NO_SIMILARITY where these are too few."""
+        return float(self._mean_of_poses([pose])[0])
+
+    def best_mean_similarity(self, pose: Pose) -> float:
+        """The mean similarity that a pose would have if each point in view fell on the pixel most similar to it."""
+        points = self.similarity.points.astype(np.float64)
+        seen = _project(self.similarity.camera, points, pose.rotation[None], pose.translation[None])[2][:, 0]
+        most = self.similarity.values.max(axis=1)  # of all points: to select those in view first would copy megabytes
+        return float(most[seen].mean()) if seen.sum() >= MIN_IN_VIEW else NO_SIMILARITY
+
+    def log_prior(self, pose: Pose) -> float:
+        """Log density of the prior, up to a constant."""
+        return float(log_densities(self.prior, np.zeros(3), pose.rotation[None], pose.translation[None])[0])
+
+    def log_posteriors(self, poses: Sequence[Pose]) -> Array:
+        """(K,) log posterior of K poses, up to a constant. Raises NoPoseError where similarities are not finite."""
+        rotations, translations = np.array([p.rotation for p in poses]), np.array([p.translation for p in poses])
+        log_priors = log_densities(self.prior, np.zeros(3), rotations, translations)
+        return self.sharpness * self._mean_of_poses(poses) + log_priors
+
+    def sample_near(
+        self, pose: Pose, points: int = SAMPLED_POINTS, rounds: int = posterior.ROUNDS, min_ess: float = 0.0
+    ) -> posterior.Posterior:
+        """Moments of the posterior near a pose: of the delta about its camera, by importance sampling.
+
+        Raises NoPoseError where too few points are in view, or similarities are not finite.
+        """
+        centre = pose.inverse().translation
+        xyz = self.similarity.points.astype(np.float64) - centre
+        rows = _rows_near_view(xyz @ pose.rotation.T, self.similarity.camera)[:points]
+        if len(rows) < MIN_IN_VIEW:
+            what = f"{len(rows)} points lie in view of the best pose: too few to judge it"
+            raise NoPoseError(Status.NO_CONSENSUS, what)
+        xyz = xyz[rows]
+
+        def log_posterior(rotations: Array, translations: Array) -> Array:
+            turned = rotations @ pose.rotation
+            scores = self._mean_similarities(rows, xyz, turned, translations)
+            return self.sharpness * scores + log_densities(self.prior, centre, turned, translations)
+
+        first = narrowed(np.diag(SEARCH_STD**2), self.prior, centre)
+        return posterior.sample(log_posterior, first, rounds, min_ess)
+
+    def _mean_of_poses(self, poses: Sequence[Pose]) -> Array:
+        points = self.similarity.points.astype(np.float64)
+        rotations, translations = np.array([p.rotation for p in poses]), np.array([p.translation for p in poses])
+        return self._mean_similarities(np.arange(len(points)), points, rotations, translations)
+
+    def _mean_similarities(self, rows: Rows, points: Array, rotations: Array, translations: Array) -> Array:
+        """(K,) mean similarity of `points` (N, 3), those of `rows` in any origin, under K poses. Similarities are
+        interpolated bilinearly between the centres of cells."""
+        u, v, seen = _project(self.similarity.camera, points, rotations, translations)
+        width, flat = self.similarity.camera.width, self.similarity.values.ravel()
+        column, row = u.astype(np.int32), v.astype(np.int32)
+        cell = (row * width + column).astype(np.int64)
+        cell += (rows * self.similarity.values.shape[1])[:, None]
+        u -= column
+        v -= row
+        a, b, c, d = (flat[step:].take(cell, mode="clip") for step in (0, 1, width, width + 1))
+        with np.errstate(invalid="ignore"):  # checked below
+            blended = _interpolate(_interpolate(a, b, u), _interpolate(c, d, u), v)
+            blended *= seen
+            total = blended.sum(axis=0, dtype=np.float64)
+        if not np.isfinite(total).all():
+            raise NoPoseError(Status.NONFINITE, "the similarity of points and pixels holds NaN or infinity")
+        n = seen.sum(axis=0)
+        return np.where(n >= MIN_IN_VIEW, total / np.maximum(n, 1), NO_SIMILARITY)
+
+
+def _project(camera: Camera, points: Array, rotations: Array, translations: Array) -> tuple[Values, Values, Mask]:
+    """(N, K) column and row of points (N, 3) under K poses, 0 for points that are not in view, and whether they are.
+
+    The K poses of one point are adjacent in memory, as are the cells that the point may fall into.
+    """
+    c, centre = camera, points.sum(axis=0) / max(len(points), 1)  # float32 is accurate about the centroid
+    poses = np.concatenate([rotations, (translations + rotations @ centre)[:, :, None]], axis=2)
+    projections = np.array([[c.fx, 0.0, c.cx], [0.0, c.fy, c.cy], [0.0, 0.0, 1.0]]) @ poses
+    homogeneous = np.concatenate([points - centre, np.ones((len(points), 1))], axis=1)
+    u, v, z = homogeneous.astype(np.float32) @ projections.transpose(1, 2, 0).astype(np.float32)
+    seen = z > NEAR_PLANE
+    np.maximum(z, NEAR_PLANE, out=z)
+    for at, size in ((u, c.width), (v, c.height)):
+        at /= z
+        seen &= (at >= 0) & (at < size - 1)
+    u *= seen
+    v *= seen
+    return u, v, seen
+
+
+def _interpolate(a: Values, b: Values, share: Values) -> Values:
+    """a + share * (b - a), computed in the memory of b."""
+    b -= a
+    b *= share
+    b += a
+    return b
+
+
+def _rows_near_view(points: Array, camera: Camera) -> Rows:
+    """Rows of at most SAMPLED_POINTS points (N, 3) of the camera frame in view or near it, in random order."""
+    x, y, z = points.T
+    left, right = -camera.cx / camera.fx, (camera.width - camera.cx) / camera.fx
+    top, bottom = -camera.cy / camera.fy, (camera.height - camera.cy) / camera.fy
+    ahead = np.maximum(z, NEAR_PLANE)
+    in_width = (x > VIEW_MARGIN * left * ahead) & (x < VIEW_MARGIN * right * ahead)
+    in_height = (y > VIEW_MARGIN * top * ahead) & (y < VIEW_MARGIN * bottom * ahead)
+    rows = np.flatnonzero(in_width & in_height & (z > 0.0))
+    return np.random.default_rng(0).permutation(rows)[:SAMPLED_POINTS]

@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The Gaussian density of a prior, for many poses at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from i2p_ros.core.geometry import Array
+from i2p_ros.core.types import Prior
+from i2p_ros.pnp import covariance
+
+
+def log_densities(prior: Prior | None, origin: Array, rotations: Array, translations: Array) -> Array:
+    """(K,) log density of K poses under a prior, up to a constant; zeros without a prior.
+
+    A pose takes a point p of the lidar frame to `rotations[k] @ (p - origin) + translations[k]`. Deltas are taken about
+    the camera of the prior, where position and rotation are least correlated.
+    """
+    if prior is None:
+        return np.zeros(len(rotations))
+    camera = prior.pose.inverse().translation
+    spread = covariance.with_origin(prior.covariance, prior.pose, -camera)
+    turns = rotation_vectors(rotations @ prior.pose.rotation.T)
+    deltas = np.concatenate([translations + rotations @ (camera - origin), turns], axis=1)
+    return np.asarray(-0.5 * np.einsum("ki,ik->k", deltas, np.linalg.solve(spread, deltas.T)))
+
+
+def narrowed(search: Array, prior: Prior | None, origin: Array) -> Array:
+    """(6, 6) covariance of the product of a zero-mean Gaussian `search` (6, 6) about `origin` and one as wide as the
+    prior."""
+    if prior is None:
+        return search
+    known = covariance.with_origin(prior.covariance, prior.pose, -origin)
+    return covariance.symmetric(search @ np.linalg.inv(search + known) @ known)
+
+
+def rotation_vectors(rotations: Array) -> Array:
+    """(K, 3) rotation vectors of matrices (K, 3, 3), as `so3_log` gives for one. Wrong near half a turn, where no prior
+    has density."""
+    skewed = rotations - rotations.transpose(0, 2, 1)
+    v = 0.5 * np.stack([skewed[:, 2, 1], skewed[:, 0, 2], skewed[:, 1, 0]], axis=1)
+    sine = np.linalg.norm(v, axis=1)
+    angle = np.arctan2(sine, 0.5 * (np.trace(rotations, axis1=1, axis2=2) - 1.0))
+    return np.asarray(v * (angle / np.maximum(sine, 1e-12))[:, None])

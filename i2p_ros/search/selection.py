@@ -1,0 +1,189 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Selection of the pose of a pair among those of its forward passes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.config import PnpSettings
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
+from i2p_ros.core.types import Evidence, PoseEstimate, Prediction, Prior, Status
+from i2p_ros.pnp import covariance
+from i2p_ros.pnp.calibration import SHARPNESS, Calibration
+from i2p_ros.pnp.problem import NoPoseError, problem_of
+from i2p_ros.pnp.solver import judged, refuse_weak, solve
+from i2p_ros.search.hypotheses import are_different, are_within, hypotheses, moved_about_camera, proposals
+from i2p_ros.search.judgement import evidence_of, is_conclusive, refuse_contradiction, refuse_unsupported
+from i2p_ros.search.likelihood import DescriptorLikelihood
+
+MIN_ESS = 30.0  # effective samples that sampling continues for, so that they have a covariance
+SETTLED_M, SETTLED_RAD = 0.1, np.radians(0.5)  # a pose nearer to its guess needs no further pass
+
+
+@dataclass(frozen=True)
+class ForwardPass:
+    """The prediction of one forward pass, near a guess of T_camera_lidar or over the whole cloud."""
+
+    prediction: Prediction
+    guess: Pose | None = None
+
+
+@dataclass(frozen=True)
+class PassResult:
+    """The estimate of one forward pass. `score` is the logarithm of its likelihood or support, with the prior, over the
+    sharpness of the model: a higher score is a better pose, and a difference of 1 / sharpness is a factor of e."""
+
+    guess: Pose | None
+    estimate: PoseEstimate
+    score: float
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the pose is where the pass was told to look."""
+        pose = self.estimate.pose
+        return bool(pose and self.guess and are_within(pose, self.guess, SETTLED_M, SETTLED_RAD))
+
+
+@dataclass(frozen=True)
+class PoseSearch:
+    """The search for the pose of one camera: from predictions to proposals, estimates and a selection.
+
+    A prediction with descriptor similarity is scored by its likelihood, one with matches alone by `pnp.solve`, and a
+    regressed pose is taken with its covariance. The same input gives the same answer.
+    """
+
+    camera: Camera
+    settings: PnpSettings
+    calibration: Calibration
+    prior: Prior | None = None
+
+    def propose(self, prediction: Prediction) -> list[Pose]:
+        """Values of T_camera_lidar near which another forward pass is worth its time. Raises NoPoseError when the
+        prediction gives none."""
+        if prediction.similarity is None:
+            found = self.estimate(ForwardPass(prediction)).estimate
+            if found.pose is None:
+                raise NoPoseError(found.status, found.reason)
+            return [found.pose]
+        # the sharpness is that of no model: a new calibration of a model must not change what it proposes
+        likelihood = DescriptorLikelihood(prediction.similarity, SHARPNESS, self.prior)
+        known = [self.prior.pose] if self.prior else []
+        return proposals(hypotheses(prediction, self.camera, self.settings, likelihood, known), likelihood.sharpness)
+
+    def estimate(self, forward_pass: ForwardPass) -> PassResult:
+        """The estimate of one forward pass, or a status that says why it has none. Never raises for bad numbers."""
+        most = max(forward_pass.prediction.candidates, key=len, default=None)
+        try:
+            return self._estimate(forward_pass)
+        except NoPoseError as none:
+            failed = PoseEstimate(none.status, str(none), correspondences=most)
+        except (InputError, np.linalg.LinAlgError) as error:
+            what = f"the solver broke down: {error}"
+            failed = PoseEstimate(Status.NONFINITE, what, correspondences=most)
+        return PassResult(forward_pass.guess, failed, -np.inf)
+
+    def select(self, results: Sequence[PassResult]) -> PassResult:
+        """The result with the highest score, with evidence against the other poses; the first when none has a pose."""
+        found = [each for each in results if each.estimate.pose]
+        return self.against(max(found, key=lambda each: each.score), results) if found else results[0]
+
+    def against(self, best: PassResult, others: Sequence[PassResult]) -> PassResult:
+        """The best result, with evidence against those of the others that are different poses."""
+        estimate = best.estimate
+        assert estimate.pose is not None
+        assert estimate.evidence is not None
+        margins = [
+            best.score - other.score
+            for other in others
+            if other.estimate.pose is not None and are_different(other.estimate.pose, estimate.pose)
+        ]
+        if not margins:
+            return best
+        rival = float(np.exp(-self.calibration.sharpness * max(min(margins), 0.0)))
+        evidence = replace(
+            estimate.evidence,
+            margin=min(estimate.evidence.margin, *margins),
+            rival=max(estimate.evidence.rival, rival),
+        )
+        confidence = self.calibration.confidence(evidence)
+        return replace(best, estimate=replace(estimate, evidence=evidence, confidence=confidence))
+
+    def is_conclusive(self, results: Sequence[PassResult]) -> bool:
+        """Whether at least two passes were made and the best of them leaves no doubt."""
+        return len(results) > 1 and is_conclusive(self.select(results).estimate, self.settings, self.calibration)
+
+    def judge(self, estimate: PoseEstimate) -> PoseEstimate:
+        """The estimate, with its pose withheld where a rival is too likely or the confidence too low."""
+        return estimate if estimate.pose is None else judged(estimate, self.settings, self.calibration)
+
+    def _estimate(self, forward_pass: ForwardPass) -> PassResult:
+        prediction = forward_pass.prediction
+        if prediction.similarity is not None:
+            likelihood = DescriptorLikelihood(prediction.similarity, self.calibration.sharpness, self.prior)
+            return self._by_descriptors(forward_pass, likelihood)
+        if prediction.pose is not None:
+            return self._regressed(prediction.pose, forward_pass.guess)
+        return self._by_matches(forward_pass)
+
+    def _by_descriptors(self, forward_pass: ForwardPass, likelihood: DescriptorLikelihood) -> PassResult:
+        """The posterior mean near the likeliest hypothesis. Raises NoPoseError where there is none to trust."""
+        prediction, guess = forward_pass.prediction, forward_pass.guess
+        known = [pose for pose in (self.prior.pose if self.prior else None, guess) if pose]
+        ranked = hypotheses(prediction, self.camera, self.settings, likelihood, known)
+        best = ranked[0]
+        found = likelihood.sample_near(best.pose, min_ess=MIN_ESS)
+        pose = moved_about_camera(best.pose, found.mean)
+        refuse_unsupported(pose, found, likelihood)
+        refuse_contradiction(pose, ranked, likelihood)
+        spread = self.calibration.scaled(found.covariance)
+        refuse_weak(spread, self.settings)
+        problem = problem_of(best.matches, self.camera, self.settings.threshold_deg)
+        distance, inliers = problem.agreeing(problem.in_map(pose))
+        if inliers.sum() < self.settings.min_inliers:
+            agree = f"{inliers.sum()} of {len(inliers)} matches agree within {problem.gate:.1f} px"
+            what = f"{agree}; at least {self.settings.min_inliers} must (pnp.min_inliers)"
+            raise NoPoseError(Status.NO_CONSENSUS, what)
+        evidence = evidence_of(pose, ranked, likelihood, found.covariance, int(inliers.sum()))
+        estimate = PoseEstimate(
+            Status.OK,
+            pose=pose,
+            covariance=covariance.with_origin(spread, pose, best.pose.inverse().translation),
+            correspondences=best.matches,
+            inliers=inliers,
+            residual_px=float(np.sqrt(np.mean(distance[inliers] ** 2))),
+            confidence=self.calibration.confidence(evidence),
+            evidence=evidence,
+        )
+        score = evidence.similarity + likelihood.log_prior(pose) / likelihood.sharpness
+        return PassResult(guess, estimate, score)
+
+    def _by_matches(self, forward_pass: ForwardPass) -> PassResult:
+        """The pose with the most inliers among those of the candidate sets."""
+        sets = forward_pass.prediction.candidates
+        if not sets:
+            raise NoPoseError(Status.TOO_FEW_MATCHES, "the prediction has no matches")
+        solved = [solve(matches, self.camera, self.settings, self.prior) for matches in sets]
+        best = max(solved, key=lambda estimate: (estimate.pose is not None, estimate.n_inliers))
+        score = np.log(max(best.n_inliers, 1)) / self.calibration.sharpness
+        return PassResult(forward_pass.guess, best, float(score))
+
+    def _regressed(self, regressed: Prior, guess: Pose | None) -> PassResult:
+        """The regressed pose, with its covariance scaled by the calibration. Raises NoPoseError where that is weak."""
+        spread = self.calibration.scaled(to_camera_axes(regressed.pose, regressed.covariance))
+        refuse_weak(spread, self.settings)
+        std_m = float(np.sqrt(np.linalg.eigvalsh(spread[:3, :3])[-1]))
+        evidence = Evidence(inliers=0, matches=0, std_m=std_m)
+        estimate = PoseEstimate(
+            Status.OK,
+            pose=regressed.pose,
+            covariance=from_camera_axes(regressed.pose, spread),
+            confidence=self.calibration.confidence(evidence),
+            evidence=evidence,
+        )
+        return PassResult(guess, estimate, 0.0)
