@@ -92,7 +92,7 @@ def bench_pnp(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
     json_file: JsonFile = None,
 ) -> None:
-    """Time and score our pose from matches beside OpenCV's and PoseLib's, on made-up matches of known truth."""
+    """Time and score our pose from matches beside OpenCV's and PoseLib's, on synthetic matches of known truth."""
     from i2p_ros.bench.matches import CONDITIONS, DEFINITIONS
     from i2p_ros.bench.matches import bench as run
 

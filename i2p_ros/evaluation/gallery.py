@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from i2p_ros.core.types import Image
-from i2p_ros.evaluation.metrics import KINDS, Score
+from i2p_ros.evaluation.definitions import KINDS
+from i2p_ros.evaluation.metrics import Score
 from i2p_ros.evaluation.runner import Seen
 from i2p_ros.viz.overlays import before_after, captioned, overlay
 
@@ -36,7 +37,7 @@ class Failure:
 class Gallery:
     """Give it to `evaluate` as `watch`: it keeps pictures of a few pairs, and so little memory.
 
-    `overlays` are the first pairs, before and after; `failures` the worst of each kind of core.metrics, worst first.
+    `overlays` are the first pairs, before and after; `failures` the worst of each kind of definitions.py, worst first.
     """
 
     def __init__(self, first: int = 4, worst: int = 3) -> None:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from i2p_ros.core import consistency
 from i2p_ros.core.drifts import AXES, SCALES, UNITS
 from i2p_ros.core.geometry import Array
-from i2p_ros.evaluation.metrics import FAILED, RECALLS, Score, column
+from i2p_ros.evaluation.definitions import FAILED, RECALLS
+from i2p_ros.evaluation.metrics import Score, column
 
 INK, BLUE, ORANGE, RED = "#7d8590", "#3b82f6", "#e08a1e", "#e5484d"
 NEES_SHOWN = 30.0  # beyond 99.996 % of a true covariance

@@ -16,9 +16,10 @@ from markupsafe import Markup
 
 from i2p_ros.core.types import Image
 from i2p_ros.evaluation import plots
+from i2p_ros.evaluation.definitions import COVARIANCE, ERRORS, KINDS, RECALLS
 from i2p_ros.evaluation.files import write_bytes
 from i2p_ros.evaluation.gallery import Failure, Overlay, called, how_bad, in_words
-from i2p_ros.evaluation.metrics import COVARIANCE, ERRORS, KINDS, RECALLS, Score
+from i2p_ros.evaluation.metrics import Score
 from i2p_ros.evaluation.runner import Report
 
 WORST = 10

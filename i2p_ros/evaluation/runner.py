@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Sample
-from i2p_ros.evaluation.metrics import Draw, Score, numbers, overlap, score, spread, summarise
+from i2p_ros.evaluation.metrics import Draw, Score, numbers, overlap, score
+from i2p_ros.evaluation.summary import spread, summarise
 from i2p_ros.sources.base import Source, lost_by
 from i2p_ros.sources.perturb import PROTOCOLS, perturbed
 from i2p_ros.sources.perturb import Protocol as Perturbation
@@ -49,7 +50,7 @@ class Report:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Over all pairs; see core.metrics.summarise."""
+        """Over all pairs; see evaluation.summary."""
         return summarise(self.rows)
 
     @property

@@ -4,16 +4,14 @@
 
 import multiprocessing
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.engines import KEY, one_node
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.runtime.engines import EngineCache, UnsafeCacheError, key_of
-
-KEY = key_of({"weights": "a", "gpu": "b"})
 
 
 @pytest.fixture
@@ -138,19 +136,9 @@ def test_nothing_half_written_is_left(cache: EngineCache, monkeypatch: pytest.Mo
     assert not [path for path in cache.path(KEY).parent.iterdir() if path.suffix != ".lock"]
 
 
-def _one_node(folder: str, log: str) -> None:
-    def build() -> bytes:
-        with Path(log).open("a") as file:
-            file.write("built\n")
-        time.sleep(0.5)
-        return b"engine"
-
-    assert EngineCache(Path(folder)).get(KEY, build, bytes)[0] == b"engine"
-
-
 def test_two_nodes_build_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    nodes = [context.Process(target=_one_node, args=(str(tmp_path / "e"), str(tmp_path / "log"))) for _ in range(2)]
+    nodes = [context.Process(target=one_node, args=(str(tmp_path / "e"), str(tmp_path / "log"))) for _ in range(2)]
     for node in nodes:
         node.start()
     for node in nodes:
