@@ -81,6 +81,7 @@ setup(
             "pyarrow",
             "pytest",
             "pytest-cov",
+            "pytest-xdist",
             "ruff",
             "scipy",
         ],
