@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.engines import KEY, one_node
+from helpers.engines import one_node
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.runtime.engines import EngineCache, UnsafeCacheError, key_of
+
+KEY = key_of({"weights": "a", "gpu": "b"})
 
 
 @pytest.fixture
