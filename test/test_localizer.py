@@ -3,6 +3,7 @@
 """Models are checked before they are loaded, and a localizer answers with a pose or a reason, whatever comes in."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -233,3 +234,17 @@ def test_passes_end_where_a_calibrated_model_has_no_doubt(
     scene, guess = localizer.prepare(seen()), Pose(world.truth.rotation, world.truth.translation + 0.3)
     results = localizer._passes_near([guess] * 3, scene, PoseSearch(CAMERA, settings.pnp, sure))
     assert len(results) == passes
+
+
+def test_two_threads_on_one_localizer_get_the_answers_that_each_gets_alone() -> None:
+    localizer = i2p.load("vp2p-small")
+    source = i2p.open_source("synthetic", settings=Settings(), seed=7, n=2)
+    pairs = [source[k].pair for k in range(2)]
+    alone = [localizer.localize_pair(one) for one in pairs]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(localizer.localize_pair, pairs * 2))
+    for before, after in zip(alone * 2, together, strict=True):
+        assert before.pose is not None and after.pose is not None
+        np.testing.assert_array_equal(before.pose.matrix, after.pose.matrix)
+        np.testing.assert_array_equal(before.covariance, after.covariance)
+        assert before.confidence == after.confidence
