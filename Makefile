@@ -35,11 +35,12 @@ demo: $(READY)
 	$(BIN)/i2p demo
 
 WORKERS ?= 2
+COVERED := core pnp sources
 
 test: export OMP_NUM_THREADS = 1
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --cov=i2p_ros --cov-report=
-	$(foreach part,core pnp sources,$(BIN)/coverage report --include='i2p_ros/$(part)/*' --fail-under=90 &&) true
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(COVERED:%=--cov=i2p_ros/%) --cov-report=
+	$(foreach part,$(COVERED),$(BIN)/coverage report --include='i2p_ros/$(part)/*' --fail-under=90 &&) true
 
 FUZZ ?= --seconds 15
 
