@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # make demo    a drive is played over ROS 2 topics into the localizer; results in results/demo
-# make test    all tests, with the coverage of core, pnp and sources
+# make test    all tests, with the coverage of core, pnp and sources; WORKERS=4 on a machine with more cores
 # make fuzz    the decoders of messages, a minute in all; FUZZ="--inputs 60000" for longer
 # make spconv  the sparse convolution beside spconv's, in a folder of its own: it brings another lark than ROS has
 # make lint    style and types
@@ -34,9 +34,13 @@ $(READY): setup.py constraints.txt $(shell find pip_ros -name '*.py')
 demo: $(READY)
 	$(BIN)/i2p demo
 
+WORKERS ?= 2
+COVERED := core pnp sources
+
+test: export OMP_NUM_THREADS = 1
 test: $(READY)
-	$(BIN)/python -m pytest --cov=i2p_ros --cov-report=
-	$(foreach part,core pnp sources,$(BIN)/coverage report --include='i2p_ros/$(part)/*' --fail-under=90 &&) true
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(COVERED:%=--cov=i2p_ros/%) --cov-report=
+	$(foreach part,$(COVERED),$(BIN)/coverage report --include='i2p_ros/$(part)/*' --fail-under=90 &&) true
 
 FUZZ ?= --seconds 15
 

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Our pose from matches beside that of other libraries, on made-up matches of known truth, in one run.
+"""Pose from matches: our solver beside those of other libraries, on synthetic matches of known truth, in one run.
 
-All solvers get the same matches, draw by draw and in turn, so that whatever else the machine does hits all alike.
+All solvers get the same matches, draw by draw and in turn, so that other load of the machine hits all alike.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ DEFINITIONS = {
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where points lie: the part of the image, (left, top, right, bottom) px, and depths (M,) m of rays (M, 2)."""
+    """Places of points: the part of the image, (left, top, right, bottom) px, and depths (M,) m of rays (M, 2)."""
 
     part: tuple[float, float, float, float]
     depth: Callable[[Array, np.random.Generator], Array]
@@ -91,7 +91,7 @@ GEOMETRIES = {
 
 @dataclass(frozen=True)
 class Condition:
-    """What a row is measured under; DEFINITIONS says what the fields mean."""
+    """Condition of a row; DEFINITIONS says what the fields mean."""
 
     outliers: float = 0.3
     noise_px: float = 2.0
@@ -101,7 +101,7 @@ class Condition:
 
     @property
     def name(self) -> str:
-        """The outliers, and what else is not as usual."""
+        """Share of outliers, and every other field that is not the default."""
         parts = {
             "noise_px": f"{self.noise_px:g} px noise",
             "matches": f"{self.matches} matches",
@@ -122,16 +122,16 @@ CONDITIONS = (
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Matches, their truth, and (M,) which of them are wrong."""
+class MatchProblem:
+    """Matches, their true pose, and which of them are wrong (M,)."""
 
     matches: Correspondences
     T_camera_lidar: Pose
     wrong: NDArray[np.bool_]
 
 
-def draw_scene(condition: Condition, seed: int, draw: int) -> Scene:
-    """The scene of one draw; the same for the same arguments."""
+def draw_problem(condition: Condition, seed: int, draw: int) -> MatchProblem:
+    """Problem of one draw; the same for the same arguments."""
     rng, n = np.random.default_rng([seed, draw]), condition.matches
     geometry = GEOMETRIES[condition.geometry]
     direction = rng.normal(size=3)
@@ -142,7 +142,8 @@ def draw_scene(condition: Condition, seed: int, draw: int) -> Scene:
     rays, noise = CAMERA.unproject(pixels), rng.normal(0.0, condition.noise_px, (n, 2))
     points = np.column_stack([rays, np.ones(n)]) * geometry.depth(rays, rng)[:, None]
     seen = np.where(wrong[:, None], elsewhere, pixels + noise)
-    return Scene(Correspondences(seen, T_camera_lidar.inverse().apply(points), np.ones(n)), T_camera_lidar, wrong)
+    matches = Correspondences(seen, T_camera_lidar.inverse().apply(points), np.ones(n))
+    return MatchProblem(matches, T_camera_lidar, wrong)
 
 
 def _ours(matches: Correspondences) -> PoseEstimate:
@@ -164,14 +165,14 @@ def bench(
     conditions: Sequence[Condition] = CONDITIONS,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """One row of plain values per condition and solver, in this order; DEFINITIONS says what they mean.
+    """Rows of plain values, one per condition and solver in this order; DEFINITIONS says what they mean.
 
     Equal arguments give equal rows but for the times. `progress` is told (done, total) conditions.
     """
     rows = []
     with _one_thread():
         for solver in SOLVERS.values():
-            solver(draw_scene(conditions[0], seed, 0).matches)  # the first call of a library also loads it
+            solver(draw_problem(conditions[0], seed, 0).matches)  # the first call of a library also loads it
         for done, condition in enumerate(conditions, 1):
             rows += _measured(condition, draws, seed)
             if progress:
@@ -181,7 +182,7 @@ def bench(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """OpenCV on one thread: the others have no more."""
+    """OpenCV uses one thread in the block: the others use no more."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -193,11 +194,11 @@ def _one_thread() -> Iterator[None]:
 def _measured(condition: Condition, draws: int, seed: int) -> list[dict[str, Any]]:
     scores: dict[str, list[Score]] = {name: [] for name in SOLVERS}
     for draw in range(draws):
-        scene = draw_scene(condition, seed, draw)
+        problem = draw_problem(condition, seed, draw)
         for name in list(SOLVERS)[:: 1 if draw % 2 else -1]:  # nobody is always the first to touch the matches
-            scores[name].append(_scored(SOLVERS[name], scene))
+            scores[name].append(_scored(SOLVERS[name], problem))
     more = range(draws, CONSISTENCY_FACTOR * draws if condition.outliers <= CONSISTENT_UP_TO else draws)
-    further = [_scored(_ours, draw_scene(condition, seed, draw)) for draw in more]
+    further = [_scored(_ours, draw_problem(condition, seed, draw)) for draw in more]
     return [
         {"condition": condition.name, "solver": name, **asdict(condition), "threshold_px": THRESHOLD_PX}
         | _accuracy(found, scores[REFERENCE])
@@ -207,12 +208,12 @@ def _measured(condition: Condition, draws: int, seed: int) -> list[dict[str, Any
     ]
 
 
-def _scored(solver: Solver, scene: Scene) -> Score:
-    """Against the truth; its latency is that of the call alone."""
+def _scored(solver: Solver, problem: MatchProblem) -> Score:
+    """Score of a solver on a problem; its latency is that of the call alone."""
     start = time.perf_counter()
-    estimate = solver(scene.matches)
+    estimate = solver(problem.matches)
     seconds = time.perf_counter() - start
-    return score(replace(estimate, seconds={"solve": seconds}), scene.T_camera_lidar)
+    return score(replace(estimate, seconds={"solve": seconds}), problem.T_camera_lidar)
 
 
 def _accuracy(scores: Sequence[Score], reference: Sequence[Score]) -> dict[str, Any]:
@@ -229,7 +230,7 @@ def _accuracy(scores: Sequence[Score], reference: Sequence[Score]) -> dict[str, 
 
 
 def _consistency(scores: Sequence[Score]) -> dict[str, Any]:
-    """Whether the covariances are true; null for who gives none."""
+    """Consistency of the covariances; null for solvers that give none."""
     known = [(s.nees, s.z) for s in scores if s.nees is not None]
     if not known:
         keys = ("anees", "anees_ratio", "coverage", "coverage_axes")
@@ -246,8 +247,8 @@ def _consistency(scores: Sequence[Score]) -> dict[str, Any]:
 
 
 def _effective_samples(condition: Condition, draws: int, seed: int) -> float | None:
-    """Median over the draws with a pose; apart from the times, for solve samples only where inliers are few."""
-    estimates = [_ours(draw_scene(condition, seed, draw).matches) for draw in range(draws)]
+    """Median over the draws with a pose. Not timed: `solve` samples the posterior only where inliers are few."""
+    estimates = [_ours(draw_problem(condition, seed, draw).matches) for draw in range(draws)]
     return _median([pnp.posterior_of(estimate, CAMERA).ess for estimate in estimates if estimate.pose])
 
 

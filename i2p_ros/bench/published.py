@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""VP2P-Match as published (Zhou et al., NeurIPS 2023), at its published widths: what `i2p bench` compares with.
+"""VP2P-Match as published (Zhou et al., NeurIPS 2023), at its published widths, for the comparison in `i2p bench`.
 
-Built from the paper's description out of our blocks, with random weights: it says how long that network takes, not how
-good it is. Where the description leaves a choice, the quicker one is taken: voxels are given back to points without
-interpolation, normals count as known, and none of the loader's unused work is done.
+The network is built from the paper's description with the blocks of this package. Its weights are random: it shows the
+time that the published network takes, not its accuracy. Where the description leaves a choice, the quicker one is
+taken: points take the features of their voxels without interpolation, normals are zero instead of computed, and unused
+work of the published data loader is left out.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from i2p_ros.networks.blocks.sparse import Pyramid, SparseConv, SparseResidual, 
 
 WIDTH, HEIGHT = 512, 160  # px, of the crop of the half-size image
 POINTS, CHANNELS = 40960, 7  # x, y, z, intensity, normal
-THIN_M, VOXEL_M = 0.1, 0.05
+DOWNSAMPLING_M, VOXEL_M = 0.1, 0.05
 CANDIDATES = 2800, 8500  # pixels and points at most, after their scores
 CENTRES, NEIGHBOURS, RADII = (1024, 256), (64, 32), (20.0, 40.0)
 WIDTHS_DOWN, WIDTHS_UP = [16, 16, 32, 64, 128], [128, 64, 48, 48]  # SPVCNN's at half width
-FIRST_LOOKED_AT = 2048  # points among which a ball of 20 m mostly finds its neighbours
+FIRST_SEARCHED = 2048  # points among which a ball of 20 m mostly finds its neighbours
 
 
 def residuals(channels_in: int, channels_out: int, count: int, stride: int = 1) -> nn.Sequential:
@@ -40,7 +41,7 @@ def residuals(channels_in: int, channels_out: int, count: int, stride: int = 1) 
 
 
 class PixelBranch(nn.Module):
-    """ResNet-34, and three blocks up to a quarter of the size: 64 channels, and a vector of 512."""
+    """ResNet-34 with a decoder up to a quarter of the image size: 64 channels a pixel, and a vector of 512."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +64,7 @@ class PixelBranch(nn.Module):
 
 
 def farthest(points: Tensor, n: int) -> Tensor:
-    """(n,) rows of points (N, 3), each the farthest from those before it."""
+    """Rows (n,) of points (N, 3), each the farthest from those before it: farthest point sampling."""
     chosen, distance = [0], points.new_full((len(points),), torch.inf)
     axes = points.T.contiguous()  # five times quicker than row by row
     while len(chosen) < n:
@@ -73,18 +74,21 @@ def farthest(points: Tensor, n: int) -> Tensor:
 
 
 def ball(centres: Tensor, points: Tensor, radius: float, k: int) -> Tensor:
-    """(C, k) rows of the first k of points (N, 3) within the radius of each centre, the first of them repeated where
-    there are fewer; farther rows are looked at only for centres that need them."""
-    near = torch.cdist(centres, points[:FIRST_LOOKED_AT]) <= radius
+    """Rows (C, k) of the first k of points (N, 3) within the radius of each centre (C, 3).
+
+    Where there are fewer than k, the first row is repeated. Rows behind FIRST_SEARCHED are searched only for centres
+    that need them.
+    """
+    near = torch.cdist(centres, points[:FIRST_SEARCHED]) <= radius
     found = _first(near, k)
     poor = (near.sum(1) < k).nonzero()[:, 0]
-    if len(poor) and len(points) > FIRST_LOOKED_AT:
+    if len(poor) and len(points) > FIRST_SEARCHED:
         found[poor] = _first(torch.cdist(centres[poor], points) <= radius, k)
     return found
 
 
 def _first(near: Tensor, k: int) -> Tensor:
-    """(C, k) columns of the first k true values of each row (C, N)."""
+    """Columns (C, k) of the first k true values of each row (C, N)."""
     rank = near.cumsum(1, dtype=torch.int32)
     row, column = (near & (rank <= k)).nonzero().unbind(1)
     found = column.new_zeros(len(near), k)
@@ -94,7 +98,7 @@ def _first(near: Tensor, k: int) -> Tensor:
 
 
 class PointBranch(nn.Module):
-    """PointNet++ with vector attention: 128 channels for each point, and a vector of 512."""
+    """PointNet++ with vector attention: 128 channels a point, and a vector of 512."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,7 +133,7 @@ class PointBranch(nn.Module):
 
 
 class VoxelBranch(nn.Module):
-    """SPVCNN: a sparse U-Net of two residual blocks a level, with a linear path beside it: 128 for each point."""
+    """SPVCNN: a sparse U-Net of two residual blocks a level, and a linear path for points; 128 channels a point."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -178,7 +182,7 @@ def _two(channels_in: int, channels_out: int) -> nn.ModuleList:
 
 
 def _cells_of_points(pyramid: Pyramid) -> list[Tensor]:
-    """(N,) the cell of each point at every level."""
+    """Cells (N,) of the points at each level."""
     cells = [pyramid.cell]
     for kernel_map in pyramid.maps:
         parent = torch.empty_like(kernel_map.src)
@@ -188,7 +192,7 @@ def _cells_of_points(pyramid: Pyramid) -> list[Tensor]:
 
 
 class PublishedNetwork(nn.Module):
-    """Descriptors and scores of pixels and points."""
+    """The network: descriptors and scores of pixels and points."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -226,17 +230,17 @@ def _conv(channels_in: int, channels_out: int) -> nn.Conv2d:
     return nn.Conv2d(channels_in, channels_out, 1)
 
 
-class Published:
-    """Its whole line but for the pose: a pair to matches."""
+class PublishedVP2P:
+    """The published method up to its matches; the pose comes from EPnP."""
 
     def __init__(self, threads: int = 1, device: str = "cpu") -> None:
         torch.manual_seed(0)
         self._network, self._threads, self._device = PublishedNetwork().eval().to(device), threads, device
 
     def matches(self, pair: Pair) -> tuple[NDArray[np.float64], NDArray[np.float64], Camera]:
-        """`uv` (M, 2) on the map of a quarter of the crop, `points` (M, 3), and the map's camera.
+        """Pixels (M, 2) on the map of a quarter of the crop, points (M, 3) in the lidar frame, and the map's camera.
 
-        Untrained scores mean nothing: the best are taken, as many as the published limits allow.
+        The scores are those of random weights: the highest are taken, as many as the published limits allow.
         """
         with stage("prepare"):
             inputs, camera = prepared(pair)
@@ -252,13 +256,13 @@ class Published:
 
 
 def prepared(pair: Pair) -> tuple[dict[str, Tensor], Camera]:
-    """The network's inputs, and the camera of a quarter of the crop of the half-size image."""
+    """Inputs of the network by name, and the camera of a quarter of the crop of the half-size image."""
     camera = pair.camera.resized(pair.camera.width // 2, pair.camera.height // 2)
     small = F.interpolate(_batched(pair.image.transpose(2, 0, 1)), (camera.height, camera.width), mode="area")
     x, y = max(0, (camera.width - WIDTH) // 2), max(0, (camera.height - HEIGHT) // 2)
     crop = F.pad(small, (0, max(0, WIDTH - camera.width), 0, max(0, HEIGHT - camera.height)))
     xyz, intensity = pair.cloud.xyz, pair.cloud.intensity
-    cells = np.floor(xyz / THIN_M).astype(np.int64)
+    cells = np.floor(xyz / DOWNSAMPLING_M).astype(np.int64)
     _, rows = np.unique((cells[:, 0] << 40) + (cells[:, 1] << 20) + cells[:, 2], return_index=True)
     rng = np.random.default_rng(0)
     rows = rng.permutation(np.resize(rng.permutation(rows), POINTS))
@@ -279,7 +283,7 @@ def _batched(array: NDArray[np.generic]) -> Tensor:
 
 
 def _matched(out: dict[str, Tensor], points: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The point most like each of the pixels."""
+    """Pixels (M, 2), and for each the point (M, 3) with the most similar descriptor."""
     width = out["pixels"].shape[2]
     pixel = out["pixel_scores"].flatten().topk(CANDIDATES[0]).indices
     point = out["point_scores"].topk(CANDIDATES[1]).indices

@@ -14,22 +14,22 @@ from i2p_ros.evaluation.report import data_uri, environment
 
 TILES = {
     "pair_ms": "ms a pair",
-    "published_ms": "ms as published",
-    "ratio_to_published": "times quicker",
+    "published_ms": "ms, published network",
+    "ratio_to_published": "times faster",
     "ratio_to_floor": "times the floor",
     "pair_ms_busy": "ms beside a busy core",
-    "peak_rss_mb": "MB at most",
+    "peak_rss_mb": "MB of memory at most",
 }
 
 
 def write_bench_report(folder: Path, numbers: dict[str, Any]) -> Path:
-    """folder/bench.html with the numbers, what they mean, and plots of stages and of time against points."""
+    """Path of folder/bench.html: numbers, their definitions, and plots of stages and of time against points."""
     path = Path(folder) / "bench.html"
     pictures = [("Stages", data_uri(plots.stages_over_floor(numbers["stages"]), "png"))]
     if "points" in numbers:
         pictures.append(("Time against points", data_uri(plots.time_over_points(numbers["points"]), "png")))
     tiles = [(_headline(numbers[key]), label) for key, label in TILES.items()]
-    template = environment().get_template("bench.html.j2")
+    template = environment("i2p_ros.bench").get_template("bench.html.j2")
     write_bytes(
         path,
         template.render(numbers=numbers, stages=with_sum(numbers["stages"]), tiles=tiles, pictures=pictures).encode(),
@@ -38,7 +38,7 @@ def write_bench_report(folder: Path, numbers: dict[str, Any]) -> Path:
 
 
 def with_sum(stages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The rows of all stages, and that of all together."""
+    """Rows of all stages, and a row `all` with their sums."""
     return [
         *stages,
         {"name": "all", **{k: sum(row[k] for row in stages) for k in ("ms", "gflop", "mbyte", "floor_ms")}},

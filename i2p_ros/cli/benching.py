@@ -88,11 +88,11 @@ def _networks_table(rows: list[dict[str, Any]]) -> Table:
 
 @bench.command("pnp", epilog="Example: i2p bench pnp --draws 10 --json pnp.json")
 def bench_pnp(
-    draws: Annotated[int, typer.Option(min=1, help="Random scenes per condition.")] = 40,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
+    draws: Annotated[int, typer.Option(min=1, help="Random problems per condition.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the problems.")] = 0,
     json_file: JsonFile = None,
 ) -> None:
-    """Time and score our pose from matches beside OpenCV's and PoseLib's, on made-up matches of known truth."""
+    """Time and score our pose from matches beside OpenCV's and PoseLib's, on synthetic matches of known truth."""
     from i2p_ros.bench.matches import CONDITIONS, DEFINITIONS
     from i2p_ros.bench.matches import bench as run
 

@@ -137,6 +137,7 @@ def bench(
 
     Made-up drives are judged with 2 mm and 0.01 deg of systematic offset.
     """
+    from i2p_ros.bench import drift_rows
     from i2p_ros.bench import drifts as bench_monitor
 
     check_targets(json_file)
@@ -146,11 +147,11 @@ def bench(
         rows = bench_monitor.run_plan(plan, settings, seed, workers, step)
     if kitti:
         rows += bench_monitor.of_kitti(kitti, settings, full)
-    found = bench_monitor.summary(rows)
+    found = drift_rows.summary(rows)
     write_json(found, json_file)
     if json_file != Path("-"):
         Console().print(_bench_table(found))
-        for name, text in bench_monitor.DEFINITIONS.items():
+        for name, text in drift_rows.DEFINITIONS.items():
             console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
 
 

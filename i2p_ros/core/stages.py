@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the time goes: named stages of the work on a pair, with what `i2p bench` compares it with."""
+"""Where the time goes: seconds of the named stages of the work on a pair."""
 
 from __future__ import annotations
 
@@ -12,45 +12,25 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Work:
-    """Seconds of a stage without those of stages inside it, and what it computed: operations and bytes moved."""
-
-    seconds: float = 0.0
-    flop: float = 0.0
-    byte: float = 0.0
-
-    def add(self, other: Work) -> None:
-        """Take in other work."""
-        self.seconds += other.seconds
-        self.flop += other.flop
-        self.byte += other.byte
-
-
-@dataclass
 class Record:
-    """The work of each stage, by name, in the order in which they first began.
+    """Seconds of each stage without those of the stages inside it, by name, in the order in which they first began.
 
-    `settle` waits until a device has done what it was asked: the clock is read after it.
+    `settle` waits until a device has finished its work: the clock is read after it.
     """
 
-    stages: dict[str, Work] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
     settle: Callable[[], None] = field(default=lambda: None)
     _open: list[tuple[str, float]] = field(default_factory=list)  # name, and the time inside stages within it
 
     @property
-    def seconds(self) -> dict[str, float]:
-        """Seconds of each stage, by name."""
-        return {name: work.seconds for name, work in self.stages.items()}
-
-    @property
-    def current(self) -> Work:
-        """Of the innermost stage that is running; outside any, one that nobody looks at."""
-        return self.stages[self._open[-1][0]] if self._open else Work()
+    def running(self) -> str | None:
+        """Name of the innermost stage that is running, None outside any."""
+        return self._open[-1][0] if self._open else None
 
     @contextmanager
     def run(self, name: str) -> Iterator[None]:
         """See `stage`."""
-        self.stages.setdefault(name, Work())
+        self.seconds.setdefault(name, 0.0)
         self._open.append((name, 0.0))
         self.settle()
         start = time.perf_counter()
@@ -60,7 +40,7 @@ class Record:
             self.settle()
             whole = time.perf_counter() - start
             _, inside = self._open.pop()
-            self.stages[name].seconds += whole - inside
+            self.seconds[name] += whole - inside
             if self._open:
                 outer, before = self._open[-1]
                 self._open[-1] = outer, before + whole
@@ -71,8 +51,10 @@ _record: ContextVar[Record | None] = ContextVar("record", default=None)
 
 @contextmanager
 def recording(settle: Callable[[], None] | None = None) -> Iterator[Record]:
-    """A record of what this thread does until the end of the block; one within another adds to it in the end, and
-    settles as it does."""
+    """Record of the stages that this thread runs until the end of the block.
+
+    A record within another one settles as the outer one does, and adds its seconds to the outer one at its end.
+    """
     outer = _record.get()
     record = Record(settle=settle or (outer.settle if outer else lambda: None))
     token = _record.set(record)
@@ -81,13 +63,13 @@ def recording(settle: Callable[[], None] | None = None) -> Iterator[Record]:
     finally:
         _record.reset(token)
         if outer:
-            for name, work in record.stages.items():
-                outer.stages.setdefault(name, Work()).add(work)
+            for name, seconds in record.seconds.items():
+                outer.seconds[name] = outer.seconds.get(name, 0.0) + seconds
 
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Work until the end of the block is that of the named stage."""
+    """Stage of the name until the end of the block, if this thread records; else nothing."""
     record = _record.get()
     if record is None:
         yield
@@ -96,9 +78,7 @@ def stage(name: str) -> Iterator[None]:
         yield
 
 
-def worked(flop: float = 0.0, byte: float = 0.0) -> None:
-    """Count operations, and bytes that must be read or written, for the running stage."""
+def running_stage() -> str | None:
+    """Name of the innermost stage that this thread runs and records, None outside any."""
     record = _record.get()
-    if record is not None:
-        record.current.flop += flop
-        record.current.byte += byte
+    return record.running if record else None

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fit a model's calibration on pairs whose truth is known."""
+"""Calibration of a model, fitted on pairs whose true pose is known."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def calibrated(
     localizer: Localizer, source: Source, protocol: ProtocolName, seed: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> Calibration:  # fmt: skip
-    """The calibration of a localizer's model, fitted on all pairs of a source that nobody trained on.
+    """Calibration of a localizer's model, fitted on all pairs of a source that was not used in training.
 
-    Raises InputError for a source without truth, and where too few pairs have a pose.
+    Raises InputError for a source without true poses, and when too few pairs have a pose.
     """
     before = Calibration(sharpness=localizer.calibration.sharpness)
     raw = Localizer(localizer.family, localizer.runtime, localizer.settings, localizer.name, before)
@@ -32,10 +32,10 @@ def calibrated(
 
     def observe(seen: Seen) -> None:
         if located := _stated(seen, seen.estimate):
-            exact = seen.estimate
+            refined = seen.estimate
             with suppress(NonFiniteError, DeviceMemoryError):
-                exact = raw.refine(raw.prepare(seen.sample.pair), seen.estimate)
-            after = None if exact is seen.estimate else _stated(seen, exact)
+                refined = raw.refine(raw.prepare(seen.sample.pair), seen.estimate)
+            after = None if refined is seen.estimate else _stated(seen, refined)
             observed.append(Observation(not seen.score.junk, located, after))
 
     evaluate(_Located(raw), source, protocol, seed, progress=progress, watch=observe)
@@ -45,17 +45,17 @@ def calibrated(
 
 @dataclass(frozen=True)
 class _Located:
-    """A localizer whose poses are not made exact."""
+    """A localizer whose poses are not refined."""
 
     localizer: Localizer
 
     def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
-        """As the localizer's own."""
+        """Estimate of the localizer, not refined."""
         return self.localizer.localize_pair(pair, prior, refined=False)
 
 
 def _stated(seen: Seen, estimate: PoseEstimate) -> StatedError | None:
-    """Of an estimate with a pose and a sound covariance."""
+    """Stated error of an estimate with a pose and a valid covariance; None of another one."""
     truth = seen.sample.T_camera_lidar
     if estimate.pose is None or estimate.covariance is None or estimate.evidence is None or truth is None:
         return None

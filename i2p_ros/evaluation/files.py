@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Results on disk. Every file appears whole or not at all."""
+"""Result files. Every file appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from i2p_ros.core.geometry import Pose
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write by way of a temporary name beside it. Raises InputError when the folder cannot be written."""
+    """Write bytes to a temporary file beside `path`, then rename it. Raises InputError when that fails."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def check_target(path: Path) -> None:
-    """Raise InputError if path cannot become a file: worth knowing before the work whose result goes there."""
+    """Raise InputError if `path` cannot become a file. Call it before the work whose result goes there."""
     folder = next((parent for parent in path.absolute().parents if parent.exists()), path)
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         why = "it is a folder" if path.is_dir() else f"{folder} cannot be written into"
@@ -39,12 +39,12 @@ def check_target(path: Path) -> None:
 
 
 def write_json(path: Path, content: dict[str, Any] | list[Any]) -> None:
-    """Indented JSON; ValueError for NaN, which is not JSON."""
+    """Write indented JSON. Raises ValueError for NaN, which is not JSON."""
     write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 
 def write_tum(path: Path, rows: Iterable[tuple[int, Pose]]) -> None:
-    """A trajectory as TUM and evo read it: per row of (stamp in ns, pose) a line `t x y z qx qy qz qw`, t in s."""
+    """Write a trajectory for TUM tools and evo: a line `t x y z qx qy qz qw`, t in s, per stamp (ns) and pose."""
     lines = [_tum_line(stamp, pose) for stamp, pose in rows]
     write_bytes(path, "".join(["# timestamp tx ty tz qx qy qz qw\n", *lines]).encode())
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures for a report: the first pairs, and of each kind of failure the worst ones, drawn while they pass by."""
+"""Pictures for a report: the first pairs, and the worst pairs of each kind of failure, drawn during the evaluation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from i2p_ros.core.types import Image
-from i2p_ros.evaluation.metrics import KINDS, Score
+from i2p_ros.evaluation.definitions import KINDS
+from i2p_ros.evaluation.metrics import Score
 from i2p_ros.evaluation.runner import Seen
 from i2p_ros.viz.overlays import before_after, captioned, overlay
 
@@ -26,7 +27,7 @@ class Overlay:
 
 @dataclass(frozen=True)
 class Failure:
-    """A pair that is not right: the cloud in the image at the true pose, and beside it at the pose that came out."""
+    """Pictures of a pair that is not right: the cloud in the image at the true pose, and at the estimated pose."""
 
     title: str
     true: Image
@@ -34,9 +35,9 @@ class Failure:
 
 
 class Gallery:
-    """Give it to `evaluate` as `watch`: it keeps pictures of a few pairs, and so little memory.
+    """Pictures of a few pairs, drawn while `evaluate` runs: give it as `watch`.
 
-    `overlays` are the first pairs, before and after; `failures` the worst of each kind of core.metrics, worst first.
+    `overlays` are the first pairs, before and after; `failures` the worst of each kind of definitions.py, worst first.
     """
 
     def __init__(self, first: int = 4, worst: int = 3) -> None:
@@ -46,7 +47,7 @@ class Gallery:
 
     @property
     def failures(self) -> dict[str, list[Failure]]:
-        """Kind to pictures."""
+        """Pictures by kind of failure."""
         return {kind: [picture for _, picture in kept] for kind, kept in self._failures.items()}
 
     def __call__(self, seen: Seen) -> None:
@@ -65,9 +66,9 @@ class Gallery:
 
 
 def drawn(seen: Seen) -> Overlay:
-    """Before: the given cloud as if nobody had moved it, at the calibrated pose. After: at the estimated pose.
+    """Overlay of a pair before and after: the cloud at the pose of the unmoved cloud, and at the estimated pose.
 
-    Where there is a prior, before is at the prior.
+    With a prior, the first is at the prior.
     """
     pair, truth, prior = seen.sample.pair, seen.sample.T_camera_lidar, seen.sample.prior
     assert truth is not None  # evaluate refuses samples without
@@ -78,7 +79,7 @@ def drawn(seen: Seen) -> Overlay:
 
 
 def drawn_failure(seen: Seen) -> Failure:
-    """A pair without a pose shows the one that was withheld, if any."""
+    """Pictures of a failure; a pair without a pose shows the withheld one, if any."""
     pair, truth, estimate = seen.sample.pair, seen.sample.T_camera_lidar, seen.estimate
     assert truth is not None
     at_truth = captioned(overlay(pair.image, pair.camera, pair.cloud, truth), "true pose")
@@ -96,19 +97,19 @@ def _failure_title(seen: Seen) -> str:
 
 
 def called(score: Score) -> str:
-    """The name of a pair, with the seed of its draw."""
+    """Name of a pair, with the seed of its draw."""
     return score.name if score.draw is None else f"{score.name}, seed {score.draw.seed}"
 
 
 def in_words(score: Score) -> str:
-    """The error of a pose in short, or the status."""
+    """Error of a pose in short, or the status."""
     if score.rte_m is None or score.rre_deg is None:
         return score.status.value
     return f"{score.rte_m:.2f} m, {score.rre_deg:.2f} deg"
 
 
 def how_bad(score: Score) -> tuple[int, float]:
-    """Sorts pairs: right poses, then no pose, then wrong poses in the order of KINDS; each kind by rte_m."""
+    """Sort key of a pair: right poses, then no pose, then wrong poses in the order of KINDS; each kind by rte_m."""
     if score.rte_m is None:
         return 0, 0.0
     rank = [*KINDS].index(score.kind)

@@ -25,7 +25,7 @@ Rows = Sequence[dict[str, Any]]
 
 
 def exported(rows: Iterable[dict[str, Any]], file: Path) -> int:
-    """How many records were written to a .csv, .parquet or .mcap file, which appears whole or not at all."""
+    """Number of records written to a .csv, .parquet or .mcap file, which appears whole or not at all."""
     if file.suffix not in WRITERS:
         raise InputError(f"cannot write {file}: a history is exported as {', '.join(WRITERS)}", "output")
     kept = list(rows)

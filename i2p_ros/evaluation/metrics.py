@@ -1,103 +1,33 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of one pair and of many. Every number has a definition, a unit and a denominator: see DEFINITIONS."""
+"""Score of one pair against the truth. Every number has a definition and a unit: see definitions.py."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from i2p_ros.core import consistency
-from i2p_ros.core.consistency import AXES, LEVELS
 from i2p_ros.core.geometry import Array, Pose, so3_log
 from i2p_ros.core.types import Pair, PoseEstimate, Status
+from i2p_ros.evaluation.definitions import FAILED, FLIPPED, JUNK, RECALLS
 
-RECALLS = {"recall_2m_5deg": (2.0, 5.0), "recall_05m_2deg": (0.5, 2.0), "recall_025m_1deg": (0.25, 1.0)}
-ERRORS = {
-    "rte_m": "relative translation error, m: length of the translation of inv(T_estimated) T_true, that is how far the "
-    "origin of the cloud is off in the camera frame",
-    "rte_camera_m": "distance between the estimated and the true camera centre, m",
-    "rre_deg": "relative rotation error, deg: sum of the absolute Euler angles (extrinsic x, z, y; axes right, down, "
-    "forward) of inv(T_estimated) T_true, as VP2P-Match and its followers report it",
-    "rre_geodesic_deg": "angle of the residual rotation, deg",
-}
 # The field gives clouds in camera axes, where yaw is one angle; about our z a yaw beyond 90 deg would count as two
 RIGHT_DOWN_FORWARD = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
-FAILED = (1.0, 2.0)  # m, deg: a pose further off is a failure that a good confidence foresees
-JUNK = (5.0, 10.0)  # m, deg: a pose further off must not be published
-FLIPPED = 150.0  # deg: a pose turned by more sees the street the other way
-BLOCK = 10  # successive pairs of one drive that count as one observation
-KINDS: dict[str, str] = {
-    "right": "a pose within 2 m and 5 deg of the truth, by rte_m and rre_deg",
-    "near_miss": f"not right, but within {JUNK[0]:g} m and {JUNK[1]:g} deg, by rte_camera_m and rre_geodesic_deg",
-    "elsewhere": f"further off than near_miss, but turned by no more than {FLIPPED:g} deg",
-    "flipped": f"turned by more than {FLIPPED:g} deg (rre_geodesic_deg): the same place seen the other way",
-}
-COVARIANCE: dict[str, str] = {
-    "anees": "average normalised estimation error squared, no unit: mean of error^T covariance^-1 error over the "
-    "published poses with a covariance; the error is that of the camera in the cloud, along and about camera axes. "
-    "6 is ideal, more is over-confident",
-    "anees_ratio": "anees / 6, no unit, over the poses of anees; 1 is ideal",
-    "nees_median": "the median where anees is the mean, no unit, over the poses of anees; 5.35 is ideal",
-    "coverage": "share of the poses of anees whose truth lies inside the ellipsoid of a level; the level is ideal",
-    "coverage_axes": "share of the poses of anees whose error along or about one camera axis lies inside its own 95 % "
-    "interval; 0.95 is ideal",
-    "calibration_error": "mean absolute gap between level and coverage over the levels 0.05 to 0.95, over the poses of "
-    "anees; 0 is ideal",
-    "ause": "area under the sparsification error curve, no unit, over the poses of anees: the mean rte_camera_m left "
-    "when poses of large position deviation are dropped first, above what is left when those of large error are; as a "
-    "share of what random order leaves. 0 is ideal, 1 as good as random",
-    "auroc": f"probability that a failure (rte_camera_m > {FAILED[0]:g} m or rre_geodesic_deg > {FAILED[1]:g} deg) has "
-    "a lower confidence than a success, over all pairs with a pose, published or withheld; 1 is ideal, 0.5 a guess",
-    "auroc_junk": f"as auroc, but only rte_camera_m > {JUNK[0]:g} m or rre_geodesic_deg > {JUNK[1]:g} deg is a failure",
-    "junk_rate": f"share of the published poses with rte_camera_m > {JUNK[0]:g} m or rre_geodesic_deg > {JUNK[1]:g} "
-    "deg; 0 is ideal",
-    "availability": "share of all n pairs with a published pose, right or wrong",
-    "intervals": "low and high end of 95 %, by bootstrap of blocks: a block is a drive, 10 successive pairs if all "
-    "are of one drive, a pair where no drive is known. A share of 0 gets no width, though up to 3 / blocks fits",
-}
-DEFINITIONS: dict[str, str] = {
-    "n": "pairs evaluated, with or without a pose",
-    "pairs": "the same as n",
-    "processed": "pairs that the localizer took on, whatever came of them",
-    "dropped": "the other pairs: a node was busy with another one, failed, or did not answer",
-    "localized": "pairs with a pose, right or wrong",
-    **{
-        key: f"share of all n pairs with rte_m < {m:g} m and rre_deg < {deg:g} deg; a pair without a pose is missed"
-        for key, (m, deg) in RECALLS.items()
-    },
-    **{
-        f"{key}_geodesic": f"as {key}, with rte_camera_m < {m:g} m and rre_geodesic_deg < {deg:g} deg in their place"
-        for key, (m, deg) in RECALLS.items()
-    },
-    **{key: f"{text}; mean, std and median over the n pairs that have a pose" for key, text in ERRORS.items()},
-    **COVARIANCE,
-    "latency_ms": "time from pair to answer, ms; median and 95th percentile over the processed pairs",
-    "status": "pairs by how they ended; only ok has a pose",
-    "failures": "pairs that are not right, by kind; without a pose the kind is the status. "
-    + "; ".join(f"{kind}: {text}" for kind, text in KINDS.items()),
-}
-SPREAD = (
-    *(key + suffix for suffix in ("", "_geodesic") for key in RECALLS),
-    *(f"{key}.{statistic}" for key in ERRORS for statistic in ("mean", "median")),
-    *("availability", "junk_rate", "anees_ratio"),
-)  # headline figures whose spread over seeds is told
-
 
 Numbers = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """How a pair was asked, so that anybody can ask it again: the draw of `seed` for the pair of number `index`.
+    """Random draw of a pair, from which the pair can be made again: that of `seed` for the pair of number `index`.
 
-    Transforms are the 12 numbers of a (3, 4) matrix, row by row. `T_camera_lidar` is the truth for the cloud as it was
-    given, and `prior` what was told of it.
+    Transforms are the 12 numbers of a (3, 4) matrix, row by row. `T_camera_lidar` is the true pose for the moved cloud,
+    `T_given_lidar` how the cloud was moved, and `prior` the pose that the localizer was given, if any.
     """
 
     seed: int
@@ -109,9 +39,9 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One pair against the truth. Errors are none where there is no pose; DEFINITIONS says what they mean.
+    """Score of one pair against the truth. Errors are None without a pose; DEFINITIONS says what they mean.
 
-    `failed` and `junk` are known of a withheld pose too. `nees` to `std_deg` need a published pose with a covariance.
+    `failed` and `junk` are set for a withheld pose too. `nees` to `std_deg` need a published pose with a covariance.
     """
 
     name: str
@@ -149,13 +79,13 @@ class Score:
 
     @property
     def drive(self) -> str:
-        """The recording: what stands before the first `/` of the name, or nothing."""
+        """Name of the recording: the part of `name` before the first `/`, or empty."""
         first, slash, _ = self.name.partition("/")
         return first if slash else ""
 
     @property
     def processed(self) -> bool:
-        """Whether the localizer took the pair on."""
+        """Whether the localizer processed the pair."""
         return self.status is not Status.NOT_PROCESSED
 
     def within(self, metres: float, degrees: float) -> bool:
@@ -169,7 +99,7 @@ class Score:
 
 
 def score(estimate: PoseEstimate, T_camera_lidar: Pose, name: str = "", stamp: int = 0) -> Score:
-    """The estimate against the true T_camera_lidar; latency is the sum of the stages that the estimate has timed."""
+    """Score of an estimate against the true T_camera_lidar; latency is the sum of the estimate's timed stages."""
     stages = {stage: 1e3 * seconds for stage, seconds in estimate.seconds.items()}
     return Score(
         name=name,
@@ -186,19 +116,19 @@ def score(estimate: PoseEstimate, T_camera_lidar: Pose, name: str = "", stamp: i
 
 
 def numbers(pose: Pose) -> Numbers:
-    """(12,) the upper three rows of its matrix, row by row, as KITTI writes poses."""
+    """(12,) upper three rows of a pose's matrix, row by row, as KITTI writes poses."""
     return tuple(pose.matrix[:3].ravel().tolist())
 
 
 def overlap(pair: Pair, T_camera_lidar: Pose) -> float:
-    """Share of the cloud's finite points that project into the image under a pose; 0 of none."""
+    """Share of the cloud's finite points that project into the image under a pose; 0 without finite points."""
     xyz = pair.cloud.finite().xyz
     _, inside = pair.camera.project(T_camera_lidar.apply(xyz))
     return float(inside.mean()) if len(xyz) else 0.0
 
 
 def pose_errors(T_estimated: Pose, T_true: Pose) -> dict[str, float]:
-    """The four errors of DEFINITIONS between two T_camera_lidar."""
+    """Errors between two T_camera_lidar by their names in ERRORS; m and deg."""
     T_rest = T_estimated.inverse() @ T_true
     centres = T_estimated.inverse().translation - T_true.inverse().translation
     return {
@@ -210,7 +140,7 @@ def pose_errors(T_estimated: Pose, T_true: Pose) -> dict[str, float]:
 
 
 def _against_truth(estimate: PoseEstimate, T_true: Pose) -> dict[str, Any]:
-    """What a score says of the pose. Of a withheld one only whether it was wrong: nobody was given it."""
+    """Fields of a score that need the truth. A withheld pose has `failed` and `junk` alone: it was not published."""
     found = estimate.pose or estimate.withheld
     if found is None:
         return {}
@@ -221,7 +151,7 @@ def _against_truth(estimate: PoseEstimate, T_true: Pose) -> dict[str, Any]:
 
 
 def _against_covariance(estimate: PoseEstimate, T_true: Pose) -> dict[str, Any]:
-    """How large the error of a published pose is by its own covariance, and how large that is; empty without one."""
+    """Fields of a score that need a covariance: the error in its units, and its size; empty without one."""
     if estimate.pose is None or estimate.covariance is None:
         return {}
     error, covariance = consistency.camera_error(estimate.pose, estimate.covariance, T_true)
@@ -233,7 +163,7 @@ def _against_covariance(estimate: PoseEstimate, T_true: Pose) -> dict[str, Any]:
 
 
 def euler_xzy_deg(rotation: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """(3,) angles (a, b, c) in deg with rotation = R_y(c) R_z(b) R_x(a), as scipy's as_euler("xzy").
+    """Angles (3,) a, b, c in deg with rotation = R_y(c) R_z(b) R_x(a), as scipy's as_euler("xzy").
 
     At b = +-90 deg only a and c together are known; c is then 0, as in scipy.
     """
@@ -244,120 +174,6 @@ def euler_xzy_deg(rotation: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.degrees([np.arctan2(-r[1, 2], r[1, 1]), b, np.arctan2(-r[2, 0], r[0, 0])])
 
 
-def summarise(scores: Sequence[Score]) -> dict[str, Any]:
-    """The numbers of DEFINITIONS and the definitions themselves, ready for JSON: null where there is nothing to say."""
-    return {
-        "n": len(scores),
-        "pairs": len(scores),
-        "processed": sum(s.processed for s in scores),
-        "dropped": sum(not s.processed for s in scores),
-        "localized": sum(s.status is Status.OK for s in scores),
-        **{key: _share([s.within(*at) for s in scores]) for key, at in RECALLS.items()},
-        **{f"{key}_geodesic": _share([s.within_geodesic(*at) for s in scores]) for key, at in RECALLS.items()},
-        **{key: _statistics([v for s in scores if (v := getattr(s, key)) is not None]) for key in ERRORS},
-        **_covariance_quality([s for s in scores if s.nees is not None]),
-        **_confidence_quality([s for s in scores if s.failed is not None]),
-        "junk_rate": _share([bool(s.junk) for s in scores if s.status is Status.OK and s.junk is not None]),
-        "availability": _share([s.status is Status.OK for s in scores]),
-        "intervals": _intervals(scores),
-        "latency_ms": _latency([s.latency_ms for s in scores if s.processed]),
-        "status": dict(sorted(Counter(s.status.value for s in scores).items())),
-        "failures": _failures(scores),
-        "definitions": dict(DEFINITIONS),
-    }
-
-
-def spread(summaries: Sequence[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
-    """Mean, least and largest of each figure of SPREAD over the summaries that have it; a.b is figure b of entry a."""
-    return {key: _extent([v for summary in summaries if (v := _figure(summary, key)) is not None]) for key in SPREAD}
-
-
-def _figure(summary: dict[str, Any], key: str) -> float | None:
-    entry, _, statistic = key.partition(".")
-    found: float | None = summary[entry][statistic] if statistic else summary[entry]
-    return found
-
-
-def _extent(values: Sequence[float]) -> dict[str, float | None]:
-    if not values:
-        return {"mean": None, "min": None, "max": None}
-    return {"mean": float(np.mean(values)), "min": min(values), "max": max(values)}
-
-
-def _failures(scores: Sequence[Score]) -> dict[str, int]:
-    """How many of each kind but right; the kinds of KINDS always, the worst first, then statuses."""
-    found = Counter(s.kind for s in scores)
-    with_pose = [kind for kind in reversed(KINDS) if kind != "right"]
-    return {kind: found[kind] for kind in (*with_pose, *sorted(found.keys() - KINDS.keys()))}
-
-
-def _covariance_quality(scores: Sequence[Score]) -> dict[str, Any]:
-    """The numbers of COVARIANCE that need errors and their covariances."""
-    levels = [f"{level:g}" for level in LEVELS]
-    if not scores:
-        numbers = dict.fromkeys(("anees", "anees_ratio", "nees_median", "calibration_error", "ause"))
-        return numbers | {"coverage": dict.fromkeys(levels), "coverage_axes": dict.fromkeys(AXES)}
-    nees, std_m, error_m = (column(scores, key) for key in ("nees", "std_m", "rte_camera_m"))
-    axes = consistency.axis_coverage(np.array([s.z for s in scores]), 0.95)
-    return {
-        "anees": float(nees.mean()),
-        "anees_ratio": float(nees.mean() / 6),
-        "nees_median": float(np.median(nees)),
-        "coverage": dict(zip(levels, consistency.coverage(nees).tolist(), strict=True)),
-        "coverage_axes": dict(zip(AXES, axes.tolist(), strict=True)),
-        "calibration_error": consistency.calibration_error(nees),
-        "ause": consistency.ause(error_m, std_m),
-    }
-
-
-def _confidence_quality(scores: Sequence[Score]) -> dict[str, float | None]:
-    confidence = column(scores, "confidence")
-    failed, junk = (np.array([getattr(s, key) for s in scores], bool) for key in ("failed", "junk"))
-    return {"auroc": consistency.auroc(confidence, failed), "auroc_junk": consistency.auroc(confidence, junk)}
-
-
-def _intervals(scores: Sequence[Score]) -> dict[str, list[float] | None]:
-    """[low, high] of some means over pairs; a pair that a mean does not count is NaN."""
-    nees, published = column(scores, "nees"), np.array([s.status is Status.OK for s in scores])
-    held = np.where(np.isnan(nees), np.nan, consistency.chi2_probability(nees) <= 0.95)
-    values = {
-        "anees_ratio": nees / 6,
-        "coverage_0.95": held,
-        "junk_rate": np.where(published, column(scores, "junk"), np.nan),
-        "availability": published,
-        "recall_2m_5deg": np.array([s.within(*RECALLS["recall_2m_5deg"]) for s in scores]),
-    }
-    found = consistency.mean_intervals(np.column_stack([*values.values()]).astype(float), _blocks(scores))
-    return {key: None if np.isnan(row).any() else row.tolist() for key, row in zip(values, found, strict=True)}
-
-
-def _blocks(scores: Sequence[Score]) -> NDArray[np.int64]:
-    """(N,) number of the block of each pair: pairs of a block are alike, blocks are taken as independent."""
-    drives = [s.drive for s in scores]
-    if len(set(drives)) == 1 and drives[0]:
-        order = {name: k for k, name in enumerate(dict.fromkeys(s.name for s in scores))}
-        return np.array([order[s.name] for s in scores]) // BLOCK  # a pair of several seeds stays in its block
-    names = [drive or f"/{index}" for index, drive in enumerate(drives)]
-    return np.unique(names, return_inverse=True)[1]
-
-
 def column(scores: Sequence[Score], key: str) -> Array:
-    """(N,) of one number of each score, NaN where it is none."""
+    """One field of each score (N,), NaN where it is None."""
     return np.array([np.nan if (v := getattr(s, key)) is None else v for s in scores], np.float64)
-
-
-def _share(good: Sequence[bool]) -> float | None:
-    return float(np.mean(good)) if good else None
-
-
-def _statistics(values: Sequence[float]) -> dict[str, float | int | None]:
-    if not values:
-        return {"mean": None, "std": None, "median": None, "n": 0}
-    mean, std, median = float(np.mean(values)), float(np.std(values)), float(np.median(values))
-    return {"mean": mean, "std": std, "median": median, "n": len(values)}
-
-
-def _latency(values: Sequence[float]) -> dict[str, float | None]:
-    if not values:
-        return {"median": None, "p95": None}
-    return {"median": float(np.median(values)), "p95": float(np.percentile(values, 95))}

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from i2p_ros.core import consistency
 from i2p_ros.core.drifts import AXES, SCALES, UNITS
 from i2p_ros.core.geometry import Array
-from i2p_ros.evaluation.metrics import FAILED, RECALLS, Score, column
+from i2p_ros.evaluation.definitions import FAILED, RECALLS
+from i2p_ros.evaluation.metrics import Score, column
 
 INK, BLUE, ORANGE, RED = "#7d8590", "#3b82f6", "#e08a1e", "#e5484d"
 NEES_SHOWN = 30.0  # beyond 99.996 % of a true covariance
@@ -38,7 +39,7 @@ STYLE: Any = {
 
 
 def error_over_time(scores: Sequence[Score]) -> bytes:
-    """rte_m and rre_deg of each pair; red marks at the foot are pairs without a pose."""
+    """Plot of rte_m and rre_deg of each pair; red marks at the foot are pairs without a pose."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.0, 4.6), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True)
@@ -50,7 +51,7 @@ def error_over_time(scores: Sequence[Score]) -> bytes:
 
 
 def drifts(stamps: Array, drift: Array, half: Array, single: Array) -> bytes:
-    """Drift (n, 6) by axis over time with its intervals (n, 6), and single estimates (n, 6) as dots; m and rad."""
+    """Plot of a drift (n, 6) by axis over time with its intervals (n, 6), and single estimates (n, 6); m and rad."""
     seconds = (stamps - stamps[0]) / 1e9
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.0, 4.8), layout="constrained")
@@ -68,8 +69,10 @@ def drifts(stamps: Array, drift: Array, half: Array, single: Array) -> bytes:
 
 
 def recall_curves(scores: Sequence[Score]) -> bytes:
-    """Share of all pairs with an error below x, logarithmic: rte_m with rre_deg below 5 deg, rre_deg with rte_m below
-    2 m, and each alone; a pair without a pose is never below."""
+    """Plot of the share of all pairs with an error below x, logarithmic; a pair without a pose is never below.
+
+    The errors are rte_m with rre_deg below 5 deg, rre_deg with rte_m below 2 m, and each alone.
+    """
     metres, degrees = column(scores, "rte_m"), column(scores, "rre_deg")
     most_m, most_deg = RECALLS["recall_2m_5deg"]
     with mpl.rc_context(STYLE):
@@ -83,7 +86,7 @@ def recall_curves(scores: Sequence[Score]) -> bytes:
 
 
 def error_over_overlap(scores: Sequence[Score]) -> bytes:
-    """rte_m of each pair, and the share within 2 m and 5 deg of groups of equal size, against the overlap."""
+    """Plot of rte_m of each pair, and of the share right of groups of equal size, against the overlap."""
     known = [s for s in scores if s.overlap is not None]
     overlap = 100.0 * column(known, "overlap")
     with mpl.rc_context(STYLE):
@@ -97,7 +100,7 @@ def error_over_overlap(scores: Sequence[Score]) -> bytes:
 
 
 def latency(scores: Sequence[Score]) -> bytes:
-    """Milliseconds of each stage, one on the other, of each pair."""
+    """Plot of the time of each stage of each pair, ms, one on the other."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.0, 2.8), layout="constrained")
         axes = figure.subplots()
@@ -115,7 +118,7 @@ def latency(scores: Sequence[Score]) -> bytes:
 
 
 def time_over_points(series: Sequence[tuple[int, float]]) -> bytes:
-    """Milliseconds of a pair against the points of its cloud, logarithmic."""
+    """Plot of the time of a pair, ms, against the points of its cloud, logarithmic."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.0, 2.8), layout="constrained")
         axes = figure.subplots()
@@ -126,7 +129,7 @@ def time_over_points(series: Sequence[tuple[int, float]]) -> bytes:
 
 
 def stages_over_floor(stages: Sequence[Mapping[str, Any]]) -> bytes:
-    """A bar of each stage's milliseconds, and a line at what its work takes at least."""
+    """Plot of a bar of each stage's time, ms, with a mark at its floor."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.0, 2.8), layout="constrained")
         axes = figure.subplots()
@@ -134,7 +137,7 @@ def stages_over_floor(stages: Sequence[Mapping[str, Any]]) -> bytes:
         axes.barh(names, [row["ms"] for row in stages], color=BLUE, alpha=0.8, label="measured")
         axes.plot(
             [row["floor_ms"] for row in stages], names, "|", color=ORANGE, markersize=13, markeredgewidth=3,
-            label="at least",
+            label="floor",
         )  # fmt: skip
         axes.invert_yaxis()
         axes.set(xlabel="time of a pair (ms)")
@@ -143,7 +146,7 @@ def stages_over_floor(stages: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def calibration(scores: Sequence[Score]) -> bytes:
-    """Observed against stated coverage, and the NEES against chi-square with 6 degrees of freedom."""
+    """Plot of observed against stated coverage, and of the NEES against chi-square with 6 degrees of freedom."""
     nees = column(scores, "nees")
     nees = nees[~np.isnan(nees)]
     with mpl.rc_context(STYLE):
@@ -155,7 +158,7 @@ def calibration(scores: Sequence[Score]) -> bytes:
 
 
 def ranking(scores: Sequence[Score]) -> bytes:
-    """What dropping poses by stated deviation gains, and what asking for more confidence gains and costs."""
+    """Plot of the error left when uncertain poses are dropped, and of the poses right and kept by confidence."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.0, 3.4), layout="constrained")
         left, right = figure.subplots(1, 2)
@@ -165,7 +168,7 @@ def ranking(scores: Sequence[Score]) -> bytes:
 
 
 def _reliability(axes: Axes, nees: Array) -> None:
-    """Below the diagonal the covariance is too small."""
+    """Panel of coverage: below the diagonal the covariance is too small."""
     levels = np.linspace(0.0, 1.0, 101)
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle="--", label="ideal")
     if len(nees):
@@ -175,7 +178,7 @@ def _reliability(axes: Axes, nees: Array) -> None:
 
 
 def _nees(axes: Axes, nees: Array) -> None:
-    """Bars against the density that a true covariance gives; what is beyond stands in the last bar."""
+    """Panel of the NEES: bars against the density that a true covariance gives; larger values are in the last bar."""
     edges = np.linspace(0.0, NEES_SHOWN, 21)
     x = np.linspace(0.0, NEES_SHOWN, 200)
     if len(nees):
@@ -188,7 +191,7 @@ def _nees(axes: Axes, nees: Array) -> None:
 
 
 def _sparsification(axes: Axes, scores: Sequence[Score]) -> None:
-    """Mean error of what is left, against the share that was dropped."""
+    """Panel of the mean error of the poses left, against the share that was dropped."""
     axes.set(xlabel="share of poses dropped", ylabel="mean camera error (m)", xlim=(0.0, 1.0))
     if not scores:
         return
@@ -203,7 +206,7 @@ def _sparsification(axes: Axes, scores: Sequence[Score]) -> None:
 
 
 def _thresholds(axes: Axes, scores: Sequence[Score]) -> None:
-    """Share right of the poses at or above a confidence, and share of all pairs that these are."""
+    """Panel of the poses at or above a confidence: the share of them that is right, and their share of all pairs."""
     axes.set(xlabel="least confidence", ylabel="share", xlim=(0.0, 1.0), ylim=(0.0, 1.02))
     found = [s for s in scores if s.failed is not None]
     if not found:
@@ -218,7 +221,7 @@ def _thresholds(axes: Axes, scores: Sequence[Score]) -> None:
 
 
 def _errors(axes: Axes, when: Array, errors: Array, label: str, limit: float) -> None:
-    """One panel, logarithmic: dots, the coarsest limit of recall as a line, and marks for missing poses."""
+    """Panel of errors, logarithmic: dots, the coarsest limit of recall as a line, and marks for missing poses."""
     shown = np.maximum(errors, 1e-4)
     low, high = np.nanmin([*shown, 0.02 * limit]), np.nanmax([*shown, limit])
     axes.set(yscale="log", ylabel=label, ylim=(0.6 * low, 1.6 * high))
@@ -233,7 +236,7 @@ def _errors(axes: Axes, when: Array, errors: Array, label: str, limit: float) ->
 def _recall(
     axes: Axes, errors: Array, gate: NDArray[np.bool_], colour: str, unit: str, limit: float, gated: str
 ) -> None:
-    """Both curves and, dashed, the limit that the recall of the tiles has."""
+    """Panel of recall: both curves and, dashed, the limit of the recall in the tiles."""
     limits = np.geomspace(0.01, 360.0, 600)
     for kept, label, style in ((gate, gated, "-"), (np.isfinite(errors), "alone", ":")):
         below = (errors[kept, None] < limits).sum(axis=0) / max(len(errors), 1)
@@ -245,7 +248,7 @@ def _recall(
 
 
 def _recall_by(axes: Axes, values: Array, right: NDArray[np.bool_]) -> None:
-    """A dot per group: mean value and share right of some ten pairs or more, in the order of the value."""
+    """Panel of recall by groups of at least ten pairs, in the order of a value: dots at mean and share right."""
     axes.set(ylabel="share within 2 m, 5 deg", ylim=(0.0, 1.02))
     if not len(values):
         return
@@ -255,7 +258,7 @@ def _recall_by(axes: Axes, values: Array, right: NDArray[np.bool_]) -> None:
 
 
 def _when(scores: Sequence[Score]) -> tuple[Array, str]:
-    """Seconds since the first pair where the stamps are those of one recording, else the number of the pair."""
+    """Seconds since the first pair if the stamps are of one recording, else the number of the pair; and the label."""
     stamps = np.array([s.stamp for s in scores], np.int64)
     one_drive = len({s.drive for s in scores}) == 1
     if one_drive and len(stamps) > 1 and (np.diff(stamps) > 0).all():

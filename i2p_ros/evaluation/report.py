@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A report that explains itself: one HTML file without anything outside it."""
+"""Report of an evaluation: one HTML file that needs no other file, with the definitions of its numbers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from markupsafe import Markup
 
 from i2p_ros.core.types import Image
 from i2p_ros.evaluation import plots
+from i2p_ros.evaluation.definitions import COVARIANCE, ERRORS, KINDS, RECALLS
 from i2p_ros.evaluation.files import write_bytes
 from i2p_ros.evaluation.gallery import Failure, Overlay, called, how_bad, in_words
-from i2p_ros.evaluation.metrics import COVARIANCE, ERRORS, KINDS, RECALLS, Score
+from i2p_ros.evaluation.metrics import Score
 from i2p_ros.evaluation.runner import Report
 
 WORST = 10
@@ -70,14 +71,14 @@ COVARIANCE_PLOTS: Plots = (
 def write_report(
     folder: Path, report: Report, overlays: Iterable[Overlay] = (), failures: Failures | None = None
 ) -> Path:
-    """folder/report.html with the numbers and their definitions, plots, overlays, and failures by kind."""
+    """Path of folder/report.html, written with numbers and definitions, plots, overlays, and failures by kind."""
     path = Path(folder) / "report.html"
     write_bytes(path, rendered(report, overlays, failures).encode())
     return path
 
 
 def rendered(report: Report, overlays: Iterable[Overlay] = (), failures: Failures | None = None) -> str:
-    """The HTML of write_report."""
+    """HTML of a report."""
     template = environment().get_template("report.html.j2")
     bad = sorted((row for row in report.rows if row.kind != "right"), key=how_bad, reverse=True)
     return template.render(
@@ -101,10 +102,10 @@ def rendered(report: Report, overlays: Iterable[Overlay] = (), failures: Failure
     )
 
 
-def environment() -> jinja2.Environment:
-    """For the templates beside this file."""
+def environment(*packages: str) -> jinja2.Environment:
+    """Environment of the templates beside this file and of those in other packages, such as `i2p_ros.bench`."""
     made = jinja2.Environment(
-        loader=jinja2.PackageLoader("i2p_ros.evaluation", ""),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name, "") for name in ("i2p_ros.evaluation", *packages)]),
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
     )  # fmt: skip
     made.filters |= {"number": number, "interval": interval, "percent": percent}
@@ -112,7 +113,7 @@ def environment() -> jinja2.Environment:
 
 
 def _ended(summary: dict[str, Any]) -> list[tuple[str, int, str]]:
-    """Each kind of KINDS and each status without a pose, with how many pairs there are of it and what it is."""
+    """Name, number of pairs and meaning of each kind of KINDS and of each status without a pose."""
     found = {"right": summary["n"] - sum(summary["failures"].values()), **summary["failures"]}
     return [(kind, count, KINDS.get(kind, "no pose, for this reason")) for kind, count in found.items()]
 
@@ -131,24 +132,24 @@ def drawn_plots(chosen: Plots, rows: Sequence[Score]) -> list[tuple[str, str, Ma
 
 
 def number(value: Any) -> str:
-    """A figure for reading: three or four digits, a hyphen for none."""
+    """Text of a number with three or four digits; a hyphen for None."""
     if value is None:
         return "-"
     return f"{value:.3g}" if isinstance(value, float) and abs(value) < 1000 else f"{value:.0f}"
 
 
 def interval(bounds: Sequence[float] | None) -> str:
-    """Low and high end in brackets, or nothing."""
+    """Text of a low and a high end in brackets; empty for None."""
     return "" if bounds is None else f" [{number(bounds[0])}, {number(bounds[1])}]"
 
 
 def percent(share: float | None) -> str:
-    """A share with one decimal."""
+    """Text of a share in percent with one decimal; a hyphen for None."""
     return "-" if share is None else f"{100 * share:.1f} %"
 
 
 def picture(image: Image) -> Markup:
-    """A JPEG, small enough to stand in a page."""
+    """JPEG of an image as a data URI, at most WIDTH px wide."""
     height, width = image.shape[:2]
     if width > WIDTH:
         image = np.asarray(cv2.resize(image, (WIDTH, round(height * WIDTH / width)), interpolation=cv2.INTER_AREA))
@@ -156,5 +157,5 @@ def picture(image: Image) -> Markup:
 
 
 def data_uri(content: bytes, kind: str) -> Markup:
-    """An image as a data URI."""
+    """Data URI of an encoded image."""
     return Markup(f"data:image/{kind};base64,{base64.b64encode(content).decode()}")  # base64 holds no markup

@@ -13,7 +13,8 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.protocols import PROTOCOLS, ProtocolName
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Sample
-from i2p_ros.evaluation.metrics import Draw, Score, numbers, overlap, score, spread, summarise
+from i2p_ros.evaluation.metrics import Draw, Score, numbers, overlap, score
+from i2p_ros.evaluation.summary import spread, summarise
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.perturb import perturbed
 
@@ -23,10 +24,10 @@ SPREAD_IN_WORDS = (
 
 
 class Localizes(Protocol):
-    """What can be evaluated. It never sees more than the pair and a prior."""
+    """A localizer as evaluation needs it. It gets the pair and a prior, never the truth."""
 
     def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
-        """T_camera_lidar, or a status that says why not."""
+        """Estimate of T_camera_lidar, or a status that gives the reason for none."""
         ...
 
 
@@ -42,34 +43,34 @@ class Seen:
 
 @dataclass(frozen=True)
 class Report:
-    """Scores, and in `meta` what they are of: model, source, protocol, seed, and whatever the caller adds."""
+    """Scores, and in `meta` their model, source, protocol, seed, and whatever the caller adds."""
 
     rows: list[Score]
     meta: dict[str, Any] = field(default_factory=dict)
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Over all pairs; see core.metrics.summarise."""
+        """Summary of all pairs; see `summarise`."""
         return summarise(self.rows)
 
     @property
     def per_drive(self) -> dict[str, dict[str, Any]]:
-        """The summary of each recording, by name; empty where pairs belong to none, as in a made-up world."""
+        """Summary of each recording, by name; empty if pairs belong to none, as in a synthetic world."""
         return self._parts(lambda row: row.drive)
 
     @property
     def per_seed(self) -> dict[str, dict[str, Any]]:
-        """The summary of each seed; empty where there are not several."""
+        """Summary of each seed; empty without several seeds."""
         seeds = self._parts(lambda row: str(row.draw.seed) if row.draw else "")
         return seeds if len(seeds) > 1 else {}
 
     @property
     def spread(self) -> dict[str, dict[str, float | None]]:
-        """Mean, min and max over the seeds of each headline figure; empty where there are not several."""
+        """Mean, min and max over the seeds of each headline figure; empty without several seeds."""
         return spread([*seeds.values()]) if (seeds := self.per_seed) else {}
 
     def _parts(self, name_of: Callable[[Score], str]) -> dict[str, dict[str, Any]]:
-        """The summaries of the pairs of each name but the empty one, without definitions."""
+        """Summaries of the pairs of each name except the empty one, without definitions."""
         names = dict.fromkeys(name for row in self.rows if (name := name_of(row)))
         parts = {name: summarise([row for row in self.rows if name_of(row) == name]) for name in names}
         for summary in parts.values():
@@ -77,8 +78,8 @@ class Report:
         return parts
 
     def to_json(self) -> dict[str, Any]:
-        """The whole as plain values, valid JSON: meta, summary, per_drive, one row per pair, and of several seeds the
-        figures of each and their spread."""
+        """Report as plain values for JSON: meta, summary, per_drive, a row per pair, and the figures of several seeds
+        with their spread."""
         content = {**self.meta, **self.summary, "per_drive": self.per_drive}
         if (protocol := self.meta.get("protocol")) in PROTOCOLS:
             content["definitions"]["protocol"] = f"{protocol}: {PROTOCOLS[protocol]}; drawn from the seed"
@@ -165,7 +166,7 @@ def _evaluated(localizer: Localizes, sample: Sample, protocol: ProtocolName, see
 
 
 def _draw(T_camera_lidar: Pose, prior: Prior | None, T_given_lidar: Pose, seed: int, index: int) -> Draw:
-    """What was drawn for a pair, as plain numbers."""
+    """Draw of a pair, as plain numbers."""
     told = None if prior is None else numbers(prior.pose)
     return Draw(seed, index, numbers(T_given_lidar), numbers(T_camera_lidar), told)
 

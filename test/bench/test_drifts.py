@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from helpers.cli import run
 
+from i2p_ros.bench import drift_methods
 from i2p_ros.bench import drifts as module
-from i2p_ros.bench.drifts import Case, Outcome, Run, cases, summary
+from i2p_ros.bench.drift_cases import DriftCase, Run, cases
+from i2p_ros.bench.drift_methods import Detection
+from i2p_ros.bench.drift_rows import auc, row_of, summary
 from i2p_ros.core.config import SyntheticSettings, load_settings
 from i2p_ros.core.drifts import AXES
 from i2p_ros.core.errors import InputError
@@ -27,7 +30,7 @@ def drive(n: int) -> Run:
     samples = [SyntheticSource(SyntheticSettings(drive=True, rate_hz=1.0), 5, n)[k] for k in range(n)]
     true = samples[0].T_camera_lidar
     assert true is not None
-    return Run([s.pair for s in samples], true, Case("knock", "rx", (0.01, 0.02, 0.03, 0.01, 0.02, 0.03)), 1.5)
+    return Run([s.pair for s in samples], true, DriftCase("step", "rx", (0.01, 0.02, 0.03, 0.01, 0.02, 0.03)), 1.5)
 
 
 def test_a_moved_camera_sees_each_point_at_the_same_pixel() -> None:
@@ -42,16 +45,16 @@ def test_a_moved_camera_sees_each_point_at_the_same_pixel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"), [("knock", [0, 1, 1]), ("creep", [0, 0.25, 1]), ("loosening", [0, 0.5, 1]),
+    ("kind", "expected"), [("step", [0, 1, 1]), ("ramp", [0, 0.25, 1]), ("loosening", [0, 0.5, 1]),
                            ("constant", [1, 1, 1]), ("none", [0, 0, 0])],
 )  # fmt: skip
 def test_courses_of_drifts(kind: str, expected: list[float]) -> None:
-    case = Case(kind, "tx", (1.0, 0, 0, 0, 0, 0))
+    case = DriftCase(kind, "tx", (1.0, 0, 0, 0, 0, 0))
     assert [case.at(since)[0] for since in (-1.0, 5.0, 24.0)] == expected
 
 
 def test_every_axis_and_a_mix_is_drifted() -> None:
-    found = cases(("knock",), (0.2, 0.5), (3.0, 5.0))
+    found = cases(("step",), (0.2, 0.5), (3.0, 5.0))
     assert len(found) == 1 + 2 * 7 and {case.axis for case in found} == {"none", "mixed", *AXES}
     assert np.isclose(np.degrees(found[4].drift[3]), 0.2) and found[1].drift[0] == 0.03
 
@@ -60,11 +63,11 @@ def test_the_monitor_finds_what_was_put_in_and_a_quiet_run_has_no_alarm(monkeypa
     monkeypatch.setattr(module, "DRIVE_S", 9.0)
     monkeypatch.setattr(module, "ONSET_S", (2.6, 2.9))
     settings = load_settings((), QUICK)
-    wanted = [Case("none", "none", (0.0,) * 6), Case("knock", "rx", (0, 0, 0, np.radians(0.6), 0, 0))]
+    wanted = [DriftCase("none", "none", (0.0,) * 6), DriftCase("step", "rx", (0, 0, 0, np.radians(0.6), 0, 0))]
     rows = summary(module.synthetic(5, wanted, ("i2p", "fixed_threshold", "edge_score"), settings))
     by = {(row["method"], row["kind"]): row for row in rows}
     assert len(rows) == 6 and all(row.keys() >= KEYS for row in rows)
-    quiet, moved = by["i2p", "none"], by["i2p", "knock"]
+    quiet, moved = by["i2p", "none"], by["i2p", "step"]
     assert (quiet["detected"], quiet["false_alarms"], quiet["delay_s"]) == (0, 0, None)
     assert (moved["detected"], moved["auc"], moved["drift"]) == (1, 1.0, 0.6) and moved["error"] < 0.1
     assert 0 < moved["delay_s"] < 7
@@ -72,21 +75,21 @@ def test_the_monitor_finds_what_was_put_in_and_a_quiet_run_has_no_alarm(monkeypa
 
 def test_rows_are_counted_as_defined() -> None:
     run = drive(3)
-    late = module._row("i2p", "s", run, Outcome([31.0 + 1.5], 1.0))
-    early = module._row("i2p", "s", run, Outcome([1.0, 2.0], 3.0))
-    good = module._row("i2p", "s", run, Outcome([2.0], 2.0, run.truth + 0.01, np.full(6, 0.02)))
+    late = row_of("i2p", "s", run, Detection([31.0 + 1.5], 1.0))
+    early = row_of("i2p", "s", run, Detection([1.0, 2.0], 3.0))
+    good = row_of("i2p", "s", run, Detection([2.0], 2.0, run.truth + 0.01, np.full(6, 0.02)))
     assert [row["detected"] for row in (late, early, good)] == [False, False, True]
     assert [row["false_alarm"] for row in (late, early, good)] == [False, True, False]
     assert good["covered"] == 1.0 and np.isclose(good["error"], np.degrees(0.01)) and good["delay_s"] == 0.5
     (row,) = summary([late, early, good])
     assert (row["runs"], row["detected"], row["false_alarms"], row["delay_s"]) == (3, 1, 1, 0.5)
-    assert module._auc([2.0, 3.0], [1.0, 2.0]) == 0.875
+    assert auc([2.0, 3.0], [1.0, 2.0]) == 0.875
 
 
 def test_the_command_writes_rows(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    part = module.Part(1, tuple(module.NONE), ("fixed_threshold",))
+    part = module.PlanPart(1, tuple(module.NONE), ("fixed_threshold",))
     monkeypatch.setattr(module, "QUICK", (part,))
     monkeypatch.setattr(
         module, "many", lambda seeds, *rest: module.synthetic(seeds[0], part.cases, part.methods, rest[2])
@@ -99,6 +102,6 @@ def test_the_command_writes_rows(
 
 
 def test_poses_of_no_network_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LOADED", {})
+    monkeypatch.setattr(drift_methods, "_LOADED", {})
     with pytest.raises(InputError, match=r"monitor\.looks is 0"):
-        module.single_shot(Run((), Pose.identity(), module.NONE[0], 0.0), load_settings((), ["monitor.looks=0"]))
+        drift_methods.single_shot(Run((), Pose.identity(), module.NONE[0], 0.0), load_settings((), ["monitor.looks=0"]))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`i2p bench pnp`: scenes are what they say by OpenCV, solvers are judged alike, rows keep their contract."""
+"""`i2p bench pnp`: problems are what they say by OpenCV, solvers are judged alike, rows keep their contract."""
 
 import json
 import math
@@ -15,7 +15,7 @@ import pytest
 
 from i2p_ros import cli
 from i2p_ros.bench import matches as bench_pnp
-from i2p_ros.bench.matches import CAMERA, CONDITIONS, SOLVERS, Condition, Scene, bench, draw_scene
+from i2p_ros.bench.matches import CAMERA, CONDITIONS, SOLVERS, Condition, MatchProblem, bench, draw_problem
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Correspondences, PoseEstimate, Status
 from i2p_ros.pnp.baselines import BASELINES
@@ -26,24 +26,24 @@ CONTRACT = {
 TWO = (Condition(outliers=0.3, matches=60), Condition(outliers=0.5, matches=80, geometry="plane", origin_m=10.0))
 
 
-def projected(scene: Scene) -> tuple[Array, Array]:
+def projected(problem: MatchProblem) -> tuple[Array, Array]:
     """(M, 2) px between pixels and OpenCV's projections by the truth, and (M, 3) the points in the camera frame."""
-    T = scene.T_camera_lidar
+    T = problem.T_camera_lidar
     rotation = cv2.Rodrigues(T.rotation)[0]
-    pixels = cv2.projectPoints(scene.matches.points, rotation, T.translation, CAMERA.matrix, None)[0]
-    in_camera = (T.rotation @ scene.matches.points.T).T + T.translation
-    return scene.matches.pixels - pixels.reshape(-1, 2), in_camera
+    pixels = cv2.projectPoints(problem.matches.points, rotation, T.translation, CAMERA.matrix, None)[0]
+    in_camera = (T.rotation @ problem.matches.points.T).T + T.translation
+    return problem.matches.pixels - pixels.reshape(-1, 2), in_camera
 
 
 @pytest.mark.parametrize("condition", CONDITIONS, ids=lambda c: c.name)
-def test_a_scene_has_the_stated_outliers_and_noise(condition: Condition) -> None:
-    scenes = [draw_scene(condition, 5, draw) for draw in range(3)]
-    for scene in scenes:
-        assert len(scene.matches) == condition.matches and (scene.matches.weights == 1).all()
-        assert scene.wrong.sum() == round(condition.outliers * condition.matches)
-        assert np.linalg.norm(scene.T_camera_lidar.translation) == pytest.approx(condition.origin_m)
-    off = np.concatenate([projected(s)[0] for s in scenes])
-    wrong = np.concatenate([s.wrong for s in scenes])
+def test_a_problem_has_the_stated_outliers_and_noise(condition: Condition) -> None:
+    problems = [draw_problem(condition, 5, draw) for draw in range(3)]
+    for problem in problems:
+        assert len(problem.matches) == condition.matches and (problem.matches.weights == 1).all()
+        assert problem.wrong.sum() == round(condition.outliers * condition.matches)
+        assert np.linalg.norm(problem.T_camera_lidar.translation) == pytest.approx(condition.origin_m)
+    off = np.concatenate([projected(s)[0] for s in problems])
+    wrong = np.concatenate([s.wrong for s in problems])
     few = 4.0 / math.sqrt(2.0 * (~wrong).sum())  # four standard deviations of a standard deviation, and more of a mean
     assert off[~wrong].std() == pytest.approx(condition.noise_px, rel=few)
     assert np.abs(off[~wrong].mean(axis=0)).max() < 2 * few * condition.noise_px
@@ -51,16 +51,16 @@ def test_a_scene_has_the_stated_outliers_and_noise(condition: Condition) -> None
 
 
 def test_wrong_matches_cover_the_image_and_stand_anywhere_in_the_list() -> None:
-    scene = draw_scene(Condition(outliers=0.95, matches=2000), 0, 0)
-    u, v = scene.matches.pixels[scene.wrong].T
+    problem = draw_problem(Condition(outliers=0.95, matches=2000), 0, 0)
+    u, v = problem.matches.pixels[problem.wrong].T
     assert np.histogram(u, 4, (-0.5, 511.5))[0].min() > 400 and np.histogram(v, 4, (-0.5, 159.5))[0].min() > 400
-    assert scene.wrong[:100].mean() == pytest.approx(0.95, abs=0.1)
+    assert problem.wrong[:100].mean() == pytest.approx(0.95, abs=0.1)
 
 
 def test_geometries_are_what_they_are_called() -> None:
     def drawn(name: Any) -> tuple[Array, Array]:
-        scene = draw_scene(Condition(outliers=0.0, noise_px=0.0, geometry=name), 1, 0)
-        return scene.matches.pixels, projected(scene)[1]
+        problem = draw_problem(Condition(outliers=0.0, noise_px=0.0, geometry=name), 1, 0)
+        return problem.matches.pixels, projected(problem)[1]
 
     def flatness(points: Array) -> float:
         return float(np.linalg.svd(points - points.mean(axis=0))[1][-1])
@@ -90,16 +90,16 @@ def test_the_conditions_are_those_of_the_published_table() -> None:
 
 @pytest.mark.parametrize("name", SOLVERS)
 def test_every_solver_finds_an_easy_pose(name: str) -> None:
-    scene = draw_scene(Condition(noise_px=0.1, origin_m=10.0), 3, 0)
-    pose = SOLVERS[name](scene.matches).pose
+    problem = draw_problem(Condition(noise_px=0.1, origin_m=10.0), 3, 0)
+    pose = SOLVERS[name](problem.matches).pose
     assert pose is not None
-    assert np.abs(pose.inverse().translation - scene.T_camera_lidar.inverse().translation).max() < 0.05
-    assert np.abs(pose.rotation - scene.T_camera_lidar.rotation).max() < 1e-3
+    assert np.abs(pose.inverse().translation - problem.T_camera_lidar.inverse().translation).max() < 0.05
+    assert np.abs(pose.rotation - problem.T_camera_lidar.rotation).max() < 1e-3
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_rival_gives_a_pose_or_none_whatever_comes(name: str) -> None:
-    matches = draw_scene(Condition(), 0, 0).matches
+    matches = draw_problem(Condition(), 0, 0).matches
     same = np.ones((600, 3))
     for uv, points in (
         (matches.pixels[:2], matches.points[:2]),
@@ -118,11 +118,11 @@ def solvers(monkeypatch: pytest.MonkeyPatch, **solver: Callable[[Correspondences
 
 def test_no_pose_is_no_success_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     truth = iter([True, False] * 3)
-    given = {draw: draw_scene(TWO[0], 0, draw) for draw in range(2)}
+    given = {draw: draw_problem(TWO[0], 0, draw) for draw in range(2)}
 
     def right_or_none(matches: Correspondences) -> PoseEstimate:
-        scene = next(s for s in given.values() if (s.matches.pixels == matches.pixels).all())
-        return PoseEstimate(Status.OK, pose=scene.T_camera_lidar) if next(truth) else PoseEstimate(Status.DEGENERATE)
+        problem = next(s for s in given.values() if (s.matches.pixels == matches.pixels).all())
+        return PoseEstimate(Status.OK, pose=problem.T_camera_lidar) if next(truth) else PoseEstimate(Status.DEGENERATE)
 
     def never(matches: Correspondences) -> PoseEstimate:
         return PoseEstimate(Status.NO_CONSENSUS)
@@ -142,7 +142,7 @@ def test_success_is_within_one_metre_and_two_degrees_of_the_camera(
     monkeypatch: pytest.MonkeyPatch, metres: float, degrees: float, success: float
 ) -> None:
     condition = Condition(origin_m=30.0)
-    T = draw_scene(condition, 0, 0).T_camera_lidar
+    T = draw_problem(condition, 0, 0).T_camera_lidar
     turn = Pose.from_rotvec(np.radians([0, 0, degrees]))
     off = turn @ T @ Pose(np.eye(3), np.array([0.0, metres, 0.0]))  # the camera moved by metres, then turned
 
@@ -158,7 +158,7 @@ def test_success_is_within_one_metre_and_two_degrees_of_the_camera(
 
 def test_anees_is_the_mean_of_errors_weighed_by_the_stated_covariance(monkeypatch: pytest.MonkeyPatch) -> None:
     rng, draws = np.random.default_rng(0), 10
-    truths = [draw_scene(TWO[0], 0, draw) for draw in range(10 * draws)]
+    truths = [draw_problem(TWO[0], 0, draw) for draw in range(10 * draws)]
     root = rng.normal(size=(6, 6)) * 1e-3
     covariance = root @ root.T
     errors = rng.normal(size=(len(truths), 6)) @ root.T

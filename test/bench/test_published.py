@@ -7,7 +7,7 @@ import torch
 from helpers.networks import pair, street
 from torch.utils.flop_counter import FlopCounterMode
 
-from i2p_ros.bench.published import PixelBranch, Published, VoxelBranch, ball, farthest, prepared
+from i2p_ros.bench.published import PixelBranch, PublishedVP2P, VoxelBranch, ball, farthest, prepared
 
 
 def test_the_image_branch_is_a_resnet_34_with_its_decoder() -> None:
@@ -45,7 +45,7 @@ def test_balls_hold_the_first_of_what_is_near() -> None:
 
 def test_matches_are_as_many_as_published_and_lie_on_the_map() -> None:
     given = pair(1242, 375, street(20000))
-    uv, points, camera = Published(1).matches(given)
+    uv, points, camera = PublishedVP2P(1).matches(given)
     assert len(uv) == len(points) == 2800 and (camera.width, camera.height) == (128, 40)
     assert (uv >= 0).all() and (uv < [128, 40]).all()
     assert {tuple(p) for p in points.astype(np.float32)} <= {tuple(p) for p in given.cloud.xyz}

@@ -14,18 +14,9 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.consistency import AXES
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Status
-from i2p_ros.evaluation.metrics import (
-    COVARIANCE,
-    DEFINITIONS,
-    KINDS,
-    SPREAD,
-    Score,
-    euler_xzy_deg,
-    overlap,
-    score,
-    spread,
-    summarise,
-)  # fmt: skip
+from i2p_ros.evaluation.definitions import COVARIANCE, DEFINITIONS, KINDS, SPREAD
+from i2p_ros.evaluation.metrics import Score, euler_xzy_deg, overlap, score
+from i2p_ros.evaluation.summary import spread, summarise
 
 
 def test_euler_angles_against_scipy() -> None:

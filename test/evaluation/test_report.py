@@ -18,9 +18,10 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prior, Sample, Status
 from i2p_ros.evaluation import Report, Seen, evaluate
+from i2p_ros.evaluation.definitions import DEFINITIONS, KINDS
 from i2p_ros.evaluation.files import write_bytes, write_json, write_tum
 from i2p_ros.evaluation.gallery import Gallery, drawn_failure, how_bad
-from i2p_ros.evaluation.metrics import DEFINITIONS, KINDS, Score
+from i2p_ros.evaluation.metrics import Score
 from i2p_ros.evaluation.report import interval, number, percent, picture, rendered, write_report
 from i2p_ros.evaluation.runner import evaluate_seeds
 from i2p_ros.sources.base import Source

@@ -14,7 +14,8 @@ import numpy as np
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import PoseEstimate, Status
-from i2p_ros.evaluation.metrics import Score, score, summarise
+from i2p_ros.evaluation.metrics import Score, score
+from i2p_ros.evaluation.summary import summarise
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class Pending:
 
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
-    """The numbers of core.metrics.summarise, over the pairs whose truth is known; without any, only the counts.
+    """The numbers of evaluation.summary.summarise, over the pairs whose truth is known; without any, only the counts.
 
     `latency_ms` is the time from publishing a pair to its answer.
     """

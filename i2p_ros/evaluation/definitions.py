@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Definition, unit and denominator of every number of a report, and the limits that the numbers use."""
+
+from __future__ import annotations
+
+RECALLS: dict[str, tuple[float, float]] = {
+    "recall_2m_5deg": (2.0, 5.0),
+    "recall_05m_2deg": (0.5, 2.0),
+    "recall_025m_1deg": (0.25, 1.0),
+}
+ERRORS = {
+    "rte_m": "relative translation error, m: length of the translation of inv(T_estimated) T_true, that is how far the "
+    "origin of the cloud is off in the camera frame",
+    "rte_camera_m": "distance between the estimated and the true camera centre, m",
+    "rre_deg": "relative rotation error, deg: sum of the absolute Euler angles (extrinsic x, z, y; axes right, down, "
+    "forward) of inv(T_estimated) T_true, as VP2P-Match and its followers report it",
+    "rre_geodesic_deg": "angle of the residual rotation, deg",
+}
+FAILED = (1.0, 2.0)  # m, deg: a pose that is off by more is a failure, which a good confidence predicts
+JUNK = (5.0, 10.0)  # m, deg: a pose that is off by more must not be published
+FLIPPED = 150.0  # deg: a pose turned by more looks the other way along the street
+BLOCK = 10  # successive pairs of one drive that count as one observation
+KINDS: dict[str, str] = {
+    "right": "a pose within 2 m and 5 deg of the truth, by rte_m and rre_deg",
+    "near_miss": f"not right, but within {JUNK[0]:g} m and {JUNK[1]:g} deg, by rte_camera_m and rre_geodesic_deg",
+    "elsewhere": f"further off than near_miss, but turned by no more than {FLIPPED:g} deg",
+    "flipped": f"turned by more than {FLIPPED:g} deg (rre_geodesic_deg): the same place, looked at the other way",
+}
+COVARIANCE: dict[str, str] = {
+    "anees": "average normalised estimation error squared, no unit: mean of error^T covariance^-1 error over the "
+    "published poses with a covariance; the error is that of the camera in the cloud, along and about camera axes. "
+    "6 is ideal, more is over-confident",
+    "anees_ratio": "anees / 6, no unit, over the poses of anees; 1 is ideal",
+    "nees_median": "the median where anees is the mean, no unit, over the poses of anees; 5.35 is ideal",
+    "coverage": "share of the poses of anees whose truth lies inside the ellipsoid of a level; the level is ideal",
+    "coverage_axes": "share of the poses of anees whose error along or about one camera axis lies inside its own 95 % "
+    "interval; 0.95 is ideal",
+    "calibration_error": "mean absolute gap between level and coverage over the levels 0.05 to 0.95, over the poses of "
+    "anees; 0 is ideal",
+    "ause": "area under the sparsification error curve, no unit, over the poses of anees: the mean rte_camera_m left "
+    "when poses of large position deviation are dropped first, above what is left when those of large error are; as a "
+    "share of what random order leaves. 0 is ideal, 1 as good as random",
+    "auroc": f"probability that a failure (rte_camera_m > {FAILED[0]:g} m or rre_geodesic_deg > {FAILED[1]:g} deg) has "
+    "a lower confidence than a success, over all pairs with a pose, published or withheld; 1 is ideal, 0.5 a guess",
+    "auroc_junk": f"as auroc, but only rte_camera_m > {JUNK[0]:g} m or rre_geodesic_deg > {JUNK[1]:g} deg is a failure",
+    "junk_rate": f"share of the published poses with rte_camera_m > {JUNK[0]:g} m or rre_geodesic_deg > {JUNK[1]:g} "
+    "deg; 0 is ideal",
+    "availability": "share of all n pairs with a published pose, right or wrong",
+    "intervals": "low and high end of 95 %, by bootstrap of blocks: a block is a drive, 10 successive pairs if all "
+    "are of one drive, a pair where no drive is known. A share of 0 gets no width, though up to 3 / blocks fits",
+}
+DEFINITIONS: dict[str, str] = {
+    "n": "pairs evaluated, with or without a pose",
+    "pairs": "the same as n",
+    "processed": "pairs that the localizer processed, with or without a pose",
+    "dropped": "the other pairs: a node was busy with another one, failed, or did not answer",
+    "localized": "pairs with a pose, right or wrong",
+    **{
+        key: f"share of all n pairs with rte_m < {m:g} m and rre_deg < {deg:g} deg; a pair without a pose is missed"
+        for key, (m, deg) in RECALLS.items()
+    },
+    **{
+        f"{key}_geodesic": f"as {key}, with rte_camera_m < {m:g} m and rre_geodesic_deg < {deg:g} deg in their place"
+        for key, (m, deg) in RECALLS.items()
+    },
+    **{key: f"{text}; mean, std and median over the n pairs that have a pose" for key, text in ERRORS.items()},
+    **COVARIANCE,
+    "latency_ms": "time from pair to answer, ms; median and 95th percentile over the processed pairs",
+    "status": "pairs by how they ended; only ok has a pose",
+    "failures": "pairs that are not right, by kind; without a pose the kind is the status. "
+    + "; ".join(f"{kind}: {text}" for kind, text in KINDS.items()),
+}
+SPREAD = (
+    *(key + suffix for suffix in ("", "_geodesic") for key in RECALLS),
+    *(f"{key}.{statistic}" for key in ERRORS for statistic in ("mean", "median")),
+    *("availability", "junk_rate", "anees_ratio"),
+)  # headline figures whose spread over seeds is reported
