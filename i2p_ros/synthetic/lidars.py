@@ -16,7 +16,7 @@ from i2p_ros.core.geometry import Array
 from i2p_ros.synthetic.casting import Rays, Windows
 from i2p_ros.synthetic.dice import hashed, normal, uniform
 from i2p_ros.synthetic.solids import Solids
-from i2p_ros.synthetic.surfaces import Seen, Surface
+from i2p_ros.synthetic.surfaces import Hits, Surface
 from i2p_ros.synthetic.windows import lidar_windows
 
 _FULL_TURN = 6.28  # rad, but for rounding
@@ -131,12 +131,12 @@ class Beams:
         """Where in the grids the solids may be hit."""
         return lidar_windows(solids, T_lidar_world, self.elevations, self.azimuth, self.columns, self.jitter)
 
-    def returns(self, seen: Seen, found: Surface) -> list[Tensor]:
+    def returns(self, hits: Hits, found: Surface) -> list[Tensor]:
         """(N, 4) of each place: points x, y, z in the lidar frame, m, and intensities 0..1."""
         nearest, farthest, noise, lost, mixed, gain, offset = torch.tensor(
             [[x.nearest, x.farthest, x.noise, x.lost, x.mixed, x.gain, x.offset] for x in self.lidars]
         ).T[:, :, None].to(self.real.device)  # fmt: skip
-        distance = seen.distance
+        distance = hits.distance
         facing = (found.normal * self.rays.directions).sum(0).abs()
         reflectance = found.albedo.mean(0) * found.gain
         step = torch.nan_to_num(torch.gather(distance, 1, self._next) - distance, posinf=0.0, neginf=0.0)

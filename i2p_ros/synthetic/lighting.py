@@ -11,7 +11,7 @@ from torch import Tensor
 
 from i2p_ros.synthetic.casting import Rays, cast
 from i2p_ros.synthetic.dice import noise
-from i2p_ros.synthetic.surfaces import Scene, Seen, Surface
+from i2p_ros.synthetic.surfaces import BuiltWorlds, Hits, Surface
 from i2p_ros.synthetic.terrain import to_street
 from i2p_ros.synthetic.windows import parallel_windows
 
@@ -23,28 +23,28 @@ _SUN, _SKY, _LAMP = (1.08, 1.0, 0.88), (0.9, 0.98, 1.12), (1.15, 0.95, 0.7)
 _HAZE, _ZENITH = (0.92, 0.97, 1.0), (0.35, 0.55, 0.95)
 
 
-def light(scene: Scene, rays: Rays, forward: Tensor, seen: Seen, found: Surface) -> Tensor:
+def light(built: BuiltWorlds, rays: Rays, forward: Tensor, hits: Hits, found: Surface) -> Tensor:
     """(3, P, R) what cameras that look `forward` (3, P, 1) receive along unit directions; white in the sun is 1."""
-    world = scene.world
+    world = built.world
     sun, sky, lamps = world.light
-    distance = seen.distance.clamp(max=1e4)
+    distance = hits.distance.clamp(max=1e4)
     points = rays.directions * distance + rays.origin
     towards = torch.stack([*world.sun])
     facing = (found.normal * towards).sum(0).clamp_(min=0.0) * sun
     if bool((sun > 0.1).any()):
-        facing = facing * torch.where(sun > 0.1, _sunlit(scene, rays.origin, forward, points), 1.0)
+        facing = facing * torch.where(sun > 0.1, _sunlit(built, rays.origin, forward, points), 1.0)
     ambient = sky * (0.45 + 0.3 * found.normal[2])
-    artificial = lamps * _lamps(scene, rays, forward, seen, found) if bool((lamps > 0).any()) else torch.zeros_like(sky)
+    artificial = lamps * _lamps(built, rays, forward, hits, found) if bool((lamps > 0).any()) else torch.zeros_like(sky)
     sources = ((facing, _SUN), (ambient, _SKY), (artificial, _LAMP))
     total = sum(strength * _colour(tint, strength) for strength, tint in sources)
     level = (0.35 * sun + 0.8 * sky) * _colour(_HAZE, sky)
     mirrored = 0.35 * found.glass * (1.0 - (found.normal * rays.directions).sum(0).abs()) + 0.04 * found.glass
     clear = torch.exp(-distance / world.haze)
     lit = (found.albedo * total + 0.9 * mirrored * level) * clear + level * (1.0 - clear)
-    free = torch.isinf(seen.distance)
+    free = torch.isinf(hits.distance)
     seeing = int(free.any(0).nonzero().max()) + 1 if bool(free.any()) else 0  # the rays after these see no sky
     lit[:, :, :seeing] = torch.where(
-        free[:, :seeing], _sky(scene, rays.directions[:, :, :seeing], towards), lit[:, :, :seeing]
+        free[:, :seeing], _sky(built, rays.directions[:, :, :seeing], towards), lit[:, :, :seeing]
     )
     return lit
 
@@ -53,9 +53,9 @@ def _colour(rgb: tuple[float, float, float], like: Tensor) -> Tensor:
     return torch.tensor(rgb, device=like.device)[:, None, None]
 
 
-def _sky(scene: Scene, directions: Tensor, towards: Tensor) -> Tensor:
+def _sky(built: BuiltWorlds, directions: Tensor, towards: Tensor) -> Tensor:
     """(3, P, R) a gradient from the horizon up, clouds, a glow around the sun, hills or roofs on the horizon."""
-    world = scene.world
+    world = built.world
     sun, sky, _ = world.light
     up = directions[2].clamp(0.0, 1.0)
     glow = (directions * towards).sum(0).clamp_(min=0.0).square().square().square().square()
@@ -71,27 +71,27 @@ def _sky(scene: Scene, directions: Tensor, towards: Tensor) -> Tensor:
     return colour * (level + 0.8 * sun * glow * (sky < 0.9))
 
 
-def _lamps(scene: Scene, rays: Rays, forward: Tensor, seen: Seen, found: Surface) -> Tensor:
+def _lamps(built: BuiltWorlds, rays: Rays, forward: Tensor, hits: Hits, found: Surface) -> Tensor:
     """(P, R) light of the vehicle's own headlights and of lamps along the street."""
-    distance = seen.distance.clamp(max=1e3)
+    distance = hits.distance.clamp(max=1e3)
     facing = -(found.normal * rays.directions).sum(0)
     ahead = (rays.directions * forward).sum(0).clamp(min=0.0).square().square().square()
     own = 6.0 * facing.abs() * ahead / (1.0 + (distance / 6.0) ** 2)
     points = rays.directions * distance + rays.origin
-    along, offset = to_street(scene.world, points[0], points[1])
-    turns = (along + scene.world.origin) / _LAMP_EVERY
+    along, offset = to_street(built.world, points[0], points[1])
+    turns = (along + built.world.origin) / _LAMP_EVERY
     away = (turns - torch.floor(turns) - 0.5) * _LAMP_EVERY
-    away = away * away + (offset.abs() - scene.world.kerb) ** 2
+    away = away * away + (offset.abs() - built.world.kerb) ** 2
     return own + 0.9 / (1.0 + away / _LAMP_HEIGHT**2)
 
 
-def _sunlit(scene: Scene, eye: Tensor, forward: Tensor, points: Tensor) -> Tensor:
+def _sunlit(built: BuiltWorlds, eye: Tensor, forward: Tensor, points: Tensor) -> Tensor:
     """(P, R) 1 where the sun reaches points (3, P, R), 0 in shadows: a map of distances as seen from the sun.
 
     The map lies flat ahead of the camera. A point belongs to the cell that the sun's ray through it meets at the height
     of the camera's feet, so that the map has the same cells wherever shadows fall.
     """
-    (sx, sy, sz) = scene.world.sun
+    (sx, sy, sz) = built.world.sun
     middle = eye + SHADOW_AHEAD * forward
     base = eye[2] - 1.7
 
@@ -108,7 +108,7 @@ def _sunlit(scene: Scene, eye: Tensor, forward: Tensor, points: Tensor) -> Tenso
     origin = torch.stack([middle[0], middle[1], base])
     columns = torch.full((len(sx),), SHADOW_SIZE, dtype=torch.int64, device=eye.device)
     rays = Rays(origin, start, columns, torch.stack([-sx, -sy, -sz]))
-    solids = scene.solids
+    solids = built.solids
 
     def of_solids(p: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         return project(p, origin[:, place, 0], base[place, 0], (slope[0][place, 0], slope[1][place, 0]))

@@ -21,7 +21,7 @@ from i2p_ros.synthetic.lidars import Beams, Lidar
 from i2p_ros.synthetic.lighting import headings, light
 from i2p_ros.synthetic.plants import add_plants
 from i2p_ros.synthetic.solids import Site, Solids
-from i2p_ros.synthetic.surfaces import Scene, look, normalised, surface
+from i2p_ros.synthetic.surfaces import BuiltWorlds, first_hits, normalised, surface
 from i2p_ros.synthetic.traffic import add_traffic
 from i2p_ros.synthetic.windows import camera_windows
 from i2p_ros.synthetic.worlds import World, on_device, stacked
@@ -61,11 +61,11 @@ def render(places: Sequence[Place], device: torch.device | str = "cpu") -> tuple
 
 @torch.inference_mode()
 def _rendered(places: Sequence[Place], device: torch.device) -> tuple[Tensor, list[Tensor]]:
-    scene = build(places, device)
-    return take_images(scene, places), take_clouds(scene, places)
+    built = build(places, device)
+    return take_images(built, places), take_clouds(built, places)
 
 
-def build(places: Sequence[Place], device: torch.device) -> Scene:
+def build(places: Sequence[Place], device: torch.device) -> BuiltWorlds:
     """The worlds around places."""
     worlds = stacked([place.world for place in places])
     sides = crossings(worlds)
@@ -76,29 +76,29 @@ def build(places: Sequence[Place], device: torch.device) -> Scene:
     eye = _matrices([place.T_world_lidar for place in places], device)[:, :, 3]
     clearance = torch.tensor([[place.clearance] for place in places], device=device)
     world = on_device(worlds, device)
-    return Scene(world, sides.on_device(device), site.solids(world, eye.T[:, :, None], clearance))
+    return BuiltWorlds(world, sides.on_device(device), site.solids(world, eye.T[:, :, None], clearance))
 
 
-def take_images(scene: Scene, places: Sequence[Place]) -> Tensor:
+def take_images(built: BuiltWorlds, places: Sequence[Place]) -> Tensor:
     """(P, H, W, 3) uint8."""
-    device = scene.world.origin.device
+    device = built.world.origin.device
     T = _matrices([place.T_camera_lidar @ place.T_world_lidar.inverse() for place in places], device)
     cameras = [place.camera for place in places]
     rays = camera_rays(cameras, T)
-    seen = look(scene, rays, camera_windows_of(scene.solids, cameras, T))
-    received = light(scene, rays, headings(T[:, :, :3]), seen, surface(scene, rays, seen))
+    hits = first_hits(built, rays, camera_windows_of(built.solids, cameras, T))
+    received = light(built, rays, headings(T[:, :, :3]), hits, surface(built, rays, hits))
     shape = (3, len(places), cameras[0].height, cameras[0].width)
     return develop(received.view(shape), [place.film for place in places])
 
 
-def take_clouds(scene: Scene, places: Sequence[Place]) -> list[Tensor]:
+def take_clouds(built: BuiltWorlds, places: Sequence[Place]) -> list[Tensor]:
     """(N, 4) of each place: points in the lidar frame and intensities."""
-    device = scene.world.origin.device
+    device = built.world.origin.device
     poses = [place.T_world_lidar for place in places]
     beams = Beams([place.lidar for place in places], _matrices(poses, device))
-    windows = beams.windows(scene.solids, _matrices([pose.inverse() for pose in poses], device))
-    seen = look(scene, beams.rays, windows)
-    return beams.returns(seen, surface(scene, beams.rays, seen))
+    windows = beams.windows(built.solids, _matrices([pose.inverse() for pose in poses], device))
+    hits = first_hits(built, beams.rays, windows)
+    return beams.returns(hits, surface(built, beams.rays, hits))
 
 
 def camera_rays(cameras: Sequence[Camera], T_camera_world: Tensor) -> Rays:

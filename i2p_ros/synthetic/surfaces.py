@@ -39,8 +39,8 @@ _ROUGHNESS = (0.35, 0.25, 0.6, 0.4, 0.1, 0.1, 0.2, 1.2, 1.3, 0.4, 0.1, 0.8, 0.8,
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scene:
-    """P worlds around P places: what stands in them and what they look like."""
+class BuiltWorlds:
+    """P worlds around P places, with their streets and solids."""
 
     world: World
     sides: Crossings
@@ -48,8 +48,8 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """What R rays of P places meet: `distance` (P, R) m, infinite for the sky; `solid` (P, R) its number or NONE;
+class Hits:
+    """First hits of R rays of P places: `distance` (P, R) m, infinite for the sky; `solid` (P, R) its number or NONE;
     `ground`, where the ground is or would be."""
 
     distance: Tensor
@@ -68,39 +68,39 @@ class Surface:
     glass: Tensor
 
 
-def look(scene: Scene, rays: Rays, windows: _Windows) -> Seen:
-    """The first thing that each ray meets, solid or ground."""
-    distance, solid = cast(rays, scene.solids, windows)
-    ground = cast_ground(scene.world, scene.sides, rays.origin, rays.directions)
+def first_hits(built: BuiltWorlds, rays: Rays, windows: _Windows) -> Hits:
+    """First hit of each ray, on a solid or on the ground."""
+    distance, solid = cast(rays, built.solids, windows)
+    ground = cast_ground(built.world, built.sides, rays.origin, rays.directions)
     nearer = distance < ground.distance
-    return Seen(torch.minimum(distance, ground.distance), torch.where(nearer, solid, NONE), ground)
+    return Hits(torch.minimum(distance, ground.distance), torch.where(nearer, solid, NONE), ground)
 
 
-def surface(scene: Scene, rays: Rays, seen: Seen) -> Surface:
+def surface(built: BuiltWorlds, rays: Rays, hits: Hits) -> Surface:
     """The surface at each hit; anything where there is none."""
-    fade = 1.0 / (1.0 + seen.distance * (1.0 / 30.0))
-    below = seen.ground.along.shape[1]
-    ground = _ground(scene, seen.ground, fade[:, -below:])
+    fade = 1.0 / (1.0 + hits.distance * (1.0 / 30.0))
+    below = hits.ground.along.shape[1]
+    ground = _ground(built, hits.ground, fade[:, -below:])
     albedo, gain = (torch.nn.functional.pad(a, (fade.shape[1] - below, 0)) for a in ground)
     normal = torch.zeros_like(rays.directions)
     normal[2] = 1.0
     glass = torch.zeros_like(gain)
-    place, index = (seen.solid != NONE).nonzero(as_tuple=True)
+    place, index = (hits.solid != NONE).nonzero(as_tuple=True)
     flat = place * gain.shape[1] + index
-    solid, distance, faded = (picked(a.view(-1), flat) for a in (seen.solid, seen.distance, fade))
+    solid, distance, faded = (picked(a.view(-1), flat) for a in (hits.solid, hits.distance, fade))
     points = picked(rays.directions.view(3, -1), flat) * distance + picked(rays.origin[:, :, 0], place)
-    found = _solid(scene.solids, solid, points, faded)
+    found = _solid(built.solids, solid, points, faded)
     for whole, part in zip((albedo, normal, gain, glass), found, strict=True):
         put(whole.view(*whole.shape[:-2], -1), flat, part)
     return Surface(albedo, normal, gain, glass)
 
 
-def _ground(scene: Scene, ground: Ground, fade: Tensor) -> tuple[Tensor, Tensor]:
+def _ground(built: BuiltWorlds, ground: Ground, fade: Tensor) -> tuple[Tensor, Tensor]:
     """Albedo (3, P, R) and gain (P, R)."""
-    world, offset = scene.world, ground.offset
+    world, offset = built.world, ground.offset
     along = ground.along + world.origin
     fine, broad = noise(world.key, along * 16.0, offset * 16.0), noise(world.key, along * 0.5, offset)
-    colour, gain, rough = _kinds_of_ground(scene, ground, broad)
+    colour, gain, rough = _kinds_of_ground(built, ground, broad)
     texture = 0.85 + rough * (0.3 * (broad - 0.5) + fade * (fine - 0.5))
     cobbles = noise(world.key ^ 5, world.origin * 0.0) < world.cobbles
     road = torch.abs(offset) < world.kerb
@@ -112,9 +112,9 @@ def _ground(scene: Scene, ground: Ground, fade: Tensor) -> tuple[Tensor, Tensor]
     return colour * texture, gain
 
 
-def _kinds_of_ground(scene: Scene, ground: Ground, broad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _kinds_of_ground(built: BuiltWorlds, ground: Ground, broad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Albedo (3, P, R), gain (P, R) and roughness (P, R) at street coordinates: later kinds lie over earlier ones."""
-    world, along, offset = scene.world, ground.along, ground.offset
+    world, along, offset = built.world, ground.along, ground.offset
     beside, left, right = ground.sides
     half = choose(offset > 0, left, right)
     away = torch.abs(offset)

@@ -23,7 +23,7 @@ from i2p_ros.synthetic.rendering import (
     render,
 )
 from i2p_ros.synthetic.solids import Material, Shape, Solids
-from i2p_ros.synthetic.surfaces import Scene, Seen, look, surface
+from i2p_ros.synthetic.surfaces import BuiltWorlds, Hits, first_hits, surface
 from i2p_ros.synthetic.terrain import base_height, to_street, to_world
 from i2p_ros.synthetic.worlds import KINDS
 
@@ -35,12 +35,12 @@ def place_of(index: int, **settings: object) -> Place:
     return SyntheticSource(SyntheticSettings(**small), 5, index + 1).place(index)
 
 
-def by_camera(scene: Scene, place: Place) -> tuple[Rays, Windows]:
+def by_camera(scene: BuiltWorlds, place: Place) -> tuple[Rays, Windows]:
     T = _matrices([place.T_camera_lidar @ place.T_world_lidar.inverse()], CPU)
     return camera_rays([place.camera], T), camera_windows_of(scene.solids, [place.camera], T)
 
 
-def by_lidar(scene: Scene, place: Place) -> tuple[Rays, Windows]:
+def by_lidar(scene: BuiltWorlds, place: Place) -> tuple[Rays, Windows]:
     beams = Beams([place.lidar], _matrices([place.T_world_lidar], CPU))
     return beams.rays, beams.windows(scene.solids, _matrices([place.T_world_lidar.inverse()], CPU))
 
@@ -133,7 +133,7 @@ def test_the_ground_is_hit_where_it_is(index: int) -> None:
     place = place_of(index)
     scene = build([place], CPU)
     rays, _ = by_lidar(scene, place)
-    seen = look(scene, rays, everywhere(scene.solids, 0, 0))
+    seen = first_hits(scene, rays, everywhere(scene.solids, 0, 0))
     hit = torch.isfinite(seen.distance[0]) & (seen.distance[0] < 60)
     x, y, z = (rays.origin[:, :, 0] + rays.directions[:, 0] * seen.distance[0])[:, hit][:, None]
     along, offset = to_street(scene.world, x, y)
@@ -151,7 +151,7 @@ def test_a_view_may_show_nothing_but_ground() -> None:
     place = place_of(0)
     scene = build([place], CPU)
     rays, _ = by_camera(scene, place)
-    seen = look(scene, rays, everywhere(scene.solids, 0, 0))
+    seen = first_hits(scene, rays, everywhere(scene.solids, 0, 0))
     found = surface(scene, rays, seen)
     assert (seen.solid == NONE).all() and not found.glass.any()
     assert (found.normal == torch.tensor([0.0, 0.0, 1.0])[:, None, None]).all()
@@ -174,7 +174,7 @@ def test_points_project_onto_the_solid_that_their_pixel_sees(index: int) -> None
     place = place_of(index)
     scene = build([place], CPU)
     rays, windows = by_lidar(scene, place)
-    seen = look(scene, rays, windows)
+    seen = first_hits(scene, rays, windows)
     firm = (seen.solid[0] != NONE) & (scene.solids.material[seen.solid[0].clamp(min=0)] != Material.LEAVES)
     chosen = firm & (seen.distance[0] < 50)
     points = (rays.origin[:, :, 0] + rays.directions[:, 0] * seen.distance[0])[:, chosen]
@@ -184,7 +184,7 @@ def test_points_project_onto_the_solid_that_their_pixel_sees(index: int) -> None
     eye = torch.tensor((place.T_world_lidar @ place.T_camera_lidar.inverse()).translation, dtype=torch.float32)[:, None]
     count = points.shape[1]
     again = Rays(eye[:, :, None], (points - eye)[:, None], torch.tensor([count]))
-    by_pixel = look(scene, again, everywhere(scene.solids, 1, count))
+    by_pixel = first_hits(scene, again, everywhere(scene.solids, 1, count))
     share, same = by_pixel.distance[0], by_pixel.solid[0] == by_beam
     assert count > 30
     assert (same & ((share - 1.0).abs() < 0.02)).float().mean() > 0.85  # the others are hidden from the camera
@@ -211,10 +211,10 @@ def test_places_in_one_batch_do_not_mix() -> None:
     T = _matrices([p.T_camera_lidar @ p.T_world_lidar.inverse() for p in many], CPU)
     cameras = [p.camera for p in many]
     rays = camera_rays(cameras, T)
-    seen = look(together, rays, camera_windows_of(together.solids, cameras, T))
+    seen = first_hits(together, rays, camera_windows_of(together.solids, cameras, T))
     for k, place in enumerate(many):
         alone = build([place], CPU)
-        one = look(alone, *by_camera(alone, place))
+        one = first_hits(alone, *by_camera(alone, place))
         close = torch.isclose(one.distance[0], seen.distance[k], rtol=1e-3) | (one.distance[0] == seen.distance[k])
         assert close.float().mean() > 0.998
 
@@ -234,7 +234,7 @@ def test_asphalt_is_as_dark_on_either_side_of_the_road() -> None:
         place = place_of(index)
         scene = build([place], CPU)
         rays, windows = by_lidar(scene, place)
-        seen = look(scene, rays, windows)
+        seen = first_hits(scene, rays, windows)
         albedo = surface(scene, rays, seen).albedo.mean(0)[0]
         x, y, _ = (rays.origin[:, :, 0] + rays.directions[:, 0] * seen.distance[0]).nan_to_num(posinf=1e4)
         offset = to_street(scene.world, x[None], y[None])[1][0]
@@ -268,7 +268,7 @@ def returns(distance: float, glass: float = 0.0, albedo: float = 0.4, **faults: 
     beams = Beams([lidar], torch.eye(4)[None, :3])
     full = torch.ones_like(beams.rays.directions[0])
     nothing = Ground(full, full, full, (full, full, full))
-    seen = Seen(full * distance, torch.full(full.shape, NONE), nothing)
+    seen = Hits(full * distance, torch.full(full.shape, NONE), nothing)
     found = Surface(albedo * beams.rays.directions.abs() * 0 + albedo, -beams.rays.directions, full, glass * full)
     return beams.returns(seen, found)[0]
 
@@ -295,7 +295,7 @@ def test_edges_give_ranges_between() -> None:
         lidar = replace(place.lidar, mixed=mixed, noise=0.0, nearest=0.01, farthest=1e4, points=10**6)
         beams = Beams([lidar], _matrices([place.T_world_lidar], CPU))
         windows = beams.windows(scene.solids, _matrices([place.T_world_lidar.inverse()], CPU))
-        seen = look(scene, beams.rays, windows)
+        seen = first_hits(scene, beams.rays, windows)
         cloud = beams.returns(seen, surface(scene, beams.rays, seen))[0]
         return np.linalg.norm(cloud[:, :3].double().numpy(), axis=1)
 
@@ -335,7 +335,7 @@ def test_streets_of_all_kinds_have_everything_that_belongs_to_a_street() -> None
         place = place_of(index, variety=1.0)
         scene = build([place], CPU)
         materials |= {Material(int(m)) for m in scene.solids.material.unique()}
-        seen = look(scene, *by_camera(scene, place))
+        seen = first_hits(scene, *by_camera(scene, place))
         sky, solid = torch.isinf(seen.distance), seen.solid != NONE
         shares.append([sky.float().mean(), solid.float().mean(), (~sky & ~solid).float().mean()])
     assert materials == set(Material)
