@@ -60,7 +60,7 @@ def cases(kinds: Iterable[str], degrees: Iterable[float], centimetres: Iterable[
 
 
 @dataclass(frozen=True)
-class Run:
+class DriftRun:
     """Pairs of one drive whose camera moves by a case from the onset (s) on; `true` is its T_camera_lidar before."""
 
     pairs: Sequence[Pair]

@@ -14,7 +14,7 @@ import numpy as np
 from i2p_ros.alignment.mutual_information import information
 from i2p_ros.alignment.pair_signals import PairSignals
 from i2p_ros.alignment.signals import RANGE_JUMP
-from i2p_ros.bench.drift_cases import Run
+from i2p_ros.bench.drift_cases import DriftRun
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array
@@ -43,10 +43,10 @@ class Detection:
     detectable: Array | None = None
 
 
-Method = Callable[[Run, Settings], Detection]
+Method = Callable[[DriftRun, Settings], Detection]
 
 
-def i2p(run: Run, settings: Settings) -> Detection:
+def i2p(run: DriftRun, settings: Settings) -> Detection:
     """Detection by the monitor."""
     found = Detection([], 0.0)
     for finding, when in _findings(run, settings):
@@ -60,7 +60,7 @@ def i2p(run: Run, settings: Settings) -> Detection:
     return found
 
 
-def fixed_threshold(run: Run, settings: Settings) -> Detection:
+def fixed_threshold(run: DriftRun, settings: Settings) -> Detection:
     """Detection by each window's estimate against the tolerance, without statistics."""
     tolerance = np.repeat([settings.watch.tolerance_m, np.radians(settings.watch.tolerance_deg)], 3)
     found = Detection([], 0.0)
@@ -72,7 +72,7 @@ def fixed_threshold(run: Run, settings: Settings) -> Detection:
     return found
 
 
-def edge_score(run: Run, settings: Settings) -> Detection:
+def edge_score(run: DriftRun, settings: Settings) -> Detection:
     """Detection by jumps of range that fit image edges better at most poses beside the nominal calibration than at it
     (after Levinson and Thrun 2013, Automatic online calibration of cameras and lasers)."""
     found = Detection([], 0.0)
@@ -86,7 +86,7 @@ def edge_score(run: Run, settings: Settings) -> Detection:
     return found
 
 
-def single_shot(run: Run, settings: Settings) -> Detection:
+def single_shot(run: DriftRun, settings: Settings) -> Detection:
     """Detection by the mean of the network's poses, one a window near the nominal calibration, against their scatter.
 
     Raises InputError when the settings have no network.
@@ -113,7 +113,7 @@ METHODS: dict[str, Method] = {
 }  # fmt: skip
 
 
-def run_methods(run: Run, methods: Sequence[str], settings: Settings) -> dict[str, Detection]:
+def run_methods(run: DriftRun, methods: Sequence[str], settings: Settings) -> dict[str, Detection]:
     """Detection of each method on a run, by its name."""
     return {name: METHODS[name](run, settings) for name in methods}
 
@@ -127,7 +127,7 @@ _CACHE: dict[tuple[Any, ...], Any] = {}  # of the drive at hand: methods share a
 _LOADED: dict[str, Look | None] = {}  # network of each model, loaded once a process
 
 
-def _findings(run: Run, settings: Settings) -> list[tuple[Finding, float]]:
+def _findings(run: DriftRun, settings: Settings) -> list[tuple[Finding, float]]:
     """Findings of the monitor, with the time since the start, s."""
     key = (id(run.pairs), run.case)
     if key not in _CACHE:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from i2p_ros.bench.drift_cases import Run
+from i2p_ros.bench.drift_cases import DriftRun
 from i2p_ros.bench.drift_methods import Detection
 from i2p_ros.core.drifts import AXES, SCALES
 
@@ -25,7 +25,7 @@ DEFINITIONS = {
 }
 
 
-def row_of(method: str, source: str, run: Run, found: Detection) -> dict[str, Any]:
+def row_of(method: str, source: str, run: DriftRun, found: Detection) -> dict[str, Any]:
     """Plain values of one run by one method; drifts and errors in cm or deg."""
     case, truth = run.case, run.truth
     onset = {"none": np.inf, "constant": 0.0}.get(case.kind, run.onset)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from i2p_ros.bench.drift_cases import DriftCase, Run, cases
+from i2p_ros.bench.drift_cases import DriftCase, DriftRun, cases
 from i2p_ros.bench.drift_methods import forget_drive, run_methods
 from i2p_ros.bench.drift_rows import row_of
 from i2p_ros.core.config import Settings
@@ -147,6 +147,6 @@ def _rows(
     rows = []
     forget_drive()
     for case in wanted:
-        run = Run(pairs, true, case, onset)
+        run = DriftRun(pairs, true, case, onset)
         rows += [row_of(method, source, run, found) for method, found in run_methods(run, methods, settings).items()]
     return rows

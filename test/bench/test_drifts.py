@@ -11,7 +11,7 @@ from helpers.cli import run
 
 from i2p_ros.bench import drift_methods
 from i2p_ros.bench import drifts as module
-from i2p_ros.bench.drift_cases import DriftCase, Run, cases
+from i2p_ros.bench.drift_cases import DriftCase, DriftRun, cases
 from i2p_ros.bench.drift_methods import Detection
 from i2p_ros.bench.drift_rows import auc, row_of, summary
 from i2p_ros.core.config import SyntheticSettings, load_settings
@@ -26,11 +26,11 @@ KEYS = {
 QUICK = ("monitor.rate_hz=1", "monitor.window=3", "watch.systematic_m=0", "watch.systematic_deg=0")
 
 
-def drive(n: int) -> Run:
+def drive(n: int) -> DriftRun:
     samples = [SyntheticSource(SyntheticSettings(drive=True, rate_hz=1.0), 5, n)[k] for k in range(n)]
     true = samples[0].T_camera_lidar
     assert true is not None
-    return Run([s.pair for s in samples], true, DriftCase("step", "rx", (0.01, 0.02, 0.03, 0.01, 0.02, 0.03)), 1.5)
+    return DriftRun([s.pair for s in samples], true, DriftCase("step", "rx", (0.01, 0.02, 0.03, 0.01, 0.02, 0.03)), 1.5)
 
 
 def test_a_moved_camera_sees_each_point_at_the_same_pixel() -> None:
@@ -104,4 +104,6 @@ def test_the_command_writes_rows(
 def test_poses_of_no_network_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drift_methods, "_LOADED", {})
     with pytest.raises(InputError, match=r"monitor\.looks is 0"):
-        drift_methods.single_shot(Run((), Pose.identity(), module.NONE[0], 0.0), load_settings((), ["monitor.looks=0"]))
+        drift_methods.single_shot(
+            DriftRun((), Pose.identity(), module.NONE[0], 0.0), load_settings((), ["monitor.looks=0"])
+        )
