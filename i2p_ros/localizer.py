@@ -189,9 +189,9 @@ def load(model: str | None = None, settings: Settings | None = None) -> Localize
 def looker(settings: Settings) -> Callable[[Pair, Pose], Pose | None] | None:
     """T_camera_lidar near a nominal one, as the setting `model` sees it in a pair, sure or not; for monitor.Monitor.
 
-    None where `monitor.looks` asks for none. Raises ModelError as `load`.
+    None where `monitor.network_pairs` asks for none. Raises ModelError as `load`.
     """
-    if not settings.monitor.looks:
+    if not settings.monitor.network_pairs:
         return None
     sure_or_not = settings.pnp.model_copy(update={"min_confidence": 0.0, "max_rival": 1.0})
     localizer = load(settings=settings.model_copy(update={"pnp": sure_or_not}))

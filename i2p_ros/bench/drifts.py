@@ -156,7 +156,9 @@ def single_shot(run: Run, settings: Settings) -> Outcome:
     """The mean of the network's poses, one a window, each around the nominal calibration, against its own scatter."""
     look = _look(settings)
     if look is None:
-        raise InputError("the mean of the network's poses needs the network, but monitor.looks is 0", "monitor.looks")
+        raise InputError(
+            "the mean of the network's poses needs the network, but monitor.network_pairs is 0", "monitor.network_pairs"
+        )
     outcome, found, start = Outcome([], 0.0), [], run.pairs[0].stamp
     for window in _windows(run.moved(), settings.monitor.window):
         pose = look(window[-1], run.true)

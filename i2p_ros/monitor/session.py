@@ -147,7 +147,7 @@ class Monitor:
 
     def _look_at(self, pair: Pair) -> None:
         """Have the network look at some pairs of a window, evenly."""
-        window, looks = self.settings.monitor.window, self.settings.monitor.looks
+        window, looks = self.settings.monitor.window, self.settings.monitor.network_pairs
         if self.look and len(self._frames) in {k * window // looks for k in range(looks)}:
             pose = self.look(pair, self.nominal)
             self._looked += [] if pose is None else [self.nominal.local(pose)]

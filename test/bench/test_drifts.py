@@ -100,5 +100,7 @@ def test_the_command_writes_rows(
 
 def test_poses_of_no_network_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LOADED", {})
-    with pytest.raises(InputError, match=r"monitor\.looks is 0"):
-        module.single_shot(Run((), Pose.identity(), module.NONE[0], 0.0), load_settings((), ["monitor.looks=0"]))
+    with pytest.raises(InputError, match=r"monitor\.network_pairs is 0"):
+        module.single_shot(
+            Run((), Pose.identity(), module.NONE[0], 0.0), load_settings((), ["monitor.network_pairs=0"])
+        )

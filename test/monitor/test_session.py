@@ -154,7 +154,7 @@ def test_a_knock_beyond_the_grid_is_found_where_the_network_looks() -> None:
 
 def test_it_is_asked_for_some_pairs_of_a_window_evenly_and_may_see_nothing() -> None:
     pairs, true = drive()
-    settings = load_settings((), ["monitor.window=6", "monitor.rate_hz=1", "monitor.looks=2"])
+    settings = load_settings((), ["monitor.window=6", "monitor.rate_hz=1", "monitor.network_pairs=2"])
     asked: list[int] = []
 
     def look(pair: Pair, nominal: Pose) -> None:
@@ -167,7 +167,7 @@ def test_it_is_asked_for_some_pairs_of_a_window_evenly_and_may_see_nothing() -> 
 
 
 def test_no_model_is_loaded_that_is_not_to_look() -> None:
-    assert looker(load_settings((), ["monitor.looks=0", "model=there-is-none"])) is None
+    assert looker(load_settings((), ["monitor.network_pairs=0", "model=there-is-none"])) is None
     with pytest.raises(ModelError, match="there-is-none"):
         looker(load_settings((), ["model=there-is-none"]))
 

@@ -348,7 +348,7 @@ def test_looks_end_where_a_calibrated_model_has_no_doubt(
         return Look(world.prediction, pose)
 
     sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on, min_confidence=least)
-    settings = PnpSettings(enough_confidence=enough, max_rival=10.0)
+    settings = PnpSettings(early_exit_confidence=enough, max_rival=10.0)
     best_of((look(pose) for pose in (guess, guess, guess)), CAMERA, settings, sure, closer=look)
     assert len(taken) == looks
 

@@ -192,7 +192,7 @@ def test_what_is_missing_is_said_and_no_verdict_comes_of_it(make, tmp_path):
 
 
 def test_a_nominal_calibration_that_never_stays_is_told(make):
-    graph = make(monitor__looks=0)
+    graph = make(monitor__network_pairs=0)
     for k in range(4):
         graph.calibrate(TRUE.retract(np.full(6, 1e-4 * k)))
         graph.play([k], 0)
@@ -203,7 +203,7 @@ def test_a_nominal_calibration_that_never_stays_is_told(make):
 
 
 def test_what_is_not_known_is_no_drift(make):
-    graph = make(monitor__looks=0, watch__min_nats=1e9)
+    graph = make(monitor__network_pairs=0, watch__min_nats=1e9)
     graph.calibrate(TRUE)
     assert graph.play(range(3), 1)
     assert "poor scene" in values(graph.heard["/drift_monitor/verdict"][-1])["text"]
@@ -211,7 +211,7 @@ def test_what_is_not_known_is_no_drift(make):
 
 
 def test_a_service_says_what_came_of_each_camera(make):
-    graph = make(monitor__looks=0)
+    graph = make(monitor__network_pairs=0)
     (channel,) = graph.node._channels
     graph.calibrate(TRUE)
     assert graph.play(range(3), 1)
