@@ -21,20 +21,19 @@ import numpy as np
 
 from i2p_ros.alignment.signal import information, observed
 from i2p_ros.core.config import Settings
-from i2p_ros.core.drifts import AXES
+from i2p_ros.core.drifts import AXES, Level
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair
-from i2p_ros.monitor.history import Rig
-from i2p_ros.monitor.session import Finding, Look, Monitor
-from i2p_ros.monitor.watch import Level
+from i2p_ros.monitor.history import MonitoredRig
+from i2p_ros.monitor.session import Finding, Monitor, NetworkPose
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.opening import open_source
 
 DRIVE_S = 60.0  # of a made-up run
 ONSET_S = (15.0, 25.0)  # a drift sets in at random between these
 NOTICED_S = 30.0  # later is not detected
-CREEP_S = 20.0  # that a creep takes to its full size
+RAMP_S = 20.0  # that a ramp takes to its full size
 SHAKE_S = 5.0  # a loose camera is at another place after so long
 EDGE_STEPS = (0.05, 0.05, 0.1, *np.radians([0.5, 0.5, 0.5]))  # by which the edge score looks around, m and rad
 LOUD = 5.5  # standard deviations at which a mean of poses alarms, as the monitor's threshold
@@ -51,7 +50,7 @@ DEFINITIONS = {
 
 @dataclass(frozen=True)
 class Case:
-    """A drift (6,) and how it comes about: none, knock, creep, loosening or constant."""
+    """A drift (6,) and how it comes about: none, step, ramp, loosening or constant."""
 
     kind: str
     axis: str
@@ -64,8 +63,8 @@ class Case:
             return full
         if since_s < 0 or self.kind == "none":
             return np.zeros(6)
-        if self.kind == "creep":
-            return full * min(1.0, since_s / CREEP_S)
+        if self.kind == "ramp":
+            return full * min(1.0, since_s / RAMP_S)
         if self.kind == "loosening":
             return full * (1.0 if int(since_s / SHAKE_S) % 2 == 0 else 0.5)
         return full
@@ -234,20 +233,20 @@ SHARP = {"systematic_m": 0.002, "systematic_deg": 0.01}  # rms of what the windo
 SIZES = ((0.05, 0.5), (0.1, 1.0), (0.5, 5.0), (1.0, 10.0), (2.0, 20.0))  # deg and cm
 BAR = (0.2, 3.0)
 NONE = tuple(cases((), (), ()))
-KNOCKS = tuple(cases(("knock",), BAR[:1], BAR[1:]))
+STEPS = tuple(cases(("step",), BAR[:1], BAR[1:]))
 ALL = (
-    *KNOCKS,
-    *cases(("knock",), *zip(*SIZES, strict=True))[1:],
-    *cases(("creep", "loosening"), (0.2, 0.5), (3.0, 5.0))[1:],
+    *STEPS,
+    *cases(("step",), *zip(*SIZES, strict=True))[1:],
+    *cases(("ramp", "loosening"), (0.2, 0.5), (3.0, 5.0))[1:],
 )
 CHEAP = ("i2p", "fixed_threshold")
-QUICK = (Part(1, KNOCKS, CHEAP), Part(1, KNOCKS[:5:4], ("edge_score", "single_shot")))
+QUICK = (Part(1, STEPS, CHEAP), Part(1, STEPS[:5:4], ("edge_score", "single_shot")))
 FULL = (
     Part(2, ALL, CHEAP),
-    Part(18, KNOCKS, CHEAP),
+    Part(18, STEPS, CHEAP),
     Part(180, NONE, CHEAP),
-    Part(5, KNOCKS, ("edge_score",)),
-    Part(3, KNOCKS[:5:2], ("single_shot",)),
+    Part(5, STEPS, ("edge_score",)),
+    Part(3, STEPS[:5:2], ("single_shot",)),
 )
 
 
@@ -361,7 +360,7 @@ def _findings(run: Run, settings: Settings) -> list[tuple[Finding, float]]:
         pairs, first = run.moved(), run.unmoved
         if (id(run.pairs), first) not in _CACHE:
             _CACHE.clear()
-            monitor = Monitor(run.true, Rig("a", "b", "c"), settings, look=_look(settings))
+            monitor = Monitor(run.true, MonitoredRig("a", "b", "c"), settings, network_pose=_look(settings))
             _CACHE[id(run.pairs), first] = _watched(monitor, pairs[:first])
         monitor, before = _CACHE[id(run.pairs), first]
         monitor, after = _watched(deepcopy(monitor), pairs[first:])
@@ -391,7 +390,7 @@ def _windows(pairs: Sequence[Pair], length: int) -> list[Sequence[Pair]]:
     return [pairs[k : k + length] for k in range(0, len(pairs) - min(length, len(pairs)) + 1, length)]
 
 
-def _look(settings: Settings) -> Look | None:
+def _look(settings: Settings) -> NetworkPose | None:
     """The network, loaded once a process."""
     from i2p_ros.localizer import looker
 
@@ -400,7 +399,7 @@ def _look(settings: Settings) -> Look | None:
     return _LOADED[settings.model]
 
 
-_LOADED: dict[str, Look | None] = {}
+_LOADED: dict[str, NetworkPose | None] = {}
 
 
 def _auc(loud: Sequence[float], quiet: Sequence[float]) -> float:

@@ -8,10 +8,10 @@ from i2p_ros.ros.running import Runnable, run
 
 
 def localizer() -> None:
-    """The node of i2p_ros.ros.nodes.localizer."""
+    """The node of i2p_ros.ros.nodes.localizer_node."""
 
     def make() -> Runnable:
-        from i2p_ros.ros.nodes.localizer import LocalizerNode
+        from i2p_ros.ros.nodes.localizer_node import LocalizerNode
 
         return LocalizerNode()
 
@@ -30,12 +30,12 @@ def replay() -> None:
 
 
 def drift_monitor() -> None:
-    """The node of i2p_ros.ros.nodes.drift_monitor."""
+    """The node of i2p_ros.ros.nodes.drift_monitor_node."""
 
     def make() -> Runnable:
-        from i2p_ros.ros.nodes.drift_monitor import MonitorNode
+        from i2p_ros.ros.nodes.drift_monitor_node import DriftMonitorNode
 
-        return MonitorNode()
+        return DriftMonitorNode()
 
     run(make)
 

@@ -27,7 +27,7 @@ def drive(n: int) -> Run:
     samples = [SyntheticSource(SyntheticSettings(drive=True, rate_hz=1.0), 5, n)[k] for k in range(n)]
     true = samples[0].T_camera_lidar
     assert true is not None
-    return Run([s.pair for s in samples], true, Case("knock", "rx", (0.01, 0.02, 0.03, 0.01, 0.02, 0.03)), 1.5)
+    return Run([s.pair for s in samples], true, Case("step", "rx", (0.01, 0.02, 0.03, 0.01, 0.02, 0.03)), 1.5)
 
 
 def test_a_moved_camera_sees_each_point_at_the_same_pixel() -> None:
@@ -42,7 +42,7 @@ def test_a_moved_camera_sees_each_point_at_the_same_pixel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"), [("knock", [0, 1, 1]), ("creep", [0, 0.25, 1]), ("loosening", [0, 0.5, 1]),
+    ("kind", "expected"), [("step", [0, 1, 1]), ("ramp", [0, 0.25, 1]), ("loosening", [0, 0.5, 1]),
                            ("constant", [1, 1, 1]), ("none", [0, 0, 0])],
 )  # fmt: skip
 def test_courses_of_drifts(kind: str, expected: list[float]) -> None:
@@ -51,7 +51,7 @@ def test_courses_of_drifts(kind: str, expected: list[float]) -> None:
 
 
 def test_every_axis_and_a_mix_is_drifted() -> None:
-    found = cases(("knock",), (0.2, 0.5), (3.0, 5.0))
+    found = cases(("step",), (0.2, 0.5), (3.0, 5.0))
     assert len(found) == 1 + 2 * 7 and {case.axis for case in found} == {"none", "mixed", *AXES}
     assert np.isclose(np.degrees(found[4].drift[3]), 0.2) and found[1].drift[0] == 0.03
 
@@ -60,11 +60,11 @@ def test_the_monitor_finds_what_was_put_in_and_a_quiet_run_has_no_alarm(monkeypa
     monkeypatch.setattr(module, "DRIVE_S", 9.0)
     monkeypatch.setattr(module, "ONSET_S", (2.6, 2.9))
     settings = load_settings((), QUICK)
-    wanted = [Case("none", "none", (0.0,) * 6), Case("knock", "rx", (0, 0, 0, np.radians(0.6), 0, 0))]
+    wanted = [Case("none", "none", (0.0,) * 6), Case("step", "rx", (0, 0, 0, np.radians(0.6), 0, 0))]
     rows = summary(module.synthetic(5, wanted, ("i2p", "fixed_threshold", "edge_score"), settings))
     by = {(row["method"], row["kind"]): row for row in rows}
     assert len(rows) == 6 and all(row.keys() >= KEYS for row in rows)
-    quiet, moved = by["i2p", "none"], by["i2p", "knock"]
+    quiet, moved = by["i2p", "none"], by["i2p", "step"]
     assert (quiet["detected"], quiet["false_alarms"], quiet["delay_s"]) == (0, 0, None)
     assert (moved["detected"], moved["auc"], moved["drift"]) == (1, 1.0, 0.6) and moved["error"] < 0.1
     assert 0 < moved["delay_s"] < 7

@@ -30,7 +30,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import cloud_from_message, pose_from_transform, stamp_ns, transform_from_stamped
 from i2p_ros.core.types import PoseEstimate, Status
 from i2p_ros.ros import messages
-from i2p_ros.ros.nodes.channel_node import StuckError
+from i2p_ros.ros.nodes.lifecycle_node import StuckError
 
 STEP = 10**8
 T_BASE_CAMERA = Pose.from_rotvec([0.3, -0.1, 0.8], [1.5, 0.0, 1.2])

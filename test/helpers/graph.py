@@ -20,7 +20,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 
@@ -29,7 +29,7 @@ from i2p_ros.core.config import Settings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prior, Sample, Status
 from i2p_ros.ros import messages
-from i2p_ros.ros.nodes.localizer import LocalizerNode
+from i2p_ros.ros.nodes.localizer_node import LocalizerNode
 
 CAMERA = Camera(90.0, 90.0, 48.0, 32.0, 96, 64)
 T_CAMERA_LIDAR = Pose.from_rotvec([1.2, -1.2, 1.2], [0.1, -0.2, 0.3])
@@ -96,7 +96,41 @@ class Samples:
         return sample(index)
 
 
-class Graph:
+class Spun:
+    """A tester node and other nodes in one executor."""
+
+    tester: Node
+    executor: SingleThreadedExecutor
+
+    def __init__(self) -> None:
+        self.senders: dict[bool, Publisher] = {}  # of transforms, static ones and others
+
+    def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> bool:
+        """Whether the condition came true in time."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                return False
+            self.executor.spin_once(timeout_sec=0.02)
+        return True
+
+    def tell(self, *links: tuple[str, str, int], static: bool = False) -> None:
+        """Send transforms (parent, child, stamp), each of them T_CAMERA_LIDAR."""
+        latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        if static not in self.senders:
+            topic, qos = ("/tf_static", latched) if static else ("/tf", 100)
+            self.senders[static] = self.tester.create_publisher(TFMessage, topic, qos)
+            assert self.until(self.senders[static].get_subscription_count)
+            self.until(lambda: False, 0.2)
+        parts = [
+            messages.transform_stamped(T_CAMERA_LIDAR, messages.header(stamp, parent), child)
+            for parent, child, stamp in links
+        ]
+        self.senders[static].publish(TFMessage(transforms=parts))
+        self.until(lambda: False, 0.1)
+
+
+class Graph(Spun):
     """The node under test, and everything that it publishes, by topic, in `heard`."""
 
     def __init__(
@@ -105,14 +139,16 @@ class Graph:
         localizer: KnownLocalizer,
         compressed: bool = False,
         best_effort: bool = False,
+        load: Callable[[Settings], Any] | None = None,
         **parameters: Any,
     ) -> None:
+        super().__init__()
         self.localizer = localizer
+        load = load or (lambda settings: localizer)
         overrides = [Parameter(name.replace("__", "."), value=value) for name, value in parameters.items()]
-        self.node = LocalizerNode(localizer, context=context, use_global_arguments=False, parameter_overrides=overrides)
+        self.node = LocalizerNode(load, context=context, use_global_arguments=False, parameter_overrides=overrides)
         self.tester = Node("tester", context=context, use_global_arguments=False)
         self.heard: dict[str, list[Any]] = defaultdict(list)
-        self.senders: dict[bool, Publisher] = {}  # of transforms, static ones and others
         kind, topic = (CompressedImage, "image/compressed") if compressed else (Image, "image")
         self.compressed = compressed
         reliability = ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE
@@ -136,15 +172,6 @@ class Graph:
 
     def listen(self, kind: type, topic: str) -> None:
         self.tester.create_subscription(kind, topic, self.heard[topic].append, 20)
-
-    def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> bool:
-        """Whether the condition came true in time."""
-        end = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > end:
-                return False
-            self.executor.spin_once(timeout_sec=0.02)
-        return True
 
     def messages(self, index: int = 0) -> dict[str, Any]:
         """The three messages of a pair, to be spoilt."""

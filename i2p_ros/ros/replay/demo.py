@@ -18,7 +18,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.evaluation.files import write_bytes, write_json, write_tum
 from i2p_ros.evaluation.gallery import Overlay, drawn
 from i2p_ros.evaluation.report import write_report
-from i2p_ros.evaluation.runner import Report, Seen
+from i2p_ros.evaluation.runner import EvaluatedPair, Report
 from i2p_ros.ros.replay.playing import Row, open_recording, replay, start_localizer, summary
 from i2p_ros.sources.base import Source, lost_by
 from i2p_ros.sources.opening import open_source
@@ -91,12 +91,12 @@ def _make_room(out: Path) -> None:
     shutil.rmtree(out / "drive", ignore_errors=True)
 
 
-def _seen(source: Source, options: ReplaySettings, rows: list[Row]) -> Iterator[Seen]:
+def _seen(source: Source, options: ReplaySettings, rows: list[Row]) -> Iterator[EvaluatedPair]:
     """The rows of known truth with the samples as they were played."""
     for row in rows:
         if row.truth is not None:
             sample, T_given_lidar = perturbed(source[row.index], options.perturb, options.seed, row.index)
-            yield Seen(row.score(), sample, row.estimate, T_given_lidar)
+            yield EvaluatedPair(row.score(), sample, row.estimate, T_given_lidar)
 
 
 def _overlays(source: Source, options: ReplaySettings, rows: list[Row]) -> list[Overlay]:

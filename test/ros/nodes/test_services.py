@@ -30,7 +30,7 @@ from i2p_ros.core.types import Correspondences
 from i2p_ros.pnp import Calibration
 from i2p_ros.pnp.solver import judged
 from i2p_ros.ros import messages
-from i2p_ros.ros.nodes.calibration import centre_of, roll_pitch_yaw
+from i2p_ros.ros.nodes.calibration_files import median_pose, roll_pitch_yaw
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_the_median_of_poses_bears_a_wrong_one():
     rng = np.random.default_rng(1)
     poses = [T_CAMERA_LIDAR.retract(rng.normal(size=6) * 0.01) for _ in range(50)]
     poses[-1] = T_CAMERA_LIDAR.retract([9, 9, 9, 1, 0, 0])
-    centre, std = centre_of(poses)
+    centre, std = median_pose(poses)
     assert np.abs(T_CAMERA_LIDAR.local(centre)).max() < 0.01 and (std < 0.03).all()
 
 

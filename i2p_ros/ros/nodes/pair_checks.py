@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a channel notices from pair to pair: another calibration, a frozen camera, covariances that are too small."""
+"""Checks from pair to pair: a changed calibration, a frozen camera, covariances that are too small."""
 
 from __future__ import annotations
 
@@ -14,36 +14,40 @@ from i2p_ros.core.types import Pair, PoseEstimate, Prior
 from i2p_ros.ros.nodes.health import Health
 
 
-class Watch:
-    """Tells the diagnostics, and people by `say`. Used by one thread; `values` may be read by others."""
+class PairChecks:
+    """Reports to the diagnostics, and to the log by `warn`. One thread calls the checks; others may read `values`."""
 
-    def __init__(self, health: Health, say: Callable[[str], None]) -> None:
-        self.values: dict[str, Any] = {}
-        self._health, self._say = health, say
+    def __init__(self, health: Health, warn: Callable[[str], None]) -> None:
+        self.values: dict[str, Any] = {}  # for the diagnostics
+        self._health, self._warn = health, warn
         self._cameras, self._frozen, self._consistency = CameraHistory(), FrozenImage(), LiveConsistency()
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
 
-    def once(self, about: str, text: str) -> None:
-        """Say it, unless that was said before."""
-        if about not in self._said:
-            self._said.add(about)
-            self._say(text)
+    def warn_once(self, topic: str, text: str) -> None:
+        """Warn, unless there was a warning on this topic before."""
+        if topic not in self._warned:
+            self._warned.add(topic)
+            self._warn(text)
 
-    def pair(self, pair: Pair) -> str:
-        """Look at a pair; what has changed, if poses found before are not to be compared with this one's, or ""."""
+    def check(self, pair: Pair) -> str:
+        """Check a pair against those before it.
+
+        Returns how the calibration of the camera has changed, or "". After a change, earlier poses must not be compared
+        with that of this pair.
+        """
         if pair.cloud.intensity is None:
-            self.once("intensity", "clouds have no intensity, and models do worse without: see node.intensity_field")
+            self.warn_once("intensity", "clouds have no intensity, which models need: see node.intensity_field")
         frozen = self._frozen.update(pair.image)
         text = f"the camera is frozen: {self._frozen.repeats} times the same image" if frozen else ""
-        self._health.concern("frozen", text)
+        self._health.set_warning("frozen", text)
         changed = self._cameras.update(pair.camera)
         self._note(calib_epoch=self._cameras.epoch)
         return changed
 
     def compare(self, estimate: PoseEstimate, known: Prior | None) -> None:
-        """Look at a pose beside one from elsewhere, by the covariances of both.
+        """Compare an estimate with a pose from another source, by the covariances of both.
 
-        An estimate that had the other as its prior is nearer to it: what is told of errors is then too little.
+        If the estimate had that pose as its prior, it is nearer to it. The error is then underestimated.
         """
         if estimate.pose is None or estimate.covariance is None or known is None:
             return
@@ -51,7 +55,7 @@ class Watch:
         self._consistency.add(estimate.pose, estimate.covariance + spread, known.pose)
         if (ratio := self._consistency.ratio) is not None:
             text = f"covariances are too small: squared errors are {ratio:.1f} times what they state"
-            self._health.concern("overconfident", text if self._consistency.overconfident else "")
+            self._health.set_warning("overconfident", text if self._consistency.overconfident else "")
             self._note(covariance_ratio=ratio)
 
     def _note(self, **values: Any) -> None:
