@@ -38,20 +38,24 @@ START = 1_700_000_000 * 10**9  # ns
 
 
 class KnownLocalizer:
-    """Answers every pair with `answer` after `gate` is open, and keeps the pairs that it saw."""
+    """Answers every pair with `answer` after `gate` is open, and keeps pairs, priors and settings of all calls."""
 
     def __init__(self) -> None:
         self.settings = Settings()
         self.answer: Callable[[Pair], PoseEstimate] = lambda pair: estimate()
         self.pairs: list[Pair] = []
         self.priors: list[Prior | None] = []
+        self.settings_before: list[Settings] = []
+        self.settings_after: list[Settings] = []
         self.gate = threading.Event()
         self.gate.set()
 
     def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
+        self.settings_before.append(self.settings)
         self.pairs.append(pair)
         self.priors.append(prior)
         self.gate.wait(10.0)
+        self.settings_after.append(self.settings)
         return self.answer(pair)
 
     def describe(self) -> str:

@@ -123,6 +123,9 @@ def test_frames_tell_where_everything_is(localizer, ros_context):
     listener.create_subscription(TFMessage, "/tf_static", keep, latched)
     executor = SingleThreadedExecutor(context=ros_context)
     executor.add_node(listener)
+    end = time.monotonic() + 5
+    while not listener.count_publishers("/tf") and time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.05)
     replay(Samples(1), options(perturb="sixdof"), check=lambda: executor.spin_once(timeout_sec=0.01))
     end = time.monotonic() + 3
     while len(heard) < 4 and time.monotonic() < end:
