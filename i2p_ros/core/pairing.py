@@ -126,6 +126,16 @@ class Pairer(Generic[ImageT, CloudT]):
         """`median_gap` of what came last, whether it made pairs or not; none before both topics have come."""
         return median_gap(self._images.recent, self._clouds.recent)
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Numbers of images and of clouds that wait for a partner."""
+        return len(self._images.items), len(self._clouds.items)
+
+    @property
+    def astray(self) -> tuple[int, int]:
+        """Numbers of images and of clouds that wait for more messages to prove a jump of time."""
+        return len(self._images.strays), len(self._clouds.strays)
+
     def _add(self, queue: _Queue[T], stamp: int, item: T) -> list[tuple[ImageT, CloudT, int]]:
         if queue.belongs_to_what_was_left(stamp):
             self.dropped["out_of_order"] += 1

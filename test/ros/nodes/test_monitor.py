@@ -242,17 +242,17 @@ class Gate:
     """Stands before a function: its calls wait until the gate is opened."""
 
     def __init__(self, monkeypatch, module, name):
-        self.entered, self._open, function = threading.Event(), threading.Event(), getattr(module, name)
+        self.entered, self.opened, function = threading.Event(), threading.Event(), getattr(module, name)
 
         def waiting(*arguments, **named):
             self.entered.set()
-            self._open.wait(20.0)
+            self.opened.wait(20.0)
             return function(*arguments, **named)
 
         monkeypatch.setattr(module, name, waiting)
 
     def open(self):
-        self._open.set()
+        self.opened.set()
 
 
 def test_a_service_does_not_wait_for_ever_while_a_window_is_refined(make, monkeypatch):
