@@ -21,6 +21,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 
@@ -154,6 +155,7 @@ class Graph(Spun):
         self.tester = Node("tester", context=context, use_global_arguments=False)
         self.heard: dict[str, list[Any]] = defaultdict(list)
         kind, topic = (CompressedImage, "image/compressed") if compressed else (Image, "image")
+        self.clock: Publisher | None = None
         self.compressed = compressed
         reliability = ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE
         self.image = self.tester.create_publisher(kind, topic, 5)
@@ -210,6 +212,14 @@ class Graph(Spun):
         assert self.until(future.done), f"no answer of {name}"
         self.tester.destroy_client(client)
         return future.result()
+
+    def set_clock(self, stamp: int) -> None:
+        """Publish a time (ns) on /clock, and wait until the node has it."""
+        if self.clock is None:
+            self.clock = self.tester.create_publisher(Clock, "/clock", 1)
+            assert self.until(self.clock.get_subscription_count)
+        self.clock.publish(Clock(clock=messages.time_message(stamp)))
+        assert self.until(lambda: self.node.get_clock().now().nanoseconds == stamp), "the node does not follow /clock"
 
     def close(self) -> None:
         self.localizer.gate.set()

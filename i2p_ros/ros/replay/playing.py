@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Play a source into a localizer over topics, and keep what comes back.
+"""Play a source into a localizer over topics, and collect its answers.
 
 with start_localizer(settings) as process:
     rows = replay(source, settings.replay, check=process.check)
@@ -28,10 +28,10 @@ from i2p_ros.sources.opening import open_source, recognised
 
 __all__ = ["Row", "open_recording", "play", "replay", "start_localizer", "summary"]
 
-STEP_S = 0.02  # between two looks at what is waited for, and two messages on /clock
-LONGEST_GAP_NS = 1_000_000_000  # a longer gap in a recording, as between two drives, is cut to this
-STANDARD_GAP_NS = 100_000_000  # between pairs whose stamps do not grow
-LATE_S = 0.3  # how long answers to older pairs may be under way after that to the newest
+STEP_S = 0.02  # between two checks of a condition, and between two messages on /clock
+LONGEST_GAP_NS = 1_000_000_000  # longer gaps in a recording, as between two drives, are shortened to this
+STANDARD_GAP_NS = 100_000_000  # between pairs whose stamps do not increase
+LATE_S = 0.3  # longest wait for answers to older pairs after that to the newest
 
 
 def open_recording(settings: Settings) -> Source:
@@ -59,11 +59,11 @@ def replay(
     check: Callable[[], None] = lambda: None,
     on_lost: Callable[[InputError], None] = lambda error: None,
 ) -> list[Row]:
-    """One row per pair, in the order of the source, from a localizer that runs in another process or thread.
+    """One row for each pair, in the order of the source. The localizer runs in another process or thread.
 
-    `on_row` is called with each row as soon as its answer is there or is given up; `check` a few times a second, and
-    may raise. Samples that cannot be read are passed over, and told to `on_lost`. Raises InputError if no localizer is
-    found within options.timeout_s.
+    `on_row` is called with each row when its pair is answered or given up. `check` is called a few times a second and
+    may raise. A sample that cannot be read is left out, and `on_lost` is called with its error. Raises InputError if no
+    localizer is found within options.timeout_s.
     """
     context = Context()
     context.init()
@@ -82,7 +82,7 @@ def play(
     check: Callable[[], None] = lambda: None,
     on_lost: Callable[[InputError], None] = lambda error: None,
 ) -> list[Row]:
-    """As `replay`, with a node that exists."""
+    """As `replay`, with an existing node."""
     options, player.on_row = player.options, on_row
     if not _wait(player, lambda: player.connected, options.timeout_s, check):
         raise not_found(player)
@@ -102,7 +102,7 @@ def _play_once(
     check: Callable[[], None],
     on_lost: Callable[[InputError], None],
 ) -> None:
-    """Every sample when its time has come, or with rate 0 when the one before is answered."""
+    """Send each sample at its time, or with rate 0 when the one before is answered."""
     options, pace = player.options, Pace(player.options.rate)
     size = min(len(source), options.limit or len(source))
 
@@ -132,7 +132,7 @@ def _play_once(
 
 
 class Pace:
-    """Stamps that always grow, and when each is due."""
+    """Increasing stamps, and the time at which each is due."""
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
@@ -141,7 +141,7 @@ class Pace:
         self._origin: tuple[float, int] | None = None  # time.monotonic() of a stamp
 
     def stamp(self, recorded: int) -> int:
-        """The stamp (ns) to play a sample under: the recorded one, but gaps are positive and at most a second."""
+        """Stamp (ns) of a played sample: the recorded one, with gaps that are positive and at most a second."""
         if self._recorded is None:
             self._last = recorded or STANDARD_GAP_NS  # a stamp of zero would count as not set
         else:
@@ -151,7 +151,7 @@ class Pace:
         return self._last
 
     def seconds_until(self, stamp: int) -> float:
-        """Seconds until it is due, 0 if late: what comes too late shifts the rest, or a burst would follow."""
+        """Time until a stamp is due, s, or 0 if it is late. A large delay shifts all later stamps, without a burst."""
         if not self.rate:
             return 0.0
         now = time.monotonic()
@@ -162,7 +162,7 @@ class Pace:
 
 
 def _wait(player: Player, done: Callable[[], bool], timeout_s: float, check: Callable[[], None]) -> bool:
-    """Spin until it is done; false if that takes too long."""
+    """Spin until a condition is true. Returns false if the time is over."""
     end = time.monotonic() + timeout_s
     while not done():
         if time.monotonic() > end:
