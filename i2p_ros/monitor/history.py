@@ -84,7 +84,7 @@ class History:
                 self._refuse_others()
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")  # on the disk before `record` returns, even if power fails
-            self._db.execute(f"PRAGMA application_id={OURS}")  # before the tables: another writer may look at any time
+            self._db.execute(f"PRAGMA application_id={OURS}")  # before the tables, for writers that open the file now
             self._db.executescript(SCHEMA)
 
     def record(self, rig: MonitoredRig, drift: Drift, verdict: Verdict) -> None:
@@ -95,8 +95,8 @@ class History:
 
     def begin(self, rig: MonitoredRig, epoch: Epoch, stamp: int) -> MonitoredRig:
         """The rig in a new epoch that begins at a stamp, ns."""
-        known = self.latest(rig)
-        number = 0 if known is None else known[0].epoch + 1
+        latest = self.latest(rig)
+        number = 0 if latest is None else latest[0].epoch + 1
         row = (*_key(rig), number, stamp, json.dumps(epoch.nominal.matrix.tolist()), _reference_json(epoch.reference))
         with self._translated_errors():
             self._db.execute("INSERT INTO epoch VALUES (?,?,?,?,?,?,?)", row)
@@ -110,8 +110,8 @@ class History:
             ).fetchone()
             if row is None:
                 return None
-            known = row[2] and json.loads(row[2])
-            reference = Reference(np.array(known["delta"]), np.array(known["covariance"])) if known else None
+            state = row[2] and json.loads(row[2])
+            reference = Reference(np.array(state["delta"]), np.array(state["covariance"])) if state else None
             return replace(rig, epoch=row[0]), Epoch(Pose.from_matrix(np.array(json.loads(row[1]))), reference)
 
     def newest(self, rig: MonitoredRig, count: int) -> tuple[list[Drift], Array, Onset | None]:
@@ -189,9 +189,9 @@ def _drift_json(drift: Drift) -> str:
     return json.dumps({"delta": drift.delta.tolist(), "covariance": drift.covariance.tolist(), **numbers})
 
 
-def _drift(stamp: int, known: dict[str, Any]) -> Drift:
-    arrays = np.array(known["delta"]), np.array(known["covariance"])
-    return Drift(stamp, *arrays, known["information"], known["gain"], known["frames"])
+def _drift(stamp: int, record: dict[str, Any]) -> Drift:
+    arrays = np.array(record["delta"]), np.array(record["covariance"])
+    return Drift(stamp, *arrays, record["information"], record["gain"], record["frames"])
 
 
 def _reference_json(reference: Reference | None) -> str | None:

@@ -233,8 +233,8 @@ class SequentialTest:
         course, first = self._fitted_onset()
         if self._onset and self._estimates.is_full and self._onset.since <= self.kept[0].stamp:
             return self._onset
-        known = first > 0 or course is Course.RAMP
-        return Onset(course if known else Course.UNDECIDED, self.kept[first].stamp)
+        decided = first > 0 or course is Course.RAMP
+        return Onset(course if decided else Course.UNDECIDED, self.kept[first].stamp)
 
     def _fitted_onset(self) -> tuple[Course, int]:
         matrices, vectors = self._estimates.matrices, self._estimates.vectors

@@ -181,11 +181,11 @@ class Monitor:
 
     def _resume(self, history: History) -> None:
         """Continue from the records of this rig, or begin a new epoch."""
-        known = history.latest(self.rig)
-        if known is None or not self.has_nominal(known[1].nominal):
+        latest = history.latest(self.rig)
+        if latest is None or not self.has_nominal(latest[1].nominal):
             self.rig = history.begin(self.rig, Epoch(self.nominal), 0)
             return
-        self.rig, self.test.reference = known[0], known[1].reference
+        self.rig, self.test.reference = latest[0], latest[1].reference
         drifts, baseline, onset = history.newest(self.rig, self.settings.watch.memory)
         self.test.resume(drifts, baseline, onset)
         if drifts:

@@ -35,7 +35,7 @@ class Onset(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
-    """What is known of the drift of one camera against one lidar at a stamp (ns). Axes are those of AXES, in m and rad.
+    """The drift of one camera against one lidar at a stamp (ns). Axes are those of AXES, in m and rad.
 
     `drift` (6,) is counted from the nominal calibration or from the accepted state. It is NaN where it is unknown.
     `half` (6,) is half the width of its 95 % intervals. It is infinite where it is unknown.

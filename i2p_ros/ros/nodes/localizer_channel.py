@@ -140,7 +140,7 @@ class LocalizerChannel:
         return estimate
 
     def _reset_if_due(self, job: PairJob) -> None:
-        """Reset the tracker if somebody asked for it, or the frames have changed."""
+        """Reset the tracker if that was requested, or the frames have changed."""
         frames = job.camera_frame, job.cloud_frame
         if frames != self._frame_names:
             self._frame_names, self._reset_reason = frames, f"frames are now {' and '.join(frames)}"

@@ -44,15 +44,15 @@ class PairChecks:
         self._note(calib_epoch=self._cameras.epoch)
         return changed
 
-    def compare(self, estimate: PoseEstimate, known: Prior | None) -> None:
-        """Compare an estimate with a pose from another source, by the covariances of both.
+    def compare(self, estimate: PoseEstimate, reference: Prior | None) -> None:
+        """Compare an estimate with a reference from another source, by the covariances of both.
 
-        If the estimate had that pose as its prior, it is nearer to it. The error is then underestimated.
+        If the reference was the prior of the estimate, the error is underestimated.
         """
-        if estimate.pose is None or estimate.covariance is None or known is None:
+        if estimate.pose is None or estimate.covariance is None or reference is None:
             return
-        spread = from_camera_axes(estimate.pose, to_camera_axes(known.pose, known.covariance))
-        self._consistency.add(estimate.pose, estimate.covariance + spread, known.pose)
+        spread = from_camera_axes(estimate.pose, to_camera_axes(reference.pose, reference.covariance))
+        self._consistency.add(estimate.pose, estimate.covariance + spread, reference.pose)
         if (ratio := self._consistency.ratio) is not None:
             text = f"covariances are too small: squared errors are {ratio:.1f} times what they state"
             self._health.set_warning("overconfident", text if self._consistency.overconfident else "")

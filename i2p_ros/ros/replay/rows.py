@@ -43,8 +43,8 @@ class Row:
         """Score against the true pose. Raises InputError without one."""
         if self.truth is None:
             raise InputError(f"{self.name}: the recording has no calibration to compare with", "truth.missing")
-        known = score(self.estimate, self.truth, self.name, self.stamp)
-        return known if np.isnan(self.latency_ms) else replace(known, latency_ms=self.latency_ms)
+        result = score(self.estimate, self.truth, self.name, self.stamp)
+        return result if np.isnan(self.latency_ms) else replace(result, latency_ms=self.latency_ms)
 
 
 @dataclass
