@@ -215,20 +215,21 @@ def load(model: str | None = None, settings: Settings | None = None) -> Localize
     return Localizer(family, runtime, settings, name, entry.calibration)
 
 
-def looker(settings: Settings) -> Callable[[Pair, Pose], Pose | None] | None:
-    """T_camera_lidar near a nominal one, as the setting `model` sees it in a pair, sure or not; for monitor.Monitor.
+def load_network_pose(settings: Settings) -> Callable[[Pair, Pose], Pose | None] | None:
+    """A function that gives T_camera_lidar of a pair near a nominal one, by the model of the settings, however low its
+    confidence; or none where `monitor.network_pairs` is 0. It is what monitor.Monitor takes.
 
-    None where `monitor.looks` asks for none. Raises ModelError as `load`.
+    Raises ModelError as `load`.
     """
-    if not settings.monitor.looks:
+    if not settings.monitor.network_pairs:
         return None
-    sure_or_not = settings.pnp.model_copy(update={"min_confidence": 0.0, "max_rival": 1.0})
-    localizer = load(settings=settings.model_copy(update={"pnp": sure_or_not}))
+    any_confidence = settings.pnp.model_copy(update={"min_confidence": 0.0, "max_rival": 1.0})
+    localizer = load(settings=settings.model_copy(update={"pnp": any_confidence}))
 
-    def look(pair: Pair, nominal: Pose) -> Pose | None:
+    def network_pose(pair: Pair, nominal: Pose) -> Pose | None:
         return localizer.localize_pair(pair, localizer.family.trained_prior.about(nominal)).pose
 
-    return look
+    return network_pose
 
 
 def export(

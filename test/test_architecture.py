@@ -51,6 +51,8 @@ HOMES = {
     "pyarrow": {"evaluation"},
     "poselib": {"pnp"},
     "matplotlib": {"evaluation"},
+    "launch": {"ros/launching"},
+    "launch_ros": {"ros/launching"},
     "typer": {"cli"},
     "rich": {"cli"},
 }

@@ -239,7 +239,7 @@ def test_passes_end_where_a_calibrated_model_has_no_doubt(
 ) -> None:
     world = planted(8)
     sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on, min_confidence=least)
-    settings = load_settings((), [f"pnp.enough_confidence={enough}", "pnp.max_rival=10"])
+    settings = load_settings((), [f"pnp.early_exit_confidence={enough}", "pnp.max_rival=10"])
     localizer = Planted(lambda guess, mirror: world.prediction, settings, sure)
     scene, guess = localizer.prepare(seen()), Pose(world.truth.rotation, world.truth.translation + 0.3)
     results = localizer._passes_near([guess] * 3, scene, PoseSearch(CAMERA, settings.pnp, sure))

@@ -8,6 +8,7 @@ import re
 import runpy
 import sys
 from importlib import import_module
+from types import SimpleNamespace
 from unittest.mock import MagicMock
 from xml.etree import ElementTree
 
@@ -70,7 +71,7 @@ def test_data_files_exist_and_hold_all_of_their_folders(arguments):
 def test_every_package_of_ros_that_is_imported_is_a_dependency(manifest):
     needed = {element.text for element in manifest.findall("exec_depend")}
     imported = set()
-    for file in [*(ROOT / "i2p_ros" / "ros").glob("*.py"), *LAUNCH_FILES]:
+    for file in [*(ROOT / "i2p_ros" / "ros").rglob("*.py"), *LAUNCH_FILES]:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom):
                 imported.add(node.module.split(".")[0])
@@ -113,22 +114,97 @@ def test_recipes_are_settings(file):
     assert recipe.training != Settings().training and recipe.synthetic.variety > 0
 
 
-def _stub(monkeypatch, modules):
-    for module in modules:
-        monkeypatch.setitem(sys.modules, module, MagicMock())
+@pytest.fixture
+def launch(monkeypatch):
+    """The packages launch and launch_ros, as mocks: pip does not have them. Texts of arguments are in `given`."""
+    stubs = {module: MagicMock() for module in STUBBED + STUBBED_ROS}
+    for name, module in stubs.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    given = {}
+    stubs["launch.substitutions"].LaunchConfiguration = lambda name: SimpleNamespace(
+        name=name, perform=lambda context: given.get(name, "")
+    )
+    stubs["launch_ros.parameter_descriptions"].ParameterValue = lambda value, value_type: (value.name, value_type)
+    sys.modules.pop("i2p_ros.ros.launching", None)
+    yield SimpleNamespace(given=given, actions=stubs["launch.actions"], ros=stubs["launch_ros.actions"])
+    sys.modules.pop("i2p_ros.ros.launching", None)
+
+
+def _imported(file):
+    """Modules that a file imports."""
+    tree = ast.parse(file.read_text())
+    compile(tree, str(file), "exec")
+    named = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    return named | {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
 
 
 @pytest.mark.parametrize("file", LAUNCH_FILES, ids=lambda path: path.name)
 def test_launch_files_import_launch_and_the_standard_library_only(file):
-    tree = ast.parse(file.read_text())
-    compile(tree, str(file), "exec")
-    modules = {node.module.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert modules <= {"launch", "launch_ros", *sys.stdlib_module_names}
+    assert _imported(file) <= {"launch", "i2p_ros.ros.launching"}
+    shared = {module.split(".")[0] for module in _imported(ROOT / "i2p_ros" / "ros" / "launching.py")}
+    assert shared <= {"launch", "launch_ros", *sys.stdlib_module_names}
+
+
+OF_INPUTS = {
+    "namespace",
+    "image",
+    "camera_info",
+    "points",
+    "image_transport",
+    "autostart",
+    "odom_frame",
+    "use_sim_time",
+}
+OF_LAUNCH = {
+    "localizer.launch.py": {*OF_INPUTS, "rviz", "model", "device", "prior", "tf_mode", "base_frame"},
+    "monitor.launch.py": {*OF_INPUTS, "nominal", "vehicle", "history"},
+    "kitti_replay.launch.py": {
+        "rviz", "data", "drive", "camera", "rate", "loop", "limit", "perturb", "seed", "image_transport", "model",
+        "device",
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("file", LAUNCH_FILES, ids=lambda path: path.name)
-def test_launch_arguments_are_described_and_have_the_defaults_of_the_settings(file, monkeypatch):
-    _stub(monkeypatch, STUBBED + STUBBED_ROS)
+def test_launch_files_have_the_arguments_that_they_always_had(file, launch):
+    assert runpy.run_path(str(file))["generate_launch_description"]() is not None
+    declared = [call.args[0] for call in launch.actions.DeclareLaunchArgument.call_args_list]
+    assert len(set(declared)) == len(declared)
+    assert {*declared} == OF_LAUNCH[file.name] | {"params_file", "log_level"}
+
+
+def _nodes(launch, file, **given):
+    """Keyword arguments of the nodes that a launch file starts, by executable."""
+    launch.given.update(given)
+    runpy.run_path(str(file))["generate_launch_description"]()
+    for call in launch.actions.OpaqueFunction.call_args_list:
+        call.kwargs["function"](None)
+    return {call.kwargs["executable"]: call.kwargs for call in launch.ros.Node.call_args_list}
+
+
+def test_launch_arguments_set_parameters_topics_and_namespace_where_they_are_given(launch):
+    nodes = _nodes(
+        launch, ROOT / "launch" / "localizer.launch.py", model="mine", image="/camera/image", autostart="false"
+    )
+    (node,) = [kwargs for name, kwargs in nodes.items() if name != "rviz2"]
+    file, parameters = node["parameters"]
+    assert file.name == "params_file" and node["namespace"].name == "namespace"
+    assert parameters == {"model": ("model", str), "node.autostart": ("autostart", bool)}
+    assert {topic: to.name for topic, to in node["remappings"]} == {t: t for t in ("image", "camera_info", "points")}
+    assert node["arguments"][:2] == ["--ros-args", "--log-level"] and node["arguments"][2].name == "log_level"
+
+
+def test_a_replay_has_a_clock_that_the_localizer_follows_and_ends_with_either(launch):
+    nodes = _nodes(launch, ROOT / "launch" / "kitti_replay.launch.py", data="/bag", image_transport="compressed")
+    localizer, replay = (nodes[name]["parameters"][1] for name in ("localizer", "replay"))
+    transport = ("image_transport", str)
+    assert localizer == {"use_sim_time": True, "node.image_transport": transport}
+    assert replay == {"use_sim_time": False, "replay.data": ("data", str), "replay.image_transport": transport}
+    assert launch.actions.Shutdown.call_count == 2
+
+
+@pytest.mark.parametrize("file", LAUNCH_FILES, ids=lambda path: path.name)
+def test_launch_arguments_are_described_and_have_the_defaults_of_the_settings(file, launch):
     content = runpy.run_path(str(file))
     assert all(text for _, text in content["ARGUMENTS"].values())
     leaves = {name: value for name, _, value in parameters.leaves(Settings())} | {"use_sim_time": False}
@@ -146,7 +222,8 @@ def test_launch_arguments_are_described_and_have_the_defaults_of_the_settings(fi
 def test_launch_descriptions_are_built(file):
     pytest.importorskip("launch_ros.actions", reason="needs ROS 2 with launch_ros, which pip does not have")
     description = runpy.run_path(str(file))["generate_launch_description"]()
-    assert {argument.name for argument in description.get_launch_arguments()} >= {"model", "rviz", "params_file"}
+    declared = {argument.name for argument in description.get_launch_arguments()}
+    assert declared == OF_LAUNCH[file.name] | {"params_file", "log_level"}
 
 
 SHOWN = {

@@ -16,12 +16,12 @@ from i2p_ros.alignment.pair_signals import PairSignals
 from i2p_ros.alignment.signals import RANGE_JUMP
 from i2p_ros.bench.drift_cases import DriftRun
 from i2p_ros.core.config import Settings
+from i2p_ros.core.drifts import Level
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array
 from i2p_ros.core.types import Pair
-from i2p_ros.monitor.history import Rig
-from i2p_ros.monitor.session import Finding, Look, Monitor
-from i2p_ros.monitor.watch import Level
+from i2p_ros.monitor.history import MonitoredRig
+from i2p_ros.monitor.session import Finding, Monitor, NetworkPose
 
 EDGE_STEPS = (0.05, 0.05, 0.1, *np.radians([0.5, 0.5, 0.5]))  # of the poses that the edge score compares, m and rad
 ALARM_STD = 5.5  # standard deviations at which a mean of poses alarms, as the monitor's threshold
@@ -91,12 +91,13 @@ def single_shot(run: DriftRun, settings: Settings) -> Detection:
 
     Raises InputError when the settings have no network.
     """
-    look = _look(settings)
-    if look is None:
-        raise InputError("the mean of the network's poses needs the network, but monitor.looks is 0", "monitor.looks")
+    network_pose = _network_pose(settings)
+    if network_pose is None:
+        what = "the mean of the network's poses needs the network, but monitor.network_pairs is 0"
+        raise InputError(what, "monitor.network_pairs")
     found, deltas = Detection([], 0.0), list[Array]()
     for window in _windows(run.moved(), settings.monitor.window):
-        pose = look(window[-1], run.true)
+        pose = network_pose(window[-1], run.true)
         deltas += [] if pose is None else [run.true.local(pose)]
         if len(deltas) < 3:
             continue
@@ -124,7 +125,7 @@ def forget_drive() -> None:
 
 
 _CACHE: dict[tuple[Any, ...], Any] = {}  # of the drive at hand: methods share a run's windows, cases those before it
-_LOADED: dict[str, Look | None] = {}  # network of each model, loaded once a process
+_LOADED: dict[str, NetworkPose | None] = {}  # network of each model, loaded once a process
 
 
 def _findings(run: DriftRun, settings: Settings) -> list[tuple[Finding, float]]:
@@ -134,7 +135,7 @@ def _findings(run: DriftRun, settings: Settings) -> list[tuple[Finding, float]]:
         pairs, first = run.moved(), run.unmoved
         if (id(run.pairs), first) not in _CACHE:
             _CACHE.clear()
-            monitor = Monitor(run.true, Rig("a", "b", "c"), settings, look=_look(settings))
+            monitor = Monitor(run.true, MonitoredRig("a", "b", "c"), settings, network_pose=_network_pose(settings))
             _CACHE[id(run.pairs), first] = _watched(monitor, pairs[:first])
         monitor, before = _CACHE[id(run.pairs), first]
         monitor, after = _watched(deepcopy(monitor), pairs[first:])
@@ -152,9 +153,9 @@ def _windows(pairs: Sequence[Pair], length: int) -> list[Sequence[Pair]]:
     return [pairs[k : k + length] for k in range(0, len(pairs) - min(length, len(pairs)) + 1, length)]
 
 
-def _look(settings: Settings) -> Look | None:
-    from i2p_ros.localizer import looker
+def _network_pose(settings: Settings) -> NetworkPose | None:
+    from i2p_ros.localizer import load_network_pose
 
     if settings.model not in _LOADED:
-        _LOADED[settings.model] = looker(settings)
+        _LOADED[settings.model] = load_network_pose(settings)
     return _LOADED[settings.model]

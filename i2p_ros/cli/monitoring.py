@@ -30,13 +30,13 @@ from i2p_ros.cli.parts import (
     write_json,
 )
 from i2p_ros.core.config import Settings, load_settings
-from i2p_ros.core.drifts import AXES, SCALES, UNITS
+from i2p_ros.core.drifts import AXES, SCALES, UNITS, Level
 from i2p_ros.core.errors import InputError
 
 if TYPE_CHECKING:
     from i2p_ros.monitor.history import History
 
-EXIT_CODES = {"ok": 0, "unsure": 6, "warn": 7, "alarm": 8}  # of `i2p monitor BAG...`: that of the worst recording
+EXIT_CODES = {Level.OK: 0, Level.UNSURE: 6, Level.WARN: 7, Level.ALARM: 8}  # of `i2p monitor BAG...`
 DAY_NS = 86_400 * 10**9
 
 
@@ -52,7 +52,7 @@ class _BagsFirst(TyperGroup):
 monitor = typer.Typer(
     cls=_BagsFirst,
     no_args_is_help=True,
-    help="How far has the camera moved from its calibration? Give recordings, or one of the commands.",
+    help="How far has the camera drifted from its calibration? Give recordings, or one of the commands.",
     epilog="Example: i2p monitor drive.mcap --report results/monitor",
 )
 
@@ -61,19 +61,21 @@ monitor = typer.Typer(
 def check(
     recordings: Annotated[list[Path], typer.Argument(help="Bags or KITTI folders.")],
     nominal: Annotated[Path | None, typer.Option(help="Calibration (URDF, or YAML of ~/save); else its own.")] = None,
-    accept: Annotated[Path | None, typer.Option(help="Recording at whose state drift is zero.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Folder for report.html, and results to go on from.")] = None,
+    accept: Annotated[
+        Path | None, typer.Option(help="Recording whose state is accepted: drift is counted from it.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for report.html and the results.")] = None,
     drives: Drives = "",
     cameras: Annotated[str, typer.Option(help="Cameras of a KITTI folder, separated by commas.")] = "image_02",
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Judge the calibration of each recording, on its own. (`check` itself may be left out.)
+    """Judge the calibration of each recording by itself. (`check` itself may be left out.)
 
-    Exit code: 0 ok, 6 unsure, 7 warn, 8 alarm: that of the worst recording. One that cannot be judged is told, and
-    makes it 1 if there is no alarm. Recordings whose result lies in the report's folder, made with the same settings,
-    are not read again.
+    The exit code is that of the worst recording: 0 ok, 6 unsure, 7 warn, 8 alarm. If a recording cannot be judged and
+    none has an alarm, it is 1. A recording is not read again if the report's folder has its result with the same
+    settings.
     """
     from i2p_ros.evaluation.monitor_report import write_monitor_report
     from i2p_ros.evaluation.monitoring import Checker
@@ -96,20 +98,20 @@ def check(
     if json_file != Path("-"):
         for result in results:
             Console().print(_verdict_table(result))
-    worst = max(EXIT_CODES[result["level"]] for result in results)
-    raise typer.Exit(1 if failures and worst < EXIT_CODES["alarm"] else worst)
+    worst = max((Level(result["level"]) for result in results), key=lambda level: level.severity)
+    raise typer.Exit(1 if failures and worst is not Level.ALARM else EXIT_CODES[worst])
 
 
 @monitor.command(epilog="Example: i2p monitor history fleet.db --vehicle bus7 --export bus7.csv")
 def history(
     file: Annotated[Path, typer.Argument(help="SQLite file that a node or `i2p monitor` wrote.")],
     vehicle: Annotated[str | None, typer.Option(help="This vehicle alone.")] = None,
-    days: Annotated[float, typer.Option(min=0, help="So many last days; 0: all.")] = 0.0,
+    days: Annotated[float, typer.Option(min=0, help="Number of last days. 0: all.")] = 0.0,
     last: Annotated[int, typer.Option(min=1, help="Most records that are shown.")] = 20,
-    export: Annotated[Path | None, typer.Option(help="All of them to a .csv, .parquet or .mcap file.")] = None,
+    export: Annotated[Path | None, typer.Option(help="File for all records: .csv, .parquet or .mcap.")] = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Show or export what was estimated and judged."""
+    """Show or export recorded estimates and verdicts."""
     from i2p_ros.evaluation.history_export import exported
     from i2p_ros.monitor.history import History
 
@@ -125,17 +127,19 @@ def history(
 
 @monitor.command(epilog="Example: i2p monitor bench --json monitor.json")
 def bench(
-    full: Annotated[bool, typer.Option("--full", help="All sizes and kinds, 200 drives without drift: hours.")] = False,
-    kitti: Annotated[Path | None, typer.Option(help="Folder with KITTI's raw and odometry: real frames too.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="All sizes and kinds, and 200 drives without drift. Takes hours.")
+    ] = False,
+    kitti: Annotated[Path | None, typer.Option(help="Folder with KITTI's raw and odometry, for real pairs.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first drive.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Drifts of known size before the monitor and before simple rivals.
+    """Compare the monitor with simple baselines, on drifts of known size.
 
-    Made-up drives are judged with 2 mm and 0.01 deg of systematic offset.
+    Synthetic drives are judged with a systematic offset of 2 mm and 0.01 deg.
     """
     from i2p_ros.bench import drift_rows
     from i2p_ros.bench import drifts as bench_monitor
@@ -157,7 +161,7 @@ def bench(
 
 @contextmanager
 def _collected(failures: list[str]) -> Iterator[None]:
-    """Tells what is wrong with one recording, for the others may be judged; not what would be wrong with each."""
+    """Collect and print the error of one recording. Raises errors that concern all recordings."""
     try:
         yield
     except InputError as error:
@@ -184,14 +188,14 @@ def _history(settings: Settings) -> History | None:
 
 
 def _verdict_table(result: dict[str, Any]) -> Table:
-    from i2p_ros.evaluation.monitor_report import came, missed
+    from i2p_ros.evaluation.monitor_report import loss_texts, onset_text
 
     verdict, level = result["verdict"], result["level"]
-    title = ", ".join(filter(None, (f"{result['recording']}, {result['camera']}: {level.upper()}", came(result))))
-    said = [] if any(verdict["observed"]) else verdict["reasons"]  # else the table says it
-    caption = escape("; ".join([*said, *missed(result)]))
+    title = ", ".join(filter(None, (f"{result['recording']}, {result['camera']}: {level.upper()}", onset_text(result))))
+    reasons = [] if any(verdict["observed"]) else verdict["reasons"]  # the table has them otherwise
+    caption = escape("; ".join([*reasons, *loss_texts(result)]))
     table = Table(
-        "axis", "drift", "95 %", "would be noticed", "", title=escape(title), title_justify="left",
+        "axis", "drift", "95 %", "detectable", "", title=escape(title), title_justify="left",
         caption=caption, caption_justify="left",
     )  # fmt: skip
     for i, (axis, unit, scale) in enumerate(zip(AXES, UNITS, SCALES, strict=True)):

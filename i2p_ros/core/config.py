@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every default, once. YAML files, `--set a.b=c` and ROS parameters override this tree by the same dotted names."""
+"""Every default, once. YAML files, `--set a.b=c` and ROS parameters override this tree by the same dotted names.
+
+Long because it is one table, with a line for each setting.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from i2p_ros.core.errors import SettingsError, one_line
 from i2p_ros.core.protocols import CloudProtocol, ProtocolName
+
+RENAMED = {  # settings of earlier versions: old dotted name to new
+    "monitor.looks": "monitor.network_pairs",
+    "pnp.enough_confidence": "pnp.early_exit_confidence",
+}
 
 
 class _Group(BaseModel):
@@ -60,7 +68,7 @@ class PnpSettings(_Group):
     max_rival: float = Field(
         0.8, gt=0, description="largest support or likelihood of a rival, as a share of that of the pose"
     )
-    enough_confidence: float = Field(
+    early_exit_confidence: float = Field(
         0.985,
         ge=0,
         description="confidence of a calibrated model at which no third forward pass is run. Above 1: it is always run",
@@ -91,91 +99,122 @@ class SyntheticSettings(_Group):
 
 
 class PairingSettings(_Group):
-    """Images and clouds that belong together, by header time."""
+    """How images and clouds are paired by time."""
 
-    slop_s: float = Field(0.05, gt=0, le=60, description="largest gap between an image and its cloud, s")
-    time_offset_s: float = Field(0.0, ge=-2e9, le=2e9, description="added to cloud stamps before pairing, s")
-    image_time_offset_s: float = Field(0.0, ge=-2e9, le=2e9, description="added to image stamps before pairing, s")
+    slop_s: float = Field(0.05, gt=0, le=60, description="largest time difference between an image and its cloud, s")
+    time_offset_s: float = Field(0.0, ge=-2e9, le=2e9, description="added to the stamps of clouds before pairing, s")
+    image_time_offset_s: float = Field(
+        0.0, ge=-2e9, le=2e9, description="added to the stamps of images before pairing, s"
+    )
     use_arrival_time: bool = Field(
-        False, description="pair live messages by when they arrive: for drivers that set no usable stamp"
+        False, description="pair messages by their time of arrival. For drivers that set no usable stamp"
     )
 
 
 class TrackingSettings(_Group):
-    """What a pair is expected to say before it is localized. Only for clouds whose frame stays where it is."""
+    """The pose that is expected before a pair is localized. The frame of the clouds must stand still."""
 
     prior: Literal["none", "constant_velocity", "odometry", "tf"] = Field(
         "none",
-        description="where the expected pose comes from: the camera's last poses, the last pose moved by odometry (tf "
-        "from node.odom_frame to the camera), or tf from the cloud to the camera; none: each pair is on its own",
+        description="source of the prior. none: each pair is localized alone. constant_velocity: the last poses. "
+        "odometry: the last pose, moved by tf from node.odom_frame to the camera. "
+        "tf: the transform from cloud to camera",
     )
     gate: float = Field(
-        22.5, gt=0, description="squared Mahalanobis distance off the expected pose beyond which a pose is withheld"
+        22.5,
+        gt=0,
+        description="largest squared Mahalanobis distance of a pose from the prediction. Others are withheld",
     )
-    lost_after: int = Field(5, ge=1, description="pairs in a row without a pose, after which nothing is expected")
+    lost_after: int = Field(5, ge=1, description="pairs in a row without a pose, after which tracking is lost")
     forget_after_s: float = Field(
-        3.0, gt=0, le=3600, description="time without a pose, after which nothing is expected, s"
+        3.0, gt=0, le=3600, description="time without a pose, after which tracking is lost, s"
     )
     prior_std_m: float = Field(
         1.0,
         gt=0,
         le=1e4,
-        description="an expectation less sure than this is not handed to the localizer; of tf: its deviation",
+        description="largest standard deviation of a prediction that is used as a prior. With tf: that of the prior, m",
     )
-    prior_std_deg: float = Field(10.0, gt=0, le=360, description="the same for its rotation")
-    speed_std: float = Field(10.0, gt=0, le=1e4, description="speed before any is known, m/s")
-    turn_std_deg: float = Field(30.0, gt=0, le=1e4, description="rate of turn before any is known, deg/s")
-    acceleration: float = Field(2.0, gt=0, le=1e4, description="how much speed changes in a second, m/s")
-    turn_acceleration_deg: float = Field(
-        20.0, gt=0, le=1e5, description="how much the rate of turn changes in a second, deg/s"
+    prior_std_deg: float = Field(10.0, gt=0, le=360, description="the same for rotation, deg")
+    speed_std: float = Field(
+        10.0, gt=0, le=1e4, description="standard deviation of the speed before it is estimated, m/s"
     )
-    odometry_error: float = Field(0.05, ge=0, lt=1, description="share of its way and turn that odometry is off")
+    turn_std_deg: float = Field(
+        30.0, gt=0, le=1e4, description="standard deviation of the turn rate before it is estimated, deg/s"
+    )
+    acceleration: float = Field(2.0, gt=0, le=1e4, description="change of the speed in one second, m/s")
+    turn_acceleration_deg: float = Field(20.0, gt=0, le=1e5, description="change of the turn rate in one second, deg/s")
+    odometry_error: float = Field(
+        0.05, ge=0, lt=1, description="error of the odometry, as a share of the distance and of the turn"
+    )
 
 
 class NodeSettings(_Group):
-    """The localizer node."""
+    """The nodes localizer and drift_monitor."""
 
-    image_transport: Literal["raw", "compressed"] = Field("raw", description="topic: `image`, or `image/compressed`")
+    image_transport: Literal["raw", "compressed"] = Field(
+        "raw", description="topic of the images. raw: image. compressed: image/compressed"
+    )
     lens: Literal["auto", "raw", "rectified"] = Field(
-        "auto", description="whether images are undistorted already; auto: if `rect` is in the topic's name"
+        "auto", description="whether images are rectified. auto: they are if the topic's name contains rect"
     )
     intensity_field: str = Field(
-        "", description="field of the cloud that holds the intensity; empty: intensity, i, reflectivity or signal"
+        "", description="field of the intensity in clouds. Empty: intensity, i, reflectivity or signal"
     )
     cloud_type: str = Field("sensor_msgs/msg/PointCloud2", description="message type of the topics of clouds")
-    autostart: bool = Field(True, description="configure and activate at the start; else somebody's ROS lifecycle call")
+    autostart: bool = Field(True, description="configure and activate at the start. false: a lifecycle manager does so")
     cameras: str = Field(
-        "", description="names of cameras, with commas: topics <name>/image and <name>/camera_info; empty: one, unnamed"
+        "",
+        description="names of the cameras, separated by commas. Their topics are <name>/image and <name>/camera_info. "
+        "Empty: one camera without a name",
     )
-    lidars: str = Field("", description="the same of lidars: topics <name>/points; each camera is paired with each")
-    base_frame: str = Field("", description="frame whose pose is published, known to tf; empty: the camera's")
+    lidars: str = Field(
+        "",
+        description="names of the lidars, separated by commas. Their topics are <name>/points. Each camera is paired "
+        "with each lidar. Empty: one lidar without a name",
+    )
+    base_frame: str = Field(
+        "", description="frame whose pose is published. tf must know it. Empty: the frame of the camera"
+    )
     tf_mode: Literal["none", "estimate", "map_to_odom"] = Field(
         "estimate",
-        description="what is sent to tf: <cloud frame> -> <camera frame>_estimated (_<lidar>, of named lidars), or "
-        "<cloud frame> -> odom_frame",
+        description="transform that is sent to tf. estimate: <cloud frame> to <camera frame>_estimated, with _<lidar> "
+        "for named lidars. map_to_odom: <cloud frame> to odom_frame",
     )
-    odom_frame: str = Field("odom", min_length=1, description="frame of the odometry, above the camera in tf")
-    tf_timeout_s: float = Field(0.1, ge=0, le=5, description="longest wait for a transform that is not there yet, s")
+    odom_frame: str = Field("odom", min_length=1, description="frame of the odometry. In tf it is above the camera")
+    tf_timeout_s: float = Field(0.1, ge=0, le=5, description="longest wait for a transform, s")
     motion_compensation: bool = Field(
-        True, description="undo the motion within a cloud, where its points have times and tf has the way in odom_frame"
+        True,
+        description="undo the motion of the lidar within a cloud. Needs times of the points, and the lidar's motion in "
+        "odom_frame from tf",
     )
-    transform_tolerance_s: float = Field(0.1, ge=0, le=10, description="how far map_to_odom is dated ahead, s")
-    estimated_suffix: str = Field("_estimated", min_length=1, description="ending of the frame that is sent to tf")
+    transform_tolerance_s: float = Field(
+        0.1, ge=0, le=10, description="time by which the transform of map_to_odom is dated ahead, s"
+    )
+    estimated_suffix: str = Field(
+        "_estimated", min_length=1, description="suffix of the child frame that tf_mode estimate sends"
+    )
     diagonal_covariance: bool = Field(
-        False, description="publish variances alone: nav2 refuses the negative entries that a covariance has"
+        False, description="publish the variances only. For nav2, which refuses negative entries of a covariance"
     )
-    calibration_dir: str = Field("~/.ros/i2p_ros", min_length=1, description="folder that ~/save_calibration writes to")
-    overlay_hz: float = Field(5.0, gt=0, description="most overlays, aligned clouds and matches a second")
-    diagnostics_s: float = Field(1.0, ge=0.01, le=3600, description="time between diagnostics, s")
-    warn_after_s: float = Field(1.0, gt=0, description="silence of image or points that is a warning, s")
-    error_after_s: float = Field(5.0, gt=0, description="silence of image or points that is an error, s")
+    calibration_dir: str = Field(
+        "~/.ros/i2p_ros", min_length=1, description="folder for the files of ~/save_calibration and ~/save"
+    )
+    overlay_hz: float = Field(5.0, gt=0, description="largest rate of overlays, aligned clouds and matches, Hz")
+    diagnostics_s: float = Field(1.0, ge=0.01, le=3600, description="period of the diagnostics, s")
+    warn_after_s: float = Field(
+        1.0, gt=0, description="time without image or points after which diagnostics have the level WARN, s"
+    )
+    error_after_s: float = Field(
+        5.0, gt=0, description="time without image or points after which diagnostics have the level ERROR, s"
+    )
     stale_after_s: float = Field(
-        10.0, gt=0, description="time that one pair takes after which diagnostics say STALE, s"
+        10.0, gt=0, description="processing time of one pair after which diagnostics have the level STALE, s"
     )
     exit_after_s: float = Field(
         0.0,
         ge=0,
-        description="time for one pair after which the node ends itself, with exit code 1, s; 0: never",
+        description="processing time of one pair after which the node ends with exit code 1. 0: it never does, s",
     )
 
     @field_validator("cameras", "lidars")
@@ -189,17 +228,21 @@ class NodeSettings(_Group):
 
 
 class ReplaySettings(_Group):
-    """The replay node: a recording, played into the localizer."""
+    """The node replay, which plays a recording into the localizer."""
 
-    data: str = Field("", description="KITTI folder or bag; empty: a synthetic drive")
-    drive: str = Field("", description="drive or sequence of a KITTI folder; empty: all")
+    data: str = Field("", description="KITTI folder or bag. Empty: a synthetic drive")
+    drive: str = Field("", description="drive or sequence of a KITTI folder. Empty: all")
     camera: str = Field("image_02", description="camera of a KITTI folder")
-    perturb: CloudProtocol = Field("none", description="give clouds in a random frame")
-    seed: int = Field(0, ge=0, description="seed of the random frames and of the synthetic world")
-    rate: float = Field(1.0, ge=0, description="speed, 1 is real time; 0: the next pair when the last is answered")
+    perturb: CloudProtocol = Field("none", description="random transform of each cloud, by the protocol of this name")
+    seed: int = Field(0, ge=0, description="seed of the random transforms and of the synthetic drive")
+    rate: float = Field(
+        1.0, ge=0, description="speed. 1: real time. 0: each pair follows when the one before is answered"
+    )
     loop: bool = Field(False, description="start again at the end")
-    limit: int = Field(0, ge=0, description="most pairs; 0: all")
-    image_transport: Literal["raw", "compressed"] = Field("raw", description="send `image`, or `image/compressed`")
+    limit: int = Field(0, ge=0, description="largest number of pairs. 0: all")
+    image_transport: Literal["raw", "compressed"] = Field(
+        "raw", description="topic of the images. raw: image. compressed: image/compressed"
+    )
     localizer: str = Field("localizer", min_length=1, description="name of the localizer node")
     timeout_s: float = Field(60.0, gt=0, description="longest wait for the localizer, s")
 
@@ -223,50 +266,68 @@ class RefinementSettings(_Group):
 
 
 class MonitorSettings(_Group):
-    """From pairs to windows, and where what was found is kept."""
+    """From pairs to drift estimates, and where these are recorded."""
 
-    rate_hz: float = Field(2.0, ge=1e-3, le=1e3, description="pairs a second that are looked at")
-    window: int = Field(10, ge=1, le=200, description="pairs of a window, which gives one estimate")
-    looks: int = Field(
-        2, ge=0, description="pairs of a window that the network looks at, for drifts of any size; 0: it is not loaded"
+    rate_hz: float = Field(2.0, ge=1e-3, le=1e3, description="largest rate of pairs that are used, Hz")
+    window: int = Field(10, ge=1, le=200, description="pairs of a window. Each window gives one drift estimate")
+    network_pairs: int = Field(
+        2,
+        ge=0,
+        description="pairs of a window that the network localizes, to find large drifts. 0: no network is loaded",
     )
     min_change: float = Field(
-        6.0, ge=0, description="a pair whose image differs less from that of the pair before is left out, grey levels"
+        6.0,
+        ge=0,
+        description="smallest mean difference of an image from that of the pair before. Other pairs are left out, grey "
+        "levels",
     )
     vehicle: str = Field("vehicle", min_length=1, description="name of the vehicle in the history")
-    history: str = Field("", description="SQLite file that estimates and verdicts are kept in; empty: none")
-    retention_days: float = Field(365.0, gt=0, description="older records are removed, days")
+    history: str = Field("", description="SQLite file in which estimates and verdicts are recorded. Empty: none")
+    retention_days: float = Field(365.0, gt=0, description="age at which records are removed, days")
     nominal: str = Field(
-        "tf", min_length=1, description="nominal calibration: tf, or a file: URDF, or YAML as ~/save writes it"
+        "tf",
+        min_length=1,
+        description="source of the nominal calibration. tf: the transform from cloud to camera. Else a file: URDF, or "
+        "YAML of ~/save",
     )
 
 
 class WatchSettings(_Group):
-    """The sequential test of drift estimates. `_m` and `_deg` are of each axis."""
+    """The sequential test of drift estimates. Lengths and angles apply to each axis."""
 
-    false_alarms_per_day: float = Field(0.1, gt=0, description="of a calibration that has not moved, at most")
-    tolerance_m: float = Field(0.015, ge=0, description="a smaller drift is a warning, not an alarm, m")
-    tolerance_deg: float = Field(0.1, ge=0, description="the same of rotation, deg")
-    systematic_m: float = Field(
-        0.03,
-        ge=0,
-        description="how far all estimates may be off alike at a true calibration, before one is accepted, m",
+    false_alarms_per_day: float = Field(
+        0.1, gt=0, description="largest rate of false alarms of a calibration that has not drifted, 1/day"
     )
-    systematic_deg: float = Field(0.2, ge=0, description="the same of rotation, deg")
-    accepted_m: float = Field(0.01, ge=0, description="the same of differences to a state that was accepted, m")
-    accepted_deg: float = Field(0.05, ge=0, description="the same of rotation, deg")
+    tolerance_m: float = Field(0.015, ge=0, description="largest drift that is a warning. A larger one is an alarm, m")
+    tolerance_deg: float = Field(0.1, ge=0, description="the same for rotation, deg")
+    systematic_m: float = Field(
+        0.03, ge=0, description="bound of the systematic offset of all estimates, before a state is accepted, m"
+    )
+    systematic_deg: float = Field(0.2, ge=0, description="the same for rotation, deg")
+    accepted_m: float = Field(
+        0.01, ge=0, description="bound of the systematic offset of all estimates from an accepted state, m"
+    )
+    accepted_deg: float = Field(0.05, ge=0, description="the same for rotation, deg")
     inflation: float = Field(1.5, ge=1, description="factor on the variance of estimates")
-    correlation: float = Field(0.0, ge=0, lt=1, description="of successive estimates, as expected before any are seen")
-    memory: int = Field(64, ge=4, description="estimates that are averaged at most")
-    unseen_m: float = Field(0.1, gt=0, description="an axis whose detectable drift is larger is not observed, m")
-    unseen_deg: float = Field(0.5, gt=0, description="the same of rotation, deg")
-    min_nats: float = Field(20.0, ge=0, description="estimates of less information a frame are of a poor scene")
-    max_speed: float = Field(40.0, gt=0, description="faster estimates are left out, m/s")
-    max_turn_deg_s: float = Field(20.0, gt=0, description="estimates of faster turns are left out, deg/s")
+    correlation: float = Field(
+        0.0, ge=0, lt=1, description="correlation of successive estimates, before it is estimated"
+    )
+    memory: int = Field(64, ge=4, description="largest number of estimates in an average")
+    unseen_m: float = Field(
+        0.1, gt=0, description="largest detectable drift of an observed axis. Beyond it the axis is not observed, m"
+    )
+    unseen_deg: float = Field(0.5, gt=0, description="the same for rotation, deg")
+    min_nats: float = Field(
+        20.0, ge=0, description="least information of an estimate for each pair. Below it the scene is poor, nats"
+    )
+    max_speed: float = Field(40.0, gt=0, description="largest speed of the vehicle. Faster windows are left out, m/s")
+    max_turn_deg_s: float = Field(
+        20.0, gt=0, description="largest turn rate of the vehicle. Windows of faster turns are left out, deg/s"
+    )
     baseline_m: float = Field(0.005, ge=0, description="largest slow variation that is learned as normal, m")
-    baseline_deg: float = Field(0.02, ge=0, description="the same of rotation, deg")
-    baseline_days: float = Field(1.0, gt=0, description="time that the slow variation is averaged over, days")
-    stale_s: float = Field(120.0, gt=0, description="time without an estimate after which nothing is sure, s")
+    baseline_deg: float = Field(0.02, ge=0, description="the same for rotation, deg")
+    baseline_days: float = Field(1.0, gt=0, description="time constant of the slow variation, days")
+    stale_s: float = Field(120.0, gt=0, description="time without an estimate after which the verdict is unsure, s")
 
 
 Parts = Literal["all", "matching", "alignment"]
@@ -389,12 +450,26 @@ def load_settings(files: Iterable[Path] = (), overrides: Iterable[str] = (), bas
 
 
 def validated(tree: Mapping[str, Any]) -> Settings:
-    """Settings of a plain tree; raises SettingsError with one line per refused key."""
+    """Settings of a plain tree.
+
+    Raises SettingsError with one clause per refused key. A renamed key is refused with its new name.
+    """
+    if renamed := [f"{old} is now {new}" for old, new in RENAMED.items() if _holds(tree, old)]:
+        raise SettingsError("; ".join(renamed))
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}{_got(e['input'])}" for e in error.errors()]
         raise SettingsError("; ".join(lines) + " -- 'i2p config' prints every setting") from error
+
+
+def _holds(tree: Any, name: str) -> bool:
+    """Whether a plain tree has a value under a dotted name."""
+    for part in name.split("."):
+        if not isinstance(tree, Mapping) or part not in tree:
+            return False
+        tree = tree[part]
+    return True
 
 
 def _got(value: Any) -> str:

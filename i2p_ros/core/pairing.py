@@ -133,6 +133,16 @@ class Pairer(Generic[ImageT, CloudT]):
         """`median_gap` of the latest messages, paired or not. None until both topics have messages."""
         return median_gap(self._images.recent, self._clouds.recent)
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Numbers of images and of clouds that wait for a partner."""
+        return len(self._images.items), len(self._clouds.items)
+
+    @property
+    def astray(self) -> tuple[int, int]:
+        """Numbers of images and of clouds that wait for more messages to prove a jump of time."""
+        return len(self._images.outliers), len(self._clouds.outliers)
+
     def _add(self, queue: _Queue[T], stamp: int, item: T) -> list[tuple[ImageT, CloudT, int]]:
         if queue.is_late_after_jump(stamp):
             self.dropped["out_of_order"] += 1

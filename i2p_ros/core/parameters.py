@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The settings that a node reads, one by one: dotted names, bounds, which may change while it runs, and their table."""
+"""The settings of the nodes as parameters: dotted names, bounds, which of them are live, and their table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from i2p_ros.core.errors import SettingsError
 
 OF_OTHERS = ("training",)  # groups that no node reads
 BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-LIVE = {  # take effect with the next pair; everything else is read when the node is made
+LIVE = {  # settings that apply from the next pair on; all others are read when the node starts
     "pnp": {"min_matches", "min_inliers", "max_std_m", "max_std_deg", "max_rival", "min_confidence"},
     "tracking": {
         "gate", "lost_after", "forget_after_s", "prior_std_m", "prior_std_deg", "speed_std", "turn_std_deg",
@@ -41,24 +41,24 @@ def leaves(group: BaseModel, prefix: str = "") -> Iterator[tuple[str, FieldInfo,
 
 
 def is_live(name: str) -> bool:
-    """Whether a running node takes a new value."""
+    """Whether a setting may change while a node runs."""
     group, _, last = name.rpartition(".")
     return last in LIVE.get(group, ())
 
 
 def bounds(field: FieldInfo) -> dict[str, Any]:
-    """By ge, gt, le and lt."""
+    """Bounds of a field by ge, gt, le and lt."""
     return {name: getattr(rule, name) for rule in field.metadata for name in BOUNDS if hasattr(rule, name)}
 
 
 def limits(field: FieldInfo) -> str:
-    """Bounds or choices in words."""
+    """Bounds or choices of a field in words."""
     choices = ", ".join(map(str, get_args(field.annotation)))
     return ", ".join(f"{BOUNDS[name]} {bound}" for name, bound in bounds(field).items()) or choices
 
 
 def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
-    """The settings with new values by dotted names; raises SettingsError for unknown and refused ones."""
+    """Settings with new values by dotted names. Raises SettingsError for unknown names and refused values."""
     tree = settings.model_dump()
     for name, value in values.items():
         plant(tree, name, value)
@@ -66,7 +66,7 @@ def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
 
 
 def plant(tree: dict[str, Any], name: str, value: Any) -> None:
-    """Put a value into a nested tree by its dotted name; raises SettingsError where a setting is taken for a group."""
+    """Set a value in a nested tree by its dotted name. Raises SettingsError where a setting is taken for a group."""
     *groups, last = name.split(".")
     for group in groups:
         tree = tree.setdefault(group, {})
@@ -78,12 +78,13 @@ def plant(tree: dict[str, Any], name: str, value: Any) -> None:
 
 
 def table() -> str:
-    """Every parameter in Markdown; docs/parameters.md is this text."""
+    """Table of all parameters in Markdown. docs/parameters.md is this text."""
     head = (
         "# Parameters of the nodes\n\n"
-        "Written by `i2p config --table`. *live*: a running node takes a new value, from its next pair on; the others\n"
-        "are read when the node is made. Besides, each subscription has `qos_overrides.<topic>.subscription.*`.\n\n"
-        "| parameter | default | limits | live | |\n|---|---|---|---|---|\n"
+        "`i2p config --table` writes this file. A parameter marked *live* may change while a node runs. The next pair\n"
+        "uses the new value. All other parameters are read when the node starts. Each subscription also has the\n"
+        "parameters `qos_overrides.<topic>.subscription.*`.\n\n"
+        "| parameter | default | limits | live | description |\n|---|---|---|---|---|\n"
     )
     rows = (
         f"| `{name}` | `{value!r}` | {limits(field)} | {'live' if is_live(name) else ''} | {field.description or ''} |"

@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A localizer over a source: one score per pair, a summary with definitions, and a report to look at."""
 
-from i2p_ros.evaluation.runner import Report, Seen, evaluate
+from i2p_ros.evaluation.runner import EvaluatedPair, Report, evaluate
 
-__all__ = ["Report", "Seen", "evaluate"]
+__all__ = ["EvaluatedPair", "Report", "evaluate"]

@@ -12,7 +12,7 @@ from i2p_ros.core.consistency import camera_error, normalised
 from i2p_ros.core.errors import DeviceMemoryError, NonFiniteError
 from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.core.types import Pair, PoseEstimate, Prior
-from i2p_ros.evaluation.runner import Seen, evaluate
+from i2p_ros.evaluation.runner import EvaluatedPair, evaluate
 from i2p_ros.localizer import Localizer
 from i2p_ros.pnp.calibration import Calibration, Observation, StatedError, fit
 from i2p_ros.sources.base import Source
@@ -30,7 +30,7 @@ def calibrated(
     raw = Localizer(localizer.family, localizer.runtime, localizer.settings, localizer.name, before)
     observed: list[Observation] = []
 
-    def observe(seen: Seen) -> None:
+    def observe(seen: EvaluatedPair) -> None:
         if located := _stated(seen, seen.estimate):
             refined = seen.estimate
             with suppress(NonFiniteError, DeviceMemoryError):
@@ -54,7 +54,7 @@ class _Located:
         return self.localizer.localize_pair(pair, prior, refined=False)
 
 
-def _stated(seen: Seen, estimate: PoseEstimate) -> StatedError | None:
+def _stated(seen: EvaluatedPair, estimate: PoseEstimate) -> StatedError | None:
     """Stated error of an estimate with a pose and a valid covariance; None of another one."""
     truth = seen.sample.T_camera_lidar
     if estimate.pose is None or estimate.covariance is None or estimate.evidence is None or truth is None:

@@ -11,7 +11,7 @@ import numpy as np
 from i2p_ros.core.types import Image
 from i2p_ros.evaluation.definitions import KINDS
 from i2p_ros.evaluation.metrics import Score
-from i2p_ros.evaluation.runner import Seen
+from i2p_ros.evaluation.runner import EvaluatedPair
 from i2p_ros.viz.overlays import before_after, captioned, overlay
 
 WITHOUT_POSE = 0.4  # brightness of an image on which no pose can be drawn
@@ -50,14 +50,14 @@ class Gallery:
         """Pictures by kind of failure."""
         return {kind: [picture for _, picture in kept] for kind, kept in self._failures.items()}
 
-    def __call__(self, seen: Seen) -> None:
+    def __call__(self, seen: EvaluatedPair) -> None:
         """Draw the pair if it is among the first or, so far, among the worst of its kind."""
         if len(self.overlays) < self.first:
             self.overlays.append(drawn(seen))
         if self.worst and seen.score.kind != "right":
             self._add(seen, self._failures.setdefault(seen.score.kind, []))
 
-    def _add(self, seen: Seen, kept: list[tuple[tuple[int, float], Failure]]) -> None:
+    def _add(self, seen: EvaluatedPair, kept: list[tuple[tuple[int, float], Failure]]) -> None:
         bad = how_bad(seen.score)
         if len(kept) < self.worst or bad > kept[-1][0]:
             kept.append((bad, drawn_failure(seen)))
@@ -65,7 +65,7 @@ class Gallery:
             del kept[self.worst :]
 
 
-def drawn(seen: Seen) -> Overlay:
+def drawn(seen: EvaluatedPair) -> Overlay:
     """Overlay of a pair before and after: the cloud at the pose of the unmoved cloud, and at the estimated pose.
 
     With a prior, the first is at the prior.
@@ -78,7 +78,7 @@ def drawn(seen: Seen) -> Overlay:
     return Overlay(f"{called(seen.score)}: {in_words(seen.score)}", image)
 
 
-def drawn_failure(seen: Seen) -> Failure:
+def drawn_failure(seen: EvaluatedPair) -> Failure:
     """Pictures of a failure; a pair without a pose shows the withheld one, if any."""
     pair, truth, estimate = seen.sample.pair, seen.sample.T_camera_lidar, seen.estimate
     assert truth is not None
@@ -91,7 +91,7 @@ def drawn_failure(seen: Seen) -> Failure:
     return Failure(_failure_title(seen), at_truth, captioned(overlay(pair.image, pair.camera, pair.cloud, pose), words))
 
 
-def _failure_title(seen: Seen) -> str:
+def _failure_title(seen: EvaluatedPair) -> str:
     in_view = "" if seen.score.overlap is None else f"; {seen.score.overlap:.0%} of the points in view"
     return f"{called(seen.score)}: {in_words(seen.score)}{in_view}"
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The results of `i2p monitor` as one HTML file without anything outside it."""
+"""The results of `i2p monitor` as one HTML file that needs no other file."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from i2p_ros.evaluation.plots import drifts
 from i2p_ros.evaluation.report import data_uri, environment
 
 MEANINGS = {
-    "ok": "No drift, on any axis.",
-    "warn": "The camera has moved, by less than the tolerance.",
-    "alarm": "The camera has moved by more than the tolerance.",
-    "unsure": "No drift is seen, but not every axis is seen well enough to say that there is none.",
+    "ok": "No drift on any axis.",
+    "warn": "The camera has drifted by less than the tolerance.",
+    "alarm": "The camera has drifted by more than the tolerance.",
+    "unsure": "No drift is detected, but not every axis is observed.",
 }
 
 
 def write_monitor_report(folder: Path, results: Sequence[dict[str, Any]], failures: Sequence[str] = ()) -> Path:
-    """folder/report.html: verdicts, drift over time with its intervals, pictures, and what could not be seen.
+    """Path of folder/report.html, with verdicts, drift over time with its intervals, pictures, and unobserved axes.
 
-    `failures` say why other recordings have no result.
+    `failures` are the errors of recordings without a result.
     """
     path = Path(folder) / "report.html"
     write_bytes(path, rendered(results, failures).encode())
@@ -36,20 +36,21 @@ def write_monitor_report(folder: Path, results: Sequence[dict[str, Any]], failur
 
 
 def rendered(results: Sequence[dict[str, Any]], failures: Sequence[str] = ()) -> str:
-    """The HTML of write_monitor_report; results are as `Result.to_json` makes them, with pictures."""
+    """HTML of write_monitor_report. Results are those of `Result.to_json`, with pictures."""
     template = environment().get_template("monitor.html.j2")
     return template.render(
         meanings=MEANINGS,
         failures=failures,
         results=[
-            result | {"axes": _axes(result), "plot": _plot(result), "came": came(result), "missed": missed(result)}
+            result
+            | {"axes": _axes(result), "plot": _plot(result), "onset": onset_text(result), "losses": loss_texts(result)}
             for result in results
         ],
     )
 
 
-def came(result: dict[str, Any]) -> str:
-    """How a drift came about, and since when; empty where there is none."""
+def onset_text(result: dict[str, Any]) -> str:
+    """Course and onset of the drift. Empty where there is none."""
     verdict, windows = result["verdict"], result["windows"]
     if verdict["since"] is None:
         return ""
@@ -59,16 +60,16 @@ def came(result: dict[str, Any]) -> str:
     return f"{course}{(verdict['since'] - windows[0]['stamp']) * 1e-9:.0f} s after the first window"
 
 
-def missed(result: dict[str, Any]) -> list[str]:
-    """What of a recording no verdict is made of, and why."""
+def loss_texts(result: dict[str, Any]) -> list[str]:
+    """The parts of a recording that no verdict uses, with reasons."""
     left_out = [f"windows left out: {count} ({reason})" for reason, count in result["left_out"].items()]
     lost = [f"pairs, messages or files lost: {count} ({reason})" for reason, count in result["lost"].items()]
-    none = [] if result["windows"] else ["no window of pairs was complete: nothing can be said"]
+    none = [] if result["windows"] else ["no window of pairs was complete: there is no verdict"]
     return [*left_out, *lost, *none]
 
 
 def _axes(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row per axis, in cm and deg."""
+    """One row for each axis, in cm and deg."""
     verdict, rows = result["verdict"], []
     for i, (axis, unit, scale) in enumerate(zip(AXES, UNITS, SCALES, strict=True)):
         texts = {
@@ -91,5 +92,5 @@ def _plot(result: dict[str, Any]) -> Markup | None:
 
 
 def _filled(windows: Sequence[dict[str, Any]], name: str) -> Array:
-    """(n, 6) of the verdicts, NaN where nothing is known."""
+    """Values (n, 6) of the verdicts, NaN where unknown."""
     return np.array([window["verdict"][name] for window in windows], np.float64)

@@ -16,21 +16,21 @@ from typing import Any
 import numpy as np
 
 from i2p_ros.core.config import Settings
+from i2p_ros.core.drifts import Level
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose, so3_log
 from i2p_ros.core.types import Image, Pair, Sample
 from i2p_ros.evaluation.files import write_json
 from i2p_ros.evaluation.report import picture
-from i2p_ros.monitor.history import History, Rig, as_json
-from i2p_ros.monitor.session import Finding, Look, Monitor
-from i2p_ros.monitor.watch import Level, Motion, Reference
+from i2p_ros.monitor.history import History, MonitoredRig
+from i2p_ros.monitor.sequential_test import Motion, Reference
+from i2p_ros.monitor.session import Finding, Monitor, NetworkPose
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.nominal import read_nominal
 from i2p_ros.sources.opening import open_source, recognised
 from i2p_ros.viz.overlays import captioned, cells_shaded, overlay
 
 CAMERAS = ["image_02"]  # of recordings whose cameras can be chosen, as in KITTI folders
-SEVERITY = (Level.OK, Level.UNSURE, Level.WARN, Level.ALARM)
 Progress = Callable[[int], None]
 
 
@@ -61,20 +61,20 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """The result without pictures as plain values, in m and rad."""
-        rig, watch = self.monitor.rig, self.monitor.watch
-        last = self.findings[-1].verdict if self.findings else watch.verdict(0)
+        rig, test = self.monitor.rig, self.monitor.test
+        last = self.findings[-1].verdict if self.findings else test.verdict(0)
         estimated = self.monitor.estimated(last)
         return {
             "recording": self.name, "vehicle": rig.vehicle, "camera": rig.camera, "lidar": rig.lidar,
-            "pairs": self.pairs, "lost": dict(self.lost), "left_out": dict(watch.left_out),
-            "level": self.level.value, "verdict": as_json(last),
-            "accepted": None if watch.reference is None else watch.reference.delta.tolist(),
+            "pairs": self.pairs, "lost": dict(self.lost), "left_out": dict(test.left_out),
+            "level": self.level.value, "verdict": last.to_json(),
+            "accepted": None if test.reference is None else test.reference.delta.tolist(),
             "T_camera_lidar": self.monitor.nominal.matrix.tolist(),
             "T_camera_lidar_estimated": None if estimated is None else estimated.matrix.tolist(),
             "windows": [
                 {"stamp": f.drift.stamp, "frames": f.drift.frames, "estimate": f.drift.delta.tolist(),
                  "std": np.sqrt(np.diag(f.drift.covariance)).tolist(),
-                 "nats_a_frame": f.drift.information / f.drift.frames, "verdict": as_json(f.verdict)}
+                 "nats_a_frame": f.drift.information / f.drift.frames, "verdict": f.verdict.to_json()}
                 for f in self.findings
             ],
         }  # fmt: skip
@@ -86,7 +86,7 @@ def monitored(
     nominal: Pose | None = None,
     reference: Reference | None = None,
     history: History | None = None,
-    look: Look | None = None,
+    network_pose: NetworkPose | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Result of all pairs of a source. Drift is counted from `nominal`, or else from the calibration of the source.
@@ -102,7 +102,9 @@ def monitored(
         except InputError as error:
             lost[error.reason] += 1
             continue
-        result = result or Result(source.name, _monitor(source, sample, settings, nominal, reference, history, look))
+        result = result or Result(
+            source.name, _monitor(source, sample, settings, nominal, reference, history, network_pose)
+        )
         _refuse_other_calibration(source, sample, result.monitor, nominal)
         result.pairs += 1
         _take(result, result.monitor.add(sample.pair, _motion(last, sample)))
@@ -112,8 +114,8 @@ def monitored(
     if result is None or last is None:
         raise InputError(f"{source.name}: no pair can be used: {dict(lost) or 'it is empty'}", "pairs")
     _take(result, result.monitor.finish())
-    if result.monitor.trouble:
-        raise InputError(result.monitor.trouble, "history")
+    if result.monitor.history_error:
+        raise InputError(result.monitor.history_error, "history")
     result.lost = lost
     _paint(result, last.pair, settings.refinement.columns)
     return result
@@ -160,7 +162,9 @@ class Checker:
             return dict(json.loads(file.read_text()))
         source = self._opened(part)
         nominal = self._read(part, source)
-        result = monitored(source, self._settings, nominal, self._reference, self._history, self._look, progress)
+        result = monitored(
+            source, self._settings, nominal, self._reference, self._history, self._network_pose, progress
+        )
         pictures = {title: str(picture(image)) for title, image in result.pictures.items()}
         content = result.to_json() | {"pictures": pictures, "settings": self._settings.model_dump()}
         if file is not None:
@@ -175,10 +179,10 @@ class Checker:
         return "-".join(filter(None, words)) + ".json"
 
     @cached_property
-    def _look(self) -> Look | None:
-        from i2p_ros.localizer import looker
+    def _network_pose(self) -> NetworkPose | None:
+        from i2p_ros.localizer import load_network_pose
 
-        return looker(self._settings)
+        return load_network_pose(self._settings)
 
     @cached_property
     def _reference(self) -> Reference | None:
@@ -188,7 +192,7 @@ class Checker:
         if others:
             raise InputError(f"{self._accept} has several drives or cameras: accept one", "drift.accept")
         source = self._opened(part)
-        return accepted(source, self._settings, self._read(part, source), self._look)
+        return accepted(source, self._settings, self._read(part, source), self._network_pose)
 
     def _read(self, part: RecordingPart, source: Source) -> Pose | None:
         if self._nominal is None:
@@ -207,17 +211,19 @@ def _state(path: Path | None) -> list[tuple[str, int, int]]:
     return [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
 
 
-def accepted(source: Source, settings: Settings, nominal: Pose | None = None, look: Look | None = None) -> Reference:
-    """State of a recording with a correct calibration, from which drift is counted; InputError without a window."""
-    result = monitored(source, settings, nominal, look=look)
+def accepted(
+    source: Source, settings: Settings, nominal: Pose | None = None, network_pose: NetworkPose | None = None
+) -> Reference:
+    """State of a correctly calibrated recording, from which drift is counted. Raises InputError without a window."""
+    result = monitored(source, settings, nominal, network_pose=network_pose)
     if not result.findings:
         raise InputError(f"{source.name}: no window to accept, of {result.pairs} pairs", "drift.empty")
-    return result.monitor.watch.present()
+    return result.monitor.test.present()
 
 
 def _monitor(
     source: Source, sample: Sample, settings: Settings, nominal: Pose | None, reference: Reference | None,
-    history: History | None, look: Look | None,
+    history: History | None, network_pose: NetworkPose | None,
 ) -> Monitor:  # fmt: skip
     nominal = nominal or sample.T_camera_lidar
     camera, lidar = source.frames
@@ -226,16 +232,16 @@ def _monitor(
             f"{source.name} has no calibration that joins {camera!r} and {lidar!r}: give one, as YAML or URDF",
             "calibration.missing",
         )
-    monitor = Monitor(nominal, Rig(settings.monitor.vehicle, camera, lidar), settings, history, look)
+    monitor = Monitor(nominal, MonitoredRig(settings.monitor.vehicle, camera, lidar), settings, history, network_pose)
     monitor.reset()  # what the history says of other recordings is no part of this one's result
-    monitor.watch.reference = reference or monitor.watch.reference
+    monitor.test.reference = reference or monitor.test.reference
     return monitor
 
 
 def _refuse_other_calibration(source: Source, sample: Sample, monitor: Monitor, given: Pose | None) -> None:
     """InputError if the calibration of a pair differs from that of the first: drift has one nominal calibration."""
     own = sample.T_camera_lidar
-    if given is None and own is not None and not monitor.is_from(own):
+    if given is None and own is not None and not monitor.has_nominal(own):
         raise InputError(f"{source.name}: the calibration of {sample.pair.name} is another than before", "calibration")
 
 

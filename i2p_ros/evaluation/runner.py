@@ -32,8 +32,8 @@ class Localizes(Protocol):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One evaluated pair, for whoever wants to draw or record it; `T_given_lidar` is how its cloud was moved."""
+class EvaluatedPair:
+    """One evaluated pair with its score and estimate. `T_given_lidar` is the transform applied to its cloud."""
 
     score: Score
     sample: Sample
@@ -97,7 +97,7 @@ def evaluate(
     seed: int = 0,
     n: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-    watch: Callable[[Seen], None] | None = None,
+    watch: Callable[[EvaluatedPair], None] | None = None,
     model: str = "",
 ) -> Report:
     """Scores of the first n pairs of source (all of them by default), each moved as the protocol and seed say.
@@ -133,7 +133,7 @@ def evaluate_seeds(
     sources: Mapping[int, Source],
     protocol: ProtocolName = "vp2p",
     progress: Callable[[int, int], None] | None = None,
-    watch: Callable[[Seen], None] | None = None,
+    watch: Callable[[EvaluatedPair], None] | None = None,
     model: str = "",
 ) -> Report:
     """One report over several seeds, each with its source: `evaluate` of each, one after the other."""
@@ -153,7 +153,7 @@ def evaluate_seeds(
     return Report(rows, {"model": model, "source": names, "protocol": protocol, "seed": seeds, "lost": dict(lost)})
 
 
-def _evaluated(localizer: Localizes, sample: Sample, protocol: ProtocolName, seed: int, index: int) -> Seen:
+def _evaluated(localizer: Localizes, sample: Sample, protocol: ProtocolName, seed: int, index: int) -> EvaluatedPair:
     given, T_given_lidar = perturbed(sample, protocol, seed, index)
     if given.T_camera_lidar is None:
         what = f"{sample.pair.name or 'a pair'} has no true T_camera_lidar"
@@ -162,7 +162,7 @@ def _evaluated(localizer: Localizes, sample: Sample, protocol: ProtocolName, see
     result = score(estimate, given.T_camera_lidar, given.pair.name, given.pair.stamp)
     seen = overlap(given.pair, given.T_camera_lidar)
     asked = _draw(given.T_camera_lidar, given.prior, T_given_lidar, seed, index)
-    return Seen(replace(result, overlap=seen, draw=asked), given, estimate, T_given_lidar)
+    return EvaluatedPair(replace(result, overlap=seen, draw=asked), given, estimate, T_given_lidar)
 
 
 def _draw(T_camera_lidar: Pose, prior: Prior | None, T_given_lidar: Pose, seed: int, index: int) -> Draw:

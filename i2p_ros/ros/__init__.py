@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ROS 2 nodes: thin shells around the same calls that Python programs make. Nothing else imports ROS."""
+"""The ROS 2 nodes. They make the same calls as Python programs do. No other folder imports ROS."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ros2 run i2p_ros NAME`, and without an installation `python -m i2p_ros.ros NAME`. Nodes are imported when run."""
+"""`ros2 run i2p_ros NAME`, or `python -m i2p_ros.ros NAME` without an installation. Nodes are imported when run."""
 
 import sys
 
@@ -8,10 +8,10 @@ from i2p_ros.ros.running import Runnable, run
 
 
 def localizer() -> None:
-    """The node of i2p_ros.ros.nodes.localizer."""
+    """Run the node localizer."""
 
     def make() -> Runnable:
-        from i2p_ros.ros.nodes.localizer import LocalizerNode
+        from i2p_ros.ros.nodes.localizer_node import LocalizerNode
 
         return LocalizerNode()
 
@@ -19,7 +19,7 @@ def localizer() -> None:
 
 
 def replay() -> None:
-    """The node of i2p_ros.ros.replay.node."""
+    """Run the node replay."""
 
     def make() -> Runnable:
         from i2p_ros.ros.replay.node import ReplayNode
@@ -30,12 +30,12 @@ def replay() -> None:
 
 
 def drift_monitor() -> None:
-    """The node of i2p_ros.ros.nodes.drift_monitor."""
+    """Run the node drift_monitor."""
 
     def make() -> Runnable:
-        from i2p_ros.ros.nodes.drift_monitor import MonitorNode
+        from i2p_ros.ros.nodes.drift_monitor_node import DriftMonitorNode
 
-        return MonitorNode()
+        return DriftMonitorNode()
 
     run(make)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Our types to ROS messages, and the classes of message types. The way back is core.messages."""
+"""Types of this package to ROS messages, and the classes of message types. core.messages has the other direction."""
 
 from __future__ import annotations
 
@@ -46,29 +46,29 @@ def cloud_class(cloud_type: str) -> type:
 
 
 def time_message(stamp: int) -> Time:
-    """A stamp, ns."""
+    """builtin_interfaces/Time of a stamp, ns."""
     seconds, nanoseconds = divmod(stamp, 10**9)
     return Time(sec=seconds, nanosec=nanoseconds)
 
 
 def header(stamp: int, frame: str) -> Header:
-    """Stamp (ns) and frame."""
+    """std_msgs/Header of a stamp (ns) and a frame."""
     return Header(stamp=time_message(stamp), frame_id=frame)
 
 
 def pose_message(T_frame_body: Pose) -> PoseMessage:
-    """geometry_msgs/Pose."""
+    """geometry_msgs/Pose of a body in a frame."""
     x, y, z = map(float, T_frame_body.translation)
     return PoseMessage(position=Point(x=x, y=y, z=z), orientation=_quaternion(T_frame_body))
 
 
 def pose_stamped(T_frame_body: Pose, head: Header) -> PoseStamped:
-    """The pose of a body in the frame of the header."""
+    """geometry_msgs/PoseStamped of a body in the frame of the header."""
     return PoseStamped(header=head, pose=pose_message(T_frame_body))
 
 
 def pose_with_covariance(T_frame_body: Pose, covariance: Array, head: Header) -> PoseWithCovarianceStamped:
-    """As pose_stamped, with the (6, 6) covariance of x, y, z and rotations about the frame's fixed axes."""
+    """geometry_msgs/PoseWithCovarianceStamped. Covariance (6, 6) of x, y, z and rotations about the fixed axes."""
     message = PoseWithCovarianceStamped(header=head)
     message.pose.pose = pose_message(T_frame_body)
     message.pose.covariance = [float(v) for v in covariance.ravel()]
@@ -76,7 +76,7 @@ def pose_with_covariance(T_frame_body: Pose, covariance: Array, head: Header) ->
 
 
 def transform_stamped(T_frame_child: Pose, head: Header, child: str) -> TransformStamped:
-    """Where the child frame is in the frame of the header."""
+    """geometry_msgs/TransformStamped from the frame of the header to the child frame."""
     x, y, z = map(float, T_frame_child.translation)
     message = TransformStamped(header=head, child_frame_id=child)
     message.transform.translation = Vector3(x=x, y=y, z=z)
@@ -90,14 +90,14 @@ def image_message(image: Image, head: Header) -> ImageMessage:
 
 
 def compressed_message(image: Image, head: Header) -> CompressedImage:
-    """JPEG of an RGB image (H, W, 3); the format is worded as by image_transport."""
+    """sensor_msgs/CompressedImage with a JPEG of an RGB image (H, W, 3). `format` is that of image_transport."""
     message = CvBridge().cv2_to_compressed_imgmsg(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), "jpg")
     message.header, message.format = head, "bgr8; jpeg compressed bgr8"
     return message
 
 
 def camera_info(camera: Camera, head: Header) -> CameraInfo:
-    """sensor_msgs/CameraInfo; no distortion is written as plumb_bob zeros."""
+    """sensor_msgs/CameraInfo. A camera without distortion has the model plumb_bob with zeros."""
     k = camera.matrix
     return CameraInfo(
         header=head,
@@ -121,14 +121,14 @@ def cloud_message(cloud: PointCloud, head: Header) -> PointCloud2:
 
 
 def diagnostic(level: bytes, name: str, message: str, values: Mapping[str, Any], hardware: str) -> DiagnosticStatus:
-    """A level with named values; floats to four digits."""
+    """diagnostic_msgs/DiagnosticStatus with named values. Floats have four digits."""
     shown = {key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in values.items()}
     pairs = [KeyValue(key=key, value=value) for key, value in shown.items()]
     return DiagnosticStatus(level=level, name=name, message=message, hardware_id=hardware, values=pairs)
 
 
 def line_markers(start: Array, ends: Array, good: NDArray[np.bool_], head: Header) -> MarkerArray:
-    """Lines from one point (3,) to others (N, 3): a green marker of the good ones (N,), a red one of the rest."""
+    """Markers of lines from one point (3,) to others (N, 3). Lines to `good` points (N,) are green, the others red."""
     colours = ((True, ColorRGBA(r=0.1, g=0.8, b=0.2, a=0.6)), (False, ColorRGBA(r=0.9, g=0.1, b=0.1, a=0.3)))
     markers = []
     for number, (wanted, colour) in enumerate(colours):

@@ -15,14 +15,14 @@ from i2p_ros.core.config import Settings, validated
 from i2p_ros.core.errors import SettingsError
 from i2p_ros.core.parameters import bounds, changed, is_live, leaves, limits, plant
 
-OF_ROS = ("use_sim_time", "start_type_description_service", "qos_overrides")  # parameters that rclpy handles itself
+OF_ROS = ("use_sim_time", "start_type_description_service", "qos_overrides")  # parameters of rclpy itself
 
 
 def declared_settings(node: Node) -> Settings:
-    """The settings that a node was started with; every leaf becomes a parameter, read-only unless it is live.
+    """The settings that a node was started with. Every setting becomes a parameter, read-only unless it is live.
 
-    The node must have been made with automatically_declare_parameters_from_overrides=True, or it would not know of
-    misspelt names. Raises SettingsError that names unknown or refused parameters.
+    The node must be constructed with automatically_declare_parameters_from_overrides=True: otherwise misspelt names are
+    not detected. Raises SettingsError that names unknown, renamed and refused parameters.
     """
     tree: dict[str, Any] = {}
     given = {name: parameter.value for name, parameter in node.get_parameters_by_prefix("").items()}
@@ -38,7 +38,7 @@ def declared_settings(node: Node) -> Settings:
 
 
 def follow_changes(node: Node, current: Callable[[], Settings], apply: Callable[[Settings], None]) -> None:
-    """Let live parameters change the settings; what the tree refuses is refused, with the reason."""
+    """Call `apply` with new settings when live parameters change. Invalid values are refused with a reason."""
 
     def on_set(given: list[Any]) -> SetParametersResult:
         values = {parameter.name: parameter.value for parameter in given if is_live(parameter.name)}
@@ -52,7 +52,7 @@ def follow_changes(node: Node, current: Callable[[], Settings], apply: Callable[
 
 
 def _descriptor(name: str, field: FieldInfo, value: Any) -> ParameterDescriptor:
-    """Description and bounds of a field; one-sided and open bounds can only be told in words."""
+    """Description and bounds of a field. One-sided and open bounds are only in its text."""
     between = bounds(field)
     descriptor = ParameterDescriptor(
         description=field.description or "", additional_constraints=limits(field), read_only=not is_live(name)

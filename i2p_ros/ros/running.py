@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Start a node, let it run, and end with an exit code. What takes long to import waits until signals are handled."""
+"""Start a node, run it, and end with an exit code. Slow imports wait until signals are handled."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from typing import NoReturn, Protocol
 
 from i2p_ros.core.memory import keep_freed_memory
 
-END_S = 1.5  # after this a signal ends the process, whatever it is doing
+END_S = 1.5  # time from a signal to the end of the process, whatever it is doing
 
 
 class Runnable(Protocol):
-    """A node that knows how to run and how to end."""
+    """A node that can run and be destroyed."""
 
     def run(self) -> None: ...
 
@@ -28,25 +28,25 @@ class Runnable(Protocol):
 
 
 class _Signals:
-    """SIGINT and SIGTERM end the process with exit code 0: at once before there is a node, else by its clean-up.
+    """SIGINT and SIGTERM end the process with exit code 0: at once without a node, otherwise after its clean-up.
 
-    The interpreter writes each signal to a pipe that a thread reads (signal.set_wakeup_fd), so that neither a long
-    import nor a call that never returns keeps it from being heard, and a second signal disturbs no clean-up.
+    The interpreter writes each signal to a pipe that a thread reads (signal.set_wakeup_fd). Neither a long import nor a
+    call that never returns delays the thread. A second signal does not disturb the clean-up.
     """
 
     def __init__(self) -> None:
-        self.end: Callable[[], None] | None = None  # asks the node to end
-        self.came = False
-        self._heard, told = os.pipe()
-        os.set_blocking(told, False)
-        signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+        self.end: Callable[[], None] | None = None  # makes the node end
+        self.received = False
+        self._reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         threading.Thread(target=self._listen, name="signals", daemon=True).start()
 
     def _listen(self) -> None:
-        os.read(self._heard, 1)
-        self.came = True
+        os.read(self._reader, 1)
+        self.received = True
         if self.end is not None:
             self.end()
             time.sleep(END_S)
@@ -54,16 +54,16 @@ class _Signals:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process now: threads that still compute would crash in an interpreter that is being taken down."""
+    """End the process now. Threads that still compute would crash while the interpreter is finalized."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def run(make: Callable[[], Runnable], args: list[str] | None = None) -> NoReturn:
-    """Exit code: 0 after the end or a signal, 1 after an error, which is said in one line if it is one of ours."""
+    """Run a node. The exit code is 0 after its end or a signal, 1 after an error."""
     signals = _Signals()
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: its threads must not spin beside others
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: idle threads must not spin
     keep_freed_memory()
     import rclpy
     from rclpy.executors import ExternalShutdownException
@@ -83,10 +83,10 @@ def run(make: Callable[[], Runnable], args: list[str] | None = None) -> NoReturn
         code = 1
         if isinstance(error, I2PError):
             print(f"error: {error}", file=sys.stderr)
-        elif signals.end is None or rclpy.ok():  # else it is only that ROS has been taken away beneath the node
+        elif signals.end is None or rclpy.ok():  # otherwise ROS was shut down while the node used it
             traceback.print_exc()
     with suppress(Exception):
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
-    leave(0 if signals.came else code)
+    leave(0 if signals.received else code)

@@ -63,5 +63,5 @@ def evidence_of(
 
 def is_conclusive(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibration) -> bool:
     """Whether a calibrated confidence is as high as another pass could make it, and the pose will not be withheld."""
-    enough = max(settings.enough_confidence, least_confidence(settings, calibration, estimate.evidence))
+    enough = max(settings.early_exit_confidence, least_confidence(settings, calibration, estimate.evidence))
     return bool(estimate.pose and calibration.fitted_on and estimate.confidence >= enough)

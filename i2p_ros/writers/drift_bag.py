@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from rosbags.rosbag2 import Writer
 
-from i2p_ros.core.drifts import drift_covariance, drift_transform, verdict_values
+from i2p_ros.core.drifts import Level, drift_covariance, drift_transform, verdict_values
 from i2p_ros.writers.bag import FORMATS, STORE
 
-LEVELS = {"ok": 0, "warn": 1, "alarm": 2, "unsure": 1}
 DRIFT, VERDICT = "geometry_msgs/msg/PoseWithCovarianceStamped", "diagnostic_msgs/msg/DiagnosticArray"
 
 
@@ -67,7 +66,7 @@ def _verdict(row: dict[str, Any]) -> Any:
     pair = types["diagnostic_msgs/msg/KeyValue"]
     values = [pair(key=key, value=str(value)) for key, value in verdict_values(verdict).items()]
     status = types["diagnostic_msgs/msg/DiagnosticStatus"](
-        level=LEVELS[verdict["level"]], name="calibration", message="; ".join(verdict["reasons"]) or verdict["level"],
-        hardware_id=row["camera"], values=values,
+        level=Level(verdict["level"]).diagnostic, name="calibration",
+        message="; ".join(verdict["reasons"]) or verdict["level"], hardware_id=row["camera"], values=values,
     )  # fmt: skip
     return types[VERDICT](header=_header(row), status=[status])

@@ -103,7 +103,7 @@ def test_the_command_writes_rows(
 
 def test_poses_of_no_network_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drift_methods, "_LOADED", {})
-    with pytest.raises(InputError, match=r"monitor\.looks is 0"):
+    with pytest.raises(InputError, match=r"monitor\.network_pairs is 0"):
         drift_methods.single_shot(
-            DriftRun((), Pose.identity(), module.NONE[0], 0.0), load_settings((), ["monitor.looks=0"])
+            DriftRun((), Pose.identity(), module.NONE[0], 0.0), load_settings((), ["monitor.network_pairs=0"])
         )

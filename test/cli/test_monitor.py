@@ -33,7 +33,7 @@ QUICK = [
     for setting in (
         "monitor.window=3",
         "monitor.rate_hz=1",
-        "monitor.looks=0",
+        "monitor.network_pairs=0",
         "watch.systematic_m=0",
         "watch.systematic_deg=0",
     )
@@ -105,7 +105,7 @@ def test_exit_codes_tell_the_worst_verdict_and_results_are_not_made_again(
     capsys: pytest.CaptureFixture[str], bags: dict[str, Path], tmp_path: Path
 ) -> None:
     folder = tmp_path / "report"
-    words = (bags["true"], bags["moved"], "--report", folder, *QUICK, "--set", "monitor.looks=1", "--json", "-")
+    words = (bags["true"], bags["moved"], "--report", folder, *QUICK, "--set", "monitor.network_pairs=1", "--json", "-")
     code, out, _ = monitor(capsys, *words)
     good, bad = json.loads(out)
     assert code == 8 and (good["level"], bad["level"]) == ("ok", "alarm")

@@ -10,8 +10,9 @@ import pydantic
 import pytest
 import yaml
 
-from i2p_ros.core.config import Settings, load_settings, validated
+from i2p_ros.core.config import RENAMED, Settings, load_settings, validated
 from i2p_ros.core.errors import I2PError, InputError, MissingPackageError, ModelError, SettingsError, one_line
+from i2p_ros.core.parameters import leaves
 
 
 def test_defaults_go_through_yaml_and_back(tmp_path: Path) -> None:
@@ -110,3 +111,17 @@ def test_errors_are_one_family_and_carry_a_reason() -> None:
         assert issubclass(kind, I2PError)
     assert InputError("bad").reason == "input"
     assert InputError("bad", "cloud.layout").reason == "cloud.layout"
+
+
+def test_a_renamed_setting_is_refused_with_its_new_name(tmp_path: Path) -> None:
+    (tmp_path / "old.yaml").write_text("monitor: {looks: 2}\npnp: {enough_confidence: 0.9}\n")
+    both = r"^monitor\.looks is now monitor\.network_pairs; pnp\.enough_confidence is now pnp\.early_exit_confidence$"
+    with pytest.raises(SettingsError, match=both):
+        load_settings([tmp_path / "old.yaml"])
+    with pytest.raises(SettingsError, match=r"^monitor\.looks is now monitor\.network_pairs$"):
+        load_settings(overrides=["monitor.looks=2"])
+
+
+def test_new_names_are_settings_and_old_names_are_not() -> None:
+    names = {name for name, _, _ in leaves(Settings())}
+    assert names >= {*RENAMED.values()} and not names & RENAMED.keys()

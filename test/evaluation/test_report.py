@@ -17,7 +17,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prior, Sample, Status
-from i2p_ros.evaluation import Report, Seen, evaluate
+from i2p_ros.evaluation import EvaluatedPair, Report, evaluate
 from i2p_ros.evaluation.definitions import DEFINITIONS, KINDS
 from i2p_ros.evaluation.files import write_bytes, write_json, write_tum
 from i2p_ros.evaluation.gallery import Gallery, drawn_failure, how_bad
@@ -163,7 +163,7 @@ def test_each_drive_has_its_summary() -> None:
 
 def test_n_takes_the_first_pairs_and_progress_and_watch_are_told() -> None:
     told: list[tuple[int, int]] = []
-    seen: list[Seen] = []
+    seen: list[EvaluatedPair] = []
     report, _ = run(n=4, progress=lambda done, total: told.append((done, total)), watch=seen.append)
     assert [row.name[-1] for row in report.rows] == ["0", "1", "2", "3"]
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
@@ -258,7 +258,7 @@ def test_of_a_kind_the_worst_are_kept_in_order() -> None:
 
 
 def test_a_failure_shows_the_truth_beside_what_was_found_or_withheld() -> None:
-    seen: list[Seen] = []
+    seen: list[EvaluatedPair] = []
     run(watch=seen.append, protocol="vp2p")
     truth = seen[0].sample.T_camera_lidar
     withheld = replace(seen[0], estimate=PoseEstimate(Status.UNCERTAIN, withheld=truth))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of CameraInfo, rows 27 to 33: refused by name, or read as they are meant."""
+"""Faults of CameraInfo, rows 27 to 33 of docs/faults.md: refused by name, or read as they are meant."""
 
 import cv2
 import numpy as np

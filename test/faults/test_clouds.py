@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of PointCloud2, rows 1 to 16: refused by name, or read as they are meant."""
+"""Faults of PointCloud2, rows 1 to 16 of docs/faults.md: refused by name, or read as they are meant."""
 
 import struct
 from types import SimpleNamespace

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of devices, weights and networks, rows 26, 45 to 49, 53 and 59, by raising what PyTorch raises."""
+"""Faults of devices, weights and networks by what PyTorch raises: rows 26, 45 to 49, 53, 59 of docs/faults.md."""
 
 import hashlib
 import pickle

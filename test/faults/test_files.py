@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of files, row 62: what can be read of a recording is used, and what is lost is told."""
+"""Faults of files, row 62 of docs/faults.md: what can be read of a recording is used, and what is lost is told."""
 
 import errno
 import json

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of Image and CompressedImage, rows 17 to 26: refused by name, or read as they are meant."""
+"""Faults of Image and CompressedImage, rows 17 to 26 of docs/faults.md: refused by name, or read as they are meant."""
 
 import struct
 import tracemalloc

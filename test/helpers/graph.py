@@ -20,7 +20,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 
@@ -29,7 +30,7 @@ from i2p_ros.core.config import Settings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prior, Sample, Status
 from i2p_ros.ros import messages
-from i2p_ros.ros.nodes.localizer import LocalizerNode
+from i2p_ros.ros.nodes.localizer_node import LocalizerNode
 from i2p_ros.sources.base import Source
 
 CAMERA = Camera(90.0, 90.0, 48.0, 32.0, 96, 64)
@@ -39,20 +40,24 @@ START = 1_700_000_000 * 10**9  # ns
 
 
 class KnownLocalizer:
-    """Answers every pair with `answer` after `gate` is open, and keeps the pairs that it saw."""
+    """Answers every pair with `answer` after `gate` is open, and keeps pairs, priors and settings of all calls."""
 
     def __init__(self) -> None:
         self.settings = Settings()
         self.answer: Callable[[Pair], PoseEstimate] = lambda pair: estimate()
         self.pairs: list[Pair] = []
         self.priors: list[Prior | None] = []
+        self.settings_before: list[Settings] = []
+        self.settings_after: list[Settings] = []
         self.gate = threading.Event()
         self.gate.set()
 
     def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
+        self.settings_before.append(self.settings)
         self.pairs.append(pair)
         self.priors.append(prior)
         self.gate.wait(10.0)
+        self.settings_after.append(self.settings)
         return self.answer(pair)
 
     def describe(self) -> str:
@@ -97,7 +102,41 @@ class Samples(Source):
         return sample(index)
 
 
-class Graph:
+class Spun:
+    """A tester node and other nodes in one executor."""
+
+    tester: Node
+    executor: SingleThreadedExecutor
+
+    def __init__(self) -> None:
+        self.senders: dict[bool, Publisher] = {}  # of transforms, static ones and others
+
+    def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> bool:
+        """Whether the condition came true in time."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                return False
+            self.executor.spin_once(timeout_sec=0.02)
+        return True
+
+    def tell(self, *links: tuple[str, str, int], static: bool = False) -> None:
+        """Send transforms (parent, child, stamp), each of them T_CAMERA_LIDAR."""
+        latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        if static not in self.senders:
+            topic, qos = ("/tf_static", latched) if static else ("/tf", 100)
+            self.senders[static] = self.tester.create_publisher(TFMessage, topic, qos)
+            assert self.until(self.senders[static].get_subscription_count)
+            self.until(lambda: False, 0.2)
+        parts = [
+            messages.transform_stamped(T_CAMERA_LIDAR, messages.header(stamp, parent), child)
+            for parent, child, stamp in links
+        ]
+        self.senders[static].publish(TFMessage(transforms=parts))
+        self.until(lambda: False, 0.1)
+
+
+class Graph(Spun):
     """The node under test, and everything that it publishes, by topic, in `heard`."""
 
     def __init__(
@@ -106,15 +145,18 @@ class Graph:
         localizer: KnownLocalizer,
         compressed: bool = False,
         best_effort: bool = False,
+        load: Callable[[Settings], Any] | None = None,
         **parameters: Any,
     ) -> None:
+        super().__init__()
         self.localizer = localizer
+        load = load or (lambda settings: localizer)
         overrides = [Parameter(name.replace("__", "."), value=value) for name, value in parameters.items()]
-        self.node = LocalizerNode(localizer, context=context, use_global_arguments=False, parameter_overrides=overrides)
+        self.node = LocalizerNode(load, context=context, use_global_arguments=False, parameter_overrides=overrides)
         self.tester = Node("tester", context=context, use_global_arguments=False)
         self.heard: dict[str, list[Any]] = defaultdict(list)
-        self.senders: dict[bool, Publisher] = {}  # of transforms, static ones and others
         kind, topic = (CompressedImage, "image/compressed") if compressed else (Image, "image")
+        self.clock: Publisher | None = None
         self.compressed = compressed
         reliability = ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE
         self.image = self.tester.create_publisher(kind, topic, 5)
@@ -137,15 +179,6 @@ class Graph:
 
     def listen(self, kind: type, topic: str) -> None:
         self.tester.create_subscription(kind, topic, self.heard[topic].append, 20)
-
-    def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> bool:
-        """Whether the condition came true in time."""
-        end = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > end:
-                return False
-            self.executor.spin_once(timeout_sec=0.02)
-        return True
 
     def messages(self, index: int = 0) -> dict[str, Any]:
         """The three messages of a pair, to be spoilt."""
@@ -180,6 +213,14 @@ class Graph:
         assert self.until(future.done), f"no answer of {name}"
         self.tester.destroy_client(client)
         return future.result()
+
+    def set_clock(self, stamp: int) -> None:
+        """Publish a time (ns) on /clock, and wait until the node has it."""
+        if self.clock is None:
+            self.clock = self.tester.create_publisher(Clock, "/clock", 1)
+            assert self.until(self.clock.get_subscription_count)
+        self.clock.publish(Clock(clock=messages.time_message(stamp)))
+        assert self.until(lambda: self.node.get_clock().now().nanoseconds == stamp), "the node does not follow /clock"
 
     def close(self) -> None:
         self.localizer.gate.set()

@@ -5,10 +5,11 @@
 import numpy as np
 
 from i2p_ros.alignment.window import Drift
-from i2p_ros.monitor.history import Rig
-from i2p_ros.monitor.watch import Level, Verdict
+from i2p_ros.core.drifts import Level
+from i2p_ros.monitor.history import MonitoredRig
+from i2p_ros.monitor.verdict import Verdict
 
-RIG = Rig("car", "front", "roof")
+RIG = MonitoredRig("car", "front", "roof")
 
 
 def drift(k: int) -> Drift:

@@ -18,8 +18,9 @@ from helpers.history import RIG, drift, verdict
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.monitor import history as module
-from i2p_ros.monitor.history import Epoch, History, Rig
-from i2p_ros.monitor.watch import Course, Reference
+from i2p_ros.monitor.history import Epoch, History, MonitoredRig
+from i2p_ros.monitor.sequential_test import Reference
+from i2p_ros.monitor.verdict import Course
 
 KILLS = int(os.environ.get("I2P_KILLS", "4"))  # the long form has 50
 WRITER = """
@@ -55,7 +56,7 @@ def test_what_was_recorded_survives_kills(tmp_path: Path) -> None:
 
 def test_rows_come_back_by_vehicle_and_time(tmp_path: Path) -> None:
     history = History(tmp_path / "h.db")
-    for rig, k in ((RIG, 2), (Rig("bus", "front", "roof", 1), 3), (RIG, 1)):
+    for rig, k in ((RIG, 2), (MonitoredRig("bus", "front", "roof", 1), 3), (RIG, 1)):
         history.record(rig, drift(k), verdict(k))
     assert [(r["vehicle"], r["stamp"]) for r in history.rows()] == [("car", 1), ("car", 2), ("bus", 3)]
     assert [r["estimate"]["delta"][0] for r in history.rows("bus")] == [3e-6]
@@ -92,7 +93,7 @@ def test_epochs_keep_what_drift_is_counted_from(tmp_path: Path) -> None:
     assert history.latest(RIG) is None
     first = history.begin(RIG, Epoch(Pose.identity()), 5)
     second = history.begin(first, Epoch(Pose.exp(np.full(6, 0.1)), Reference(np.arange(6.0), np.eye(6))), 9)
-    other = history.begin(Rig("bus", "front", "roof"), Epoch(Pose.identity()), 1)
+    other = history.begin(MonitoredRig("bus", "front", "roof"), Epoch(Pose.identity()), 1)
     assert (first.epoch, second.epoch, other.epoch) == (0, 1, 0)
     known = History(tmp_path / "h.db").latest(RIG)
     assert known is not None and known[0] == second and known[1].reference is not None
@@ -141,8 +142,20 @@ def test_the_same_finding_is_one_record(tmp_path: Path) -> None:
 
 def test_how_and_since_when_it_moved_is_known_after_a_restart(tmp_path: Path) -> None:
     history = History(tmp_path / "h.db")
-    history.record(RIG, drift(9), replace(verdict(9), moved=("rx",), course=Course.KNOCK, since=4))
-    assert history.newest(RIG, 10)[2] == (Course.KNOCK, 4)
+    history.record(RIG, drift(9), replace(verdict(9), moved=("rx",), course=Course.STEP, since=4))
+    assert history.newest(RIG, 10)[2] == (Course.STEP, 4)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("knock", Course.STEP), ("creep", Course.RAMP), ("undecided", Course.UNDECIDED)]
+)
+def test_a_history_of_an_earlier_version_is_read_with_the_present_words(tmp_path: Path, old: str, new: Course) -> None:
+    history = History(tmp_path / "h.db")
+    history.record(RIG, drift(9), replace(verdict(9), moved=("rx",), course=Course.UNDECIDED, since=4))
+    with sqlite3.connect(tmp_path / "h.db") as db:
+        db.execute("UPDATE record SET verdict = replace(verdict, 'undecided', ?)", (old,))
+    assert history.newest(RIG, 10)[2] == (new, 4)
+    assert [row["verdict"]["course"] for row in history.rows()] == [new.value]
 
 
 def test_a_damaged_record_is_one_clear_error(tmp_path: Path) -> None:

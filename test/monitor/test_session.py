@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A camera under watch, on made-up drives whose calibration is exact."""
+"""The monitor on synthetic drives whose calibration is exact."""
 
 import sqlite3
 from functools import cache
@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 
 from i2p_ros.core.config import Settings, load_settings
+from i2p_ros.core.drifts import Level
 from i2p_ros.core.errors import InputError, ModelError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair
-from i2p_ros.localizer import looker
+from i2p_ros.localizer import load_network_pose
 from i2p_ros.monitor import history as module
-from i2p_ros.monitor.history import History, Rig
+from i2p_ros.monitor.history import History, MonitoredRig
+from i2p_ros.monitor.sequential_test import Motion
 from i2p_ros.monitor.session import Finding, Monitor
-from i2p_ros.monitor.watch import Level, Motion
 from i2p_ros.synthetic import SyntheticSource
 
-RIG = Rig("car", "front", "roof")
+RIG = MonitoredRig("car", "front", "roof")
 SETTINGS = load_settings(
     (), ["monitor.window=3", "monitor.rate_hz=1", "watch.systematic_m=0", "watch.systematic_deg=0"]
 )
@@ -56,14 +57,14 @@ def test_it_goes_on_where_another_ended_and_counts_from_what_was_accepted(tmp_pa
     found(first, pairs[:6])
     second = Monitor(true, RIG, SETTINGS, History(file))
     assert second.rig.epoch == 0
-    assert [d.stamp for d in second.watch.kept] == [d.stamp for d in first.watch.kept] and len(second.watch.kept) == 2
+    assert [d.stamp for d in second.test.kept] == [d.stamp for d in first.test.kept] and len(second.test.kept) == 2
     second.accept()
     third = Monitor(true, RIG, SETTINGS, History(file))
-    assert third.rig.epoch == 1 and not third.watch.kept
-    assert third.watch.reference is not None and second.watch.reference is not None
-    assert np.allclose(third.watch.reference.delta, second.watch.reference.delta)
+    assert third.rig.epoch == 1 and not third.test.kept
+    assert third.test.reference is not None and second.test.reference is not None
+    assert np.allclose(third.test.reference.delta, second.test.reference.delta)
     moved = Monitor(true.retract(np.full(6, 0.01)), RIG, SETTINGS, History(file))
-    assert moved.rig.epoch == 2 and moved.watch.reference is None
+    assert moved.rig.epoch == 2 and moved.test.reference is None
     assert [row["epoch"] for row in History(file).rows()] == [0, 0]
 
 
@@ -71,8 +72,8 @@ def test_a_clock_that_was_set_back_while_it_was_off_begins_anew(tmp_path: Path) 
     pairs, true = drive()
     found(Monitor(true, RIG, SETTINGS, History(tmp_path / "h.db")), pairs[3:9])
     again = Monitor(true, RIG, SETTINGS, History(tmp_path / "h.db"))
-    assert len(again.watch.kept) == 2
-    assert len(found(again, pairs[:6])) == 2 and len(again.watch.kept) == 2
+    assert len(again.test.kept) == 2
+    assert len(found(again, pairs[:6])) == 2 and len(again.test.kept) == 2
 
 
 def test_what_cannot_be_accepted_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +85,7 @@ def test_what_cannot_be_accepted_changes_nothing(tmp_path: Path, monkeypatch: py
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(InputError, match="locked"):
         monitor.accept()
-    assert monitor.watch.reference is None and len(monitor.watch.kept) == 1 and monitor.rig.epoch == 0
+    assert monitor.test.reference is None and len(monitor.test.kept) == 1 and monitor.rig.epoch == 0
 
 
 def test_what_cannot_be_recorded_is_kept_until_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,9 +94,13 @@ def test_what_cannot_be_recorded_is_kept_until_it_can(tmp_path: Path, monkeypatc
     monitor = Monitor(true, RIG, SETTINGS, History(tmp_path / "h.db"))
     other = sqlite3.connect(tmp_path / "h.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    assert len(found(monitor, pairs[:3])) == 1 and "locked" in monitor.trouble and "1 findings wait" in monitor.trouble
+    assert (
+        len(found(monitor, pairs[:3])) == 1
+        and "locked" in monitor.history_error
+        and "1 findings wait" in monitor.history_error
+    )
     other.execute("ROLLBACK")
-    assert found(monitor, pairs[3:6]) and not monitor.trouble
+    assert found(monitor, pairs[3:6]) and not monitor.history_error
     assert [row["stamp"] for row in History(tmp_path / "h.db").rows()] == [pairs[2].stamp, pairs[5].stamp]
 
 
@@ -134,43 +139,43 @@ def test_gates_and_time_that_jumps_back() -> None:
         finding = monitor.add(pair, Motion(speed=99.0))
     assert finding is not None and finding.verdict.level is Level.UNSURE and "too fast" in finding.verdict.reasons[0]
     found(monitor, pairs[3:6])
-    assert len(monitor.watch.kept) == 1
-    assert monitor.add(pairs[0]) is None and not monitor.watch.kept
+    assert len(monitor.test.kept) == 1
+    assert monitor.add(pairs[0]) is None and not monitor.test.kept
 
 
-def test_a_knock_beyond_the_grid_is_found_where_the_network_looks() -> None:
+def test_a_step_beyond_the_grid_is_found_from_the_pose_of_the_network() -> None:
     pairs, true = drive()
     drift = np.array([0.4, -0.3, 0.4, *np.radians([-5.0, 7.0, -5.0])])
     nominal = true.retract(-drift)
     wanted = nominal.local(true)
     windows = {
-        name: found(Monitor(nominal, RIG, SETTINGS, look=look), pairs[:6])
-        for name, look in (("with", looker(SETTINGS)), ("without", None))
+        name: found(Monitor(nominal, RIG, SETTINGS, network_pose=look), pairs[:6])
+        for name, look in (("with", load_network_pose(SETTINGS)), ("without", None))
     }
     off = {name: np.abs([f.drift.delta - wanted for f in findings]) for name, findings in windows.items()}
     assert (off["with"][:, :3] < 0.03).all() and (off["with"][:, 3:] < np.radians(0.15)).all()
     assert off["without"][0, 3:].max() > np.radians(1.0)
 
 
-def test_it_is_asked_for_some_pairs_of_a_window_evenly_and_may_see_nothing() -> None:
+def test_the_network_localizes_some_pairs_of_a_window_evenly_and_may_give_no_pose() -> None:
     pairs, true = drive()
-    settings = load_settings((), ["monitor.window=6", "monitor.rate_hz=1", "monitor.looks=2"])
+    settings = load_settings((), ["monitor.window=6", "monitor.rate_hz=1", "monitor.network_pairs=2"])
     asked: list[int] = []
 
     def look(pair: Pair, nominal: Pose) -> None:
         assert nominal is true
         asked.append(pair.stamp)
 
-    with_it, without = (found(Monitor(true, RIG, settings, look=one), pairs) for one in (look, None))
+    with_it, without = (found(Monitor(true, RIG, settings, network_pose=one), pairs) for one in (look, None))
     assert asked == [pairs[k].stamp for k in (0, 3, 6, 9)]
     assert np.array_equal(with_it[-1].drift.delta, without[-1].drift.delta)
 
 
-def test_no_model_is_loaded_that_is_not_to_look() -> None:
-    assert looker(load_settings((), ["monitor.looks=0", "model=there-is-none"])) is None
+def test_no_network_is_loaded_that_is_not_used() -> None:
+    assert load_network_pose(load_settings((), ["monitor.network_pairs=0", "model=there-is-none"])) is None
     with pytest.raises(ModelError, match="there-is-none"):
-        looker(load_settings((), ["model=there-is-none"]))
+        load_network_pose(load_settings((), ["model=there-is-none"]))
 
 
 def test_defaults_are_those_of_the_settings() -> None:
-    assert Monitor(Pose.identity(), RIG, Settings()).watch.period_s == 5.0
+    assert Monitor(Pose.identity(), RIG, Settings()).test.period_s == 5.0

@@ -70,6 +70,11 @@ def test_unknown_and_refused_parameters_are_named(make, override, named):
         declared_settings(make(**override))
 
 
+def test_a_renamed_parameter_is_refused_with_its_new_name(make):
+    with pytest.raises(SettingsError, match=r"^monitor\.looks is now monitor\.network_pairs$"):
+        declared_settings(make(monitor__looks=2))
+
+
 def test_bounds_and_choices_are_described(make):
     node = make()
     declared_settings(node)

@@ -34,7 +34,7 @@ def test_a_urdf_is_read_as_scipy_would(tmp_path: Path) -> None:
 
 
 def test_what_the_node_writes_is_read_back(tmp_path: Path) -> None:
-    calibration = pytest.importorskip("i2p_ros.ros.nodes.calibration")
+    calibration = pytest.importorskip("i2p_ros.ros.nodes.calibration_files")
     pose = Pose.from_rotvec([0.3, -1.2, 0.8], [0.5, -0.2, 0.1])
     written = calibration.write_calibration(tmp_path, pose, np.zeros(6), 1, "lidar", "camera")
     for file in written[:2]:

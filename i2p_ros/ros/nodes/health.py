@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the localizer node counts, and the diagnostic that it makes of it. No ROS here: levels are plain numbers."""
+"""Counters of one channel, and the level and text of its diagnostics. Needs no ROS: levels are plain numbers."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from i2p_ros.core.types import PoseEstimate, Status
 
 OK, WARN, ERROR, STALE = 0, 1, 2, 3
 INPUTS = ("image", "points", "camera_info")
-INFO_S = (3.0, 10.0)  # time without any camera_info that is a warning, and an error
-RECENT = 50  # pairs that latency is averaged over
+INFO_S = (3.0, 10.0)  # time without any camera_info for a warning and for an error
+RECENT = 50  # pairs in the averages of latency
 
 
 @dataclass
 class Health:
-    """Counters since the start; safe to use from several threads. Times are time.monotonic(), s."""
+    """Counters since the start. Several threads may use it. Times are time.monotonic(), s."""
 
     settings: NodeSettings
     doing: str = "localizing"
     started: float = field(default_factory=time.monotonic)
     received: Counter[str] = field(default_factory=Counter)
-    seen: dict[str, float] = field(default_factory=dict)
+    arrivals: dict[str, float] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
     without_prior: Counter[str] = field(default_factory=Counter)
-    concerns: dict[str, str] = field(default_factory=dict)
+    warnings: dict[str, str] = field(default_factory=dict)
     processed: int = 0
     localized: int = 0
     rejected_in_a_row: int = 0
@@ -44,35 +44,35 @@ class Health:
     _lock: Lock = field(default_factory=Lock)
 
     def arrived(self, kind: str) -> None:
-        """A message of one of INPUTS is here."""
+        """Count a message of one of INPUTS."""
         with self._lock:
             self.received[kind] += 1
-            self.seen[kind] = time.monotonic()
+            self.arrivals[kind] = time.monotonic()
 
     def drop(self, reason: str) -> None:
-        """A message or pair that gives no answer."""
+        """Count a dropped message or pair by its reason."""
         with self._lock:
             self.dropped[reason] += 1
 
     def missing_prior(self, reason: str) -> None:
-        """A pair that had to do without the prior that is asked for."""
+        """Count a pair without the prior that the settings ask for."""
         with self._lock:
             self.without_prior[reason] += 1
 
-    def concern(self, name: str, text: str) -> None:
-        """Something that is not as it should be, until its text is empty."""
+    def set_warning(self, name: str, text: str) -> None:
+        """Set a warning by name. An empty text removes it."""
         with self._lock:
-            self.concerns[name] = text
+            self.warnings[name] = text
 
-    def taken(self, latency_ms: float) -> None:
-        """A pair went through."""
+    def completed(self, latency_ms: float) -> None:
+        """Count a processed pair."""
         with self._lock:
             self.processed += 1
             self.latencies_ms.append(latency_ms)
 
     def answered(self, estimate: PoseEstimate, latency_ms: float, gap_ms: float) -> None:
-        """A pair was localized, or not."""
-        self.taken(latency_ms)
+        """Count a processed pair and keep the numbers of its estimate."""
+        self.completed(latency_ms)
         with self._lock:
             self.last = {"status": estimate.status.value, "inliers": estimate.n_inliers, "gap_ms": gap_ms}
             if estimate.inliers is not None and len(estimate.inliers):
@@ -87,26 +87,26 @@ class Health:
                 self.last["position_std_m"], self.last["rotation_std_deg"] = std[:3].max(), np.degrees(std[3:].max())
 
     def report(self, busy_since: float | None) -> tuple[int, str, dict[str, Any]]:
-        """Level, one line and values; `busy_since` is when the running pair began."""
+        """Level, text and values for the diagnostics. `busy_since` is when the running pair began, or none."""
         now = time.monotonic()
         with self._lock:
             level, text = max(self._findings(now, busy_since), default=(OK, self.doing), key=lambda finding: finding[0])
             return level, text, self._values(now)
 
     def _findings(self, now: float, busy_since: float | None) -> list[tuple[int, str]]:
-        """Level and text of everything that is not as it should be."""
+        """Level and text of each finding that is not OK."""
         found = []
         for kind in INPUTS:
-            silent = now - self.seen.get(kind, self.started)
+            silent = now - self.arrivals.get(kind, self.started)
             warn_s, error_s = self.settings.warn_after_s, self.settings.error_after_s
             if kind == "camera_info":  # one is enough, but without any there is never a pose
-                warn_s, error_s = (float("inf"), float("inf")) if kind in self.seen else INFO_S
+                warn_s, error_s = (float("inf"), float("inf")) if kind in self.arrivals else INFO_S
             if silent > warn_s:
                 level = ERROR if silent > error_s else WARN
                 found.append((level, f"no {kind} for {silent:.0f} s: is the topic right?"))
         if busy_since is not None and now - busy_since > self.settings.stale_after_s:
             found.append((STALE, f"one pair has been running for {now - busy_since:.0f} s"))
-        found += [(WARN, text) for text in self.concerns.values() if text]
+        found += [(WARN, text) for text in self.warnings.values() if text]
         dropped, self._dropped_before = self.dropped.total() - self._dropped_before, self.dropped.total()
         if dropped:
             found.append((WARN, f"{dropped} dropped since the last report"))
@@ -116,7 +116,7 @@ class Health:
         if not self.processed:
             found.append((WARN, "no pair yet"))
         elif self.rejected_in_a_row:
-            failed = self.last["status"] == Status.NOT_PROCESSED.value  # it is not the pair that is to blame
+            failed = self.last["status"] == Status.NOT_PROCESSED.value  # the fault is not in the pair
             text = f"no pose: {self.last['status']}, {self.rejected_in_a_row} in a row"
             found.append((ERROR if failed else WARN, text))
         return found

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The messages of one camera and one lidar, put together to pairs."""
+"""Subscriptions of one camera and one lidar, and the pairing of their messages."""
 
 from __future__ import annotations
 
@@ -21,29 +21,30 @@ from i2p_ros.core.messages import stamp_of
 from i2p_ros.core.pairing import Pairer
 from i2p_ros.core.types import Pair, PointCloud
 from i2p_ros.ros.messages import cloud_class
-from i2p_ros.ros.nodes.frames import Frames
 from i2p_ros.ros.nodes.health import Health
-from i2p_ros.ros.nodes.job import Job
-from i2p_ros.ros.nodes.watching import Watch
+from i2p_ros.ros.nodes.pair_checks import PairChecks
+from i2p_ros.ros.nodes.pair_job import PairJob
+from i2p_ros.ros.nodes.tf_listener import TfListener
 
-Stamped = tuple[int, Any]  # a message, and the time to pair it by, ns
-QUEUE = 5  # messages, as many as rmw_qos_profile_sensor_data has
+Stamped = tuple[int, Any]  # the stamp (ns) that a message is paired by, and the message
+QUEUE = 5  # messages, as in rmw_qos_profile_sensor_data
 BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
 
 
 class Inputs:
-    """Subscriptions and pairing. `on_pair` takes each job, `on_reset` hears why what was before counts no more.
+    """Subscriptions and pairing. Each pair goes to `on_pair` as a job with the present `settings`.
 
-    Callbacks run in the node's executor; `decoded` may be called by another thread.
+    `on_reset` is called with a reason when earlier pairs must not be compared with later ones. Callbacks run in the
+    node's executor. Another thread may call `decoded`.
     """
 
     def __init__(
-        self, node: Node, settings: Settings, camera: str, lidar: str, frames: Frames | None, health: Health,
-        on_pair: Callable[[Job], None], on_reset: Callable[[str], None],
+        self, node: Node, settings: Settings, camera: str, lidar: str, tf: TfListener | None, health: Health,
+        on_pair: Callable[[PairJob], None], on_reset: Callable[[str], None],
     ) -> None:  # fmt: skip
         self.settings, self.health = settings, health
-        self.watch = Watch(health, node.get_logger().warning)
-        self._node, self._frames, self._on_pair, self._on_reset = node, frames, on_pair, on_reset
+        self.checks = PairChecks(health, node.get_logger().warning)
+        self._node, self._tf, self._on_pair, self._on_reset = node, tf, on_pair, on_reset
         self._info: CameraInfo | None = None
         pairing = settings.pairing
         offsets = int(pairing.time_offset_s * 1e9), int(pairing.image_time_offset_s * 1e9)
@@ -56,43 +57,42 @@ class Inputs:
             raise
 
     @property
-    def known(self) -> dict[str, Any]:
-        """What diagnostics say of the calibration, the gap between the sensors, and what `Watch` has noticed."""
+    def values(self) -> dict[str, Any]:
+        """Values for the diagnostics: source of the calibration, time gap of the sensors, and those of the checks."""
         gap = self._pairer.median_gap_ns()
         source = f"{self._info_topic}, {'P of a rectified image' if self._rectified else 'K and D'}"
-        values = {"calibration": source, **self.watch.values}
+        values = {"calibration": source, **self.checks.values}
         return values if gap is None else {**values, "median_gap_ms": gap / 1e6}
 
     def close(self) -> None:
-        """Give everything back, and let go of who takes the pairs: the executor may hold a subscription a while."""
+        """Destroy the subscriptions, and release the callbacks: the executor may hold a subscription for a while."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
-        self._on_pair = self._on_reset = _nobody
+        self._on_pair = self._on_reset = _ignore
 
     def jumped_back(self) -> None:
-        """Start anew, for /clock has jumped. What waits for a partner is paired before, or counted."""
+        """Start again after a jump of /clock. Messages that wait are paired before, or counted as dropped."""
         self._collect(self._pairer.reset, self._node.get_clock().now().nanoseconds)
 
-    def decoded(self, job: Job) -> Pair:
-        """The pair, looked at by `watch`, its cloud as at the time of the image; raises InputError."""
-        node = self.settings.node
-        pair = job.decoded(self._rectified, node.intensity_field, node.cloud_type)
-        if changed := self.watch.pair(pair):  # two drivers on one topic change it with every pair
+    def decoded(self, job: PairJob) -> Pair:
+        """The pair, with its cloud as it was at the time of the image. Raises InputError."""
+        pair = job.decoded(self._rectified)
+        if changed := self.checks.check(pair):  # two drivers on one topic change it with every pair
             self._node.get_logger().warning(changed, throttle_duration_sec=1.0)
             self._on_reset(changed)
         return replace(pair, cloud=self._compensated(job, pair.cloud))
 
-    def say(self, text: str) -> None:
-        """Warn, at most once a second."""
+    def warn(self, text: str) -> None:
+        """Log a warning, at most one a second."""
         self._node.get_logger().warning(text, throttle_duration_sec=1.0)
 
     def listen(self, kind: type, topic: str, callback: Any, reliability: ReliabilityPolicy) -> None:
-        """A few are kept while the node is held up, or an image would miss its cloud. Overrides change the profile."""
+        """Subscribe with a short queue: while the node is busy, messages wait in it. QoS overrides apply."""
 
         def incompatible(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
             self.health.drop("qos.incompatible")
-            self.say(f"{name}: a publisher's {policy} does not fit this node's {qos}; see qos_overrides.{name}")
+            self.warn(f"{name}: a publisher's {policy} does not fit this node's {qos}; see qos_overrides.{name}")
 
         name, qos = self._node.resolve_topic_name(topic), reliability.name
         self._subscriptions.append(
@@ -104,7 +104,7 @@ class Inputs:
         )  # fmt: skip
 
     def _subscribe(self, camera: str, lidar: str) -> None:
-        """camera_info comes first, so that of what arrives together it is read first."""
+        """Subscribe to camera_info first, so that it is read first of messages that arrive together."""
         node, kind, topic = self.settings.node, Image, self._node.resolve_topic_name(f"{camera}image")
         self._rectified = node.lens == "rectified" or (node.lens == "auto" and "rect" in topic.rpartition("/")[2])
         if node.image_transport == "compressed":  # a remap of `image` alone would not reach image/compressed
@@ -127,13 +127,13 @@ class Inputs:
             stamp = stamp_of(message, now, self.settings.pairing.use_arrival_time)
         except InputError as error:
             self.health.drop(error.reason)
-            self.say(f"{kind} dropped: {error}")
+            self.warn(f"{kind} dropped: {error}")
             return
         add = self._pairer.add_image if kind == "image" else self._pairer.add_cloud
         self._collect(lambda: add(stamp, (stamp, message)), stamp)
 
     def _collect(self, pairing: Callable[[], list[tuple[Stamped, Stamped, int]]], now: int) -> None:
-        """Hand over the pairs that the pairer gives, and count what it drops; start anew if time has jumped."""
+        """Hand over the pairs of the pairer, and count the messages that it drops. If time has jumped, start again."""
         before = self._pairer.dropped.copy()
         pairs = pairing()
         dropped = self._pairer.dropped - before
@@ -141,26 +141,26 @@ class Inputs:
             self.health.drop(reason)
         if dropped["time_reset"]:
             self._on_reset("time has jumped")
-            if self._frames is not None:
-                self._frames.clear_if_ahead(now)
+            if self._tf is not None:
+                self._tf.clear_if_ahead(now)
         for (stamp, image), (_, cloud), gap in pairs:
-            self._on_pair(Job(image, cloud, self._info, stamp, gap / 1e6))
+            self._on_pair(PairJob(image, cloud, self._info, stamp, gap / 1e6, self.settings))
 
-    def _compensated(self, job: Job, cloud: PointCloud) -> PointCloud:
-        """The cloud as it would have been seen at the time of the image, where tf knows how the lidar moved."""
-        if not self.settings.node.motion_compensation or self._frames is None:
+    def _compensated(self, job: PairJob, cloud: PointCloud) -> PointCloud:
+        """The cloud as it was at the time of the image, if tf has the motion of the lidar."""
+        node = job.settings.node
+        if not node.motion_compensation or self._tf is None:
             return cloud
         time = job.gap_ms / 1e3
         cloud, why = deskewed(cloud, None, time)
         if why == "deskew.no_motion" and cloud.time is not None:
             first, last = min(float(cloud.time.min()), time), max(float(cloud.time.max()), time)
-            odom = self.settings.node.odom_frame
-            trajectory = self._frames.trajectory(odom, job.cloud_frame, job.cloud_stamp, first, last)
+            trajectory = self._tf.trajectory(node.odom_frame, job.cloud_frame, job.cloud_stamp, first, last)
             cloud, why = deskewed(cloud, trajectory, time)
         if why:
-            self.watch.once(why, f"clouds are taken as they come, without motion compensation: {why}")
+            self.checks.warn_once(why, f"clouds are used without motion compensation: {why}")
         return cloud
 
 
-def _nobody(_: Any) -> None:
+def _ignore(_: Any) -> None:
     pass

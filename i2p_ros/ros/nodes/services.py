@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the localizer node can be asked to do. Each answers at once, with what came of it in words."""
+"""The services of the localizer node. Each answers with success or not, and a text."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
 from i2p_ros.core.errors import InputError
-from i2p_ros.ros.nodes.channel import Channel
+from i2p_ros.ros.nodes.localizer_channel import LocalizerChannel
 
 C = TypeVar("C")
 
 
 class Services:
-    """~/trigger, ~/reset, ~/set_enabled and ~/save_calibration, for all channels that there are at the time."""
+    """~/trigger, ~/reset, ~/set_enabled and ~/save_calibration. Each acts on all present channels."""
 
-    def __init__(self, node: Node, channels: Callable[[], Sequence[Channel]], folder: Path) -> None:
+    def __init__(self, node: Node, channels: Callable[[], Sequence[LocalizerChannel]], folder: Path) -> None:
         self._folder = folder
         for kind, name, answer in (
             (Trigger, "trigger", self._trigger),
@@ -30,22 +30,22 @@ class Services:
         ):
             node.create_service(kind, f"~/{name}", answering(channels, answer))
 
-    def _trigger(self, request: Any, channels: Sequence[Channel]) -> str:
+    def _trigger(self, request: Any, channels: Sequence[LocalizerChannel]) -> str:
         for channel in channels:
             channel.wanted += 1
         return "the next pair is localized, whether the node is enabled or not"
 
-    def _reset(self, request: Any, channels: Sequence[Channel]) -> str:
+    def _reset(self, request: Any, channels: Sequence[LocalizerChannel]) -> str:
         for channel in channels:
-            channel.forget("asked to")
-        return "nothing is expected of the next pair"
+            channel.forget("the service ~/reset was called")
+        return "tracking starts again with the next pair"
 
-    def _set_enabled(self, request: Any, channels: Sequence[Channel]) -> str:
+    def _set_enabled(self, request: Any, channels: Sequence[LocalizerChannel]) -> str:
         for channel in channels:
             channel.enabled = bool(request.data)
-        return "pairs are localized" if request.data else "pairs are refused; ~/trigger lets one through"
+        return "pairs are localized" if request.data else "pairs are refused. ~/trigger lets one through"
 
-    def _save_calibration(self, request: Any, channels: Sequence[Channel]) -> str:
+    def _save_calibration(self, request: Any, channels: Sequence[LocalizerChannel]) -> str:
         written: list[Path] = []
         missing: list[str] = []
         for channel in channels:
@@ -62,7 +62,7 @@ class Services:
 def answering(
     channels: Callable[[], Sequence[C]], answer: Callable[[Any, Sequence[C]], str]
 ) -> Callable[[Any, Any], Any]:
-    """A service's callback: success with a text, or why not."""
+    """The callback of a service: success with the text of `answer`, or failure with the text of its error."""
 
     def callback(request: Any, response: Any) -> Any:
         present = channels()
@@ -72,7 +72,7 @@ def answering(
             response.success, response.message = True, answer(request, present)
         except InputError as error:
             response.success, response.message = False, str(error)
-        except Exception as error:  # raised, it would leave the caller without an answer
+        except Exception as error:  # an exception that is raised here leaves the caller without an answer
             response.success, response.message = False, f"{type(error).__name__}: {error}"
         return response
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One thread that takes the newest job of each kind in turn."""
+"""One thread that runs the newest job of each key in turn."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class NewestWorker(Generic[K, T]):
-    """Runs `work` on the newest job of each key, in a thread of its own; the key that has waited longest comes first.
+    """Runs `work` on the newest job of each key, in a thread of its own. The key that has waited longest is next.
 
-    A job that is overtaken while it waits is not run. `work` must not raise. `busy` is the key of the running job and
-    time.monotonic() of its start, or none.
+    A waiting job is replaced by a newer one of its key. `work` must not raise. `busy` is the key of the running job and
+    the time.monotonic() of its start, or none.
     """
 
     def __init__(self, work: Callable[[K, T], None]) -> None:
@@ -30,7 +30,7 @@ class NewestWorker(Generic[K, T]):
         self._thread.start()
 
     def put(self, key: K, job: T) -> T | None:
-        """Make this the next job of its key; the older job that it overtakes comes back."""
+        """Make this the next job of its key. Returns the waiting job that it replaces, or none."""
         with self._change:
             overtaken = self._waiting.get(key)
             self._waiting[key] = job
@@ -38,7 +38,7 @@ class NewestWorker(Generic[K, T]):
         return overtaken
 
     def stop(self, timeout_s: float) -> bool:
-        """Take no more jobs; whether the running one has ended within the time."""
+        """Start no more jobs. Returns whether the running one has ended within the time."""
         with self._change:
             self._stopping = True
             self._change.notify()
@@ -50,7 +50,7 @@ class NewestWorker(Generic[K, T]):
             self.busy = turn[0], time.monotonic()
             self._work(*turn)
             self.busy = None
-            del turn  # a cloud must not live on until the next one comes
+            del turn  # a cloud must not stay in memory until the next one comes
 
     def _next(self) -> tuple[K, T] | None:
         with self._change:

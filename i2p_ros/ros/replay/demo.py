@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A replay from beginning to end: a node in a second process, real topics, and files that show what came back."""
+"""A complete replay: a node in a second process, real topics, and files with the results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.evaluation.files import write_bytes, write_json, write_tum
 from i2p_ros.evaluation.gallery import Overlay, drawn
 from i2p_ros.evaluation.report import write_report
-from i2p_ros.evaluation.runner import Report, Seen
+from i2p_ros.evaluation.runner import EvaluatedPair, Report
 from i2p_ros.ros.replay.playing import Row, open_recording, replay, start_localizer, summary
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.opening import open_source
@@ -31,9 +31,9 @@ Progress = Callable[[int], None]
 
 
 def write_drive(settings: Settings, out: Path, pairs: int, seed: int, progress: Progress) -> Settings:
-    """Write a synthetic drive as the bag out/drive (MCAP); settings that replay it by the VP2P protocol.
+    """Write a synthetic drive as the bag out/drive (MCAP). Returns settings that replay it by the protocol vp2p.
 
-    Every pair is played when the one before is answered. Raises InputError when `out` holds files of something else.
+    Each pair is played when the one before is answered. Raises InputError if `out` has other files.
     """
     _make_room(out)
     moving = settings.synthetic.model_copy(update={"drive": True, "rate_hz": DEMO_RATE_HZ})
@@ -46,10 +46,10 @@ def write_drive(settings: Settings, out: Path, pairs: int, seed: int, progress: 
 
 
 def replay_and_report(settings: Settings, out: Path, progress: Progress) -> dict[str, Any]:
-    """Play what settings.replay names; writes summary.json, report.html, overlays and trajectories.
+    """Play the recording of settings.replay. Writes summary.json, report.html, overlays and trajectories.
 
-    Gives the content of summary.json, where `lost` counts what could not be read, by reason. Raises InputError for a
-    recording of which nothing can be read, and I2PError with the node's last words when it dies.
+    Returns the content of summary.json. Its `lost` counts the data that could not be read, by reason. Raises InputError
+    for a recording without readable data, and I2PError with the end of its log if the node dies.
     """
     options = settings.replay
     source, lost = open_recording(settings), Counter[str]()
@@ -78,31 +78,31 @@ def replay_and_report(settings: Settings, out: Path, progress: Progress) -> dict
 
 
 def _remove_earlier(out: Path) -> None:
-    """Take away what an earlier replay left and this one may not write again."""
+    """Remove files of an earlier replay that this one may not overwrite."""
     (out / "report.html").unlink(missing_ok=True)
     for overlay in (out / "overlays").glob("[0-9][0-9].png"):
         overlay.unlink()
 
 
 def _make_room(out: Path) -> None:
-    """Remove the drive of an earlier demo; anything else there stays."""
+    """Remove the drive of an earlier demo. Raises InputError if the folder has other files."""
     if out.exists() and any(out.iterdir()) and not (out / "drive" / "metadata.yaml").exists():
-        raise InputError(f"{out} holds something that is not an earlier demo: choose another --out", "output")
+        raise InputError(f"{out} has files that are not of an earlier demo: choose another --out", "output")
     shutil.rmtree(out / "drive", ignore_errors=True)
 
 
-def _seen(source: Source, options: ReplaySettings, rows: list[Row]) -> Iterator[Seen]:
-    """The rows of known truth with the samples as they were played."""
+def _evaluated(source: Source, options: ReplaySettings, rows: list[Row]) -> Iterator[EvaluatedPair]:
+    """The rows with a true pose, each with its sample as it was played."""
     for row in rows:
         if row.truth is not None:
             sample, T_given_lidar = perturbed(source[row.index], options.perturb, options.seed, row.index)
-            yield Seen(row.score(), sample, row.estimate, T_given_lidar)
+            yield EvaluatedPair(row.score(), sample, row.estimate, T_given_lidar)
 
 
 def _overlays(source: Source, options: ReplaySettings, rows: list[Row]) -> list[Overlay]:
-    """Evenly spaced pairs before and after."""
+    """Overlays of evenly spaced pairs, at the true and at the estimated pose."""
     few = [rows[i * len(rows) // OVERLAYS] for i in range(min(OVERLAYS, len(rows)))]
-    return [drawn(seen) for seen in _seen(source, options, few)]
+    return [drawn(pair) for pair in _evaluated(source, options, few)]
 
 
 def _png(overlay: Overlay) -> bytes:
@@ -111,7 +111,7 @@ def _png(overlay: Overlay) -> bytes:
 
 
 def _write_trajectories(out: Path, rows: list[Row]) -> None:
-    """The camera in the world, estimated and true, as TUM files; in the cloud's frame where no world is known."""
+    """Write estimated and true poses of the camera as TUM files, in the world, or without one in the cloud's frame."""
     estimated: list[tuple[int, Pose]] = []
     true: list[tuple[int, Pose]] = []
     for row in rows:

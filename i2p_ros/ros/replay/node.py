@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Node `replay`: plays a recording into the localizer, tells how it goes, and ends with a summary."""
+"""Node `replay`: plays a recording into the localizer, logs the progress, and prints a summary at the end."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ class ReplayNode(Player):
     """A player that reads its options from parameters and reports to the log."""
 
     def run(self) -> None:
-        """Play; the summary comes also after ctrl-c."""
+        """Play the recording, and print the summary, also after Ctrl-C."""
         self._reported = time.monotonic()
         source = open_recording(self.settings)
         self.get_logger().info(f"playing {len(source)} pairs of {source.name}")
         try:
-            play(self, source, self._report, on_lost=self._say_lost)
+            play(self, source, self._report, on_lost=self._log_lost)
         finally:
             if self.rows:
                 print(in_words(self.rows), flush=True)
 
-    def _say_lost(self, error: InputError) -> None:
+    def _log_lost(self, error: InputError) -> None:
         self.get_logger().warning(f"left out: {error}")
 
     def _report(self, row: Row) -> None:
-        """How the latest pair went, every few seconds."""
+        """Log the latest pair, at most every few seconds."""
         if time.monotonic() - self._reported < REPORT_S:
             return
         self._reported = time.monotonic()
@@ -40,7 +40,7 @@ class ReplayNode(Player):
 
 
 def of_row(row: Row) -> str:
-    """One line on a row."""
+    """A row in one line."""
     if row.estimate.pose is None:
         return f"no pose, {row.estimate.status.value}: {row.estimate.reason}"
     latency = f"{row.latency_ms:.0f} ms, {row.estimate.n_inliers} inliers"
@@ -51,7 +51,7 @@ def of_row(row: Row) -> str:
 
 
 def in_words(rows: list[Row]) -> str:
-    """The summary, a line per number."""
+    """The summary in words, with a line for each number."""
     numbers = summary(rows)
     counts = ("pairs", "processed", "localized", "dropped")
     lines = [", ".join(f"{key} {numbers[key]}" for key in counts)]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Node `replay` as seen from the topics: what it publishes of a sample, and what it hears of the localizer."""
+"""The publishers and subscriptions of the node `replay`: samples to the localizer, and its answers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ QUEUE = 5
 
 @dataclass(frozen=True)
 class Prepared:
-    """A sample as messages, whose stamps are still to be set."""
+    """A sample as messages. Their stamps are set when they are sent."""
 
     index: int
     name: str
@@ -53,7 +53,7 @@ class Prepared:
 
 
 def prepare(index: int, sample: Sample, options: ReplaySettings) -> Prepared:
-    """The sample, perturbed as the options say, as messages."""
+    """The messages of a sample, with the random transform of the options."""
     played, T_cloud_lidar = perturbed(sample, options.perturb, options.seed, index)
     frame = LIDAR if options.perturb == "none" else PERTURBED
     to_image = messages.compressed_message if options.image_transport == "compressed" else messages.image_message
@@ -74,7 +74,7 @@ def prepare(index: int, sample: Sample, options: ReplaySettings) -> Prepared:
 
 
 class Player(Node):
-    """Sends samples and collects answers. Without options they are read from the node's parameters."""
+    """Sends samples and collects answers. Without `options`, the node's parameters are used."""
 
     def __init__(self, options: ReplaySettings | None = None, **node_arguments: Any) -> None:
         super().__init__("replay", automatically_declare_parameters_from_overrides=True, **node_arguments)
@@ -84,7 +84,7 @@ class Player(Node):
         self._rows: dict[int, Row] = {}  # by the order of sending
         self._pending: dict[int, tuple[int, Pending]] = {}  # stamp -> order of sending, pair
         self._sent = 0
-        self._localizer_heard = False
+        self._localizer_found = False
         self._calibration: Pose | None = None
         self._publish_inputs()
         self._listen()
@@ -93,22 +93,22 @@ class Player(Node):
 
     @property
     def rows(self) -> list[Row]:
-        """The rows so far, in the order of playing."""
+        """Rows of all finished pairs, in the order of playing."""
         return [self._rows[order] for order in sorted(self._rows)]
 
     @property
     def waiting(self) -> bool:
-        """Whether the newest pair has no answer yet. Older ones without one are lost by then."""
+        """Whether the newest pair has no answer yet."""
         return any(order == self._sent for order, _ in self._pending.values())
 
     @property
     def connected(self) -> bool:
-        """Whether the localizer hears all that this node sends, and this node hears the localizer."""
+        """Whether the localizer receives all messages of this node, and this node those of the localizer."""
         inputs = (self._image, self._info, self._cloud)
-        return self._localizer_heard and all(publisher.get_subscription_count() for publisher in inputs)
+        return self._localizer_found and all(publisher.get_subscription_count() for publisher in inputs)
 
     def spin(self, seconds: float) -> None:
-        """Take what comes, for some time."""
+        """Handle callbacks for a time."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._spinner.spin_once(timeout_sec=left)
@@ -118,7 +118,7 @@ class Player(Node):
         self._clock_topic.publish(Clock(clock=messages.time_message(stamp)))
 
     def send(self, prepared: Prepared, stamp: int) -> None:
-        """Publish a sample under a stamp (ns), and expect an answer."""
+        """Publish a sample with a stamp, ns."""
         self.tick(stamp)
         self._send_frames(prepared, stamp)
         for message in (prepared.info, prepared.cloud, prepared.image):
@@ -131,7 +131,7 @@ class Player(Node):
         self._image.publish(prepared.image)
 
     def give_up(self) -> None:
-        """Make rows of the pairs that are still without an answer."""
+        """Finish all pairs that have no answer yet."""
         for stamp in list(self._pending):
             self._finish(stamp)
 
@@ -150,11 +150,11 @@ class Player(Node):
         name = self.resolve_topic_name(self.options.localizer)
         self.create_subscription(PoseWithCovarianceStamped, f"{name}/pose", self._on_pose, 10)
         self.create_subscription(DiagnosticArray, f"{name}/status", self._on_status, 10)
-        # last: whoever has this one matched has the others too
+        # last: when this one is matched, the others are too
         self.create_subscription(DiagnosticArray, "/diagnostics", lambda m: self._on_diagnostics(m, name), 10)
 
     def _send_frames(self, prepared: Prepared, stamp: int) -> None:
-        """The calibration to /tf_static when it changes; the truth, and where the played cloud is, to /tf."""
+        """Send a changed calibration to /tf_static, and the true pose and the pose of the played cloud to /tf."""
         lidar, cloud = messages.header(stamp, LIDAR), messages.header(stamp, prepared.cloud_frame)
         frames = []
         if prepared.cloud_frame != LIDAR:
@@ -185,7 +185,7 @@ class Player(Node):
             self._finish_if_complete(stamp)
 
     def _on_diagnostics(self, message: DiagnosticArray, name: str) -> None:
-        self._localizer_heard |= any(status.name.startswith(f"{name}:") for status in message.status)
+        self._localizer_found |= any(status.name.startswith(f"{name}:") for status in message.status)
 
     def _finish_if_complete(self, stamp: int) -> None:
         if self._pending[stamp][1].complete:
@@ -198,7 +198,7 @@ class Player(Node):
 
 
 def not_found(player: Player) -> InputError:
-    """What to say when no localizer answers."""
+    """The error when no localizer is found."""
     name, timeout_s = player.resolve_topic_name(player.options.localizer), player.options.timeout_s
     return InputError(
         f"no node {name} listens to image, camera_info and points after {timeout_s:.0f} s: start it, with the same "

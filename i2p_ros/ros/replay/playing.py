@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Replay of a source into a localizer over topics, and the rows of its answers.
+"""Play a source into a localizer over topics, and collect its answers.
 
 with start_localizer(settings) as process:
     rows = replay(source, settings.replay, check=process.check)
@@ -28,9 +28,9 @@ from i2p_ros.sources.opening import open_source, recognised
 __all__ = ["Row", "open_recording", "play", "replay", "start_localizer", "summary"]
 
 STEP_S = 0.02  # between two checks of a condition, and between two messages on /clock
-LONGEST_GAP_NS = 1_000_000_000  # a longer gap in a recording, as between two drives, is shortened to this
-STANDARD_GAP_NS = 100_000_000  # between pairs whose stamps do not grow
-LATE_S = 0.3  # wait for answers to older pairs after the answer to the newest
+LONGEST_GAP_NS = 1_000_000_000  # longer gaps in a recording, as between two drives, are shortened to this
+STANDARD_GAP_NS = 100_000_000  # between pairs whose stamps do not increase
+LATE_S = 0.3  # longest wait for answers to older pairs after that to the newest
 
 
 def open_recording(settings: Settings) -> Source:
@@ -56,11 +56,11 @@ def replay(
     check: Callable[[], None] = lambda: None,
     on_lost: Callable[[InputError], None] = lambda error: None,
 ) -> list[Row]:
-    """Rows, one per pair in the order of the source, of a localizer that runs in another process or thread.
+    """One row for each pair, in the order of the source. The localizer runs in another process or thread.
 
-    `on_row` is called with each row when its answer has come or its time is over. `check` is called a few times a
-    second and may raise. A sample that cannot be read is skipped, and `on_lost` is called with the error. Raises
-    InputError if no localizer is found within options.timeout_s.
+    `on_row` is called with each row when its pair is answered or given up. `check` is called a few times a second and
+    may raise. A sample that cannot be read is left out, and `on_lost` is called with its error. Raises InputError if no
+    localizer is found within options.timeout_s.
     """
     context = Context()
     context.init()
@@ -79,7 +79,7 @@ def play(
     check: Callable[[], None] = lambda: None,
     on_lost: Callable[[InputError], None] = lambda error: None,
 ) -> list[Row]:
-    """Rows as of `replay`, with an existing player node."""
+    """As `replay`, with an existing node."""
     options, player.on_row = player.options, on_row
     if not _wait(player, lambda: player.connected, options.timeout_s, check):
         raise not_found(player)
@@ -99,7 +99,7 @@ def _play_once(
     check: Callable[[], None],
     on_lost: Callable[[InputError], None],
 ) -> None:
-    """Play each sample when it is due, or with rate 0 when the sample before it is answered."""
+    """Send each sample at its time, or with rate 0 when the one before is answered."""
     options, pace = player.options, Pace(player.options.rate)
     size = min(len(source), options.limit or len(source))
 
@@ -129,7 +129,7 @@ def _play_once(
 
 
 class Pace:
-    """Stamps that always grow, and the times at which they are due."""
+    """Increasing stamps, and the time at which each is due."""
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
@@ -138,7 +138,7 @@ class Pace:
         self._origin: tuple[float, int] | None = None  # time.monotonic() (s) at a stamp (ns)
 
     def stamp(self, recorded: int) -> int:
-        """Stamp (ns) of a played sample: as recorded (ns), but with gaps that are positive and at most a second."""
+        """Stamp (ns) of a played sample: the recorded one, with gaps that are positive and at most a second."""
         if self._recorded is None:
             self._last = recorded or STANDARD_GAP_NS  # a stamp of zero would count as not set
         else:
@@ -148,7 +148,7 @@ class Pace:
         return self._last
 
     def seconds_until(self, stamp: int) -> float:
-        """Seconds until the stamp is due, 0 if it is late. If it is too late, the rest is shifted, to avoid a burst."""
+        """Time until a stamp is due, s, or 0 if it is late. A large delay shifts all later stamps, without a burst."""
         if not self.rate:
             return 0.0
         now = time.monotonic()
@@ -159,7 +159,7 @@ class Pace:
 
 
 def _wait(player: Player, done: Callable[[], bool], timeout_s: float, check: Callable[[], None]) -> bool:
-    """Spin until `done()`; false if that takes longer than the timeout."""
+    """Spin until a condition is true. Returns false if the time is over."""
     end = time.monotonic() + timeout_s
     while not done():
         if time.monotonic() > end:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A localizer node in a process of its own, on a ROS network of its own."""
+"""A localizer node in a second process, on a private ROS network."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from i2p_ros.core.errors import I2PError
 from i2p_ros.core.parameters import OF_OTHERS
 from i2p_ros.core.resources import resource
 
-READY = "ready: "  # the node says so when it has loaded its model
+READY = "ready: "  # in the log of a node that has loaded its model
 STOP_S = 5.0
 
 
 @dataclass(frozen=True)
 class LocalizerProcess:
-    """The running node and the file that its log goes to."""
+    """The process of the node and the file of its log."""
 
     popen: subprocess.Popen[bytes]
     log: Path
@@ -45,7 +45,7 @@ class LocalizerProcess:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def wait_until_ready(self, timeout_s: float) -> None:
-        """Return when the model is loaded; raises I2PError if the node dies or takes longer."""
+        """Wait until the model is loaded. Raises I2PError if the node dies or the time is over."""
         end = time.monotonic() + timeout_s
         while READY not in self.log.read_text(errors="replace"):
             self.check()
@@ -54,7 +54,7 @@ class LocalizerProcess:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """End it as ctrl-c would, and by force if that takes too long."""
+        """End the process as Ctrl-C does, and kill it if that takes too long."""
         self.popen.send_signal(signal.SIGINT)
         try:
             self.popen.wait(STOP_S)
@@ -65,10 +65,10 @@ class LocalizerProcess:
 
 @contextmanager
 def start_localizer(settings: Settings, timeout_s: float = 180.0) -> Iterator[LocalizerProcess]:
-    """A localizer node that is ready; it and this process share a ROS network that nobody else is on.
+    """A localizer node that is ready, on a private ROS network with this process.
 
-    Its subscriptions are reliable, so that no pair gets lost on the way. Raises I2PError with the end of its log if it
-    does not come up. Use no ROS in this process before: the middleware reads its surroundings once.
+    Its subscriptions are reliable, so that no pair is lost. Raises I2PError with the end of its log if it fails.
+    This process must not have used ROS before: the middleware reads the environment once.
     """
     with tempfile.TemporaryDirectory(prefix="i2p_") as folder, _environment(private_network(Path(folder))):
         file = Path(folder) / "localizer.yaml"
@@ -85,7 +85,7 @@ def start_localizer(settings: Settings, timeout_s: float = 180.0) -> Iterator[Lo
 
 
 def node_parameters(settings: Settings) -> dict[str, Any]:
-    """The settings as parameters of a node that hears every message of a replay and follows its clock."""
+    """Parameters of a node with these settings that receives every message of a replay and uses its clock."""
     topics = ("/image", "/image/compressed", "/camera_info", "/points")
     reliable = {topic: {"subscription": {"reliability": "reliable", "depth": 10}} for topic in topics}
     node = settings.node.model_copy(update={"image_transport": settings.replay.image_transport})
@@ -94,7 +94,7 @@ def node_parameters(settings: Settings) -> dict[str, Any]:
 
 
 def private_network(logs: Path) -> dict[str, str]:
-    """Environment of ROS processes that see each other and nobody else, with shared memory that holds a cloud."""
+    """Environment of ROS processes on a private network, with shared memory that is large enough for a cloud."""
     return {
         "ROS_DOMAIN_ID": str(_free_domain()),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
@@ -104,7 +104,7 @@ def private_network(logs: Path) -> dict[str, str]:
 
 
 def _free_domain() -> int:
-    """A domain whose first participant's port nobody has (DDSI-RTPS 9.6.1.1: 7410 + 250 domain)."""
+    """A ROS domain whose first port is free (DDSI-RTPS 9.6.1.1: 7410 + 250 domain)."""
     first = os.getpid() % 100
     for domain in (1 + (first + k) % 100 for k in range(100)):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -118,7 +118,7 @@ def _free_domain() -> int:
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """The environment with these values, and as it was afterwards."""
+    """Set variables of the environment, and restore it afterwards."""
     before = {key: os.environ.get(key) for key in values}
     os.environ.update(values)
     try:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept of each pair that was played."""
+"""The result of each pair that was played, and the summary of all."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from i2p_ros.evaluation.summary import summarise
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One pair that was played: what is true, and what came back.
+    """One pair that was played, with its true pose and the answer of the localizer.
 
-    `truth` and `estimate.pose` are T_camera_cloud, of the cloud as it was played; `T_world_cloud` is where that cloud
-    was taken, if the source knows. The covariance is the published one: the node keeps it above a floor. `latency_ms`
-    is from publishing to the answer, NaN where none came. `stamp` (ns) is the one on the topics.
+    `truth` and `estimate.pose` are T_camera_cloud of the cloud as it was played. `T_world_cloud` is the pose of that
+    cloud in the world, or none. The covariance is the published one, which has a lower bound. `latency_ms` is the time
+    from publishing to the answer, NaN without an answer. `stamp` (ns) is that on the topics.
     """
 
     index: int
@@ -37,20 +37,20 @@ class Row:
 
     @property
     def processed(self) -> bool:
-        """Whether the localizer took the pair on."""
+        """Whether the localizer processed the pair."""
         return self.estimate.status is not Status.NOT_PROCESSED
 
     def score(self) -> Score:
-        """Against the truth; raises InputError where that is not known."""
+        """Score against the true pose. Raises InputError without one."""
         if self.truth is None:
             raise InputError(f"{self.name}: the recording has no calibration to compare with", "truth.missing")
-        known = score(self.estimate, self.truth, self.name, self.stamp)
-        return known if np.isnan(self.latency_ms) else replace(known, latency_ms=self.latency_ms)
+        result = score(self.estimate, self.truth, self.name, self.stamp)
+        return result if np.isnan(self.latency_ms) else replace(result, latency_ms=self.latency_ms)
 
 
 @dataclass
 class Pending:
-    """A pair on its way. Pose and status come on two topics, in any order."""
+    """A pair without an answer yet. Pose and status arrive on two topics, in any order."""
 
     index: int
     name: str
@@ -65,29 +65,29 @@ class Pending:
     latency_ms: float = float("nan")
 
     def answered(self, reason: str, values: dict[str, str]) -> None:
-        """Keep what ~/status says of it."""
+        """Keep reason and values of ~/status."""
         self.reason, self.values = reason, values
         self.latency_ms = 1e3 * (time.perf_counter() - self.sent)
 
     def located(self, T_cloud_camera: Pose, covariance: Array) -> None:
-        """Keep what ~/pose says of it: the camera in the cloud, and the (6, 6) covariance of that."""
+        """Keep the pose of ~/pose, the camera in the cloud, and its covariance (6, 6)."""
         j = T_cloud_camera.inverse_jacobian
         self.pose, self.covariance = T_cloud_camera.inverse(), j @ covariance @ j.T
 
     @property
     def complete(self) -> bool:
-        """Whether nothing more is to come."""
+        """Whether the answer is complete."""
         return self.values is not None and (self.pose is not None or self.values["status"] != Status.OK.value)
 
     def row(self) -> Row:
-        """The row, as far as the answer is there."""
+        """The row, with the part of the answer that has arrived."""
         return Row(self.index, self.name, self.stamp, self.truth, self.T_world_cloud, self._estimate(), self.latency_ms)
 
     def _estimate(self) -> PoseEstimate:
         if self.values is None:
             return PoseEstimate(Status.NOT_PROCESSED, "no answer")
         if not self.complete:
-            return PoseEstimate(Status.NOT_PROCESSED, "the pose got lost on the way")
+            return PoseEstimate(Status.NOT_PROCESSED, "the pose was lost on its way")
         text = {key.removeprefix("seconds."): value for key, value in self.values.items()}
         stages = [key.removeprefix("seconds.") for key in self.values if key.startswith("seconds.")]
         return PoseEstimate(

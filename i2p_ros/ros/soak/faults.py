@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ways to spoil what is sent, for the soak. Numbers in the names are rows of the list of faults."""
+"""Faults of single messages for the soak test. The numbers in the names are rows of docs/faults.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Spoil = Callable[[Parts], None]
 
 
 def _bytes(message: Any, count: int) -> None:
-    """Cut the data."""
+    """Truncate the data to a number of bytes."""
     message.data = message.data[:count]
 
 
@@ -47,7 +47,7 @@ def _two_of_a_name(parts: Parts) -> None:
 
 
 def _filled(parts: Parts, value: float) -> None:
-    """Every number of the cloud the same."""
+    """Set every number of the cloud to one value."""
     count = len(parts["points"].data) // 4
     parts["points"].data = np.full(count, value, "<f4").tobytes()
 

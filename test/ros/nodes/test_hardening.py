@@ -13,23 +13,18 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
 pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.py)")
 
+from diagnostic_msgs.msg import DiagnosticArray
 from helpers.graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer, Managed, made
 from lifecycle_msgs.msg import Transition
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import PointField
+from sensor_msgs.msg import CameraInfo, Image, PointField
 from sensor_msgs_py.point_cloud2 import create_cloud
 from std_srvs.srv import Trigger
-from tf2_msgs.msg import TFMessage
 
-from i2p_ros.core.config import Settings
-from i2p_ros.core.errors import I2PError, InputError
-from i2p_ros.core.geometry import Pose
-from i2p_ros.monitor.history import Rig
-from i2p_ros.monitor.session import Monitor
+from i2p_ros.core.errors import I2PError
+from i2p_ros.core.tracking import Tracker
 from i2p_ros.ros import messages
-from i2p_ros.ros.nodes import frames
-from i2p_ros.ros.nodes.calibration import write_calibration
-from i2p_ros.ros.nodes.drift_monitor import MonitorNode
+from i2p_ros.ros.nodes.calibration_files import MOST_POSES, RecentPoses, write_calibration
+from i2p_ros.ros.nodes.localizer_channel import LocalizerChannel
 
 STEP = 10**8  # ns
 CONFIGURE, ACTIVATE, DEACTIVATE = (
@@ -92,18 +87,24 @@ def test_a_calibration_is_saved_while_pairs_are_localized(make, tmp_path):
     graph = make(node__calibration_dir=str(tmp_path))
     subscribed(graph)
     graph.play(graph.messages())
-    (channel,) = graph.node._channels
-    channel._poses.extend([T_CAMERA_LIDAR] * 200)
-    ended = threading.Event()
+    for index in range(1, 4):
+        graph.send(graph.messages(index))
+        assert graph.ask(Trigger, "save_calibration").success
+
+
+def test_recent_poses_may_be_added_while_their_median_is_taken():
+    poses, ended = RecentPoses(), threading.Event()
+    for _ in range(MOST_POSES):
+        poses.add(T_CAMERA_LIDAR)
 
     def localize():  # as the worker does, only faster
-        while not ended.wait(1e-4):
-            channel._poses.append(T_CAMERA_LIDAR)
+        while not ended.wait(1e-5):
+            poses.add(T_CAMERA_LIDAR)
 
     thread = threading.Thread(target=localize)
     thread.start()
     try:
-        assert all(graph.ask(Trigger, "save_calibration").success for _ in range(3))
+        assert [poses.median()[2] for _ in range(50)] == [MOST_POSES] * 50
     finally:
         ended.set()
         thread.join()
@@ -111,16 +112,23 @@ def test_a_calibration_is_saved_while_pairs_are_localized(make, tmp_path):
 
 def test_a_service_that_fails_answers_all_the_same(make, monkeypatch):
     graph = make()
-    monkeypatch.setattr(graph.node._channels[0], "forget", lambda reason: 1 / 0)
+    monkeypatch.setattr(LocalizerChannel, "forget", lambda channel, reason: 1 / 0)
     answer = graph.ask(Trigger, "reset")
     assert not answer.success and "ZeroDivisionError" in answer.message
 
 
 def test_one_camera_without_poses_keeps_no_other_from_being_saved(make, tmp_path):
     graph = make(node__cameras="left,right", node__calibration_dir=str(tmp_path))
-    for channel in graph.node._channels[1:]:
-        channel._frame_names = ("right", "lidar")
-        channel._poses.append(T_CAMERA_LIDAR)
+    graph.image, graph.info = (
+        graph.tester.create_publisher(kind, f"right/{topic}", 5)
+        for kind, topic in ((Image, "image"), (CameraInfo, "camera_info"))
+    )
+    graph.listen(DiagnosticArray, "/localizer/right/status")
+    subscribed(graph)
+    parts = graph.messages()
+    parts["image"].header.frame_id = "right"
+    graph.send(parts)
+    assert graph.until(lambda: graph.heard["/localizer/right/status"])
     answer = graph.ask(Trigger, "save_calibration")
     assert not answer.success and "lidar_right.yaml" in answer.message and "left: no pose" in answer.message
     assert (tmp_path / "lidar_right.yaml").is_file()
@@ -136,77 +144,25 @@ def test_names_of_frames_are_quoted_where_a_calibration_is_written(tmp_path):
 
 def test_a_user_without_a_home_has_a_node_that_says_so_when_it_is_to_save(make):
     graph = make(node__calibration_dir="~nobody-of-this-name/calibration")
-    (channel,) = graph.node._channels
-    channel._poses.append(T_CAMERA_LIDAR)
+    subscribed(graph)
+    graph.play(graph.messages())
     answer = graph.ask(Trigger, "save_calibration")
     assert not answer.success and "cannot write" in answer.message
-
-
-def tell(graph, *links, static=False):
-    """Send transforms (parent, child, stamp) to the node."""
-    kept = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    if static not in graph.senders:
-        topic, qos = ("/tf_static", kept) if static else ("/tf", 100)
-        graph.senders[static] = graph.tester.create_publisher(TFMessage, topic, qos)
-        assert graph.until(graph.senders[static].get_subscription_count)
-        graph.until(lambda: False, 0.2)
-    parts = [
-        messages.transform_stamped(T_CAMERA_LIDAR, messages.header(stamp, parent), child)
-        for parent, child, stamp in links
-    ]
-    graph.senders[static].publish(TFMessage(transforms=parts))
-    graph.until(lambda: False, 0.1)
 
 
 def test_row_60_frames_of_another_clock_do_not_make_others_forgotten(make):
     graph = make(tracking__prior="tf")
     for k in range(4):
-        tell(graph, ("camera", "lidar", START + k * STEP))
-        tell(graph, ("elsewhere", "unsynchronised", START + 3600 * 10**9 + k * STEP))
-        tell(graph, ("elsewhere", "never_stamped", 0))
+        graph.tell(("camera", "lidar", START + k * STEP))
+        graph.tell(("elsewhere", "unsynchronised", START + 3600 * 10**9 + k * STEP))
+        graph.tell(("elsewhere", "never_stamped", 0))
     subscribed(graph)
     assert graph.play(graph.messages(2))["status"] == "ok" and graph.localizer.priors[0] is not None
 
 
-def test_row_60_a_loop_that_nobody_sends_any_more_is_forgotten(make, monkeypatch):
-    monkeypatch.setattr(frames, "PARENT_S", 0.5)
-    graph = make(tracking__prior="tf", node__tf_timeout_s=0.0)
-    tell(graph, ("camera", "lidar", START), static=True)
-    tell(graph, ("odom", "base", START), ("base", "odom", START))
-    with pytest.raises(InputError, match="loop"):
-        graph.node._frames.lookup("odom", "base", START)
-    for k in range(8):
-        tell(graph, ("odom", "base", START + k * STEP))
-    with pytest.raises(InputError, match="loop"):
-        graph.node._frames.lookup("odom", "base", START)
-    tell(graph, ("odom", "base", START), ("odom", "base", START + STEP))
-    assert graph.node._frames.lookup("odom", "base", START)
-    assert graph.node._frames.lookup("camera", "lidar", START)
-
-
-def test_row_60_time_may_jump_back_while_a_fixed_frame_has_two_parents(make):
-    graph = make(tracking__prior="tf")
-    tell(graph, ("mast", "camera", START), ("camera", "lidar", START), static=True)
-    tell(graph, ("roof", "camera", START), static=True)
-    for stamp in (START + 100 * 10**9, START):
-        tell(graph, ("odom", "base", stamp))
-    for target, source in (("camera", "lidar"), ("odom", "base")):
-        found = graph.node._frames.lookup(target, source, START)
-        np.testing.assert_allclose(found.matrix, T_CAMERA_LIDAR.matrix, atol=1e-9)
-
-
-def test_a_moving_frame_does_not_stand_still_after_a_jump(make):
-    graph = make(tracking__prior="tf")
-    tell(graph, ("odom", "camera", START), ("odom", "base", START + 100 * 10**9))
-    tell(graph, ("mast", "camera", START), static=True)
-    tell(graph, ("odom", "base", START))
-    with pytest.raises(InputError, match="camera"):
-        graph.node._frames.lookup("odom", "camera", START)
-
-
 def test_points_from_before_the_epoch_are_taken_as_they_come(make):
     graph = make()
-    tell(graph, ("odom", "lidar", START), static=True)
+    graph.tell(("odom", "lidar", START), static=True)
     subscribed(graph)
     parts = graph.messages()
     fields = [PointField(name=n, offset=4 * i, datatype=7, count=1) for i, n in enumerate(("x", "y", "z", "time"))]
@@ -231,34 +187,21 @@ def test_two_calibrations_in_turn_do_not_flood_the_log(make, capfd):
     assert 1 <= capfd.readouterr().err.count("the calibration has changed") <= most
 
 
-def test_a_jump_while_the_track_is_begun_anew_begins_it_once_more(make, monkeypatch):
+def test_a_reset_during_a_reset_is_another_one(make, monkeypatch):
     graph = make()
     subscribed(graph)
-    (channel,) = graph.node._channels
-    reasons, reset = [], channel._tracker.reset
+    reasons, reset, asked_again = [], Tracker.reset, threading.Event()
 
-    def jumps_again(reason):
+    def held_up(tracker, reason):
         reasons.append(reason)
-        reset(reason)
-        if len(reasons) == 1:
-            channel.forget("time has jumped again")
+        reset(tracker, reason)
+        asked_again.wait(10.0)
 
-    monkeypatch.setattr(channel._tracker, "reset", jumps_again)
-    for k in range(2):
-        graph.play(graph.messages(k))
-    assert reasons[1:] == ["time has jumped again"]
-
-
-def test_diagnostics_leave_a_monitor_alone_that_the_worker_has(ros_context):
-    node = MonitorNode(context=ros_context, use_global_arguments=False)
-    try:
-        (channel,) = node._channels
-        channel.monitor = Monitor(Pose.identity(), Rig("vehicle", "camera", "lidar"), Settings())
-        with channel._busy:
-            assert "epoch" not in channel.report(None)[2]
-        told = channel.report(None)[2]
-        with channel._busy:
-            channel.monitor.watch = None  # in pieces
-            assert channel.report(None)[2]["epoch"] == told["epoch"]
-    finally:
-        node.destroy_node()
+    monkeypatch.setattr(Tracker, "reset", held_up)
+    graph.send(graph.messages(0))
+    assert graph.until(lambda: reasons)
+    assert graph.ask(Trigger, "reset").success  # while the worker is in the midst of a reset
+    asked_again.set()
+    assert graph.until(lambda: graph.heard["/localizer/status"])
+    graph.play(graph.messages(1))
+    assert reasons[1:] == ["the service ~/reset was called"]

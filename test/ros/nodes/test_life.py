@@ -23,8 +23,7 @@ from rclpy.node import Node
 
 from i2p_ros.core.config import ReplaySettings
 from i2p_ros.core.errors import ModelError
-from i2p_ros.ros.nodes import channel_node
-from i2p_ros.ros.nodes import localizer as localizer_node
+from i2p_ros.ros.nodes import lifecycle_node, localizer_node
 from i2p_ros.ros.replay.playing import replay
 
 
@@ -79,7 +78,7 @@ def test_row_61_a_transition_that_there_is_not_is_refused_and_the_node_lives_on(
     assert graph.change(CONFIGURE) and not graph.change(CONFIGURE) and graph.label() == "inactive"
 
 
-def test_a_model_that_cannot_be_loaded_leaves_it_unconfigured_until_it_can(make, monkeypatch, capfd):
+def test_a_model_that_cannot_be_loaded_leaves_it_unconfigured_until_it_can(make, capfd):
     found = []
 
     def load(settings):
@@ -87,9 +86,7 @@ def test_a_model_that_cannot_be_loaded_leaves_it_unconfigured_until_it_can(make,
             raise ModelError("the weights are damaged")
         return found[0]
 
-    monkeypatch.setattr(localizer_node, "_loaded", load)
-    graph = make(node__autostart=False)
-    graph.node._given = None
+    graph = make(load=load, node__autostart=False)
     assert not graph.change(CONFIGURE) and graph.label() == "unconfigured"
     assert "the weights are damaged" in capfd.readouterr().err
     found.append(KnownLocalizer())
@@ -100,7 +97,7 @@ def test_an_activation_that_fails_leads_back_to_unconfigured(make, monkeypatch):
     graph = make(node__autostart=False)
     assert graph.change(CONFIGURE)
     with monkeypatch.context() as patched:
-        patched.setattr(localizer_node, "Channel", lambda *_: 1 / 0)
+        patched.setattr(localizer_node, "LocalizerChannel", lambda *_: 1 / 0)
         assert not graph.change(ACTIVATE)
     assert graph.label() == "unconfigured" and graph.change(CONFIGURE) and graph.change(ACTIVATE)
 
@@ -128,19 +125,17 @@ def little_garbage():
 
 
 @pytest.mark.usefixtures("little_garbage")
-def test_a_hundred_cycles_give_everything_back(make, monkeypatch):
-    monkeypatch.setattr(localizer_node, "_loaded", lambda settings: Weighty())
-    graph = make(node__autostart=False, tracking__prior="odometry")
-    graph.node._given = None
+def test_a_hundred_cycles_give_everything_back(make):
+    graph = make(load=lambda settings: Weighty(), node__autostart=False, tracking__prior="odometry")
     used, entities = [], []
     for cycle in range(100):
-        assert graph.node.trigger_configure() == channel_node.SUCCESS
-        assert graph.node.trigger_activate() == channel_node.SUCCESS
+        assert graph.node.trigger_configure() == lifecycle_node.SUCCESS
+        assert graph.node.trigger_activate() == lifecycle_node.SUCCESS
         if cycle % 10 == 0:  # with a pair now and then
             graph.send(graph.messages(cycle))
         graph.until(lambda: False, 0.02)
-        assert graph.node.trigger_deactivate() == channel_node.SUCCESS
-        assert graph.node.trigger_cleanup() == channel_node.SUCCESS
+        assert graph.node.trigger_deactivate() == lifecycle_node.SUCCESS
+        assert graph.node.trigger_cleanup() == lifecycle_node.SUCCESS
         used.append(rss_mb())
         entities.append(
             (len(list(graph.node.publishers)), len(list(graph.node.subscriptions)), len(list(graph.node.timers)))
@@ -157,10 +152,10 @@ from i2p_ros.ros.running import run
 
 def make():
     from helpers.graph import KnownLocalizer, estimate
-    from i2p_ros.ros.nodes.localizer import LocalizerNode
+    from i2p_ros.ros.nodes.localizer_node import LocalizerNode
     known = KnownLocalizer()
     known.answer = lambda pair: (time.sleep({busy}), estimate())[1]
-    return LocalizerNode(known)
+    return LocalizerNode(lambda settings: known)
 
 print("handled", flush=True)
 run(make)
@@ -214,8 +209,8 @@ def test_row_61_two_signals_at_any_moment_end_the_process_within_two_seconds(ros
 def test_row_61_a_model_that_loads_for_ever_does_not_keep_the_process(ros_network, tmp_path):
     script, log = tmp_path / "node.py", tmp_path / "log"
     script.write_text(
-        "import time\nfrom i2p_ros.ros.nodes import localizer as n\nfrom i2p_ros.ros.running import run\n"
-        "n._loaded = lambda settings: (print('loading', flush=True), time.sleep(60))\nrun(n.LocalizerNode)\n"
+        "import time\nfrom i2p_ros.ros.nodes.localizer_node import LocalizerNode\nfrom i2p_ros.ros.running import run\n"
+        "run(lambda: LocalizerNode(lambda settings: (print('loading', flush=True), time.sleep(60))))\n"
     )
     with log.open("wb") as output:
         process = subprocess.Popen([sys.executable, str(script)], stdout=output, stderr=subprocess.STDOUT)
@@ -246,8 +241,8 @@ def test_a_stuck_node_ends_itself_with_exit_code_1(ros_network, tmp_path):
     script.write_text(
         NODE.format(test=str(TESTS), busy=60.0)
         .replace(
-            "LocalizerNode(known)",
-            "LocalizerNode(known, parameter_overrides=[Parameter('node.exit_after_s', value=0.5)])",
+            "lambda settings: known)",
+            "lambda settings: known, parameter_overrides=[Parameter('node.exit_after_s', value=0.5)])",
         )
         .replace("import sys, time", "import sys, time\nfrom rclpy.parameter import Parameter")
     )

@@ -3,6 +3,7 @@
 """The node drift_monitor over real topics: a made-up drive, seen from a nominal calibration that is off or not."""
 
 import sqlite3
+import threading
 import time
 from collections import defaultdict
 from functools import cache
@@ -25,15 +26,17 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
-from i2p_ros.core.config import SyntheticSettings, load_settings
+from i2p_ros.core.config import SyntheticSettings
 from i2p_ros.core.errors import I2PError
 from i2p_ros.core.resources import resource
 from i2p_ros.monitor import history as history_module
-from i2p_ros.monitor.history import History
+from i2p_ros.monitor import session
+from i2p_ros.monitor.history import History, MonitoredRig
+from i2p_ros.monitor.sequential_test import SequentialTest
 from i2p_ros.ros import messages
 from i2p_ros.ros.nodes import monitor_channel
-from i2p_ros.ros.nodes.calibration import write_calibration
-from i2p_ros.ros.nodes.drift_monitor import MonitorNode
+from i2p_ros.ros.nodes.calibration_files import write_calibration
+from i2p_ros.ros.nodes.drift_monitor_node import DriftMonitorNode
 from i2p_ros.sources.nominal import read_nominal
 from i2p_ros.synthetic import SyntheticSource
 
@@ -58,19 +61,23 @@ TRUE = drive()[0].T_camera_lidar
 class Graph:
     """The node, and somebody who plays the drive and hears what comes of it."""
 
-    def __init__(self, context, **parameters):
+    def __init__(self, context, camera="", **parameters):
+        """`camera` is the name of the one that is played."""
         given = QUICK | {name.replace("__", "."): value for name, value in parameters.items()}
         overrides = [Parameter(name, value=value) for name, value in given.items()]
-        self.node = MonitorNode(context=context, use_global_arguments=False, parameter_overrides=overrides)
+        self.node = DriftMonitorNode(context=context, use_global_arguments=False, parameter_overrides=overrides)
         self.tester = Node("tester", context=context, use_global_arguments=False)
         self.heard = defaultdict(list)
+        prefix = f"{camera}/" if camera else ""
+        topics = {"image": prefix + "image", "camera_info": prefix + "camera_info", "points": "points"}
         self.senders = {
-            name: self.tester.create_publisher(kind, name, 5)
+            name: self.tester.create_publisher(kind, topics[name], 5)
             for name, kind in (("image", Image), ("camera_info", CameraInfo), ("points", PointCloud2))
         }
+        self.verdict = f"/drift_monitor/{prefix}verdict"
         self.tf = self.tester.create_publisher(TFMessage, "/tf_static", LATCHED)
         for kind, topic in (
-            (PoseWithCovarianceStamped, "/drift_monitor/drift"), (DiagnosticArray, "/drift_monitor/verdict"),
+            (PoseWithCovarianceStamped, "/drift_monitor/drift"), (DiagnosticArray, self.verdict),
             (DiagnosticArray, "/diagnostics"),
         ):  # fmt: skip
             self.tester.create_subscription(kind, topic, self.heard[topic].append, 20)
@@ -79,7 +86,7 @@ class Graph:
         self.executor.add_node(self.tester)
         senders = (*self.senders.values(), self.tf)
         assert self.until(lambda: all(s.get_subscription_count() for s in senders))
-        assert self.until(lambda: self.tester.count_publishers("/drift_monitor/verdict"))
+        assert self.until(lambda: self.tester.count_publishers(self.verdict))
 
     def until(self, condition, seconds=20.0):
         end = time.monotonic() + seconds
@@ -96,21 +103,25 @@ class Graph:
 
     def play(self, indices, expected):
         """Send pairs; whether so many verdicts came of them."""
-        before = len(self.heard["/drift_monitor/verdict"])
+        before = len(self.heard[self.verdict])
         for index in indices:
-            pair = drive()[index].pair
-            stamp = START + index * 10**9
-            camera, lidar = messages.header(stamp, "camera"), messages.header(stamp, "lidar")
-            self.senders["camera_info"].publish(messages.camera_info(pair.camera, camera))
-            self.senders["points"].publish(messages.cloud_message(pair.cloud, lidar))
-            self.senders["image"].publish(messages.image_message(pair.image, camera))
             taken = self.entry().get("pairs", "0")
+            self.send(index)
             self.until(lambda n=taken: self.entry().get("pairs", "0") != n, 10.0 if expected else 0.3)
-        return self.until(lambda: len(self.heard["/drift_monitor/verdict"]) >= before + expected)
+        return self.until(lambda: len(self.heard[self.verdict]) >= before + expected)
+
+    def send(self, index):
+        pair = drive()[index].pair
+        stamp = START + index * 10**9
+        camera, lidar = messages.header(stamp, "camera"), messages.header(stamp, "lidar")
+        self.senders["camera_info"].publish(messages.camera_info(pair.camera, camera))
+        self.senders["points"].publish(messages.cloud_message(pair.cloud, lidar))
+        self.senders["image"].publish(messages.image_message(pair.image, camera))
 
     def entry(self):
+        """Values of the last diagnostics, of the first camera."""
         reports = self.heard["/diagnostics"]
-        return {} if not reports else values(reports[-1])
+        return {} if not reports else named(reports[-1].status[0])
 
     def ask(self, name):
         client = self.tester.create_client(Trigger, f"/drift_monitor/{name}")
@@ -126,7 +137,12 @@ class Graph:
 
 
 def values(message):
+    """Named values of the one entry."""
     (entry,) = message.status
+    return named(entry)
+
+
+def named(entry):
     return {"text": entry.message, "severity": entry.level} | {value.key: value.value for value in entry.values}
 
 
@@ -192,7 +208,7 @@ def test_what_is_missing_is_said_and_no_verdict_comes_of_it(make, tmp_path):
 
 
 def test_a_nominal_calibration_that_never_stays_is_told(make):
-    graph = make(monitor__looks=0)
+    graph = make(monitor__network_pairs=0)
     for k in range(4):
         graph.calibrate(TRUE.retract(np.full(6, 1e-4 * k)))
         graph.play([k], 0)
@@ -203,32 +219,80 @@ def test_a_nominal_calibration_that_never_stays_is_told(make):
 
 
 def test_what_is_not_known_is_no_drift(make):
-    graph = make(monitor__looks=0, watch__min_nats=1e9)
+    graph = make(monitor__network_pairs=0, watch__min_nats=1e9)
     graph.calibrate(TRUE)
     assert graph.play(range(3), 1)
     assert "poor scene" in values(graph.heard["/drift_monitor/verdict"][-1])["text"]
     assert not graph.heard["/drift_monitor/drift"] and "nothing to save" in graph.ask("save").message
 
 
-def test_a_service_says_what_came_of_each_camera(make):
-    graph = make(monitor__looks=0)
-    (channel,) = graph.node._channels
+def test_a_service_says_what_came_of_each_camera(make, tmp_path):
+    file = tmp_path / "h.db"
+    graph = make(camera="left", node__cameras="left,right,rear", monitor__network_pairs=0, monitor__history=str(file))
     graph.calibrate(TRUE)
     assert graph.play(range(3), 1)
-    graph.node.settings = load_settings((), ["node.cameras=left,right"])
-    graph.node._set_up()
     answer = graph.ask("accept")
-    assert not answer.success and "epoch" in answer.message and answer.message.count("no pair with") == 2
-    assert channel.monitor.watch.reference is not None
+    assert not answer.success and "left: drift is counted from the present state" in answer.message
+    assert "epoch" in answer.message and answer.message.count("no pair with") == 2
+    known = History(file, read_only=True).latest(MonitoredRig("vehicle", "camera", "lidar"))
+    assert known[0].epoch == 1 and known[1].reference is not None
+
+
+class Gate:
+    """Stands before a function: its calls wait until the gate is opened."""
+
+    def __init__(self, monkeypatch, module, name):
+        self.entered, self.opened, function = threading.Event(), threading.Event(), getattr(module, name)
+
+        def waiting(*arguments, **named):
+            self.entered.set()
+            self.opened.wait(20.0)
+            return function(*arguments, **named)
+
+        monkeypatch.setattr(module, name, waiting)
+
+    def open(self):
+        self.opened.set()
 
 
 def test_a_service_does_not_wait_for_ever_while_a_window_is_refined(make, monkeypatch):
     monkeypatch.setattr(monitor_channel, "PATIENCE_S", 0.1)
-    graph = make()
-    (channel,) = graph.node._channels
-    with channel._busy:  # as its worker holds it
-        answer = graph.ask("reset")
+    refining = Gate(monkeypatch, session, "refine")
+    graph = make(monitor__network_pairs=0)
+    graph.calibrate(TRUE)
+    assert graph.play(range(2), 0)
+    graph.send(2)
+    assert graph.until(refining.entered.is_set)
+    answer = graph.ask("reset")
+    refining.open()
     assert not answer.success and "ask again" in answer.message
+    assert graph.until(lambda: graph.heard["/drift_monitor/verdict"])
+
+
+def test_diagnostics_leave_a_monitor_alone_that_the_worker_has(make, monkeypatch):
+    reading = Gate(monkeypatch, session, "observed")
+    graph = make(monitor__network_pairs=0)
+    graph.calibrate(TRUE)
+    reports = graph.heard["/diagnostics"]
+
+    def two_more():
+        """Two diagnostics that were made from now on."""
+        now = len(reports)
+        return graph.until(lambda: len(reports) > now + 2)
+
+    graph.send(0)
+    assert graph.until(reading.entered.is_set) and two_more() and "epoch" not in graph.entry()
+    reading.open()
+    assert graph.until(lambda: graph.entry().get("epoch") == "0")
+    assert graph.play([1], 0)
+    refining = Gate(monkeypatch, session, "refine")
+    graph.send(2)
+    assert graph.until(refining.entered.is_set)
+    with monkeypatch.context() as patched:
+        patched.setattr(SequentialTest, "verdict", lambda test, now: 1 / 0)  # nobody may ask it now
+        assert two_more() and graph.entry()["epoch"] == "0"
+    refining.open()
+    assert graph.until(lambda: graph.heard["/drift_monitor/verdict"])
 
 
 def test_a_nominal_calibration_that_is_no_file_ends_the_start(ros_context):

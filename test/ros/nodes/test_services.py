@@ -17,7 +17,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
 pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.py)")
 
 from diagnostic_msgs.msg import DiagnosticArray
-from helpers.graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer, estimate, made, sample
+from helpers.graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer, estimate, made, sample, values
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
@@ -30,7 +30,7 @@ from i2p_ros.core.types import Correspondences
 from i2p_ros.pnp import Calibration
 from i2p_ros.pnp.solver import judged
 from i2p_ros.ros import messages
-from i2p_ros.ros.nodes.calibration import centre_of, roll_pitch_yaw
+from i2p_ros.ros.nodes.calibration_files import median_pose, roll_pitch_yaw
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_the_median_of_poses_bears_a_wrong_one():
     rng = np.random.default_rng(1)
     poses = [T_CAMERA_LIDAR.retract(rng.normal(size=6) * 0.01) for _ in range(50)]
     poses[-1] = T_CAMERA_LIDAR.retract([9, 9, 9, 1, 0, 0])
-    centre, std = centre_of(poses)
+    centre, std = median_pose(poses)
     assert np.abs(T_CAMERA_LIDAR.local(centre)).max() < 0.01 and (std < 0.03).all()
 
 
@@ -148,6 +148,43 @@ def test_a_gate_may_be_opened_while_the_node_runs(make):
     graph.localizer.answer = lambda pair: estimate(Pose.exp([0, 0, 60, 0, 1, 0]) @ T_CAMERA_LIDAR)
     assert graph.play(graph.messages(3))["status"] == "uncertain"
     graph.node.set_parameters([Parameter("tracking.gate", value=1e9)])
+    assert graph.play(graph.messages(4))["status"] == "ok"
+
+
+def off_diagonal(message):
+    covariance = np.reshape(message.pose.covariance, (6, 6))
+    return np.abs(covariance - np.diag(np.diag(covariance))).max()
+
+
+def test_a_change_during_a_pair_applies_to_all_of_the_next_pair_and_nothing_of_this_one(make):
+    graph = make()
+    poses, known = graph.heard["/localizer/pose"], graph.localizer
+    known.gate.clear()
+    graph.send(graph.messages(0))
+    assert graph.until(lambda: known.pairs)
+    given = [Parameter("node.diagonal_covariance", value=True), Parameter("pnp.min_confidence", value=0.5)]
+    assert graph.node.set_parameters_atomically(given).successful
+    known.gate.set()
+    assert graph.until(lambda: poses)
+    assert graph.play(graph.messages(1))["status"] == "ok"
+    before, after = known.settings_before, known.settings_after
+    assert before[0] is after[0] and before[1] is after[1]
+    assert [(s.node.diagonal_covariance, s.pnp.min_confidence) for s in before] == [(False, -1.0), (True, 0.5)]
+    assert [off_diagonal(pose) > 0.0 for pose in poses] == [True, False]
+
+
+def test_a_gate_that_is_opened_during_a_pair_lets_the_next_pair_pass(make):
+    graph = make(tracking__prior="constant_velocity", tracking__speed_std=0.1)
+    for k in range(3):
+        graph.play(graph.messages(k))
+    graph.localizer.answer = lambda pair: estimate(Pose.exp([0, 0, 60, 0, 1, 0]) @ T_CAMERA_LIDAR)
+    graph.localizer.gate.clear()
+    graph.send(graph.messages(3))
+    assert graph.until(lambda: len(graph.localizer.pairs) == 4)
+    graph.node.set_parameters([Parameter("tracking.gate", value=1e9)])
+    graph.localizer.gate.set()
+    answers = graph.heard["/localizer/status"]
+    assert graph.until(lambda: len(answers) == 4) and values(answers[-1])["status"] == "uncertain"
     assert graph.play(graph.messages(4))["status"] == "ok"
 
 

@@ -27,7 +27,7 @@ from i2p_ros.core.config import ReplaySettings, Settings
 from i2p_ros.core.errors import I2PError, InputError
 from i2p_ros.core.messages import cloud_from_message, transform_from_stamped
 from i2p_ros.core.types import PoseEstimate, Status
-from i2p_ros.ros.nodes.localizer import LocalizerNode
+from i2p_ros.ros.nodes.localizer_node import LocalizerNode
 from i2p_ros.ros.replay.node import ReplayNode, in_words, of_row
 from i2p_ros.ros.replay.player import prepare
 from i2p_ros.ros.replay.playing import Pace, open_recording, replay, start_localizer, summary
@@ -40,7 +40,9 @@ def localizer(ros_context):
     """A node in a thread of this process."""
     known = KnownLocalizer()
     often = [Parameter("node.diagnostics_s", value=0.1)]
-    node = LocalizerNode(known, context=ros_context, use_global_arguments=False, parameter_overrides=often)
+    node = LocalizerNode(
+        lambda settings: known, context=ros_context, use_global_arguments=False, parameter_overrides=often
+    )
 
     def spin():
         with contextlib.suppress(ExternalShutdownException):
@@ -121,6 +123,9 @@ def test_frames_tell_where_everything_is(localizer, ros_context):
     listener.create_subscription(TFMessage, "/tf_static", keep, latched)
     executor = SingleThreadedExecutor(context=ros_context)
     executor.add_node(listener)
+    end = time.monotonic() + 5
+    while not listener.count_publishers("/tf") and time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.05)
     replay(Samples(1), options(perturb="sixdof"), check=lambda: executor.spin_once(timeout_sec=0.01))
     end = time.monotonic() + 3
     while len(heard) < 4 and time.monotonic() < end:
@@ -158,7 +163,7 @@ def test_in_real_time_a_slow_localizer_drops_pairs_and_says_so(localizer):
     assert len(rows) == 8 and 2 <= summary(rows)["processed"] <= 6
     assert summary(rows)["dropped"] == 8 - summary(rows)["processed"]
     assert {row.estimate.reason for row in rows if not row.processed} <= {
-        "a newer pair came before this one's turn",
+        "a newer pair arrived before this one was processed",
         "no answer",
     }
 
@@ -230,12 +235,12 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {test!r})
 from helpers.graph import KnownLocalizer, estimate
-from i2p_ros.ros.nodes.localizer import LocalizerNode
+from i2p_ros.ros.nodes.localizer_node import LocalizerNode
 from i2p_ros.ros.running import run
 
 known = KnownLocalizer()
 known.answer = lambda pair: (time.sleep({sleep}), estimate())[1]
-sys.exit(run(lambda: LocalizerNode(known)))
+sys.exit(run(lambda: LocalizerNode(lambda settings: known)))
 """
 
 

@@ -15,20 +15,21 @@ from helpers.graph import sample
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import I2PError, InputError
 from i2p_ros.ros import messages
-from i2p_ros.ros.nodes.job import Job
+from i2p_ros.ros.nodes.pair_job import PairJob
 from i2p_ros.ros.soak.faults import SPOILT
-from i2p_ros.ros.soak.run import Tally, soak
+from i2p_ros.ros.soak.run import soak
+from i2p_ros.ros.soak.tally import Tally
 
 SMALL = {"synthetic": {"width": 64, "height": 32, "points": 2000}, "node": {"diagnostics_s": 0.2}}
 NODE = """
 import os, sys
 sys.path.insert(0, {test!r})
 from helpers.graph import KnownLocalizer, estimate
-from i2p_ros.ros.nodes.localizer import LocalizerNode
+from i2p_ros.ros.nodes.localizer_node import LocalizerNode
 from i2p_ros.ros.running import run
 known = KnownLocalizer()
 {worse}
-run(lambda: LocalizerNode(known))
+run(lambda: LocalizerNode(lambda settings: known))
 """
 
 
@@ -133,7 +134,7 @@ def test_every_fault_spoils_the_pair(name):
         "points": messages.cloud_message(pair.cloud, lidar),
         "image": messages.image_message(pair.image, camera),
     }
-    Job(parts["image"], parts["points"], parts["info"], 0, 0.0).decoded(False, "intensity")
+    PairJob(parts["image"], parts["points"], parts["info"], 0, 0.0, Settings()).decoded(False)
     SPOILT[name](parts)
     if name.startswith("39"):
         assert abs(parts["image"].header.stamp.sec - pair.stamp // 10**9) >= 3600
@@ -141,4 +142,4 @@ def test_every_fault_spoils_the_pair(name):
         assert len(parts) == 2
     else:
         with pytest.raises(InputError):
-            Job(parts["image"], parts["points"], parts["info"], 0, 0.0).decoded(False, "intensity")
+            PairJob(parts["image"], parts["points"], parts["info"], 0, 0.0, Settings()).decoded(False)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames of tf: a look-up that waits a little, names what is wrong, and never answers identity instead."""
+"""Look-ups in tf that wait for a transform, name the fault if there is none, and never answer identity instead."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import frame_name, transform_from_stamped
 
 LATCHED = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-BACK_NS = 10 * 10**9  # what tf2 keeps: a stamp older than that means that time has jumped back
-AHEAD_NS = 10**9  # so far transforms may be dated ahead
-STEP_S = 0.02  # between poses of a trajectory, which keeps its twist meanwhile
-PARENT_S = 2.0  # a parent that nobody has named for so long, on /tf, is a former one
+BACK_NS = 10 * 10**9  # tf2 keeps as much: a stamp that is older means that time has jumped back
+AHEAD_NS = 10**9  # transforms may be dated ahead by this
+STEP_S = 0.02  # between poses of a trajectory, which has a constant twist between them
+PARENT_S = 2.0  # a parent that was not sent on /tf for this time counts no more
 STATIC = float("inf")
 
 
-class Frames:
-    """What a node knows from /tf and /tf_static. Fed by the node's executor, asked from another thread."""
+class TfListener:
+    """Transforms of /tf and /tf_static. The node's executor adds to them. Another thread looks them up."""
 
     def __init__(self, node: Node, timeout_s: float) -> None:
         self._node, self._timeout_s = node, timeout_s
         self._buffer = Buffer()
-        self._parents: dict[str, dict[str, float]] = defaultdict(dict)  # child -> parent -> when it was last named
-        self._newest: dict[str, int] = {}  # child that moves -> stamp of its newest transform, ns
+        self._parents: dict[str, dict[str, float]] = defaultdict(dict)  # child -> parent -> when it was last sent
+        self._newest: dict[str, int] = {}  # moving child -> stamp of its newest transform, ns
         self._static: dict[tuple[str, str], Any] = {}  # parent and child -> the transform
         self._news = threading.Condition(threading.RLock())
         self._subscriptions = [
@@ -45,7 +45,7 @@ class Frames:
         ]
 
     def clear(self) -> None:
-        """Forget what moves, after a jump in time. What is static is sent only once, and kept."""
+        """Remove the moving transforms after a jump of time. Static ones are sent only once, and stay."""
         with self._news:
             self._newest.clear()
             self._buffer.clear()
@@ -53,17 +53,17 @@ class Frames:
             self._add_all(list(self._static.values()), static=True)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Destroy the subscriptions."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
 
     def lookup(self, target: str, source: str, stamp: int) -> Pose:
-        """T_target_source at a stamp (ns), waited for until the time-out.
+        """T_target_source at a stamp, ns. Waits for it until the time-out.
 
-        Raises InputError that names the frames: `tf.missing`, `tf.unconnected`, `tf.extrapolation` (not at that time:
-        too late, or too old), `tf.loop`, `tf.two_parents`.
+        Raises InputError that names the frames, with the reason `tf.missing`, `tf.unconnected`, `tf.extrapolation` (the
+        stamp is too new or too old), `tf.loop` or `tf.two_parents`.
         """
-        if stamp <= 0:  # zero would be the latest
+        if stamp <= 0:  # tf2 takes zero for the latest
             raise InputError(f"tf has no {target!r} <- {source!r} at {stamp} ns, before time began", "tf.extrapolation")
         end = time.monotonic() + self._timeout_s
         with self._news:
@@ -78,36 +78,36 @@ class Frames:
                         raise InputError(text, f"tf.{_kind(error)}") from error
 
     def trajectory(self, fixed: str, moving: str, stamp: int, first: float, last: float) -> Trajectory | None:
-        """T_fixed_moving from first to last, s after a stamp (ns); none where tf does not know all of it in time."""
+        """T_fixed_moving from `first` to `last`, in s after a stamp (ns), or none if tf lacks a part of it."""
         times = np.linspace(first, last, 2 + int((last - first) / STEP_S))
         try:
             with self._news:
                 if not set(self._way_up(fixed)) & set(self._way_up(moving)):
-                    return None  # at once: a robot without odometry waits for nothing
+                    return None  # without a wait: a robot may have no odometry
             latest_first = [self.lookup(fixed, moving, stamp + round(t * 1e9)) for t in times[::-1]]
         except InputError:
             return None
         return Trajectory(times, latest_first[::-1])
 
     def clear_if_ahead(self, stamp: int) -> None:
-        """Forget what moves if it comes from after a stamp (ns) that time has jumped back to."""
+        """Remove the moving transforms if time has jumped back to a stamp (ns) before them."""
         with self._news:
             if max(self._newest.values(), default=0) > stamp + AHEAD_NS:
                 self.clear()
 
     def refuse_second_parent(self, child: str, parent: str) -> None:
-        """Raises InputError if parent -> child would not be the only way up from child, or would close a loop."""
+        """Raises InputError if a transform parent -> child would give the child a second parent, or close a loop."""
         with self._news:
             others = [name for name in self._parents_of(child) if name != parent]
             if others:
                 raise InputError(f"{child!r} has another parent in tf, {others[0]!r}: not {parent!r}", "tf.two_parents")
             if child in self._way_up(parent):
-                raise InputError(f"{parent!r} hangs below {child!r} in tf: it cannot be its parent too", "tf.loop")
+                raise InputError(f"{parent!r} is below {child!r} in tf: it cannot be its parent too", "tf.loop")
 
     def _add(self, message: Any, static: bool) -> None:
         with self._news:
             if not static and any(map(self._is_back, message.transforms)):
-                self.clear()  # or tf2 throws the new ones away as too old
+                self.clear()  # otherwise tf2 refuses the new ones as too old
             self._add_all(message.transforms, static)
             self._news.notify_all()
 
@@ -127,32 +127,32 @@ class Frames:
                 self._newest[child] = max(_stamp(transform), self._newest.get(child, 0))
 
     def _is_back(self, transform: Any) -> bool:
-        """Whether time has jumped back, by the frame's own stamps: those of others may be of another clock."""
+        """Whether time has jumped back. Only stamps of the same frame are compared: others may be of another clock."""
         return _stamp(transform) < self._newest.get(frame_name(transform.child_frame_id), 0) - BACK_NS
 
     def _parents_of(self, child: str) -> list[str]:
-        """Its parents of late; more than one is a fault."""
+        """Recent parents of a frame. More than one is a fault."""
         named, now = self._parents.get(child, {}), time.monotonic()
         recent = [parent for parent, when in named.items() if when > now - PARENT_S]
         return recent or sorted(named, key=lambda parent: named[parent])[-1:]
 
-    def _is_former(self, child: str) -> bool:
-        """Whether nobody has named any parent of the frame of late."""
+    def _is_unsent(self, child: str) -> bool:
+        """Whether no parent of the frame was sent recently."""
         return max(self._parents[child].values()) < time.monotonic() - PARENT_S
 
     def _way_up(self, frame: str) -> list[str]:
-        """The frame and all above it; raises InputError if that never ends."""
+        """The frame and all frames above it. Raises InputError for a loop."""
         way = [frame]
         while parents := self._parents_of(way[-1]):
             if parents[0] in way:
-                if any(self._is_former(child) for child in way[way.index(parents[0]) :]):
-                    self.clear()  # a link of the loop is named no more: what comes next may be a tree again
+                if any(self._is_unsent(child) for child in way[way.index(parents[0]) :]):
+                    self.clear()  # a link of the loop is sent no more: the next ones may be a tree again
                 raise InputError(f"tf has a loop: {' -> '.join([*way, parents[0]])}", "tf.loop")
             way.append(parents[0])
         return way
 
     def _refuse_no_tree(self, target: str, source: str) -> None:
-        """tf2 takes the latest of two parents and says nothing."""
+        """Raises InputError if a frame between the two has two parents. tf2 would take the latest without an error."""
         up, down = self._way_up(source), self._way_up(target)
         for frame in set(up) ^ set(down):
             if len(parents := self._parents_of(frame)) > 1:
@@ -160,13 +160,13 @@ class Frames:
 
 
 def _stamp(transform: Any) -> int:
-    """Of a TransformStamped, ns."""
+    """Stamp of a TransformStamped, ns."""
     stamp = transform.header.stamp
     return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 
 def _kind(error: TransformException) -> str:
-    """Last part of a reason."""
+    """Last part of the reason of an InputError."""
     if isinstance(error, LookupException):
         return "missing"
     return "unconnected" if isinstance(error, ConnectivityException) else "extrapolation"

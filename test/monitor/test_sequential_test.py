@@ -7,10 +7,11 @@ import pytest
 
 from i2p_ros.alignment.window import Drift
 from i2p_ros.core.config import WatchSettings
-from i2p_ros.core.drifts import AXES
+from i2p_ros.core.drifts import AXES, Level
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array
-from i2p_ros.monitor.watch import Course, Level, Motion, Verdict, Watch
+from i2p_ros.monitor.sequential_test import Motion, SequentialTest
+from i2p_ros.monitor.verdict import Course, Verdict
 
 PERIOD = 5.0  # s
 SHARP = {"inflation": 1.0, "systematic_m": 0.0, "systematic_deg": 0.0}  # as of estimates that are off by chance alone
@@ -27,9 +28,9 @@ def correlated(n: int, rho: float, rng: np.random.Generator) -> Array:
 
 def stream(courses: Array, seed: int, rho: float = 0.0, settings: WatchSettings | None = None) -> list[Verdict]:
     """Verdicts over estimates (n, 6) of the true drift with correlated Gaussian errors."""
-    watch = Watch(settings or WatchSettings(**SHARP), PERIOD)
+    test = SequentialTest(settings or WatchSettings(**SHARP), PERIOD)
     noisy = courses + STD * correlated(len(courses), rho, np.random.default_rng(seed))
-    return [watch.update(estimate(k, delta)) for k, delta in enumerate(noisy)]
+    return [test.update(estimate(k, delta)) for k, delta in enumerate(noisy)]
 
 
 def estimate(k: int, delta: Array, std: Array = STD, information: float = 1e3) -> Drift:
@@ -42,7 +43,7 @@ def step(axis: int, size: float, at: int, n: int) -> Array:
     return courses
 
 
-def creep(n: int) -> Array:
+def ramp(n: int) -> Array:
     """Estimates (n, 6) of a slow turn about the second axis between the 20th and the 30th."""
     courses = np.zeros((n, 6))
     courses[:, 4] = np.radians(0.6) * np.clip((np.arange(n) - 20) / 10.0, 0.0, 1.0)
@@ -72,12 +73,12 @@ def test_no_alarm_in_an_hour_by_default() -> None:
 
 
 @pytest.mark.parametrize("axis", [0, 2, 4])
-def test_a_knock_is_noticed_within_the_stated_delay(axis: int) -> None:
+def test_a_step_is_detected_within_the_stated_delay(axis: int) -> None:
     size = 3.0 * STD[axis]
     verdicts = [stream(step(axis, size, 8, 24), seed) for seed in range(10)]
     first = [warned(v) for v in verdicts]
     assert all(k is not None and k >= 8 for k in first)
-    stated = Watch(WatchSettings(**SHARP), PERIOD).delay_s(size, STD[axis])
+    stated = SequentialTest(WatchSettings(**SHARP), PERIOD).delay_s(size, STD[axis])
     assert np.mean([(k - 7) * PERIOD <= stated for k in first if k is not None]) >= 0.9
     assert all(AXES[axis] in v[-1].moved and v[-1].level is Level.ALARM for v in verdicts)
     since = [abs(v[-1].since * 1e-9 - 9 * PERIOD) for v in verdicts if v[-1].since is not None]
@@ -86,29 +87,29 @@ def test_a_knock_is_noticed_within_the_stated_delay(axis: int) -> None:
     assert errors.mean() > 0.8
 
 
-def test_knock_and_creep_are_told_apart() -> None:
-    ramp = np.zeros((60, 6))
-    ramp[20:, 4] = np.radians(np.linspace(0.0, 0.8, 40))
-    creeps = [stream(ramp, seed)[-1].course for seed in range(10)]
-    knocks = [stream(step(4, np.radians(0.4), 20, 60), seed)[-1].course for seed in range(10)]
-    assert creeps.count(Course.CREEP) >= 9 and knocks.count(Course.KNOCK) >= 9
+def test_step_and_ramp_are_told_apart() -> None:
+    rising = np.zeros((60, 6))
+    rising[20:, 4] = np.radians(np.linspace(0.0, 0.8, 40))
+    ramps = [stream(rising, seed)[-1].course for seed in range(10)]
+    steps = [stream(step(4, np.radians(0.4), 20, 60), seed)[-1].course for seed in range(10)]
+    assert ramps.count(Course.RAMP) >= 9 and steps.count(Course.STEP) >= 9
 
 
-@pytest.mark.parametrize("kind", ["still", "knock", "creep", "loose"])
+@pytest.mark.parametrize("kind", ["still", "step", "ramp", "loose"])
 def test_intervals_hold_where_the_camera_is_now(kind: str) -> None:
-    """Whatever it went through: after a creep, an average since its begin would lag behind."""
+    """After a ramp, an average since its begin would lag behind."""
     n = 48
     loose = np.radians(0.6) * np.eye(6)[4] * np.where(np.arange(n) // 12 % 2, 1.0, 0.5)[:, None]
-    courses = {"still": np.zeros((n, 6)), "knock": step(4, 0.01, 20, n), "creep": creep(n), "loose": loose}[kind]
+    courses = {"still": np.zeros((n, 6)), "step": step(4, 0.01, 20, n), "ramp": ramp(n), "loose": loose}[kind]
     ends = [stream(courses, seed)[-1] for seed in range(20)]
     held = [np.abs(v.drift - courses[-1]) <= v.half for v in ends]
-    assert (0.85 if kind == "creep" else 0.9) <= np.mean(held) <= 0.99  # the last of a creep is much like rest
+    assert (0.85 if kind == "ramp" else 0.9) <= np.mean(held) <= 0.99  # the last of a ramp is much like rest
     assert np.median([v.half[4] for v in ends]) < 0.7 * 1.96 * STD[4]  # and are those of an average
 
 
 def test_since_when_is_not_forgotten_with_the_estimates_of_then() -> None:
     settings = WatchSettings(**SHARP, memory=16)
-    for courses, course in ((step(4, np.radians(0.4), 20, 90), Course.KNOCK), (creep(90), Course.CREEP)):
+    for courses, course in ((step(4, np.radians(0.4), 20, 90), Course.STEP), (ramp(90), Course.RAMP)):
         verdicts = stream(courses, 1, settings=settings)
         told = [v.onset for v in verdicts if v.course is course]
         assert told and verdicts[-1].onset == told[-1] and told[-1][1] < verdicts[40].stamp, course
@@ -119,8 +120,8 @@ def test_since_when_is_not_forgotten_with_the_estimates_of_then() -> None:
 def test_an_axis_that_is_not_seen_is_not_called_fine() -> None:
     blind = STD.copy()
     blind[2] = 0.3
-    watch = Watch(WatchSettings(**SHARP), PERIOD)
-    verdict = [watch.update(estimate(k, np.zeros(6), blind)) for k in range(10)][-1]
+    test = SequentialTest(WatchSettings(**SHARP), PERIOD)
+    verdict = [test.update(estimate(k, np.zeros(6), blind)) for k in range(10)][-1]
     assert verdict.level is Level.UNSURE and verdict.observed == (True, True, False, True, True, True)
     assert any(reason.startswith("tz is not observed") for reason in verdict.reasons)
 
@@ -140,17 +141,17 @@ def test_a_small_drift_is_a_warning() -> None:
     ],
 )
 def test_gates_leave_estimates_out_and_say_so(drift: Drift, motion: Motion, reason: str) -> None:
-    watch = Watch(WatchSettings(), PERIOD)
-    verdict = watch.update(drift, motion)
-    assert verdict.level is Level.UNSURE and reason in verdict.reasons[0] and watch.left_out == {reason: 1}
+    test = SequentialTest(WatchSettings(), PERIOD)
+    verdict = test.update(drift, motion)
+    assert verdict.level is Level.UNSURE and reason in verdict.reasons[0] and test.left_out == {reason: 1}
 
 
 def test_silence_is_no_good_news() -> None:
-    watch = Watch(WatchSettings(**SHARP), PERIOD)
+    test = SequentialTest(WatchSettings(**SHARP), PERIOD)
     for k in range(10):
-        assert watch.update(estimate(k, np.zeros(6))).level in (Level.OK, Level.UNSURE)
-    assert watch.verdict(round(50e9)).level is Level.OK
-    assert watch.verdict(round(500e9)).level is Level.UNSURE
+        assert test.update(estimate(k, np.zeros(6))).level in (Level.OK, Level.UNSURE)
+    assert test.verdict(round(50e9)).level is Level.OK
+    assert test.verdict(round(500e9)).level is Level.UNSURE
 
 
 def test_slow_variation_becomes_normal_but_only_so_much() -> None:
@@ -163,10 +164,10 @@ def test_slow_variation_becomes_normal_but_only_so_much() -> None:
 
 
 def test_time_does_not_run_backwards() -> None:
-    watch = Watch(WatchSettings(), PERIOD)
-    watch.update(estimate(5, np.zeros(6)))
+    test = SequentialTest(WatchSettings(), PERIOD)
+    test.update(estimate(5, np.zeros(6)))
     with pytest.raises(InputError, match="not after"):
-        watch.update(estimate(4, np.zeros(6)))
+        test.update(estimate(4, np.zeros(6)))
 
 
 def test_what_estimates_are_off_alike_is_no_drift_and_widens_the_intervals() -> None:
@@ -180,29 +181,29 @@ def test_what_estimates_are_off_alike_is_no_drift_and_widens_the_intervals() -> 
 
 def test_drift_is_counted_from_the_state_that_was_accepted() -> None:
     rng, offset = np.random.default_rng(6), np.array([0.05, 0.0, 0.0, 0.0, np.radians(-0.3), 0.0])
-    watch = Watch(WatchSettings(), PERIOD)
+    test = SequentialTest(WatchSettings(), PERIOD)
 
     def seen(first: int, true: Array) -> Verdict:
         noisy = true + STD * rng.standard_normal((20, 6))
-        return [watch.update(estimate(first + k, delta)) for k, delta in enumerate(noisy)][-1]
+        return [test.update(estimate(first + k, delta)) for k, delta in enumerate(noisy)][-1]
 
     assert seen(0, offset).level is not Level.OK
-    accepted = watch.reference = watch.present()
-    watch.forget()
+    accepted = test.reference = test.present()
+    test.forget()
     assert np.abs((accepted.delta - offset) / np.sqrt(np.diag(accepted.covariance))).max() < 4.0
-    assert seen(20, offset).level in (Level.OK, Level.UNSURE) and not watch.verdict(watch.kept[-1].stamp).moved
+    assert seen(20, offset).level in (Level.OK, Level.UNSURE) and not test.verdict(test.kept[-1].stamp).moved
     moved = seen(40, offset + np.array([0.0, 0.0, 0.0, np.radians(0.4), 0.0, 0.0]))
     assert moved.moved == ("rx",) and abs(moved.drift[3] - np.radians(0.4)) < np.radians(0.05)
-    watch.forget()
+    test.forget()
     with pytest.raises(InputError, match="no estimate yet"):
-        watch.present()
+        test.present()
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.4])
 def test_it_learns_how_successive_estimates_correlate(rho: float) -> None:
-    watch = Watch(WatchSettings(**SHARP, memory=1000, correlation=0.2), PERIOD)
+    test = SequentialTest(WatchSettings(**SHARP, memory=1000, correlation=0.2), PERIOD)
     noisy = STD * correlated(600, rho, np.random.default_rng(7))
     for k, delta in enumerate(noisy):
-        watch.update(estimate(k, delta))
-    learned = watch._variance_factor()
+        test.update(estimate(k, delta))
+    learned = test.variance_factor
     assert 0.85 < learned / ((1.0 + rho) / (1.0 - rho)) < 1.15

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Messages that belong together, on their way through the node."""
+"""The messages of one pair on their way from the subscriptions to the worker."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.messages import (
     CLOUD_MESSAGES,
-    POINT_CLOUD2,
     camera_from_message,
     frame_name,
     frame_of,
@@ -21,14 +21,19 @@ from i2p_ros.core.types import Pair
 
 
 @dataclass(frozen=True)
-class Job:
-    """An image and a cloud with the newest camera_info, and when they were complete (time.perf_counter(), s)."""
+class PairJob:
+    """An image, a cloud and the newest camera_info, with the settings that this pair is processed with.
+
+    `stamp` (ns) is that of the image. `gap_ms` is the stamp of the image minus that of the cloud, each with its offset.
+    `arrived` is when the pair was complete, by time.perf_counter(), s.
+    """
 
     image: Any
     cloud: Any
     info: Any
-    stamp: int  # ns, of the image
-    gap_ms: float  # image minus cloud, each with its offset
+    stamp: int
+    gap_ms: float
+    settings: Settings
     arrived: float = field(default_factory=time.perf_counter)
 
     @property
@@ -38,26 +43,27 @@ class Job:
 
     @property
     def cloud_frame(self) -> str:
-        """Frame of the cloud, which poses are given in."""
+        """Frame of the cloud, in which poses are given."""
         return frame_name(self.cloud.header.frame_id)
 
     @property
     def age_ms(self) -> float:
-        """Time since the messages were complete."""
+        """Time since the pair was complete, ms."""
         return 1e3 * (time.perf_counter() - self.arrived)
 
     @property
     def cloud_stamp(self) -> int:
-        """When the cloud was taken, ns, by the clock of the images."""
+        """Time of the cloud by the clock of the images, ns."""
         return self.stamp - round(self.gap_ms * 1e6)
 
-    def decoded(self, rectified: bool, intensity_field: str, cloud_type: str = POINT_CLOUD2) -> Pair:
-        """The messages as a Pair, the cloud by its message type; raises InputError for what cannot be decoded."""
+    def decoded(self, rectified: bool) -> Pair:
+        """The messages as a Pair. Raises InputError for messages that cannot be used."""
         for message in (self.image, self.cloud):
             frame_of(message)
         if self.info is None:
             raise InputError("no camera_info yet: is the topic right?", "camera_info.missing")
         camera, image = camera_from_message(self.info, rectified), image_from_message(self.image)
         height, width = image.shape[:2]
-        cloud = CLOUD_MESSAGES[cloud_type](self.cloud, intensity_field)
+        node = self.settings.node
+        cloud = CLOUD_MESSAGES[node.cloud_type](self.cloud, node.intensity_field)
         return Pair(image, camera.fitted(width, height), cloud, self.stamp)

@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The poses of a camera on the same vehicle as the lidar, put together to a calibration in the forms that ROS reads."""
+"""The calibration of a camera and a lidar on one vehicle: the median of recent poses, and files that ROS reads."""
 
 from __future__ import annotations
 
 import shlex
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
@@ -15,11 +16,35 @@ import yaml
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
 
-ROBUST = 1.4826  # of a normal distribution, the standard deviation is this times the median absolute deviation
+ROBUST = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
+MOST_POSES = 200  # that a calibration is made of
 
 
-def centre_of(poses: Sequence[Pose]) -> tuple[Pose, Array]:
-    """The median pose and, per coordinate of `Pose.retract`, the standard deviation (6,) of a single one about it."""
+class RecentPoses:
+    """The last MOST_POSES accepted poses T_camera_lidar. One thread may add to them while another reads."""
+
+    def __init__(self) -> None:
+        self._poses: deque[Pose] = deque(maxlen=MOST_POSES)
+
+    def add(self, pose: Pose) -> None:
+        """Append a pose."""
+        self._poses.append(pose)
+
+    def clear(self) -> None:
+        """Remove all poses."""
+        self._poses.clear()
+
+    def median(self) -> tuple[Pose, Array, int]:
+        """Median pose, standard deviation (6,) of one pose, and number of poses. Raises InputError without poses."""
+        poses = list(self._poses)  # one call: the other thread may add to them
+        return *median_pose(poses), len(poses)
+
+
+def median_pose(poses: Sequence[Pose]) -> tuple[Pose, Array]:
+    """Median of poses and the standard deviation (6,) of one pose about it, by the coordinates of `Pose.retract`.
+
+    Raises InputError if there is no pose.
+    """
     if not poses:
         raise InputError("no pose has been accepted yet: there is nothing to save", "calibration.empty")
     deltas = np.array([poses[-1].local(pose) for pose in poses])
@@ -30,10 +55,10 @@ def centre_of(poses: Sequence[Pose]) -> tuple[Pose, Array]:
 def write_calibration(
     folder: Path, pose: Pose, std: Array, pairs: int, lidar: str, camera: str, std_of: str = "one_pair"
 ) -> list[Path]:
-    """Files <lidar>_<camera>.yaml, .urdf and .sh of T_lidar_camera; the pose is T_camera_lidar, of so many pairs, and
-    `std` (6,) the standard deviation that one of them gives it, or whatever it is `std_of`.
+    """Paths of the written files <lidar>_<camera>.yaml, .urdf and .sh, which hold T_lidar_camera.
 
-    A folder of ~ is that of the user. Raises InputError when it cannot be written.
+    `pose` is T_camera_lidar from a number of `pairs`. `std` (6,) is the standard deviation, in m and rad, of the pose
+    from one pair, or of what `std_of` names. A folder may begin with ~. Raises InputError if it cannot be written.
     """
     T_lidar_camera = pose.inverse()
     texts = {
@@ -53,7 +78,7 @@ def write_calibration(
 
 
 def roll_pitch_yaw(pose: Pose) -> tuple[float, float, float]:
-    """Angles (rad) about the fixed axes x, y, z, as URDF wants; at a pitch of 90 deg roll is taken as 0."""
+    """Angles (rad) about the fixed axes x, y, z, as in URDF. At a pitch of 90 deg, roll is 0."""
     r = pose.rotation
     cosine = float(np.hypot(r[0, 0], r[1, 0]))
     pitch = float(np.arctan2(-r[2, 0], cosine))
