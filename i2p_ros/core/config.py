@@ -130,12 +130,12 @@ class TrackingSettings(_Group):
         3.0, gt=0, le=3600, description="time without a pose, after which tracking is lost, s"
     )
     prior_std_m: float = Field(
-        1.0,
+        0.57,
         gt=0,
         le=1e4,
         description="largest standard deviation of a prediction that is used as a prior. With tf: that of the prior, m",
     )
-    prior_std_deg: float = Field(10.0, gt=0, le=360, description="the same for rotation, deg")
+    prior_std_deg: float = Field(5.7, gt=0, le=360, description="the same for rotation, deg")
     speed_std: float = Field(
         10.0, gt=0, le=1e4, description="standard deviation of the speed before it is estimated, m/s"
     )
