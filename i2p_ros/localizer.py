@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from i2p_ros.alignment.estimate import refine_estimate
 from i2p_ros.alignment.pyramid import ImagePyramid, plain_pyramid, predicted_pyramid
 from i2p_ros.core.camera import Camera
-from i2p_ros.core.config import Settings
+from i2p_ros.core.config import RefinementSettings, Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, NonFiniteError, one_line
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.stages import recording, stage
@@ -33,7 +33,7 @@ from i2p_ros.runtime.choosing import runtime_for
 from i2p_ros.runtime.export import build_engines, write_onnx
 from i2p_ros.runtime.torch_runtime import Passes, Runtime, device_errors
 from i2p_ros.runtime.weights import ModelEntry, find_model, load_weights
-from i2p_ros.search import ForwardPass, PassResult, PoseSearch
+from i2p_ros.search import PassResult, PoseSearch
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,17 @@ class Localizer:
         """T_camera_lidar of an RGB image (H, W, 3) uint8 in a cloud, with covariance; or a status that says why not."""
         return self.localize_pair(Pair(image, camera, cloud), prior)
 
-    def localize_pair(self, pair: Pair, prior: Prior | None = None, refined: bool = True) -> PoseEstimate:
-        """As `localize`. With `refined` false the pose is that of the network alone.
+    def localize_pair(
+        self, pair: Pair, prior: Prior | None = None, settings: Settings | None = None, refined: bool = True
+    ) -> PoseEstimate:
+        """As `localize`. `settings` replace those of the localizer for this pair, but for its runtime. With `refined`
+        false the pose is that of the network alone.
 
         Input that no pose can come from gives a status, never an exception. Raises DeviceError when the device is lost.
         """
         with recording() as record, stage("pose"):
             try:
-                estimate = self._localize(pair, prior, self.settings, refined)
+                estimate = self._localize(pair, prior, settings or self.settings, refined)
             except NoPoseError as none:
                 estimate = PoseEstimate(none.status, str(none))
             except InputError as error:
@@ -77,55 +80,61 @@ class Localizer:
         return replace(estimate, seconds=record.seconds)
 
     def _localize(self, pair: Pair, prior: Prior | None, settings: Settings, refined: bool) -> PoseEstimate:
-        """The settings are an argument: a node may replace those of the localizer while a pair is running."""
+        """The method, one line per step. Raises what `localize_pair` turns into a status."""
         prepared = self.prepare(pair)
         search = PoseSearch(pair.camera, settings.pnp, self.calibration, prior)
         guesses = self._guesses(prepared, search)
         results = self._passes_near(guesses, prepared, search)
         best = search.select(results)
-        best = self._mirrored_pass(best, results, prepared, search)
+        best = self._last_pass(best, results, prepared, search)
         estimate = self.refine(prepared, best.estimate, settings) if refined else best.estimate
         return search.judge(estimate)
 
     def prepare(self, pair: Pair) -> PreparedPair:
-        """What all forward passes over a pair share. Raises InputError for an image or a cloud that shows nothing."""
+        """The scene of a pair, for all forward passes over it.
+
+        Raises InputError for an image without contrast, and for a pair that lacks what the family needs.
+        """
         with stage("prepare"):
             scene = self.family.prepare(pair)
             return PreparedPair(scene, self.runtime.open(scene.shared))
 
     def _guesses(self, prepared: PreparedPair, search: PoseSearch) -> list[Pose]:
-        """The prior's pose if the network was trained with priors as wide, else proposals of a pass over the cloud."""
+        """The prior's pose if the network was trained with priors as wide, else proposals of a pass over the cloud.
+
+        Raises NoPoseError when the pass proposes none.
+        """
         if search.prior and self.family.trained_prior.covers(search.prior):
             return [search.prior.pose]
         return search.propose(self.predict(prepared))
 
     def _passes_near(self, guesses: Sequence[Pose], prepared: PreparedPair, search: PoseSearch) -> list[PassResult]:
-        """One forward pass near each guess, until one leaves no doubt. Raises InputError when no guess has points in
+        """One forward pass near each guess, until they are conclusive. Raises InputError when no guess has points in
         view."""
         results, refused = list[PassResult](), list[InputError]()
         for guess in guesses:
             try:
                 prediction = self.predict(prepared, guess)
             except InputError as error:
-                refused.append(error)
+                refused.append(error.with_traceback(None))  # a traceback would keep the pair alive
                 continue
-            results.append(search.estimate(ForwardPass(prediction, guess)))
+            results.append(search.estimate(prediction, guess))
             if search.is_conclusive(results):
                 break
         if not results:
             raise refused[0]
         return results
 
-    def _mirrored_pass(
+    def _last_pass(
         self, best: PassResult, results: Sequence[PassResult], prepared: PreparedPair, search: PoseSearch
     ) -> PassResult:
-        """The result of one more pass near the best pose, over the pair and its mirror image; or the best as it is,
-        where that pose is at its guess already or the pass finds none."""
+        """The result of one more pass near the best pose, averaged with a mirrored pass if the family has one. The best
+        result stays where its pose is at its guess already, or the pass has no pose."""
         if best.estimate.pose is None or best.is_settled:
             return best
         with suppress(InputError):
             guess = best.estimate.pose
-            again = search.estimate(ForwardPass(self.predict(prepared, guess, mirror=True), guess))
+            again = search.estimate(self.predict(prepared, guess, mirror=True), guess)
             if again.estimate.pose:
                 return search.against(again, results)
         return best
@@ -139,12 +148,14 @@ class Localizer:
             return estimate
         s, pair = settings or self.settings, prepared.scene.pair
         with stage("align"):
-            return refine_estimate(estimate, pair, self._pyramid(prepared), s.pnp, s.refinement, self.calibration)
+            pyramid = self._pyramid(prepared, s.refinement)
+            return refine_estimate(estimate, pair, pyramid, s.pnp, s.refinement, self.calibration)
 
-    def _pyramid(self, prepared: PreparedPair) -> ImagePyramid:
+    def _pyramid(self, prepared: PreparedPair, settings: RefinementSettings) -> ImagePyramid:
+        """The predicted signals of the image, or its grey values and edges for a family that predicts none."""
         given = self.family.signal_input(prepared.scene)
         if given is None:
-            return plain_pyramid(prepared.scene.pair, self.settings.refinement)
+            return plain_pyramid(prepared.scene.pair, settings)
         with device_errors():
             signals = self.runtime.signals(given.channels)
         if not np.isfinite(signals.sum(dtype=np.float64)):
@@ -152,9 +163,10 @@ class Localizer:
         return predicted_pyramid(given.camera, signals)
 
     def predict(self, prepared: PreparedPair, guess: Pose | None = None, mirror: bool = False) -> Prediction:
-        """The prediction of one forward pass, over the points about the view of a guess of T_camera_lidar where there
-        is one. With `mirror`, of the mean of the pass and one over the mirrored inputs, which is more accurate; a
-        family without a mirrored pass ignores it.
+        """The prediction of one forward pass: near the view of a guess of T_camera_lidar, or over the whole cloud.
+
+        With `mirror` its outputs are averaged with those of a mirrored pass, which is more accurate. A family without a
+        mirrored pass ignores it.
 
         Raises InputError on too few points, NonFiniteError when the network gives NaN, DeviceMemoryError when the
         device has no room for half of the points either.
@@ -190,7 +202,7 @@ class Localizer:
         """Run once on a synthetic pair of noise, so that the first real pair is not slow."""
         noise = _made_up(512, 160)
         self.localize_pair(noise)
-        self._pyramid(self.prepare(noise))  # a pair without a pose is not refined
+        self._pyramid(self.prepare(noise), self.settings.refinement)  # a pair without a pose is not refined
 
 
 def _made_up(width: int, height: int) -> Pair:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Perspective-n-point: T_camera_lidar of pixel-to-point matches, most of which may be wrong.
 
-`_solve` is the method, one line per step. A step that finds no pose raises `NoPoseError`, which `solve` turns into a
+`unjudged` is the method, one line per step. A step that finds no pose raises `NoPoseError`, which `solve` turns into a
 status. No other pose is ever returned in place of a missing one.
 """
 
@@ -19,6 +19,7 @@ from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Correspondences, Evidence, PoseEstimate, Prior, Status
 from i2p_ros.pnp import covariance, noise, posterior
 from i2p_ros.pnp.calibration import Calibration
+from i2p_ros.pnp.limits import judged, refuse_weak, withheld
 from i2p_ros.pnp.problem import Mask, NoPoseError, Problem, centred, problem_of, usable_matches
 from i2p_ros.pnp.refine import Factor, huber_loss, jacobian, refine
 from i2p_ros.pnp.start import HUBER_SIGMAS, chance_support, rival_support, robust_start
@@ -43,7 +44,7 @@ def solve(
     """
     settings = settings or PnpSettings()
     try:
-        return judged(_solve(matches, camera, settings, prior), settings, Calibration())
+        return judged(unjudged(matches, camera, settings, prior), settings, Calibration())
     except NoPoseError as none:
         alone = solve(matches, camera, settings) if prior else None
         if alone and alone.pose:
@@ -53,29 +54,8 @@ def solve(
         return PoseEstimate(Status.NONFINITE, f"the solver broke down: {error}", correspondences=matches)
 
 
-def judged(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibration) -> PoseEstimate:
-    """The estimate. Its pose is withheld where a rival is nearly as good, or the confidence is too low."""
-    least = least_confidence(settings, calibration, estimate.evidence)
-    rival = estimate.evidence.rival if estimate.evidence else 0.0
-    if rival > settings.max_rival:
-        share = f"another pose has {100 * rival:.0f} % of the support or likelihood of the best"
-        return withheld(estimate, f"{share} (limit pnp.max_rival: {100 * settings.max_rival:.0f} %)")
-    if estimate.confidence < least:
-        return withheld(estimate, f"confidence {estimate.confidence:.2f} is below {least:.2f} (pnp.min_confidence)")
-    return estimate
-
-
-def least_confidence(settings: PnpSettings, calibration: Calibration, evidence: Evidence | None) -> float:
-    """Confidence below which a pose with this evidence is withheld."""
-    return calibration.least_confidence(evidence) if settings.min_confidence < 0 else settings.min_confidence
-
-
-def withheld(estimate: PoseEstimate, reason: str) -> PoseEstimate:
-    """The estimate with the status UNCERTAIN, its pose moved to `withheld`."""
-    return replace(estimate, status=Status.UNCERTAIN, reason=reason, pose=None, withheld=estimate.pose)
-
-
-def _solve(matches: Correspondences, camera: Camera, settings: PnpSettings, prior: Prior | None) -> PoseEstimate:
+def unjudged(matches: Correspondences, camera: Camera, settings: PnpSettings, prior: Prior | None) -> PoseEstimate:
+    """As `solve`, without the limits on rival and confidence. Raises NoPoseError where there is no pose."""
     usable = usable_matches(matches, camera, settings)
     problem = problem_of(matches.selected(usable), camera, settings.threshold_deg)
     start, tried = robust_start(problem, settings, _prior_factor(problem, prior))
@@ -165,15 +145,6 @@ def _checked_covariance(
         spread = _widened_by_samples(few, pose, spread, sigma)
     refuse_weak(spread, settings)
     return spread
-
-
-def refuse_weak(spread: Array, settings: PnpSettings) -> None:
-    """Raises NoPoseError with the names of the axes whose deviation about the camera is above the limits."""
-    if names := covariance.weak_axes(spread, settings.max_std_m, float(np.radians(settings.max_std_deg))):
-        limits = f"limits {settings.max_std_m} m, {settings.max_std_deg} deg"
-        raise NoPoseError(
-            Status.DEGENERATE, f"weakly fixed: {', '.join(names)} ({limits}: pnp.max_std_m, pnp.max_std_deg)"
-        )
 
 
 def _innovation(prior: Factor, pose: Pose, spread: Array) -> float:

@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The search for a pose: hypotheses from matches, scored by the likelihood of descriptors, selected and judged."""
 
-from i2p_ros.search.selection import ForwardPass, PassResult, PoseSearch
+from i2p_ros.search.selection import PassResult, PoseSearch
 
-__all__ = ["ForwardPass", "PassResult", "PoseSearch"]
+__all__ = ["PassResult", "PoseSearch"]

@@ -8,13 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.geometry import Array, Pose
-from i2p_ros.core.types import Evidence, PoseEstimate, Status
-from i2p_ros.pnp.calibration import Calibration
+from i2p_ros.core.types import Evidence, Status
 from i2p_ros.pnp.posterior import Posterior
 from i2p_ros.pnp.problem import NoPoseError
-from i2p_ros.pnp.solver import CONTRADICTION, least_confidence
+from i2p_ros.pnp.solver import CONTRADICTION
 from i2p_ros.search.hypotheses import Hypothesis, are_different
 from i2p_ros.search.likelihood import NO_SIMILARITY, DescriptorLikelihood
 
@@ -25,7 +23,7 @@ def refuse_unsupported(pose: Pose, found: Posterior, likelihood: DescriptorLikel
     """Raises NoPoseError where too few points are in view of a pose, or no distribution about it explains the
     similarity."""
     if likelihood.mean_similarity(pose) == NO_SIMILARITY:
-        raise NoPoseError(Status.NO_CONSENSUS, "nothing that is in view of the best pose tells how good it is")
+        raise NoPoseError(Status.NO_CONSENSUS, "too few points in view of the best pose have a similarity")
     if found.ess < MIN_SAMPLES:
         raise NoPoseError(Status.UNCERTAIN, "no spread of poses about the best explains the similarity")
 
@@ -52,16 +50,12 @@ def evidence_of(
 ) -> Evidence:
     """Evidence for a pose with covariance `spread` (6, 6) about its camera, against the other hypotheses."""
     sharpness = likelihood.sharpness
-    mine, known = likelihood.mean_similarity(pose), likelihood.log_prior(pose) / sharpness
+    similarity, log_prior = likelihood.mean_similarity(pose), likelihood.log_prior(pose)
     others = [h.log_posterior / sharpness for h in ranked if are_different(h.pose, pose)]
-    margin = mine + known - (max(others) if others else float(likelihood.similarity.values.mean()))
+    margin = (
+        similarity + log_prior / sharpness - (max(others) if others else float(likelihood.similarity.values.mean()))
+    )
     rival = float(np.exp(-sharpness * max(margin, 0.0))) if others else 0.0
     std_m = float(np.sqrt(np.linalg.eigvalsh(spread[:3, :3])[-1]))
-    shortfall = likelihood.best_mean_similarity(pose) - mine
-    return Evidence(inliers, len(ranked[0].matches), rival, mine, margin, shortfall, std_m)
-
-
-def is_conclusive(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibration) -> bool:
-    """Whether a calibrated confidence is as high as another pass could make it, and the pose will not be withheld."""
-    enough = max(settings.early_exit_confidence, least_confidence(settings, calibration, estimate.evidence))
-    return bool(estimate.pose and calibration.fitted_on and estimate.confidence >= enough)
+    shortfall = likelihood.best_mean_similarity(pose) - similarity
+    return Evidence(inliers, len(ranked[0].matches), rival, similarity, margin, shortfall, std_m)

@@ -21,7 +21,7 @@ from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import DescriptorSimilarity, Prior, Status
 from i2p_ros.pnp import posterior
 from i2p_ros.pnp.problem import NoPoseError
-from i2p_ros.search.prior import log_densities, narrowed
+from i2p_ros.search.prior import log_densities, log_density, narrowed
 
 Rows = NDArray[np.int64]
 Values = NDArray[np.float32]
@@ -56,7 +56,7 @@ class DescriptorLikelihood:
 
     def log_prior(self, pose: Pose) -> float:
         """Log density of the prior, up to a constant."""
-        return float(log_densities(self.prior, np.zeros(3), pose.rotation[None], pose.translation[None])[0])
+        return log_density(self.prior, pose)
 
     def log_posteriors(self, poses: Sequence[Pose]) -> Array:
         """(K,) log posterior of K poses, up to a constant. Raises NoPoseError where similarities are not finite."""

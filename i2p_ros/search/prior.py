@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from i2p_ros.core.geometry import Array
+from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Prior
 from i2p_ros.pnp import covariance
 
@@ -26,13 +26,18 @@ def log_densities(prior: Prior | None, origin: Array, rotations: Array, translat
     return np.asarray(-0.5 * np.einsum("ki,ik->k", deltas, np.linalg.solve(spread, deltas.T)))
 
 
+def log_density(prior: Prior | None, pose: Pose) -> float:
+    """Log density of one pose T_camera_lidar, as `log_densities`."""
+    return float(log_densities(prior, np.zeros(3), pose.rotation[None], pose.translation[None])[0])
+
+
 def narrowed(search: Array, prior: Prior | None, origin: Array) -> Array:
     """(6, 6) covariance of the product of a zero-mean Gaussian `search` (6, 6) about `origin` and one as wide as the
     prior."""
     if prior is None:
         return search
-    known = covariance.with_origin(prior.covariance, prior.pose, -origin)
-    return covariance.symmetric(search @ np.linalg.inv(search + known) @ known)
+    spread = covariance.with_origin(prior.covariance, prior.pose, -origin)
+    return covariance.symmetric(search @ np.linalg.inv(search + spread) @ spread)
 
 
 def rotation_vectors(rotations: Array) -> Array:

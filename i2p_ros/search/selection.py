@@ -16,22 +16,16 @@ from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
 from i2p_ros.core.types import Evidence, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.pnp import covariance
 from i2p_ros.pnp.calibration import SHARPNESS, Calibration
+from i2p_ros.pnp.limits import judged, least_confidence, refuse_weak
 from i2p_ros.pnp.problem import NoPoseError, problem_of
-from i2p_ros.pnp.solver import judged, refuse_weak, solve
+from i2p_ros.pnp.solver import unjudged
 from i2p_ros.search.hypotheses import are_different, are_within, hypotheses, moved_about_camera, proposals
-from i2p_ros.search.judgement import evidence_of, is_conclusive, refuse_contradiction, refuse_unsupported
+from i2p_ros.search.judgement import evidence_of, refuse_contradiction, refuse_unsupported
 from i2p_ros.search.likelihood import DescriptorLikelihood
+from i2p_ros.search.prior import log_density
 
 MIN_ESS = 30.0  # effective samples that sampling continues for, so that they have a covariance
 SETTLED_M, SETTLED_RAD = 0.1, np.radians(0.5)  # a pose nearer to its guess needs no further pass
-
-
-@dataclass(frozen=True)
-class ForwardPass:
-    """The prediction of one forward pass, near a guess of T_camera_lidar or over the whole cloud."""
-
-    prediction: Prediction
-    guess: Pose | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,7 @@ class PassResult:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the pose is where the pass was told to look."""
+        """Whether the pose is within SETTLED_M and SETTLED_RAD of the guess."""
         pose = self.estimate.pose
         return bool(pose and self.guess and are_within(pose, self.guess, SETTLED_M, SETTLED_RAD))
 
@@ -54,7 +48,7 @@ class PassResult:
 class PoseSearch:
     """The search for the pose of one camera: from predictions to proposals, estimates and a selection.
 
-    A prediction with descriptor similarity is scored by its likelihood, one with matches alone by `pnp.solve`, and a
+    A prediction with descriptor similarity is scored by its likelihood, and one with matches alone by its inliers. A
     regressed pose is taken with its covariance. The same input gives the same answer.
     """
 
@@ -64,29 +58,30 @@ class PoseSearch:
     prior: Prior | None = None
 
     def propose(self, prediction: Prediction) -> list[Pose]:
-        """Values of T_camera_lidar near which another forward pass is worth its time. Raises NoPoseError when the
+        """Values of T_camera_lidar near which another forward pass may find the pose. Raises NoPoseError when the
         prediction gives none."""
         if prediction.similarity is None:
-            found = self.estimate(ForwardPass(prediction)).estimate
+            found = self.estimate(prediction).estimate
             if found.pose is None:
                 raise NoPoseError(found.status, found.reason)
             return [found.pose]
         # the sharpness is that of no model: a new calibration of a model must not change what it proposes
         likelihood = DescriptorLikelihood(prediction.similarity, SHARPNESS, self.prior)
-        known = [self.prior.pose] if self.prior else []
-        return proposals(hypotheses(prediction, self.camera, self.settings, likelihood, known), likelihood.sharpness)
+        given = [self.prior.pose] if self.prior else []
+        return proposals(hypotheses(prediction, self.camera, self.settings, likelihood, given), likelihood.sharpness)
 
-    def estimate(self, forward_pass: ForwardPass) -> PassResult:
-        """The estimate of one forward pass, or a status that says why it has none. Never raises for bad numbers."""
-        most = max(forward_pass.prediction.candidates, key=len, default=None)
+    def estimate(self, prediction: Prediction, guess: Pose | None = None) -> PassResult:
+        """The estimate of one forward pass, near a guess or over the whole cloud; or a status that says why it has
+        none. Never raises for bad numbers."""
+        most = max(prediction.candidates, key=len, default=None)
         try:
-            return self._estimate(forward_pass)
+            return self._estimate(prediction, guess)
         except NoPoseError as none:
             failed = PoseEstimate(none.status, str(none), correspondences=most)
         except (InputError, np.linalg.LinAlgError) as error:
             what = f"the solver broke down: {error}"
             failed = PoseEstimate(Status.NONFINITE, what, correspondences=most)
-        return PassResult(forward_pass.guess, failed, -np.inf)
+        return PassResult(guess, failed, -np.inf)
 
     def select(self, results: Sequence[PassResult]) -> PassResult:
         """The result with the highest score, with evidence against the other poses; the first when none has a pose."""
@@ -115,27 +110,32 @@ class PoseSearch:
         return replace(best, estimate=replace(estimate, evidence=evidence, confidence=confidence))
 
     def is_conclusive(self, results: Sequence[PassResult]) -> bool:
-        """Whether at least two passes were made and the best of them leaves no doubt."""
-        return len(results) > 1 and is_conclusive(self.select(results).estimate, self.settings, self.calibration)
+        """Whether no further pass is needed: at least two were made, and the selected pose has a calibrated confidence
+        as high as `pnp.early_exit_confidence`, and high enough to be published."""
+        estimate = self.select(results).estimate
+        least = least_confidence(self.settings, self.calibration, estimate.evidence)
+        enough = max(self.settings.early_exit_confidence, least)
+        calibrated = bool(estimate.pose and self.calibration.fitted_on)
+        return len(results) > 1 and calibrated and estimate.confidence >= enough
 
     def judge(self, estimate: PoseEstimate) -> PoseEstimate:
         """The estimate, with its pose withheld where a rival is too likely or the confidence too low."""
         return estimate if estimate.pose is None else judged(estimate, self.settings, self.calibration)
 
-    def _estimate(self, forward_pass: ForwardPass) -> PassResult:
-        prediction = forward_pass.prediction
+    def _estimate(self, prediction: Prediction, guess: Pose | None) -> PassResult:
         if prediction.similarity is not None:
             likelihood = DescriptorLikelihood(prediction.similarity, self.calibration.sharpness, self.prior)
-            return self._by_descriptors(forward_pass, likelihood)
+            return self._by_descriptors(prediction, guess, likelihood)
         if prediction.pose is not None:
-            return self._regressed(prediction.pose, forward_pass.guess)
-        return self._by_matches(forward_pass)
+            return self._regressed(prediction.pose, guess)
+        return self._by_matches(prediction, guess)
 
-    def _by_descriptors(self, forward_pass: ForwardPass, likelihood: DescriptorLikelihood) -> PassResult:
+    def _by_descriptors(
+        self, prediction: Prediction, guess: Pose | None, likelihood: DescriptorLikelihood
+    ) -> PassResult:  # fmt: skip
         """The posterior mean near the likeliest hypothesis. Raises NoPoseError where there is none to trust."""
-        prediction, guess = forward_pass.prediction, forward_pass.guess
-        known = [pose for pose in (self.prior.pose if self.prior else None, guess) if pose]
-        ranked = hypotheses(prediction, self.camera, self.settings, likelihood, known)
+        given = [pose for pose in (self.prior.pose if self.prior else None, guess) if pose]
+        ranked = hypotheses(prediction, self.camera, self.settings, likelihood, given)
         best = ranked[0]
         found = likelihood.sample_near(best.pose, min_ess=MIN_ESS)
         pose = moved_about_camera(best.pose, found.mean)
@@ -163,27 +163,43 @@ class PoseSearch:
         score = evidence.similarity + likelihood.log_prior(pose) / likelihood.sharpness
         return PassResult(guess, estimate, score)
 
-    def _by_matches(self, forward_pass: ForwardPass) -> PassResult:
-        """The pose with the most inliers among those of the candidate sets."""
-        sets = forward_pass.prediction.candidates
-        if not sets:
-            raise NoPoseError(Status.TOO_FEW_MATCHES, "the prediction has no matches")
-        solved = [solve(matches, self.camera, self.settings, self.prior) for matches in sets]
-        best = max(solved, key=lambda estimate: (estimate.pose is not None, estimate.n_inliers))
-        score = np.log(max(best.n_inliers, 1)) / self.calibration.sharpness
-        return PassResult(forward_pass.guess, best, float(score))
+    def _by_matches(self, prediction: Prediction, guess: Pose | None) -> PassResult:
+        """The pose with the most inliers among those of the candidate sets. Raises NoPoseError when none has one."""
+        results, reasons = list[PassResult](), list[NoPoseError]()
+        for matches in prediction.candidates:
+            try:
+                found = unjudged(matches, self.camera, self.settings, self.prior)
+            except NoPoseError as none:
+                reasons.append(none)
+                continue
+            log_support = float(np.log(max(found.n_inliers, 1)))
+            results.append(self._calibrated(found, log_support, guess))
+        if not results:
+            raise reasons[0] if reasons else NoPoseError(Status.TOO_FEW_MATCHES, "the prediction has no matches")
+        return self.select(results)
 
     def _regressed(self, regressed: Prior, guess: Pose | None) -> PassResult:
-        """The regressed pose, with its covariance scaled by the calibration. Raises NoPoseError where that is weak."""
-        spread = self.calibration.scaled(to_camera_axes(regressed.pose, regressed.covariance))
-        refuse_weak(spread, self.settings)
-        std_m = float(np.sqrt(np.linalg.eigvalsh(spread[:3, :3])[-1]))
+        """The regressed pose with its covariance. A prior affects its score alone."""
+        pose, stated = regressed.pose, to_camera_axes(regressed.pose, regressed.covariance)
+        std_m = float(np.sqrt(np.linalg.eigvalsh(stated[:3, :3])[-1]))
         evidence = Evidence(inliers=0, matches=0, std_m=std_m)
-        estimate = PoseEstimate(
-            Status.OK,
-            pose=regressed.pose,
-            covariance=from_camera_axes(regressed.pose, spread),
-            confidence=self.calibration.confidence(evidence),
-            evidence=evidence,
+        found = PoseEstimate(Status.OK, pose=pose, covariance=regressed.covariance, evidence=evidence)
+        return self._calibrated(found, 0.0, guess)
+
+    def _calibrated(self, found: PoseEstimate, log_support: float, guess: Pose | None) -> PassResult:
+        """The result of an estimate without descriptors: covariance and confidence by the model's calibration.
+
+        Raises NoPoseError where the covariance is too large.
+        """
+        assert found.pose is not None
+        assert found.covariance is not None
+        assert found.evidence is not None
+        spread = self.calibration.scaled(to_camera_axes(found.pose, found.covariance))
+        refuse_weak(spread, self.settings)
+        estimate = replace(
+            found,
+            covariance=from_camera_axes(found.pose, spread),
+            confidence=self.calibration.confidence(found.evidence),
         )
-        return PassResult(guess, estimate, 0.0)
+        score = (log_support + log_density(self.prior, found.pose)) / self.calibration.sharpness
+        return PassResult(guess, estimate, score)

@@ -18,7 +18,7 @@ from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.geometry import Pose, so3_log
 from i2p_ros.core.types import DescriptorSimilarity, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.pnp import Calibration, NoPoseError
-from i2p_ros.search import ForwardPass, PoseSearch
+from i2p_ros.search import PoseSearch
 from i2p_ros.search.likelihood import DescriptorLikelihood
 from i2p_ros.search.prior import rotation_vectors
 
@@ -32,9 +32,9 @@ def search(
     return PoseSearch(camera, settings or PnpSettings(), calibration or Calibration(), prior)
 
 
-def selected(passes: list[ForwardPass], of: PoseSearch) -> PoseEstimate:
+def selected(passes: list[tuple[Prediction, Pose | None]], of: PoseSearch) -> PoseEstimate:
     """The estimate of several forward passes."""
-    return of.judge(of.select([of.estimate(one) for one in passes]).estimate)
+    return of.judge(of.select([of.estimate(*one) for one in passes]).estimate)
 
 
 def locate(
@@ -45,7 +45,7 @@ def locate(
     prior: Prior | None = None,
 ) -> PoseEstimate:
     """The estimate of one forward pass over the whole cloud."""
-    return selected([ForwardPass(prediction)], search(camera, settings, calibration, prior))
+    return selected([(prediction, None)], search(camera, settings, calibration, prior))
 
 
 def test_descriptors_choose_the_right_pose_though_another_has_more_inliers() -> None:
@@ -132,8 +132,8 @@ def test_every_likely_pose_and_the_best_one_turned_are_proposed() -> None:
 def test_the_pass_with_the_highest_score_is_selected_in_any_order() -> None:
     for seed in range(4):
         world = planted(seed)
-        astray = ForwardPass(replace(world.prediction, candidates=(world.impostor,)), ELSEWHERE @ world.truth)
-        passes = [astray, ForwardPass(world.prediction, world.truth)]
+        astray = (replace(world.prediction, candidates=(world.impostor,)), ELSEWHERE @ world.truth)
+        passes = [astray, (world.prediction, world.truth)]
         for order in (passes, passes[::-1]):
             estimate = selected(order, search())
             assert is_near(estimate, world.truth, 0.4, 2.0)
@@ -148,8 +148,8 @@ def test_passes_with_equal_scores_at_different_poses_are_rivals() -> None:
         )
         matches = world.prediction.candidates[0]
         away = replace(matches, points=ELSEWHERE.inverse().apply(matches.points))
-        alone = selected([ForwardPass(world.prediction)], search())
-        both = selected([ForwardPass(world.prediction), ForwardPass(Prediction((away,), moved))], search())
+        alone = selected([(world.prediction, None)], search())
+        both = selected([(world.prediction, None), (Prediction((away,), moved), None)], search())
         assert alone.evidence is not None and both.evidence is not None
         assert alone.status is Status.OK and alone.evidence.rival < 0.1
         assert both.status is Status.UNCERTAIN and both.evidence.rival > 0.9
@@ -158,11 +158,11 @@ def test_passes_with_equal_scores_at_different_poses_are_rivals() -> None:
 
 def test_a_pass_without_a_pose_does_not_change_the_others() -> None:
     world = planted(0)
-    nothing = ForwardPass(replace(world.prediction, candidates=()))
-    assert is_near(selected([nothing, ForwardPass(world.prediction)], search()), world.truth, 0.4, 2.0)
+    nothing = (replace(world.prediction, candidates=()), None)
+    assert is_near(selected([nothing, (world.prediction, None)], search()), world.truth, 0.4, 2.0)
     assert selected([nothing, nothing], search()).status is Status.TOO_FEW_MATCHES
     with pytest.raises(NoPoseError):
-        search().propose(nothing.prediction)
+        search().propose(nothing[0])
 
 
 def test_same_input_same_answer() -> None:
@@ -306,7 +306,7 @@ def test_matches_alone_that_support_two_poses_alike_are_rivals() -> None:
     world = planted(0)
     matches = world.prediction.candidates[0]
     away = replace(matches, points=ELSEWHERE.inverse().apply(matches.points))
-    one, two = ForwardPass(Prediction((matches,))), ForwardPass(Prediction((away,)))
+    one, two = (Prediction((matches,)), None), (Prediction((away,)), None)
     both = selected([one, two], search())
     assert both.status is Status.UNCERTAIN and both.evidence is not None and both.evidence.rival > 0.9
 
@@ -319,3 +319,31 @@ def test_a_regressed_pose_is_taken_with_its_covariance_unless_that_is_weak() -> 
     np.testing.assert_allclose(estimate.covariance, 4.0 * covariance, rtol=1e-9, atol=1e-15)
     weak = locate(Prediction(pose=Prior(truth, 1e4 * np.eye(6))))
     assert weak.status is Status.DEGENERATE and "pnp.max_std_m" in weak.reason
+
+
+def test_a_calibration_applies_to_matches_alone_too() -> None:
+    world = planted(0)
+    bare = Prediction((world.prediction.candidates[0],))
+    plain, scaled = locate(bare), locate(bare, calibration=Calibration(std_scale=(2.0,) * 6))
+    np.testing.assert_allclose(scaled.covariance, 4.0 * np.asarray(plain.covariance), rtol=1e-6)
+    strict = locate(bare, calibration=Calibration(min_confidence=1.0))
+    assert strict.status is Status.UNCERTAIN and "pnp.min_confidence" in strict.reason
+    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7)
+    assert locate(bare, settings=PnpSettings(min_confidence=0.99), calibration=sure).status is Status.OK
+
+
+def test_a_prior_chooses_between_regressed_poses_and_between_matches_alone() -> None:
+    world = planted(0)
+    matches, here = world.prediction.candidates[0], world.truth
+    away = replace(matches, points=ELSEWHERE.inverse().apply(matches.points))
+    there = here @ ELSEWHERE
+    covariance = np.diag([0.1] * 3 + [0.01] * 3) ** 2
+    for pose, other in ((here, there), (there, here)):
+        prior = Prior(pose, 4.0 * covariance)
+        regressed = [(Prediction(pose=Prior(each, covariance)), None) for each in (other, pose)]
+        found = selected(regressed, search(prior=prior))
+        assert found.pose is not None and np.abs(found.pose.local(pose)).max() == 0.0
+    wide = np.diag([2.0] * 3 + [0.2] * 3) ** 2
+    bare = [(Prediction((each,)), None) for each in (away, matches)]
+    found = selected(bare, search(prior=Prior(here, wide)))
+    assert is_near(found, here, 0.4, 2.0)
