@@ -169,7 +169,9 @@ class Graph(Spun):
         self.executor = SingleThreadedExecutor(context=context)
         self.executor.add_node(self.node)
         self.executor.add_node(self.tester)
-        assert self.until(self.joined), "the nodes do not see each other"
+        if not self.until(self.joined):
+            self.close()
+            raise AssertionError("the nodes do not see each other")
 
     def joined(self) -> bool:
         publishers = (self.image, self.info, self.points)

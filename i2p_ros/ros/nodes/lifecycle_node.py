@@ -101,10 +101,11 @@ class PairLifecycleNode(LifecycleNode, Generic[C]):
         raise NotImplementedError
 
     def start(self) -> None:
-        """Configure and activate if node.autostart is set. Raises I2PError."""
+        """Configure and activate if node.autostart is set. Destroys the node and raises I2PError if that fails."""
         if not self.settings.node.autostart:
             return
         if self.trigger_configure() != SUCCESS or self.trigger_activate() != SUCCESS:
+            self.destroy_node()
             raise self._failure or I2PError("cannot start the node")
 
     def run(self) -> None:
