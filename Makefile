@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # make demo    a drive is played over ROS 2 topics into the localizer; results in results/demo
-# make test    all tests, with the coverage of core, pnp and sources; WORKERS=4 on a machine with more cores
+# make test    all tests, with the coverage of what needs no network; WORKERS=4 on a machine with more cores
 # make fuzz    the decoders of messages, a minute in all; FUZZ="--inputs 60000" for longer
 # make spconv  the sparse convolution beside spconv's, in a folder of its own: it brings another lark than ROS has
 # make lint    style and types
@@ -35,7 +35,7 @@ demo: $(READY)
 	$(BIN)/i2p demo
 
 WORKERS ?= 2
-COVERED := core pnp sources
+COVERED := core pnp sources search alignment writers
 
 test: export OMP_NUM_THREADS = 1
 test: $(READY)
