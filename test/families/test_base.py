@@ -15,7 +15,7 @@ from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import ModelError
 from i2p_ros.core.geometry import Pose, from_camera_axes
 from i2p_ros.core.types import Prior
-from i2p_ros.families import family_class
+from i2p_ros.families import FAMILIES, family_class
 from i2p_ros.families.base import PriorRange
 from i2p_ros.families.vp2p import VP2P
 from i2p_ros.families.vp2p.settings import RENAMED
@@ -29,6 +29,11 @@ def test_a_wrong_name_lists_the_families() -> None:
     assert family_class("vp2p") is VP2P
     with pytest.raises(ModelError, match="no family 'vp2'; there are vp2p"):
         family_class("vp2")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_table_lists_the_sizes_of_the_class(name: str) -> None:
+    assert FAMILIES[name].sizes == tuple(family_class(name).sizes)
 
 
 @pytest.fixture

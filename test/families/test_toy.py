@@ -17,7 +17,7 @@ from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Status
 from i2p_ros.evaluation.runner import evaluate
-from i2p_ros.families import FAMILIES, family_class
+from i2p_ros.families import FAMILIES, FamilyEntry, family_class
 from i2p_ros.localizer import export
 from i2p_ros.runtime.weights import find_model, load_weights
 from i2p_ros.synthetic import SyntheticSource
@@ -27,7 +27,7 @@ from i2p_ros.training.loop import train
 
 OWN_FILE = "test/helpers/toy_family.py"
 TOUCHED = {  # what a new family adds beside its own file: a row each
-    "i2p_ros/families/__init__.py": (FAMILIES, "helpers.toy_family:Toy"),
+    "i2p_ros/families/__init__.py": (FAMILIES, FamilyEntry("helpers.toy_family:Toy", ("small",))),
     "i2p_ros/training/families.py": (LEARNERS, "helpers.toy_family:ToyLearner"),
 }
 CPU = Settings(device="cpu")
@@ -58,7 +58,8 @@ def test_at_most_two_files_are_touched_beside_its_own() -> None:
     assert len((ROOT / OWN_FILE).read_text().splitlines()) <= 60
     for file, (table, row) in TOUCHED.items():
         assert "vp2p" in table and (ROOT / file).is_file()
-        assert (TESTS / row.partition(":")[0].replace(".", "/")).with_suffix(".py") == ROOT / OWN_FILE
+        home = row.home if isinstance(row, FamilyEntry) else row
+        assert (TESTS / home.partition(":")[0].replace(".", "/")).with_suffix(".py") == ROOT / OWN_FILE
 
 
 def test_nothing_but_its_own_files_imports_a_family() -> None:
