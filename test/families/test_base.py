@@ -55,7 +55,7 @@ def test_a_setting_of_before_is_refused_with_its_new_name(manifest: Path, old: s
     settings = next(iter(models.values()))["settings"]
     settings[old] = settings.pop(RENAMED[old])
     manifest.write_text(yaml.safe_dump(models))
-    with pytest.raises(ModelError, match=f"{old} is now called {RENAMED[old]}"):
+    with pytest.raises(ModelError, match=f"{old} is now {RENAMED[old]}: rename"):
         i2p.load(str(manifest.parent))
 
 
