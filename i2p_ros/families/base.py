@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a family of networks supplies: from a pair to arrays, a network, and from its outputs to a prediction."""
+"""Interface of a family of networks: preparation of a pair, the network, and the decoder of its outputs."""
 
 from __future__ import annotations
 
