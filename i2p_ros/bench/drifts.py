@@ -67,7 +67,7 @@ FULL = (
 def run_plan(
     plan: Sequence[PlanPart], settings: Settings, seed: int, workers: int, progress: Callable[[int], None]
 ) -> list[dict[str, Any]]:
-    """Rows of synthetic drives, all of different seeds; `progress` is told how many drives are done."""
+    """Rows of synthetic drives, all of different seeds; `progress` gets the number of drives done."""
     sharp = settings.model_copy(update={"watch": settings.watch.model_copy(update=SHARP)})
     rows: list[dict[str, Any]] = []
     done = 0

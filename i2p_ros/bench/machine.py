@@ -4,19 +4,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 import torch
 
-from i2p_ros.runtime.torch_runtime import settle
+from i2p_ros.runtime.timing import best_s
 
 SIDE = 1024  # rows and columns of the matrices: 2.1 GFLOP a product, which hides the overhead of a call
 COPIED = 1 << 26  # numbers: 256 MB, far more than any cache
-TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -43,19 +40,8 @@ def measured(device: torch.device, threads: int) -> Machine:
     try:
         a, b = (torch.randn(SIDE, SIDE, device=device) for _ in range(2))
         source, target = torch.ones(COPIED, device=device), torch.empty(COPIED, device=device)
-        product = _best_s(lambda: torch.mm(a, b), device)
-        copy = _best_s(lambda: target.copy_(source), device)
+        product = best_s(lambda: torch.mm(a, b), device)
+        copy = best_s(lambda: target.copy_(source), device)
     finally:
         torch.set_num_threads(before)
     return Machine(2e-9 * SIDE**3 / product, 8e-9 * COPIED / copy)
-
-
-def _best_s(work: Callable[[], Any], device: torch.device) -> float:
-    times = []
-    for _ in range(TRIES + 1):
-        settle(device)
-        start = time.perf_counter()
-        work()
-        settle(device)
-        times.append(time.perf_counter() - start)
-    return min(times[1:])  # the first one also touches new memory

@@ -141,8 +141,8 @@ def draw_problem(condition: Condition, seed: int, draw: int) -> MatchProblem:
     pixels, elsewhere = rng.uniform(geometry.part[:2], geometry.part[2:], (2, n, 2))
     rays, noise = CAMERA.unproject(pixels), rng.normal(0.0, condition.noise_px, (n, 2))
     points = np.column_stack([rays, np.ones(n)]) * geometry.depth(rays, rng)[:, None]
-    seen = np.where(wrong[:, None], elsewhere, pixels + noise)
-    matches = Correspondences(seen, T_camera_lidar.inverse().apply(points), np.ones(n))
+    matched_pixels = np.where(wrong[:, None], elsewhere, pixels + noise)
+    matches = Correspondences(matched_pixels, T_camera_lidar.inverse().apply(points), np.ones(n))
     return MatchProblem(matches, T_camera_lidar, wrong)
 
 
@@ -167,7 +167,7 @@ def bench(
 ) -> list[dict[str, Any]]:
     """Rows of plain values, one per condition and solver in this order; DEFINITIONS says what they mean.
 
-    Equal arguments give equal rows but for the times. `progress` is told (done, total) conditions.
+    Equal arguments give equal rows except for the times. `progress` gets the number of conditions done and of all.
     """
     rows = []
     with _one_thread():
@@ -231,18 +231,18 @@ def _accuracy(scores: Sequence[Score], reference: Sequence[Score]) -> dict[str, 
 
 def _consistency(scores: Sequence[Score]) -> dict[str, Any]:
     """Consistency of the covariances; null for solvers that give none."""
-    known = [(s.nees, s.z) for s in scores if s.nees is not None]
-    if not known:
+    errors = [(s.nees, s.z) for s in scores if s.nees is not None]
+    if not errors:
         keys = ("anees", "anees_ratio", "coverage", "coverage_axes")
         return {**dict.fromkeys(keys), "anees_draws": 0}
-    nees, z = np.array([n for n, _ in known]), np.array([z for _, z in known])
+    nees, z = np.array([n for n, _ in errors]), np.array([z for _, z in errors])
     levels, axes = consistency.coverage(nees).tolist(), consistency.axis_coverage(z, 0.95).tolist()
     return {
         "anees": float(nees.mean()),
         "anees_ratio": float(nees.mean() / 6.0),
         "coverage": {f"{level:g}": held for level, held in zip(consistency.LEVELS, levels, strict=True)},
         "coverage_axes": dict(zip(consistency.AXES, axes, strict=True)),
-        "anees_draws": len(known),
+        "anees_draws": len(errors),
     }
 
 
@@ -253,5 +253,5 @@ def _effective_samples(condition: Condition, draws: int, seed: int) -> float | N
 
 
 def _median(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.median(known)) if known else None
+    present = [value for value in values if value is not None]
+    return float(np.median(present)) if present else None

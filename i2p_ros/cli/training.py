@@ -8,8 +8,9 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE
@@ -17,17 +18,25 @@ from rich.markup import escape
 from rich.table import Table
 
 from i2p_ros.cli.parts import NONE, Drives, Files, Overrides, check_targets, console, listed, progress
-from i2p_ros.core.config import load_settings
+from i2p_ros.core.config import Settings, load_settings
 from i2p_ros.core.errors import SettingsError
+from i2p_ros.families import FAMILIES, family_class
+
+if TYPE_CHECKING:
+    from i2p_ros.families.base import Family
+    from i2p_ros.training.records import Outcome
 
 NOT_LEARNED = 4  # exit code of `i2p train --overfit` when a pair is not localized
-OVERFIT = ("training.samples=3000", "training.validate_every=160")  # what --overfit has unless told otherwise
+OVERFIT = ("training.samples=3000", "training.validate_every=160")  # defaults of --overfit
+SIZES = "; ".join(f"{name} has {', '.join(entry.sizes)}" for name, entry in FAMILIES.items())
 
 
 def train(
     out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished run there is continued.")],
-    family_name: Annotated[str, typer.Option("--family", help="Family of the network.")] = "vp2p",
-    size: Annotated[str, typer.Option(help="Size of the network; vp2p has small and base.")] = "small",
+    family_name: Annotated[
+        str, typer.Option("--family", help=f"Family of the network: {', '.join(FAMILIES)}.")
+    ] = "vp2p",
+    size: Annotated[str, typer.Option(help=f"Size of the network: {SIZES}.")] = "small",
     worlds: Annotated[int, typer.Option(min=1, help="Synthetic places.")] = 2500,
     kitti: Annotated[Path | None, typer.Option(help="KITTI folder to mix in.")] = None,
     drives: Drives = "",
@@ -43,26 +52,20 @@ def train(
 
     With --overfit: a network that cannot learn one batch by heart has a fault. Exit code 4: it did not.
     """
-    from i2p_ros.families import family_class
+    _check_choice("--family", family_name, FAMILIES)
+    _check_choice("--size", size, FAMILIES[family_name].sizes)
     from i2p_ros.training.data import TrainingSet
     from i2p_ros.training.loop import train as run
-    from i2p_ros.training.mixture import mixture, one_batch, unseen
+    from i2p_ros.training.mixture import mixture, unseen
 
     console.quiet = os.environ.get("RANK", "0") != "0"
     check_targets(out / "manifest.yaml")
     settings = load_settings(files, overrides, load_settings((), OVERFIT) if overfit else None)
     s, family_type = settings.training, family_class(family_name)
-    if size not in family_type.sizes:
-        raise SettingsError(f"{family_name} has no size {size!r}; it has {', '.join(family_type.sizes)}")
     family = family_type(family_type.sizes[size], settings.matching)
     about: dict[str, Any] = {"command": _command(), "protocols": s.protocols}
     if overfit:
-        if s.parts == "alignment":
-            raise SettingsError("--overfit trains until pairs are found, which training.parts=alignment does not teach")
-        batch, fixed = one_batch(family, settings, seed)
-        with progress("training", s.samples) as step:
-            done = run(family, batch, out, settings, workers=0, about=about, validation=fixed, until=1.0, progress=step)
-        _tell_overfit(done, fixed.pairs)
+        _overfit(family, out, settings, seed, about)
         return
     mixed = mixture(settings, out / "cache", seed, worlds, kitti, listed(drives), kitti_share, kind="kitti")
     data = TrainingSet(family, mixed.sources, s.protocols, seed, s.samples, s.parts)
@@ -77,8 +80,27 @@ def train(
     console.print(escape(f"weights: {out / 'model.safetensors'}; try: i2p evaluate {out}"), soft_wrap=True)
 
 
-def _tell_overfit(done: Any, pairs: int) -> None:
-    """Exit code 4 unless all pairs were localized in the end."""
+def _check_choice(option: str, value: str, choices: Collection[str]) -> None:
+    """Usage error unless the value of an option is one of the choices."""
+    if value not in choices:
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(choices)}", param_hint=option)
+
+
+def _overfit(family: Family[Any], out: Path, settings: Settings, seed: int, about: dict[str, Any]) -> None:
+    """Train on one batch until all of its pairs are localized; exit code 4 if they are not."""
+    from i2p_ros.training.loop import train as run
+    from i2p_ros.training.mixture import one_batch
+
+    if settings.training.parts == "alignment":
+        raise SettingsError("--overfit trains until pairs are found, which training.parts=alignment does not teach")
+    batch, fixed = one_batch(family, settings, seed)
+    with progress("training", settings.training.samples) as step:
+        done = run(family, batch, out, settings, workers=0, about=about, validation=fixed, until=1.0, progress=step)
+    _tell_overfit(done, fixed.pairs)
+
+
+def _tell_overfit(done: Outcome, pairs: int) -> None:
+    """Print the number of localized pairs; exit code 4 unless these are all pairs."""
     console.print(_throughput_table(done.throughput))
     found = f"{round(done.recall * pairs)} of {pairs} pairs within 2 m and 5 deg"
     console.print(f"{found} after {done.samples} samples and {done.seconds:.0f} s")
@@ -87,7 +109,7 @@ def _tell_overfit(done: Any, pairs: int) -> None:
 
 
 def _command() -> str:
-    """How this process was called, for others to repeat: local folders are left out."""
+    """The command line of this process, by which others can repeat the run. Local folders are left out."""
     words = [re.sub(r"(^|=)[~/].*/(?=[^/])", r"\1", word) for word in sys.argv[1:]]
     world = os.environ.get("WORLD_SIZE", "1")
     program = ["i2p"] if world == "1" else ["torchrun", f"--nproc_per_node={world}", "-m", "i2p_ros"]
@@ -95,7 +117,7 @@ def _command() -> str:
 
 
 def _throughput_table(throughput: dict[str, Any]) -> Table:
-    """Where the time went."""
+    """Table of the stages of a run, with their shares of the time."""
     rate = throughput["samples_per_s"]
     table = Table("stage", "share", "s a sample", title=f"{rate:.3g} samples/s", title_justify="left", box=SIMPLE)
     for stage, share in throughput["share"].items():

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from i2p_ros.core.errors import SettingsError, one_line
 from i2p_ros.core.protocols import CloudProtocol, ProtocolName
+from i2p_ros.core.renames import old_names
 
 RENAMED = {  # settings of earlier versions: old dotted name to new
     "monitor.looks": "monitor.network_pairs",
@@ -454,22 +455,13 @@ def validated(tree: Mapping[str, Any]) -> Settings:
 
     Raises SettingsError with one clause per refused key. A renamed key is refused with its new name.
     """
-    if renamed := [f"{old} is now {new}" for old, new in RENAMED.items() if _holds(tree, old)]:
-        raise SettingsError("; ".join(renamed))
+    if old := old_names(tree, RENAMED):
+        raise SettingsError(old)
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}{_got(e['input'])}" for e in error.errors()]
         raise SettingsError("; ".join(lines) + " -- 'i2p config' prints every setting") from error
-
-
-def _holds(tree: Any, name: str) -> bool:
-    """Whether a plain tree has a value under a dotted name."""
-    for part in name.split("."):
-        if not isinstance(tree, Mapping) or part not in tree:
-            return False
-        tree = tree[part]
-    return True
 
 
 def _got(value: Any) -> str:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the time goes: seconds of the named stages of the work on a pair."""
+"""Time of the named stages of the work on a pair, s."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calibration of a model, fitted on pairs whose true pose is known."""
+"""Calibration of a model, fitted on pairs with true poses."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def calibrated(
     raw = Localizer(localizer.family, localizer.runtime, localizer.settings, localizer.name, before)
     observed: list[Observation] = []
 
-    def observe(seen: EvaluatedPair) -> None:
-        if located := _stated(seen, seen.estimate):
-            refined = seen.estimate
+    def observe(evaluated: EvaluatedPair) -> None:
+        if located := _stated(evaluated, evaluated.estimate):
+            refined = evaluated.estimate
             with suppress(NonFiniteError, DeviceMemoryError):
-                refined = raw.refine(raw.prepare(seen.sample.pair), seen.estimate)
-            after = None if refined is seen.estimate else _stated(seen, refined)
-            observed.append(Observation(not seen.score.junk, located, after))
+                refined = raw.refine(raw.prepare(evaluated.sample.pair), evaluated.estimate)
+            after = None if refined is evaluated.estimate else _stated(evaluated, refined)
+            observed.append(Observation(not evaluated.score.junk, located, after))
 
     evaluate(_Located(raw), source, protocol, seed, progress=progress, watch=observe)
     words = f"{source.name}: {len(source)} pairs, {len(observed)} of them with a pose; protocol {protocol}, seed {seed}"
@@ -54,9 +54,9 @@ class _Located:
         return self.localizer.localize_pair(pair, prior, refined=False)
 
 
-def _stated(seen: EvaluatedPair, estimate: PoseEstimate) -> StatedError | None:
+def _stated(evaluated: EvaluatedPair, estimate: PoseEstimate) -> StatedError | None:
     """Stated error of an estimate with a pose and a valid covariance; None of another one."""
-    truth = seen.sample.T_camera_lidar
+    truth = evaluated.sample.T_camera_lidar
     if estimate.pose is None or estimate.covariance is None or estimate.evidence is None or truth is None:
         return None
     off, covariance = camera_error(estimate.pose, estimate.covariance, truth)

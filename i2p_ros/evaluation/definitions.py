@@ -38,9 +38,10 @@ COVARIANCE: dict[str, str] = {
     "interval; 0.95 is ideal",
     "calibration_error": "mean absolute gap between level and coverage over the levels 0.05 to 0.95, over the poses of "
     "anees; 0 is ideal",
-    "ause": "area under the sparsification error curve, no unit, over the poses of anees: the mean rte_camera_m left "
-    "when poses of large position deviation are dropped first, above what is left when those of large error are; as a "
-    "share of what random order leaves. 0 is ideal, 1 as good as random",
+    "ause": "area between the sparsification curve and the oracle, no unit, over the poses of anees. Sparsification: "
+    "the mean rte_camera_m of the poses that remain when those of the largest stated position deviation are removed. "
+    "Oracle: the same when those of the largest rte_camera_m are removed. Relative to the area between random order "
+    "and the oracle: 0 is ideal, 1 is as good as random order",
     "auroc": f"probability that a failure (rte_camera_m > {FAILED[0]:g} m or rre_geodesic_deg > {FAILED[1]:g} deg) has "
     "a lower confidence than a success, over all pairs with a pose, published or withheld; 1 is ideal, 0.5 a guess",
     "auroc_junk": f"as auroc, but only rte_camera_m > {JUNK[0]:g} m or rre_geodesic_deg > {JUNK[1]:g} deg is a failure",

@@ -50,50 +50,52 @@ class Gallery:
         """Pictures by kind of failure."""
         return {kind: [picture for _, picture in kept] for kind, kept in self._failures.items()}
 
-    def __call__(self, seen: EvaluatedPair) -> None:
+    def __call__(self, evaluated: EvaluatedPair) -> None:
         """Draw the pair if it is among the first or, so far, among the worst of its kind."""
         if len(self.overlays) < self.first:
-            self.overlays.append(drawn(seen))
-        if self.worst and seen.score.kind != "right":
-            self._add(seen, self._failures.setdefault(seen.score.kind, []))
+            self.overlays.append(drawn(evaluated))
+        if self.worst and evaluated.score.kind != "right":
+            self._add(evaluated, self._failures.setdefault(evaluated.score.kind, []))
 
-    def _add(self, seen: EvaluatedPair, kept: list[tuple[tuple[int, float], Failure]]) -> None:
-        bad = how_bad(seen.score)
+    def _add(self, evaluated: EvaluatedPair, kept: list[tuple[tuple[int, float], Failure]]) -> None:
+        bad = how_bad(evaluated.score)
         if len(kept) < self.worst or bad > kept[-1][0]:
-            kept.append((bad, drawn_failure(seen)))
+            kept.append((bad, drawn_failure(evaluated)))
             kept.sort(key=lambda item: item[0], reverse=True)
             del kept[self.worst :]
 
 
-def drawn(seen: EvaluatedPair) -> Overlay:
+def drawn(evaluated: EvaluatedPair) -> Overlay:
     """Overlay of a pair before and after: the cloud at the pose of the unmoved cloud, and at the estimated pose.
 
     With a prior, the first is at the prior.
     """
-    pair, truth, prior = seen.sample.pair, seen.sample.T_camera_lidar, seen.sample.prior
+    pair, truth, prior = evaluated.sample.pair, evaluated.sample.T_camera_lidar, evaluated.sample.prior
     assert truth is not None  # evaluate refuses samples without
-    before = prior.pose if prior else truth @ seen.T_given_lidar
-    estimate = seen.estimate
+    before = prior.pose if prior else truth @ evaluated.T_given_lidar
+    estimate = evaluated.estimate
     image = before_after(pair.image, pair.camera, pair.cloud, before, estimate.pose, estimate.status.value)
-    return Overlay(f"{called(seen.score)}: {in_words(seen.score)}", image)
+    return Overlay(f"{called(evaluated.score)}: {in_words(evaluated.score)}", image)
 
 
-def drawn_failure(seen: EvaluatedPair) -> Failure:
+def drawn_failure(evaluated: EvaluatedPair) -> Failure:
     """Pictures of a failure; a pair without a pose shows the withheld one, if any."""
-    pair, truth, estimate = seen.sample.pair, seen.sample.T_camera_lidar, seen.estimate
+    pair, truth, estimate = evaluated.sample.pair, evaluated.sample.T_camera_lidar, evaluated.estimate
     assert truth is not None
     at_truth = captioned(overlay(pair.image, pair.camera, pair.cloud, truth), "true pose")
     pose = estimate.pose or estimate.withheld
     if pose is None:
         dark = np.asarray(pair.image * WITHOUT_POSE, np.uint8)
-        return Failure(_failure_title(seen), at_truth, captioned(dark, f"no pose: {estimate.status.value}"))
+        return Failure(_failure_title(evaluated), at_truth, captioned(dark, f"no pose: {estimate.status.value}"))
     words = "estimated pose" if estimate.pose else f"withheld pose: {estimate.status.value}"
-    return Failure(_failure_title(seen), at_truth, captioned(overlay(pair.image, pair.camera, pair.cloud, pose), words))
+    return Failure(
+        _failure_title(evaluated), at_truth, captioned(overlay(pair.image, pair.camera, pair.cloud, pose), words)
+    )
 
 
-def _failure_title(seen: EvaluatedPair) -> str:
-    in_view = "" if seen.score.overlap is None else f"; {seen.score.overlap:.0%} of the points in view"
-    return f"{called(seen.score)}: {in_words(seen.score)}{in_view}"
+def _failure_title(evaluated: EvaluatedPair) -> str:
+    in_view = "" if evaluated.score.overlap is None else f"; {evaluated.score.overlap:.0%} of the points in view"
+    return f"{called(evaluated.score)}: {in_words(evaluated.score)}{in_view}"
 
 
 def called(score: Score) -> str:

@@ -53,16 +53,17 @@ PLOTS: Plots = (
 )
 COVARIANCE_PLOTS: Plots = (
     (
-        "Is it as large as the errors?",
-        "Left: share of poses whose truth lies inside the ellipsoid of a stated probability; below the dashed line the "
-        "covariance is too small. Right: squared error in units of the covariance, against what a true one gives.",
+        "Coverage and NEES",
+        "Left: share of poses whose truth lies inside the ellipsoid of a stated probability. Below the dashed line the "
+        "covariance is too small. Right: distribution of the normalised estimation error squared (NEES). Line: the "
+        "distribution if the covariances are as large as the errors.",
         plots.calibration,
     ),
     (
-        "Does it know the bad poses?",
-        "Left: mean camera error of what is left when the poses of largest stated deviation are dropped; the nearer to "
-        "dropping by true error, the better. Right: how many poses are right, and how many are left, when a confidence "
-        "is asked for; withheld poses count.",
+        "Sparsification and confidence",
+        "Left: mean camera error of the poses that remain when those of the largest stated deviation are dropped. The "
+        "oracle drops those of the largest true error; the nearer to it, the better. Right: poses with at least a "
+        "given confidence, published or withheld: share of them that are right, and their share of all pairs.",
         plots.ranking,
     ),
 )

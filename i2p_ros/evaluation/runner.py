@@ -100,12 +100,12 @@ def evaluate(
     watch: Callable[[EvaluatedPair], None] | None = None,
     model: str = "",
 ) -> Report:
-    """Scores of the first n pairs of source (all of them by default), each moved as the protocol and seed say.
+    """Scores of the first n pairs of a source (default: all), each perturbed by the protocol and the seed.
 
-    `progress` is told (done, total), `watch` gets every pair with its answer and the truth. Pairs that cannot be read
-    are passed over; `lost` in the report's meta counts them, and what the source has lost, by reason. Raises InputError
-    for an empty source, one of which nothing can be read, an unknown protocol, and a recording without calibration:
-    there is no truth to score against.
+    `progress` gets the number of pairs done and of all, `watch` gets each evaluated pair. Pairs that cannot be read
+    have no row. `lost` in the meta of the report counts them and the messages that the source has lost, by reason.
+    Raises InputError for a source without pairs or without readable pairs, an unknown protocol, and a pair without a
+    true pose, as of a recording without calibration.
     """
     total = len(source) if n is None else min(n, len(source))
     _check(source, protocol, total)
@@ -118,10 +118,10 @@ def evaluate(
             if unread.total() == total:
                 raise
             continue
-        seen = _evaluated(localizer, sample, protocol, seed, index)
-        rows.append(seen.score)
+        evaluated = _evaluated(localizer, sample, protocol, seed, index)
+        rows.append(evaluated.score)
         if watch:
-            watch(seen)
+            watch(evaluated)
         if progress:
             progress(index + 1, total)
     lost = dict(source.lost + unread)
@@ -160,15 +160,15 @@ def _evaluated(localizer: Localizes, sample: Sample, protocol: ProtocolName, see
         raise InputError(f"{what}; evaluation needs a source with calibration", "evaluation.truth")
     estimate = localizer.localize_pair(given.pair, given.prior)
     result = score(estimate, given.T_camera_lidar, given.pair.name, given.pair.stamp)
-    seen = overlap(given.pair, given.T_camera_lidar)
-    asked = _draw(given.T_camera_lidar, given.prior, T_given_lidar, seed, index)
-    return EvaluatedPair(replace(result, overlap=seen, draw=asked), given, estimate, T_given_lidar)
+    share = overlap(given.pair, given.T_camera_lidar)
+    draw = _draw(given.T_camera_lidar, given.prior, T_given_lidar, seed, index)
+    return EvaluatedPair(replace(result, overlap=share, draw=draw), given, estimate, T_given_lidar)
 
 
 def _draw(T_camera_lidar: Pose, prior: Prior | None, T_given_lidar: Pose, seed: int, index: int) -> Draw:
     """Draw of a pair, as plain numbers."""
-    told = None if prior is None else numbers(prior.pose)
-    return Draw(seed, index, numbers(T_given_lidar), numbers(T_camera_lidar), told)
+    prior_numbers = None if prior is None else numbers(prior.pose)
+    return Draw(seed, index, numbers(T_given_lidar), numbers(T_camera_lidar), prior_numbers)
 
 
 def _check(source: Source, protocol: str, total: int) -> None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a family of networks supplies: from a pair to arrays, a network, and from its outputs to a prediction."""
+"""Interface of a family of networks: preparation of a pair, the network, and the decoder of its outputs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose, from_camera_axes, to_camera_axes
-from i2p_ros.core.types import Pair, Prediction, Prior, Sample
+from i2p_ros.core.types import Pair, Prediction, Prior
 from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors
 from i2p_ros.networks.both import Both, in_turn
-from i2p_ros.sources.perturb import random_prior
 
 Need = Literal["intensity", "time"]
 HAS: dict[Need, Callable[[Pair], bool]] = {
@@ -51,10 +50,6 @@ class PriorRange:
     def about(self, pose: Pose) -> Prior:
         """A prior about T_camera_lidar `pose` with the standard deviations of this range."""
         return Prior(pose, from_camera_axes(pose, np.diag(self.std**2)))
-
-    def draw(self, T_camera_lidar: Pose, rng: np.random.Generator, scale: float = 1.0) -> Prior:
-        """A random prior: the true pose moved uniformly within `scale` times this range, with its true covariance."""
-        return random_prior(T_camera_lidar, rng, scale, self.metres, np.radians(self.degrees))
 
 
 @dataclass(frozen=True)
@@ -149,10 +144,3 @@ class Family(ABC, Generic[SceneT]):
     def signal_input(self, scene: SceneT) -> SignalInput | None:
         """Input of the signal network; none without one. Refinement then uses grey values and edges."""
         return None
-
-    @abstractmethod
-    def example(self, sample: Sample, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """A training example: shared arrays, inputs and their labels by name, near the prior of the sample if any.
-
-        Shapes are the same for all samples. Raises InputError as `inputs` and `prepare`.
-        """

@@ -24,14 +24,14 @@ Part = Callable[..., Any]  # tensors in, a tensor or a tuple of tensors out
 
 @dataclass(frozen=True)
 class PassInputs:
-    """All that one forward pass takes, with a batch axis: what the passes over a scene share, and the rest."""
+    """Inputs of one forward pass, with a batch axis. All passes over a scene have the same `shared`."""
 
     shared: Tensors
     inputs: Tensors
 
     @staticmethod
     def of(shared: Arrays, inputs: Arrays, device: torch.device | str = "cpu") -> PassInputs:
-        """From arrays of one scene without a batch axis."""
+        """Inputs of one forward pass, made of arrays of one scene without a batch axis."""
         return PassInputs(batched(shared, device), batched(inputs, device))
 
     def to(self, device: torch.device) -> PassInputs:

@@ -1,59 +1,26 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses the runtime, its precision and its sparse convolutions, and says why not a better one."""
+"""Choice of the runtime, its precision and its sparse convolutions, with the reasons."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import I2PError, MissingPackageError, one_line
-from i2p_ros.networks.base import Arrays, FamilyNetwork, PassInputs, Tensors, single_pass
+from i2p_ros.networks.base import FamilyNetwork, PassInputs, Tensors, single_pass
 from i2p_ros.networks.parts import in_precision
 from i2p_ros.runtime.engines import EngineCache
 from i2p_ros.runtime.tensorrt import ALIKE, TensorrtRuntime, TorchTensorrt
-from i2p_ros.runtime.torch_runtime import Passes, Runtime, TorchRuntime, choose_device, settle
+from i2p_ros.runtime.timing import best_s
+from i2p_ros.runtime.torch_runtime import Runtime, TorchRuntime, choose_device
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "float16": torch.half}
 BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86, and of ARM
-RACE = 5  # timed runs of each candidate
 APART = {torch.float32: 1e-4, torch.half: 1e-2}  # largest difference of an output between sparse backends
-
-
-class Chosen:
-    """A runtime that also says why it was chosen."""
-
-    def __init__(self, runtime: Runtime, why: list[str]) -> None:
-        self._runtime, self._why = runtime, why
-        self.device, self.threads, self.both = runtime.device, runtime.threads, runtime.both
-
-    def open(self, shared: Arrays) -> Passes:
-        """As `Runtime`."""
-        return self._runtime.open(shared)
-
-    def signals(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As `Runtime`."""
-        return self._runtime.signals(channels)
-
-    def settle(self) -> None:
-        """As `Runtime`."""
-        self._runtime.settle()
-
-    def wait(self) -> None:
-        """As `Runtime`."""
-        self._runtime.wait()
-
-    def describe(self) -> str:
-        """One line: what runs where, and why not the better one."""
-        return "; ".join([self._runtime.describe(), *self._why])
 
 
 def runtime_for(network: FamilyNetwork, settings: Settings, weights: str = "") -> Runtime:
@@ -70,10 +37,10 @@ def runtime_for(network: FamilyNetwork, settings: Settings, weights: str = "") -
     if device.type == "cuda":
         network = with_spconv(network, settings.precision in ("auto", "float16"), why)
     precision = torch.float32 if cache else _precision(network, settings, device, why)
-    inner = TorchRuntime(network, settings.device, settings.threads, settings.branches, precision)
+    options = settings.device, settings.threads, settings.branches, precision
     if compiler and cache:
-        return Chosen(TensorrtRuntime(inner, compiler, cache, weights), why)
-    return Chosen(inner, why)
+        return TensorrtRuntime(TorchRuntime(network, *options), compiler, cache, weights, why=why)
+    return TorchRuntime(network, *options, why)
 
 
 def _compiler(settings: Settings, device: torch.device, why: list[str]) -> TorchTensorrt | None:
@@ -133,19 +100,7 @@ def _raced(one: FamilyNetwork, other: FamilyNetwork, sample: PassInputs) -> tupl
     outputs, others = (_outputs(network, sample) for network in (one, other))
     cosine = min(float(F.cosine_similarity(out.flatten(), others[k].flatten(), dim=0)) for k, out in outputs.items())
     device = next(iter(sample.inputs.values())).device
-    return _best_s(lambda: _outputs(one, sample), device), _best_s(lambda: _outputs(other, sample), device), cosine
-
-
-def _best_s(run: Callable[[], Any], device: torch.device) -> float:
-    """Seconds of the quickest of a few runs after a warm-up."""
-    times = []
-    for _ in range(RACE + 1):
-        settle(device)
-        start = time.perf_counter()
-        run()
-        settle(device)
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
+    return best_s(lambda: _outputs(one, sample), device), best_s(lambda: _outputs(other, sample), device), cosine
 
 
 def with_spconv(network: FamilyNetwork, half: bool, why: list[str]) -> FamilyNetwork:

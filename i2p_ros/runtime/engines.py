@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compiled parts on disk: found by what they were made of, written whole or not at all, loaded from safe places alone.
+"""Cache of compiled parts on disk. Its key covers all that a part depends on. Files are complete or absent.
 
-An engine is loaded by unpickling, so whoever can write it can run code: a folder or file that others may write to, or
-that belongs to somebody else, is not used.
+An engine is loaded by unpickling, so a user who can write the file can run code. Therefore a folder or file is refused
+if another user owns it or can write to it.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class EngineCache:
         self._folder = folder
 
     def path(self, key: str) -> Path:
-        """Where the engine of a key is, or would be."""
+        """Path of the engine of a key, whether or not it exists."""
         return self._folder / f"{key}.engine"
 
     def load(self, key: str) -> bytes | None:
-        """The engine of a key, or none: a file that is damaged or of something else is deleted."""
+        """Engine of a key; none if there is no file. A damaged file, or one of another key, is deleted."""
         path = self.path(key)
         try:
             _refuse_shared(path)
@@ -60,7 +60,7 @@ class EngineCache:
         return None
 
     def store(self, key: str, engine: bytes) -> None:
-        """Keep an engine; nobody ever sees half of it."""
+        """Write the engine of a key. The file appears under its name only when it is complete."""
         path = self.path(key)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         try:
@@ -75,19 +75,22 @@ class EngineCache:
             raise InputError(f"cannot write {path}: {error.strerror} (engine_cache_dir)", "engines") from error
 
     def discard(self, key: str) -> None:
-        """Forget an engine that is no good."""
+        """Delete the file of an unusable engine."""
         self.path(key).unlink(missing_ok=True)
 
     @contextmanager
     def locked(self, key: str) -> Iterator[None]:
-        """One process at a time; others wait, and then find what the first has built. A lock ends with its process."""
+        """Lock of a key between processes. The lock ends with its process."""
         with self.path(key).with_suffix(".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def get(self, key: str, build: Callable[[], bytes], use: Callable[[bytes], Any]) -> tuple[Any, str]:
-        """What `use` makes of the engine of a key, built where there is none or where it cannot be used, and whether it
-        was `loaded` or `built`. What building raises, and using what was just built, is passed on."""
+        """Result of `use` for the engine of a key, and `loaded` or `built`.
+
+        The engine is built if there is no file or if `use` fails on it. Errors of `build`, and of `use` on a new
+        engine, are raised.
+        """
         with self.locked(key):
             engine = self.load(key)
             if engine is not None:
@@ -102,12 +105,15 @@ class EngineCache:
 
 
 def key_of(parts: Mapping[str, Any]) -> str:
-    """A file name of all that an engine depends on."""
+    """Key of all parts that an engine depends on: a hash, in hex."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _refuse_shared(place: Path, of_others: bool = False) -> None:
-    """Raises where somebody else could put a file: sticky folders of the system above are allowed."""
+    """Raises UnsafeCacheError if another user can write to a place or owns it.
+
+    `of_others`: the place is a folder above the cache. It may belong to root, and may be sticky as /tmp is.
+    """
     status = place.lstat()
     owner = status.st_uid in (os.getuid(), 0) if of_others else status.st_uid == os.getuid()
     shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not (of_others and status.st_mode & stat.S_ISVTX)

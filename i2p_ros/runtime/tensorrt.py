@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -106,13 +107,15 @@ def _driver() -> str:
 
 
 class TensorrtRuntime:
-    """PyTorch first, then TensorRT for the dense parts."""
+    """PyTorch first, then TensorRT for the dense parts. `why` are reasons for this choice, for `describe`."""
 
     def __init__(
-        self, inner: TorchRuntime, compiler: Compiler, cache: EngineCache, weights: str, dtype: torch.dtype = torch.half
-    ) -> None:
+        self, inner: TorchRuntime, compiler: Compiler, cache: EngineCache, weights: str,
+        dtype: torch.dtype = torch.half, why: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self.device, self.threads, self.both, self._inner = inner.device, inner.threads, inner.both, inner
         self._compiler, self._cache, self._weights, self._dtype = compiler, cache, weights, dtype
+        self._why = why
         self._plain = inner.plain
         self._turn = threading.Lock()
         self._shapes: Shapes | None = None  # of shared arrays, that engines are built or being built for
@@ -146,7 +149,7 @@ class TensorrtRuntime:
 
     def describe(self) -> str:
         """One line: what runs where, and why."""
-        return f"{self._inner.describe()}; {self._state}"
+        return "; ".join([self._inner.describe(), self._state, *self._why])
 
     def _network(self, shapes: Shapes) -> FamilyNetwork:
         """The compiled network for these shapes, or PyTorch's."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
@@ -64,15 +64,16 @@ class Runtime(Protocol):
 class TorchRuntime:
     """PyTorch without a compiler. On the CPU two branches of the network run in parallel, in `threads` threads each.
 
-    `plain` is the network in float32. `network` is what runs.
+    `plain` is the network in float32. `network` is what runs. `why` are reasons for this choice, for `describe`.
     """
 
     def __init__(
         self, network: FamilyNetwork, device: str = "auto", threads: int = 1, branches: int = 2,
-        precision: torch.dtype = torch.float32,
+        precision: torch.dtype = torch.float32, why: Sequence[str] = (),
     ) -> None:  # fmt: skip
         torch.set_num_threads(threads)
-        self.device, self._why = choose_device(device)
+        self.device, self._device_reason = choose_device(device)
+        self._why = why
         self.threads = threads * (branches if self.device.type == "cpu" else 1)
         self._precision = precision
         self.plain = folded(network).to(self.device)
@@ -107,7 +108,8 @@ class TorchRuntime:
         """One line: what runs where, and why."""
         threads = f", {self.threads} thread(s)" if self.device.type == "cpu" else ""
         precision = str(self._precision).removeprefix("torch.")
-        return f"torch {torch.__version__} on {self.device}{threads}, {precision} ({self._why})"
+        what = f"torch {torch.__version__} on {self.device}{threads}, {precision} ({self._device_reason})"
+        return "; ".join([what, *self._why])
 
 
 class TorchPasses:

@@ -47,7 +47,7 @@ class ModelEntry(BaseModel):
 
 
 def models_folder() -> Path:
-    """Where the shipped models lie: $I2P_MODELS, or models/ of the repository or the installation."""
+    """Folder of the shipped models: $I2P_MODELS, or models/ of the repository or the installation."""
     return Path(os.environ["I2P_MODELS"]) if "I2P_MODELS" in os.environ else resource("models")
 
 

@@ -14,14 +14,16 @@ from torch.utils.data import Dataset
 
 from i2p_ros.core.config import Parts
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
 from i2p_ros.core.protocols import ProtocolName
-from i2p_ros.core.types import Sample
-from i2p_ros.families.base import Family
+from i2p_ros.core.types import Prior, Sample
+from i2p_ros.families.base import Family, PriorRange
 from i2p_ros.networks.base import Tensors
 from i2p_ros.sources.base import Source
-from i2p_ros.sources.perturb import perturbed
+from i2p_ros.sources.perturb import perturbed, random_prior
 from i2p_ros.training.alignment import alignment_example
 from i2p_ros.training.augmentation import varied, wrong_guess
+from i2p_ros.training.families import learner_class
 
 ATTEMPTS = 10  # draws of a sample
 PRIOR_SCALES = 0.05, 1.0  # of the range of priors that the family is trained with
@@ -66,18 +68,23 @@ class TrainingSet(Dataset[Tensors]):
         if protocol == "prior" and sample.T_camera_lidar:
             wrong, scale = rng.random() < WRONG, rng.uniform(*PRIOR_SCALES)
             T = sample.T_camera_lidar
-            prior = self.family.trained_prior.draw(wrong_guess(T, rng) if wrong else T, rng, scale)
+            prior = drawn_prior(self.family.trained_prior, wrong_guess(T, rng) if wrong else T, rng, scale)
             sample = replace(sample, prior=prior)
         else:
             sample, _ = perturbed(sample, protocol, self.seed, k)
         return example(self.family, sample, rng, self.parts)
 
 
+def drawn_prior(within: PriorRange, T_camera_lidar: Pose, rng: np.random.Generator, scale: float = 1.0) -> Prior:
+    """A random prior: a pose moved uniformly within `scale` times a range, with its true covariance."""
+    return random_prior(T_camera_lidar, rng, scale, within.metres, np.radians(within.degrees))
+
+
 def example(family: Family[Any], sample: Sample, rng: np.random.Generator, parts: Parts = "all") -> Tensors:
     """Inputs and labels for the parts of the network that learn; raises InputError for a sample without a true pose."""
     if sample.T_camera_lidar is None:
         raise InputError(f"{sample.pair.name} has no true pose: it cannot be trained on", "training.truth")
-    given = {} if parts == "alignment" else family.example(sample, rng)
+    given = {} if parts == "alignment" else learner_class(family).example(family, sample, rng)
     if parts != "matching" and family.signal_width is not None:
         given |= alignment_example(sample, family.signal_width, rng)
     return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in given.items()}

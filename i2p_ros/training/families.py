@@ -1,25 +1,29 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What learns, by family: the base of all learners, and the table of those that there are."""
+"""Learners by the name of their family: training examples and losses."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from i2p_ros.core.config import TrainingSettings
 from i2p_ros.core.errors import SettingsError
+from i2p_ros.core.types import Sample
 from i2p_ros.families import class_of
 from i2p_ros.families.base import Family
 from i2p_ros.networks.base import FamilyNetwork, Tensors
 from i2p_ros.training.alignment import alignment_loss
 
 LEARNERS = {"vp2p": "i2p_ros.training.vp2p:VP2PLearner"}  # module and class, imported when asked for
+FamilyT = TypeVar("FamilyT", bound=Family[Any])
 
 
-class Learner(nn.Module, ABC):
+class Learner(nn.Module, ABC, Generic[FamilyT]):
     """A network, with the parameters that only training needs. It maps a batch of examples to its losses.
 
     Parts that `training.parts` leaves out have no gradients. `alignment` is the signal network, `matching` all else.
@@ -40,6 +44,15 @@ class Learner(nn.Module, ABC):
             losses["loss"] = losses.get("loss", 0.0) + losses["alignment"]
         return losses
 
+    @staticmethod
+    @abstractmethod
+    def example(family: FamilyT, sample: Sample, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+        """Arrays that `matching` takes for a sample with a true pose: shared arrays, inputs and labels by name.
+
+        The inputs are those near the prior of the sample if it has one. Shapes are the same for all samples. Raises
+        InputError as `Family.prepare` and `Family.inputs`.
+        """
+
     @abstractmethod
     def matching(self, batch: Tensors) -> Tensors:
         """Losses by name, scalars, with their weighted sum `loss`, of all but the signal network."""
@@ -51,12 +64,17 @@ class Learner(nn.Module, ABC):
         return [self.net] if signals is None else [self.net, signals]
 
 
-def learner_of(family: Family[Any], net: FamilyNetwork, settings: TrainingSettings) -> Learner:
+def learner_class(family: Family[Any]) -> type[Learner[Any]]:
+    """The class of the learner of a family; raises ModelError for a family without one."""
+    found: type[Learner[Any]] = class_of(LEARNERS, family.name)
+    return found
+
+
+def learner_of(family: Family[Any], net: FamilyNetwork, settings: TrainingSettings) -> Learner[Any]:
     """The learner of a network of a family.
 
     Raises ModelError for a family without one, SettingsError when the part that is to learn does not exist.
     """
     if settings.parts == "alignment" and net.signal_network is None:
         raise SettingsError(f"training.parts=alignment: the family {family.name} has no network that predicts signals")
-    learner: Learner = class_of(LEARNERS, family.name)(net, settings)
-    return learner
+    return learner_class(family)(net, settings)

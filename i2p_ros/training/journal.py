@@ -53,7 +53,7 @@ class Journal:
 
 
 def _keep(file: Path, samples: int) -> None:
-    """Only the head and the rows up to so many samples, and none that was cut off."""
+    """Rewrite a CSV file without the rows after this number of samples and without an incomplete last row."""
     whole = [line for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
     kept = [*whole[:1], *(row for row in whole[1:] if int(row.partition(",")[0]) <= samples)]
     write_bytes(file, "".join(kept).encode())

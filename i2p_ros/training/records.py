@@ -59,7 +59,10 @@ class Records:
         self.saved_at = time.monotonic()
 
     def validate(self) -> float:
-        """The recall of the averaged weights within 2 m and 5 deg, in all processes. All scores make a row."""
+        """Recall of the averaged weights within 2 m and 5 deg, NaN without a validation; the same in all processes.
+
+        All scores of the validation are written as a row of validation.csv.
+        """
         scores = dict[str, float]()
         if self.journal and self.validation:
             scores = self.validation.score(self.run.family, self.run.average, self.run.settings)

@@ -23,26 +23,26 @@ class Throughput:
         self._began = self._last = self._step = time.perf_counter()
 
     def begin(self) -> None:
-        """A step begins."""
+        """Begin a step."""
         self._steps += 1
         self._measured = not self._cuda or self._steps % MEASURED == 0
         self._last = self._step = self._now()
 
     def lap(self, stage: str) -> None:
-        """A stage of the step is over."""
+        """End a stage of the step."""
         if self._measured:
             now = self._now()
             self._stages[stage] += now - self._last
             self._last = now
 
     def end(self, stage: str) -> None:
-        """The last stage and with it the step is over."""
+        """End the last stage, and with it the step."""
         self.lap(stage)
         self._stepping += time.perf_counter() - self._step
 
     @property
     def seconds(self) -> float:
-        """Since the clock was made."""
+        """Time since the clock was made, s."""
         return time.perf_counter() - self._began
 
     def summary(self, samples: int) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from i2p_ros.runtime.torch_runtime import TorchRuntime
 from i2p_ros.sources.base import Source
 from i2p_ros.sources.perturb import perturbed
 from i2p_ros.training.augmentation import cropped, shrunk
-from i2p_ros.training.data import example
+from i2p_ros.training.data import drawn_prior, example
 
 RECALL = "recall_2m_5deg"
 MEDIANS = ("rte_m", "rre_deg", "rre_geodesic_deg")
@@ -89,7 +89,7 @@ class OneBatch(Dataset[dict[str, Tensor]]):
         for i in range(v.pairs):
             given, _ = perturbed(v.source[i], v.protocol, v.seed, i)
             assert given.T_camera_lidar is not None
-            near = [family.trained_prior.draw(given.T_camera_lidar, rng, NEAR) for _ in range(VIEWS - 1)]
+            near = [drawn_prior(family.trained_prior, given.T_camera_lidar, rng, NEAR) for _ in range(VIEWS - 1)]
             for sample in (given, *(replace(given, prior=prior) for prior in near)):
                 self._examples.append(example(family, sample, np.random.default_rng(0), parts))
 

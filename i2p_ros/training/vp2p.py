@@ -1,15 +1,22 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The losses of VP2P: the adaptive-weighted loss, a dense cross-entropy, intersection scores, and the pose loss."""
+"""Training of VP2P: examples with labels, the adaptive-weighted loss, a dense cross-entropy, scores, the pose loss."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from i2p_ros.core.config import TrainingSettings
-from i2p_ros.networks.base import FamilyNetwork, Tensors
+from i2p_ros.core.types import Sample
+from i2p_ros.families.vp2p import VP2P
+from i2p_ros.families.vp2p.inputs import input_frame, network_camera
+from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors
 from i2p_ros.training.families import Learner
 from i2p_ros.training.pose_loss import PoseLoss
 
@@ -19,6 +26,7 @@ SAMPLED = 512  # visible points of an image that are compared with each other, a
 UNSEEN = 256  # points out of view that are compared with every pixel
 MIN_VISIBLE = 32  # visible points of an image that has matches to learn from
 NOWHERE = 14.0  # initial logit of a point being at no pixel
+UNSEEN_PX = -1e4  # in place of the pixel of a point that is behind the camera
 DENSE_SCALE = 20.0  # of the cross-entropy over pixels; the sub-pixel peak of matching uses the same
 
 
@@ -69,13 +77,34 @@ def place_cross_entropy(logits: Tensor, place: Tensor, width: int, nowhere: Tens
     return loss.mean()
 
 
-class VP2PLearner(Learner):
+class VP2PLearner(Learner[VP2P]):
     """Learns descriptors and scores; `nowhere` and the scale of the pose loss are learned with the network."""
 
     def __init__(self, net: FamilyNetwork, settings: TrainingSettings) -> None:
         super().__init__(net, settings)
         self.nowhere = nn.Parameter(torch.tensor(NOWHERE))
         self.pose = PoseLoss() if settings.pose_weight > 0 else None
+
+    @staticmethod
+    def example(family: VP2P, sample: Sample, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+        """`image`, `points` and `features`, near the prior of the sample if it has one, and their labels.
+
+        `uv` (N, 2) are the network pixels of the points and `visible` (N,) whether they lie in the image. `camera` (4,)
+        is fx, fy, cx, cy in network pixels. `T_camera_lidar` (4, 4) is that of the points as they are given.
+        """
+        assert sample.T_camera_lidar is not None
+        guess = sample.prior.pose if sample.prior else None
+        scene = family.prepare(sample.pair, rng)
+        inputs = _filled(family.inputs(scene, guess), family.settings.max_points, rng)
+        T_camera_input = sample.T_camera_lidar @ input_frame(guess).inverse()
+        camera = network_camera(sample.pair.camera, family.settings.image_width)
+        uv, visible = camera.project(T_camera_input.apply(inputs["points"]))
+        return {
+            **scene.shared, **inputs,
+            "uv": np.nan_to_num(uv, nan=UNSEEN_PX).astype(np.float32), "visible": visible,
+            "camera": np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
+            "T_camera_lidar": T_camera_input.matrix,
+        }  # fmt: skip
 
     def matching(self, batch: Tensors) -> Tensors:
         """As `vp2p_losses`, and `pose` where the settings give it a weight."""
@@ -85,6 +114,13 @@ class VP2PLearner(Learner):
             losses["pose"] = self.pose(batch, out)
             losses["loss"] = losses["loss"] + self.settings.pose_weight * losses["pose"]
         return losses
+
+
+def _filled(inputs: Arrays, points: int, rng: np.random.Generator) -> Arrays:
+    """Inputs of `points` points. Random points are repeated where there are fewer: a batch needs equal numbers."""
+    missing = points - len(inputs["points"])
+    again = rng.integers(0, len(inputs["points"]), missing) if missing else np.zeros(0, np.int64)
+    return {name: np.concatenate([array, array[again]]) for name, array in inputs.items()}
 
 
 def vp2p_losses(batch: Tensors, out: Tensors, s: TrainingSettings, nowhere: Tensor) -> Tensors:

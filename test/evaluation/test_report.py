@@ -218,7 +218,7 @@ def test_report_is_one_file_that_explains_itself(tmp_path: Path) -> None:
         assert definition in outline.text or key in ("status", "failures")
     assert all(text in outline.text for text in KINDS.values()) and "near_miss: 1 of 6 pairs" in outline.text
     assert "2 of 6 pairs have no pose or one that is off" in outline.text
-    assert "coverage_axes about_forward" in outline.text and "Does it know the bad poses?" in outline.text
+    assert "coverage_axes about_forward" in outline.text and "Sparsification and confidence" in outline.text
     assert "By seed" not in outline.text
     assert "By drive" in outline.text and [p.name for p in path.parent.iterdir()] == ["report.html"]
 

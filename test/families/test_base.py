@@ -13,9 +13,9 @@ from helpers.networks import FAMILY
 import i2p_ros as i2p
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import ModelError
-from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
+from i2p_ros.core.geometry import Pose, from_camera_axes
 from i2p_ros.core.types import Prior
-from i2p_ros.families import family_class
+from i2p_ros.families import FAMILIES, family_class
 from i2p_ros.families.base import PriorRange
 from i2p_ros.families.vp2p import VP2P
 from i2p_ros.families.vp2p.settings import RENAMED
@@ -29,6 +29,11 @@ def test_a_wrong_name_lists_the_families() -> None:
     assert family_class("vp2p") is VP2P
     with pytest.raises(ModelError, match="no family 'vp2'; there are vp2p"):
         family_class("vp2")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_table_lists_the_sizes_of_the_class(name: str) -> None:
+    assert FAMILIES[name].sizes == tuple(family_class(name).sizes)
 
 
 @pytest.fixture
@@ -50,7 +55,7 @@ def test_a_setting_of_before_is_refused_with_its_new_name(manifest: Path, old: s
     settings = next(iter(models.values()))["settings"]
     settings[old] = settings.pop(RENAMED[old])
     manifest.write_text(yaml.safe_dump(models))
-    with pytest.raises(ModelError, match=f"{old} is now called {RENAMED[old]}"):
+    with pytest.raises(ModelError, match=f"{old} is now {RENAMED[old]}: rename"):
         i2p.load(str(manifest.parent))
 
 
@@ -66,14 +71,5 @@ def test_a_range_covers_priors_up_to_its_own_deviations(metres: float, degrees: 
     assert RANGE.covers(prior(metres, degrees)) is covered
 
 
-def test_drawn_priors_are_covered_and_as_wide_as_their_errors() -> None:
-    rng = np.random.default_rng(0)
-    drawn = [RANGE.draw(POSE, rng) for _ in range(300)]
-    assert all(RANGE.covers(each) for each in (*drawn, RANGE.about(POSE)))
-    errors = np.array([(each.pose @ POSE.inverse()).log() for each in drawn])
-    np.testing.assert_allclose(errors.std(axis=0), RANGE.std, rtol=0.15)
-    stated = np.sqrt(np.diag(to_camera_axes(drawn[0].pose, drawn[0].covariance)))
-    np.testing.assert_allclose(stated, RANGE.std, rtol=1e-6)
-    half = RANGE.draw(POSE, rng, 0.5)
-    assert np.abs((half.pose @ POSE.inverse()).log()[3:]).max() < np.radians(10.0)
-    assert RANGE.covers(half)
+def test_a_prior_about_a_pose_is_covered() -> None:
+    assert RANGE.covers(RANGE.about(POSE))

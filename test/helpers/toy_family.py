@@ -47,14 +47,14 @@ class Toy(Family):
         pixels = np.c_[cell % WIDTH, cell // WIDTH] * np.divide(scene.pair.image.shape[1::-1], GRID)
         return Prediction((Correspondences(pixels, inputs["xyz"], weight),))
 
-    def example(self, sample, rng):
-        xyz = self.inputs(scene := self.prepare(sample.pair, rng))["xyz"]
+
+class ToyLearner(Learner):
+    @staticmethod
+    def example(family, sample, rng):
+        xyz = family.inputs(scene := family.prepare(sample.pair, rng))["xyz"]
         uv, visible = sample.pair.camera.resized(*GRID).project(sample.T_camera_lidar.apply(xyz))
         cell = (np.nan_to_num(uv) + 0.5).clip(0, np.subtract(GRID, 1)).astype(np.int64) @ [1, WIDTH]
         return {**scene.shared, "xyz": xyz, "cell": np.where(visible, cell, -100)}  # which cross_entropy ignores
 
-
-class ToyLearner(Learner):
     def matching(self, batch):
-        similarity = self.net(image=batch["image"], xyz=batch["xyz"])["similarity"]
-        return {"loss": nn.functional.cross_entropy(similarity.flatten(0, 1), batch["cell"].flatten())}
+        return {"loss": nn.functional.cross_entropy(self.net(**batch)["similarity"].mT, batch["cell"])}

@@ -124,6 +124,12 @@ def test_pytorch_serves_until_the_engines_are_there(tmp_path: Path) -> None:
         torch.testing.assert_close(value, first[name], atol=1e-5, rtol=0)
 
 
+def test_reasons_for_the_choice_come_last(tmp_path: Path) -> None:
+    inner, cache = TorchRuntime(lived_in(TINY), "cpu"), EngineCache(tmp_path / "engines")
+    made = TensorrtRuntime(inner, StandIn(), cache, "weights", why=["not spconv: one", "two"])
+    assert made.describe() == f"{inner.describe()}; engines wait for the first pair; not spconv: one; two"
+
+
 def test_engines_are_kept_for_the_next_start(tmp_path: Path) -> None:
     for compiler, how in ((StandIn(), "built"), (StandIn(), "loaded"), (StandIn("2"), "built")):
         made = runtime(tmp_path, compiler)

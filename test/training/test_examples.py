@@ -17,13 +17,14 @@ from scipy.spatial import cKDTree
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import SyntheticSettings, TrainingSettings
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Pose
+from i2p_ros.core.geometry import Pose, to_camera_axes
 from i2p_ros.core.types import Pair, PointCloud, Sample
+from i2p_ros.families.base import PriorRange
 from i2p_ros.sources.base import Source
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training.augmentation import cropped, mirrored, resensed, shrunk, varied
 from i2p_ros.training.cache import CachedSource
-from i2p_ros.training.data import TrainingSet, example
+from i2p_ros.training.data import TrainingSet, drawn_prior, example
 from i2p_ros.training.vp2p import adaptive_weighted, cells, place_cross_entropy, vp2p_losses
 
 AXES = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
@@ -94,6 +95,19 @@ class Blindfolded(Source):
 def test_a_draw_that_gives_no_points_is_drawn_again() -> None:
     data = TrainingSet(FAMILY, [(Blindfolded(), 1.0)], {"vp2p": 1.0}, 1, 8)
     assert all(data[k]["visible"].any() for k in range(8))
+
+
+def test_drawn_priors_are_covered_and_as_wide_as_their_errors() -> None:
+    rng, within, pose = np.random.default_rng(0), PriorRange(1.0, 10.0), Pose(AXES, np.array([40.0, -20.0, 3.0]))
+    drawn = [drawn_prior(within, pose, rng) for _ in range(300)]
+    assert all(within.covers(each) for each in (*drawn, within.about(pose)))
+    errors = np.array([(each.pose @ pose.inverse()).log() for each in drawn])
+    np.testing.assert_allclose(errors.std(axis=0), within.std, rtol=0.15)
+    stated = np.sqrt(np.diag(to_camera_axes(drawn[0].pose, drawn[0].covariance)))
+    np.testing.assert_allclose(stated, within.std, rtol=1e-6)
+    half = drawn_prior(within, pose, rng, 0.5)
+    assert np.abs((half.pose @ pose.inverse()).log()[3:]).max() < np.radians(10.0)
+    assert within.covers(half)
 
 
 def test_a_sample_without_truth_is_refused() -> None:

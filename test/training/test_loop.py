@@ -239,6 +239,33 @@ def overfit(out: Path, monkeypatch: pytest.MonkeyPatch, **changed: float) -> int
     return int(end.value.code or 0)
 
 
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [(("--size", "huge"), "'huge' is not one of small, base"), (("--family", "vp2"), "'vp2' is not one of vp2p")],
+)
+def test_an_unknown_size_or_family_is_a_usage_error(
+    option: tuple[str, str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["i2p", "train", "--out", str(tmp_path / "run"), *option])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2 and not (tmp_path / "run").exists()
+    text = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert option[0] in text and says in text
+
+
+def test_help_lists_families_and_sizes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["i2p", "train", "--help"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Family of the network: vp2p." in text and "vp2p has small, base." in text
+
+
 def test_one_batch_is_learned_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert overfit(tmp_path / "learned", monkeypatch) == 0
     assert rows(tmp_path / "learned" / "validation.csv")[-1][RECALL] == 1

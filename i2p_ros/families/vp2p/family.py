@@ -4,23 +4,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import Pair, Prediction, Sample
+from i2p_ros.core.types import Pair, Prediction
 from i2p_ros.families.base import Family, PriorRange, SignalInput
 from i2p_ros.families.vp2p.decode import decoded, merged
-from i2p_ros.families.vp2p.inputs import VP2PScene, input_frame, mirrored, network_camera, pass_inputs, scene_of
+from i2p_ros.families.vp2p.inputs import VP2PScene, mirrored, network_camera, pass_inputs, scene_of
 from i2p_ros.families.vp2p.network import VP2PNetwork
 from i2p_ros.families.vp2p.settings import SIZES, VP2PSettings
 from i2p_ros.networks.base import Arrays, Tensors
 from i2p_ros.networks.both import Both, in_turn
 from i2p_ros.networks.signals import signal_channels
-
-UNSEEN_PX = -1e4  # in place of the pixel of a point that is behind the camera
 
 
 class VP2P(Family[VP2PScene]):
@@ -71,30 +66,3 @@ class VP2P(Family[VP2PScene]):
     def signal_input(self, scene: VP2PScene) -> SignalInput:
         """Colours, grey values and edges of the wider image."""
         return SignalInput(network_camera(scene.pair.camera, scene.wide.shape[1]), signal_channels(scene.wide))
-
-    def example(self, sample: Sample, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """`image`, `points` and `features`, near the prior of the sample if it has one, and their labels.
-
-        `uv` (N, 2) are the network pixels of the points and `visible` (N,) whether they lie in the image. `camera` (4,)
-        is fx, fy, cx, cy in network pixels. `T_camera_lidar` (4, 4) is that of the points as they are given.
-        """
-        assert sample.T_camera_lidar is not None
-        guess = sample.prior.pose if sample.prior else None
-        scene = self.prepare(sample.pair, rng)
-        inputs = _filled(self.inputs(scene, guess), self.settings.max_points, rng)
-        T_camera_input = sample.T_camera_lidar @ input_frame(guess).inverse()
-        camera = network_camera(sample.pair.camera, self.settings.image_width)
-        uv, visible = camera.project(T_camera_input.apply(inputs["points"]))
-        return {
-            **scene.shared, **inputs,
-            "uv": np.nan_to_num(uv, nan=UNSEEN_PX).astype(np.float32), "visible": visible,
-            "camera": np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
-            "T_camera_lidar": T_camera_input.matrix,
-        }  # fmt: skip
-
-
-def _filled(inputs: Arrays, points: int, rng: np.random.Generator) -> Arrays:
-    """Inputs of so many points: random ones are repeated where there are fewer, as a batch needs equal numbers."""
-    missing = points - len(inputs["points"])
-    again = rng.integers(0, len(inputs["points"]), missing) if missing else np.zeros(0, np.int64)
-    return {name: np.concatenate([array, array[again]]) for name, array in inputs.items()}

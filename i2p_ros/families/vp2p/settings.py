@@ -8,7 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-RENAMED = {"thin_m": "downsample_m", "likeness": "signal_stages", "likeness_width": "signal_width"}
+from i2p_ros.core.renames import old_names
+
+RENAMED = {  # sizes of earlier versions: old name to new
+    "thin_m": "downsample_m",
+    "likeness": "signal_stages",
+    "likeness_width": "signal_width",
+}
 
 
 class VP2PSettings(BaseModel):
@@ -37,8 +43,8 @@ class VP2PSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _refuse_old_names(cls, given: Any) -> Any:
-        for old in RENAMED.keys() & set(given if isinstance(given, dict) else ()):
-            raise ValueError(f"{old} is now called {RENAMED[old]}: rename it in the settings of the manifest")
+        if old := old_names(given, RENAMED):
+            raise ValueError(f"{old}: rename in the settings of the manifest")
         return given
 
 

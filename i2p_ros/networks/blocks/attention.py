@@ -29,10 +29,10 @@ class CrossAttention(nn.Module):
 
     def forward(self, tokens: Tensor, others: Tensor) -> Tensor:
         """(B, N, C) from tokens (B, N, C) and others (B, M, C')."""
-        asked, others = self.norm(tokens), self.other_norm(others)
+        queries, others = self.norm(tokens), self.other_norm(others)
         q, k, v = (
             linear(x).unflatten(2, (HEADS, -1)).transpose(1, 2)
-            for linear, x in ((self.query, asked), (self.key, others), (self.value, others))
+            for linear, x in ((self.query, queries), (self.key, others), (self.value, others))
         )
         heard = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         tokens = tokens + self.out(heard)

@@ -106,7 +106,7 @@ class AssembledImage(nn.Module):
 
     @staticmethod
     def of(unet: ImageUNet) -> AssembledImage:
-        """Of both parts of an ImageUNet, with its own weights."""
+        """Image branch of the encoder and decoder of an ImageUNet. It shares their weights."""
         return AssembledImage(ImageEncoder(unet), ImageDecoder(unet))
 
     def encode(self, image: Tensor) -> list[Tensor]:

@@ -130,7 +130,7 @@ class Pyramid:
 
     @staticmethod
     def of_points(coords: Tensor, depth: int) -> Pyramid:
-        """Of (P, 4) integer coordinates with repeats, with `depth` steps of stride 2."""
+        """Pyramid of (P, 4) integer coordinates with repeats, with `depth` steps of stride 2."""
         finest, cell = Voxels.of_points(coords)
         levels, maps = [finest], []
         for _ in range(depth):
