@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from i2p_ros.core.geometry import Array
 
+PINHOLE = "plumb_bob", (0.0,) * 5  # how a CameraInfo states that there is no distortion: a model and its coefficients
 RADII = 4001  # steps at which a radial polynomial is checked for growth
 
 
