@@ -79,7 +79,8 @@ class Polynomial:
 
     def undistort(self, pixels: Array, k: Array, d: Array) -> Array:
         stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
-        function = getattr(cv2, "undistortPointsIter", cv2.undistortPoints)  # OpenCV 4 and 5 name it differently
+        # getattr, since OpenCV 4 and 5 name it differently
+        function = getattr(cv2, "undistortPointsIter", cv2.undistortPoints)
         found = function(pixels[:, None, :], k, d, R=np.eye(3), P=np.eye(3), criteria=stop)
         return found.reshape(-1, 2).astype(np.float64)
 
