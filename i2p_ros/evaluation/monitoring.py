@@ -18,7 +18,7 @@ import numpy as np
 from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import Level
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Array, Pose, so3_log
+from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Image, Pair, Sample
 from i2p_ros.evaluation.files import write_json
 from i2p_ros.evaluation.report import picture
@@ -250,11 +250,7 @@ def _motion(before: Sample | None, now: Sample) -> Motion | None:
     if before is None or before.T_world_lidar is None or now.T_world_lidar is None:
         return None
     seconds = (now.pair.stamp - before.pair.stamp) * 1e-9
-    if seconds <= 0:
-        return None
-    moved = before.T_world_lidar.inverse() @ now.T_world_lidar
-    turn = float(np.degrees(np.linalg.norm(so3_log(moved.rotation))))
-    return Motion(float(np.linalg.norm(moved.translation)) / seconds, turn / seconds)
+    return Motion.between(before.T_world_lidar, now.T_world_lidar, seconds) if seconds > 0 else None
 
 
 def _take(result: Result, finding: Finding | None) -> None:
