@@ -22,8 +22,8 @@ from i2p_ros.bench.drift_methods import forget_drive, run_methods
 from i2p_ros.bench.drift_rows import row_of
 from i2p_ros.core.config import Settings
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair
-from i2p_ros.sources.base import Source
 from i2p_ros.sources.opening import open_source
 
 DRIVE_S = 60.0  # of a synthetic run

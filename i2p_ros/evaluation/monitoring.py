@@ -19,13 +19,13 @@ from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import Level
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Image, Pair, Sample
 from i2p_ros.evaluation.files import write_json
 from i2p_ros.evaluation.report import picture
 from i2p_ros.monitor.history import History, MonitoredRig
 from i2p_ros.monitor.sequential_test import Motion, Reference
 from i2p_ros.monitor.session import Finding, Monitor, NetworkPose
-from i2p_ros.sources.base import Source
 from i2p_ros.sources.nominal import read_nominal
 from i2p_ros.sources.opening import open_source, recognised
 from i2p_ros.viz.overlays import captioned, cells_shaded, overlay

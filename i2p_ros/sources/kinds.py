@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from i2p_ros.core.config import Settings
-from i2p_ros.sources.base import Source
+from i2p_ros.core.source import Source
 from i2p_ros.sources.kitti_layouts import LAYOUTS, find_drives
 
 BAG_SUFFIXES = (".mcap", ".db3", ".bag")

@@ -13,9 +13,9 @@ from typing import Any
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.protocols import ProtocolName
+from i2p_ros.core.source import Source
 from i2p_ros.families.base import Family
 from i2p_ros.runtime.torch_runtime import choose_device
-from i2p_ros.sources.base import Source
 from i2p_ros.sources.opening import open_source
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training import TRAINING_WORLDS, VALIDATION_WORLDS

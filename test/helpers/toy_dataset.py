@@ -12,8 +12,8 @@ import numpy as np
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, Sample
-from i2p_ros.sources.base import Source
 
 
 class ToySource(Source):
