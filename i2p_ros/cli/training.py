@@ -64,7 +64,7 @@ def train(
             done = run(family, batch, out, settings, workers=0, about=about, validation=fixed, until=1.0, progress=step)
         _tell_overfit(done, fixed.pairs)
         return
-    mixed = mixture(settings, out / "cache", seed, worlds, kitti, listed(drives), kitti_share, kind="kitti")
+    mixed = mixture(settings, out / "cache", seed, worlds, kitti, listed(drives), kitti_share)
     data = TrainingSet(family, mixed.sources, s.protocols, seed, s.samples, s.parts)
     about |= {"data": mixed.describe(), "drives": list(mixed.drives)}
     validation = unseen(settings, out / "cache")

@@ -30,7 +30,6 @@ from i2p_ros.sources.nominal import read_nominal
 from i2p_ros.sources.opening import open_source, recognised
 from i2p_ros.viz.overlays import captioned, cells_shaded, overlay
 
-CAMERAS = ["image_02"]  # of recordings whose cameras can be chosen, as in KITTI folders
 Progress = Callable[[int], None]
 
 
@@ -123,7 +122,7 @@ def monitored(
 
 @dataclass(frozen=True)
 class RecordingPart:
-    """The part of a recording that has one result: a bag, or one drive and camera of a KITTI folder."""
+    """The part of a recording that has one result: a bag, or one drive and camera of a dataset folder."""
 
     recording: Path
     drive: str = ""
@@ -149,11 +148,12 @@ class Checker:
     def parts(self, recording: Path) -> list[RecordingPart]:
         """The parts of a recording. Its drives differ in clock and calibration, so each has a result of its own."""
         kind = recognised(recording)
-        if "drives" not in kind.choices:
-            return [RecordingPart(recording)]
-        cameras = (self._cameras or CAMERAS) if "cameras" in kind.choices else None
-        source = open_source(kind.name, recording, settings=self._settings, cameras=cameras, drives=self._drives)
-        return [RecordingPart(recording, drive, camera) for drive in source.drives for camera in cameras or [""]]
+        cameras = kind.cameras(self._cameras or ())
+        drives: tuple[str, ...] = ("",)
+        if "drives" in kind.choices:
+            source = open_source(kind.name, recording, settings=self._settings, cameras=cameras, drives=self._drives)
+            drives = source.drives
+        return [RecordingPart(recording, drive, camera) for drive in drives for camera in cameras or [""]]
 
     def result(self, part: RecordingPart, progress: Progress | None = None) -> dict[str, Any]:
         """Result of a part: numbers, pictures and settings. Raises InputError if it cannot be monitored."""

@@ -44,7 +44,7 @@ def open_recording(settings: Settings) -> Source:
         settings = settings.model_copy(update={"synthetic": drive})
         return open_source("synthetic", settings=settings, seed=options.seed, n=limit)
     kind = recognised(Path(options.data))
-    cameras = [options.camera] if "cameras" in kind.choices else None
+    cameras = kind.cameras([options.camera] if options.camera else [])
     drives = [options.drive] if options.drive else None
     return open_source(kind.name, options.data, settings=settings, n=limit, cameras=cameras, drives=drives)
 
