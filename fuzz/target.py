@@ -11,7 +11,7 @@ import numpy as np
 
 from fuzz import formats
 from i2p_ros.core.errors import I2PError, InputError
-from i2p_ros.core.messages import camera_from_message, cloud_from_message, image_from_message
+from i2p_ros.core.messages import camera_from_message, cloud_from_message, image_from_compressed, image_from_message
 
 MAX_PIXELS = 1_000_000  # of images here, so small that a fuzzer can exceed it
 BASE = 1_000_000  # bytes that a decoder may need for any message
@@ -22,6 +22,10 @@ TAILS = (b"\x00" * 64, b"\xff" * 64)  # bytes after the data, which must not cha
 
 def _image(message: Any) -> Any:
     return image_from_message(message, MAX_PIXELS)
+
+
+def _compressed(message: Any) -> Any:
+    return image_from_compressed(message, MAX_PIXELS)
 
 
 def _cloud(message: Any) -> Any:
@@ -39,7 +43,7 @@ def _camera(message: Any) -> Any:
 
 DECODERS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], Any]]] = {
     "image": (formats.image, _image),
-    "compressed": (formats.compressed, _image),
+    "compressed": (formats.compressed, _compressed),
     "cloud": (formats.cloud, _cloud),
     "camera": (formats.camera, _camera),
 }

@@ -22,8 +22,8 @@ from i2p_ros.bench.drift_methods import forget_drive, run_methods
 from i2p_ros.bench.drift_rows import row_of
 from i2p_ros.core.config import Settings
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair
-from i2p_ros.sources.base import Source
 from i2p_ros.sources.opening import open_source
 
 DRIVE_S = 60.0  # of a synthetic run
@@ -110,7 +110,10 @@ def synthetic(
 
 
 def of_kitti(root: Path, settings: Settings, full: bool) -> list[dict[str, Any]]:
-    """Rows of the test rows of shared/data: 51 frames of odometry 04 at 10 Hz, and 15 places of raw drive 9002."""
+    """Rows of the KITTI drives of REAL: 51 frames of odometry 04 at 10 Hz, and 15 places of raw drive 9002.
+
+    `root` is a folder with KITTI's folders odometry and raw. `full`: drifts of all sizes.
+    """
     sizes = ((0.2, 0.5, 1.0), (5.0, 10.0, 20.0)) if full else ((0.5,), (10.0,))
     found = cases(("constant",), *sizes)
     wanted = [*found, *(case.reversed for case in found if case.kind != "none")]

@@ -32,6 +32,7 @@ from i2p_ros.cli.parts import (
 from i2p_ros.core.config import Settings, load_settings
 from i2p_ros.core.drifts import AXES, SCALES, UNITS, Level
 from i2p_ros.core.errors import InputError
+from i2p_ros.sources.kinds import default_cameras
 
 if TYPE_CHECKING:
     from i2p_ros.monitor.history import History
@@ -66,7 +67,9 @@ def check(
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Folder for report.html and the results.")] = None,
     drives: Drives = "",
-    cameras: Annotated[str, typer.Option(help="Cameras of a KITTI folder, separated by commas.")] = "image_02",
+    cameras: Annotated[
+        str, typer.Option(help=f"Cameras of the recordings, separated by commas; empty: {default_cameras()}.")
+    ] = "",
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,

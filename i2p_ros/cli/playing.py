@@ -25,6 +25,7 @@ from i2p_ros.cli.parts import (
 )
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.protocols import CloudProtocol
+from i2p_ros.sources.kinds import default_cameras, nouns
 from i2p_ros.training import TRAINING_WORLDS
 
 SOAK_FAILED = 5  # exit code of `i2p soak`
@@ -56,8 +57,8 @@ def replay(
     out: Out = Path("results/replay"),
     perturb: Annotated[CloudProtocol, typer.Option(help="Give the clouds in a random frame.")] = "none",
     rate: Annotated[float, typer.Option(min=0, help="Speed; 0: each pair follows the last answer.")] = 1.0,
-    drive: Annotated[str, typer.Option(help="Drive of a KITTI folder.")] = "",
-    camera: Annotated[str, typer.Option(help="Camera of a KITTI folder.")] = "image_02",
+    drive: Annotated[str, typer.Option(help=f"Drive of a {nouns('drives')}; empty: all.")] = "",
+    camera: Annotated[str, typer.Option(help=f"Camera of the recording; empty: {default_cameras()}.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random frames.")] = 0,
     limit: Annotated[int, typer.Option(min=0, help="Largest number of pairs; 0: all.")] = 0,
     json_file: JsonFile = None,

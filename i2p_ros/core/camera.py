@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array
-from i2p_ros.core.lenses import LENSES, Lens
+from i2p_ros.core.lenses import LENSES, PINHOLE, Lens
 
 MIN_DEPTH = 0.1  # m: nearer points have no useful projection
 
@@ -79,6 +79,11 @@ class Camera:
     def undistorted(self) -> Camera:
         """The same camera without lens distortion."""
         return replace(self, model="plumb_bob", distortion=())
+
+    @property
+    def stated_distortion(self) -> tuple[str, tuple[float, ...]]:
+        """Distortion model and coefficients as a sensor_msgs/CameraInfo states them. A pinhole is PINHOLE."""
+        return (self.model, self.distortion) if self.distortion else PINHOLE
 
     def resized(self, width: int, height: int) -> Camera:
         """The camera of the image resized to width x height by s: cx' = (cx + 0.5) s - 0.5."""

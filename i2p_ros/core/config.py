@@ -233,7 +233,7 @@ class ReplaySettings(_Group):
 
     data: str = Field("", description="KITTI folder or bag. Empty: a synthetic drive")
     drive: str = Field("", description="drive or sequence of a KITTI folder. Empty: all")
-    camera: str = Field("image_02", description="camera of a KITTI folder")
+    camera: str = Field("", description="camera of a dataset folder. Empty: the default camera of the dataset")
     perturb: CloudProtocol = Field("none", description="random transform of each cloud, by the protocol of this name")
     seed: int = Field(0, ge=0, description="seed of the random transforms and of the synthetic drive")
     rate: float = Field(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from i2p_ros.core.geometry import Array
 
+PINHOLE = "plumb_bob", (0.0,) * 5  # how a CameraInfo states that there is no distortion: a model and its coefficients
 RADII = 4001  # steps at which a radial polynomial is checked for growth
 
 
@@ -78,7 +79,8 @@ class Polynomial:
 
     def undistort(self, pixels: Array, k: Array, d: Array) -> Array:
         stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
-        function = getattr(cv2, "undistortPointsIter", cv2.undistortPoints)  # OpenCV 4 and 5 name it differently
+        # getattr, since OpenCV 4 and 5 name it differently
+        function = getattr(cv2, "undistortPointsIter", cv2.undistortPoints)
         found = function(pixels[:, None, :], k, d, R=np.eye(3), P=np.eye(3), criteria=stop)
         return found.reshape(-1, 2).astype(np.float64)
 

@@ -15,6 +15,7 @@ def keep_freed_memory() -> None:
     Page faults would otherwise take a sixth of the time of a pair, and a tenth of that of a training step. The setting
     applies to the whole process, so programs call this, and libraries do not. With another C library it does nothing.
     """
+    # getattr, since only glibc has mallopt
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         for parameter, value in _MALLOPT.items():
             mallopt(parameter, value)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from i2p_ros.core.consistency import camera_error, normalised
 from i2p_ros.core.errors import DeviceMemoryError, NonFiniteError
 from i2p_ros.core.protocols import ProtocolName
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PoseEstimate, Prior
 from i2p_ros.evaluation.runner import EvaluatedPair, evaluate
 from i2p_ros.localizer import Localizer
 from i2p_ros.pnp.calibration import Calibration, Observation, StatedError, fit
-from i2p_ros.sources.base import Source
 
 
 def calibrated(

@@ -18,19 +18,18 @@ import numpy as np
 from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import Level
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Array, Pose, so3_log
+from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Image, Pair, Sample
 from i2p_ros.evaluation.files import write_json
 from i2p_ros.evaluation.report import picture
 from i2p_ros.monitor.history import History, MonitoredRig
 from i2p_ros.monitor.sequential_test import Motion, Reference
 from i2p_ros.monitor.session import Finding, Monitor, NetworkPose
-from i2p_ros.sources.base import Source
 from i2p_ros.sources.nominal import read_nominal
 from i2p_ros.sources.opening import open_source, recognised
 from i2p_ros.viz.overlays import captioned, cells_shaded, overlay
 
-CAMERAS = ["image_02"]  # of recordings whose cameras can be chosen, as in KITTI folders
 Progress = Callable[[int], None]
 
 
@@ -123,7 +122,7 @@ def monitored(
 
 @dataclass(frozen=True)
 class RecordingPart:
-    """The part of a recording that has one result: a bag, or one drive and camera of a KITTI folder."""
+    """The part of a recording that has one result: a bag, or one drive and camera of a dataset folder."""
 
     recording: Path
     drive: str = ""
@@ -149,11 +148,12 @@ class Checker:
     def parts(self, recording: Path) -> list[RecordingPart]:
         """The parts of a recording. Its drives differ in clock and calibration, so each has a result of its own."""
         kind = recognised(recording)
-        if "drives" not in kind.choices:
-            return [RecordingPart(recording)]
-        cameras = (self._cameras or CAMERAS) if "cameras" in kind.choices else None
-        source = open_source(kind.name, recording, settings=self._settings, cameras=cameras, drives=self._drives)
-        return [RecordingPart(recording, drive, camera) for drive in source.drives for camera in cameras or [""]]
+        cameras = kind.cameras(self._cameras or ())
+        drives: tuple[str, ...] = ("",)
+        if "drives" in kind.choices:
+            source = open_source(kind.name, recording, settings=self._settings, cameras=cameras, drives=self._drives)
+            drives = source.drives
+        return [RecordingPart(recording, drive, camera) for drive in drives for camera in cameras or [""]]
 
     def result(self, part: RecordingPart, progress: Progress | None = None) -> dict[str, Any]:
         """Result of a part: numbers, pictures and settings. Raises InputError if it cannot be monitored."""
@@ -250,11 +250,7 @@ def _motion(before: Sample | None, now: Sample) -> Motion | None:
     if before is None or before.T_world_lidar is None or now.T_world_lidar is None:
         return None
     seconds = (now.pair.stamp - before.pair.stamp) * 1e-9
-    if seconds <= 0:
-        return None
-    moved = before.T_world_lidar.inverse() @ now.T_world_lidar
-    turn = float(np.degrees(np.linalg.norm(so3_log(moved.rotation))))
-    return Motion(float(np.linalg.norm(moved.translation)) / seconds, turn / seconds)
+    return Motion.between(before.T_world_lidar, now.T_world_lidar, seconds) if seconds > 0 else None
 
 
 def _take(result: Result, finding: Finding | None) -> None:

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.protocols import PROTOCOLS, ProtocolName
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Sample
 from i2p_ros.evaluation.metrics import Draw, Score, numbers, overlap, score
 from i2p_ros.evaluation.summary import spread, summarise
-from i2p_ros.sources.base import Source
 from i2p_ros.sources.perturb import perturbed
 
 SPREAD_IN_WORDS = (

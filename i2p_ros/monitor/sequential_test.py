@@ -24,7 +24,7 @@ from i2p_ros.alignment.window import Drift
 from i2p_ros.core.config import WatchSettings
 from i2p_ros.core.drifts import AXES, Level
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Array
+from i2p_ros.core.geometry import Array, Pose, so3_log
 from i2p_ros.monitor.estimates import Average, Estimates, window_lengths
 from i2p_ros.monitor.segmentation import last_steady_state, step_or_ramp
 from i2p_ros.monitor.verdict import Course, Flags, Onset, Verdict, reasons_in_words
@@ -40,6 +40,13 @@ class Motion:
 
     speed: float = 0.0
     turn_deg_s: float = 0.0
+
+    @staticmethod
+    def between(T_world_before: Pose, T_world_now: Pose, seconds: float) -> Motion:
+        """Mean motion between two poses of one sensor in a fixed frame, `seconds` (positive) apart."""
+        moved = T_world_before.inverse() @ T_world_now
+        turn = float(np.degrees(np.linalg.norm(so3_log(moved.rotation))))
+        return Motion(float(np.linalg.norm(moved.translation)) / seconds, turn / seconds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -97,14 +97,14 @@ def compressed_message(image: Image, head: Header) -> CompressedImage:
 
 
 def camera_info(camera: Camera, head: Header) -> CameraInfo:
-    """sensor_msgs/CameraInfo. A camera without distortion has the model plumb_bob with zeros."""
-    k = camera.matrix
+    """sensor_msgs/CameraInfo of a camera."""
+    k, (model, d) = camera.matrix, camera.stated_distortion
     return CameraInfo(
         header=head,
         height=camera.height,
         width=camera.width,
-        distortion_model=camera.model if camera.distortion else "plumb_bob",
-        d=list(camera.distortion or np.zeros(5)),
+        distortion_model=model,
+        d=list(d),
         k=k.ravel(),
         r=np.eye(3).ravel(),
         p=np.column_stack([k, np.zeros(3)]).ravel(),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from i2p_ros.core.config import Settings
-from i2p_ros.sources.base import Source
+from i2p_ros.core.source import Source
 from i2p_ros.sources.kitti_layouts import LAYOUTS, find_drives
 
 BAG_SUFFIXES = (".mcap", ".db3", ".bag")
@@ -50,12 +50,20 @@ class SourceKind:
     layout: str = ""  # content of a folder of this kind, for messages
     suffixes: tuple[str, ...] = ()  # of files that are a recording each
     choices: tuple[Choice, ...] = ()  # what can be chosen of a recording; its drives are monitored one by one
+    default_cameras: tuple[str, ...] = ()  # for a replay and for the monitor; several cameras are monitored one by one
     frames_in_tf: bool = False  # whether Source.frames are the names in tf, URDF and calibration files
 
     @property
     def is_recorded(self) -> bool:
         """Whether the samples are read from a path."""
         return self.recognise is not None
+
+    def cameras(self, chosen: Sequence[str]) -> Sequence[str] | None:
+        """The chosen cameras, or the default ones if none are chosen.
+
+        None means all cameras. It is returned too if the cameras of this kind cannot be chosen.
+        """
+        return (chosen or self.default_cameras or None) if "cameras" in self.choices else None
 
 
 def _open_synthetic(request: SourceRequest) -> Source:
@@ -90,7 +98,10 @@ KINDS: dict[str, SourceKind] = {
     kind.name: kind
     for kind in (  # a path that two kinds recognise is of the later one
         SourceKind("synthetic", "synthetic world", _open_synthetic),
-        SourceKind("kitti", "KITTI folder", _open_kitti, _is_kitti, LAYOUTS, choices=("cameras", "drives")),
+        SourceKind(
+            "kitti", "KITTI folder", _open_kitti, _is_kitti, LAYOUTS, choices=("cameras", "drives"),
+            default_cameras=("image_02",),
+        ),
         SourceKind(
             "rosbag", "bag", _open_bag, _is_bag, f"metadata.yaml or files that end in {', '.join(BAG_SUFFIXES)}",
             BAG_SUFFIXES, frames_in_tf=True,
@@ -102,3 +113,9 @@ KINDS: dict[str, SourceKind] = {
 def nouns(choice: Choice) -> str:
     """The kinds that take a choice, in words."""
     return " or ".join(kind.noun for kind in KINDS.values() if choice in kind.choices)
+
+
+def default_cameras() -> str:
+    """The default cameras of the kinds that have any, in words."""
+    kinds = [kind for kind in KINDS.values() if kind.default_cameras]
+    return ", ".join(f"{' and '.join(kind.default_cameras)} of a {kind.noun}" for kind in kinds)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, Sample
-from i2p_ros.sources.base import Source
 from i2p_ros.sources.kitti_files import read_cloud, read_image
 from i2p_ros.sources.kitti_layouts import LAYOUTS, Drive, find_drives
 

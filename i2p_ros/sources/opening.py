@@ -4,44 +4,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.source import Source, WrappedSource
 from i2p_ros.core.types import Sample
-from i2p_ros.sources.base import Source
 from i2p_ros.sources.kinds import KINDS, Choice, SourceKind, SourceRequest
 
 
-@dataclass(frozen=True)
-class First(Source):
+class First(WrappedSource):
     """The first `n` samples of a source that has more."""
 
-    source: Source
-    n: int
+    def __init__(self, source: Source, n: int) -> None:
+        super().__init__(source)
+        self.n = n
 
     @property
     def name(self) -> str:
         """Name of the whole source, with the number of samples."""
         return f"{self.source.name} (first {self.n} of {len(self.source)})"
-
-    @property
-    def frames(self) -> tuple[str, str]:
-        """Frames of the whole source."""
-        return self.source.frames
-
-    @property
-    def drives(self) -> tuple[str, ...]:
-        """Drives of the whole source."""
-        return self.source.drives
-
-    @property
-    def lost(self) -> Counter[str]:
-        """Losses of the whole source."""
-        return self.source.lost
 
     def __len__(self) -> int:
         return self.n

@@ -4,29 +4,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from i2p_ros.core.geometry import Pose, from_camera_axes
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Array, Pose, from_camera_axes
 from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.core.types import Prior, Sample
 
 PRIOR_M, PRIOR_RAD = 1.0, np.radians(10.0)  # largest error of a prior along and about each axis of the camera
 
 
+def _unmoved(yaw: float, translation: Array, tilt: Array) -> Pose:
+    return Pose.identity()
+
+
+def _in_ground_plane(yaw: float, translation: Array, tilt: Array) -> Pose:
+    return Pose.from_rotvec([0.0, 0.0, yaw], [translation[0], translation[1], 0.0])
+
+
+def _in_space(yaw: float, translation: Array, tilt: Array) -> Pose:
+    tilted = Pose.from_rotvec([tilt[0], tilt[1], 0.0]) @ Pose.from_rotvec([0.0, 0.0, yaw])
+    return Pose(tilted.rotation, translation)
+
+
+# T_given_lidar of uniform draws: yaw (rad), translation (3,) m, tilt about x and y (2,) rad
+TRANSFORMS: dict[ProtocolName, Callable[[float, Array, Array], Pose]] = {
+    "none": _unmoved,
+    "vp2p": _in_ground_plane,
+    "sixdof": _in_space,
+    "prior": _unmoved,
+}
+
+
 def random_transform(protocol: ProtocolName, rng: np.random.Generator) -> Pose:
-    """T_given_lidar of a protocol: the random frame in which the cloud is given. Drawn from `rng`."""
+    """T_given_lidar of a protocol: the random frame in which the cloud is given. Drawn from `rng`.
+
+    All protocols take the same number of draws. Raises InputError `protocol` for an unknown protocol.
+    """
+    if protocol not in TRANSFORMS:
+        raise InputError(f"no protocol {protocol!r}; there are {', '.join(TRANSFORMS)}", "protocol")
     yaw = rng.uniform(-np.pi, np.pi)
-    x, y, height = rng.uniform([-10.0, -10.0, -1.0], [10.0, 10.0, 1.0])
-    roll, pitch = np.radians(rng.uniform(-10.0, 10.0, 2))
-    if protocol in ("none", "prior"):
-        return Pose.identity()
-    turn = Pose.from_rotvec([0.0, 0.0, yaw])
-    if protocol == "vp2p":
-        return Pose(turn.rotation, np.array([x, y, 0.0]))
-    tilted = Pose.from_rotvec([roll, pitch, 0.0]) @ turn
-    return Pose(tilted.rotation, np.array([x, y, height]))
+    translation = rng.uniform([-10.0, -10.0, -1.0], [10.0, 10.0, 1.0])
+    tilt = np.radians(rng.uniform(-10.0, 10.0, 2))
+    return TRANSFORMS[protocol](yaw, translation, tilt)
 
 
 def perturbed(sample: Sample, protocol: ProtocolName, seed: int, index: int) -> tuple[Sample, Pose]:

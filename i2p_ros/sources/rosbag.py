@@ -17,10 +17,10 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import CLOUD_MESSAGES, IMAGE_MESSAGES
 from i2p_ros.core.pairing import median_gap, pair_stamps
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, Sample
 from i2p_ros.sources.bag_index import BagIndex, Entry
 from i2p_ros.sources.bag_reader import BagTopics, bag_errors, chosen_topics, open_reader, read_header
-from i2p_ros.sources.base import Source
 
 
 class RosbagSource(Source):

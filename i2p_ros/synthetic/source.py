@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from i2p_ros.core.config import SyntheticSettings
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, Sample
 
 if TYPE_CHECKING:
@@ -20,14 +20,11 @@ if TYPE_CHECKING:
 FIRST_STAMP, SECOND = 1_000_000_000, 1_000_000_000  # ns
 
 
-class SyntheticSource:
+class SyntheticSource(Source):
     """`n` samples of synthetic streets: scattered places, each in a world of its own, or one drive through one world.
 
     Each sample follows from settings, seed and index, bit for bit. The truth is exact.
     """
-
-    frames = ("camera", "lidar")
-    drives: tuple[str, ...] = ()
 
     def __init__(self, settings: SyntheticSettings, seed: int, n: int) -> None:
         if seed < 0 or n < 1:
@@ -39,11 +36,6 @@ class SyntheticSource:
         """`synthetic` with the kind (places or drive), the seed, and the variety unless it is 0."""
         variety = f", variety {self.settings.variety:g}" if self.settings.variety else ""
         return f"synthetic {'drive' if self.settings.drive else 'places'}, seed {self.seed}{variety}"
-
-    @property
-    def lost(self) -> Counter[str]:
-        """Empty: nothing is lost of what is generated."""
-        return Counter()
 
     def __len__(self) -> int:
         return self.n

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,48 +17,25 @@ from numpy.typing import NDArray
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.source import Source, WrappedSource
 from i2p_ros.core.types import Pair, PointCloud, Sample
-from i2p_ros.sources.base import Source
 
 
-class CachedSource(Source):
+class CachedSource(WrappedSource):
     """A source whose samples are kept in a folder once they are made.
 
     `settings` is all that the samples depend on besides the name: other settings have a folder of their own.
     """
 
     def __init__(self, source: Source, folder: Path, settings: str) -> None:
-        self._source = source
+        super().__init__(source)
         self._folder = folder / hashlib.sha256(f"{source.name}\n{settings}".encode()).hexdigest()[:16]
-
-    @property
-    def name(self) -> str:
-        """Name of the cached source."""
-        return self._source.name
-
-    @property
-    def frames(self) -> tuple[str, str]:
-        """Frames of the cached source."""
-        return self._source.frames
-
-    @property
-    def drives(self) -> tuple[str, ...]:
-        """Drives of the cached source."""
-        return self._source.drives
-
-    @property
-    def lost(self) -> Counter[str]:
-        """Losses of the cached source."""
-        return self._source.lost
-
-    def __len__(self) -> int:
-        return len(self._source)
 
     def __getitem__(self, index: int) -> Sample:
         try:
-            return _unpack(self._source, self._file(index), index)
+            return _unpack(self.source, self._file(index), index)
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # missing or damaged
-            sample = self._source[index]
+            sample = self.source[index]
         self._keep(index, sample)
         return sample
 

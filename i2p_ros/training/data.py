@@ -16,10 +16,10 @@ from i2p_ros.core.config import Parts
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.protocols import ProtocolName
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Prior, Sample
 from i2p_ros.families.base import Family, PriorRange
 from i2p_ros.networks.base import Tensors
-from i2p_ros.sources.base import Source
 from i2p_ros.sources.perturb import perturbed, random_prior
 from i2p_ros.training.alignment import alignment_example
 from i2p_ros.training.augmentation import varied, wrong_guess

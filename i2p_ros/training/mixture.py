@@ -13,9 +13,9 @@ from typing import Any
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.protocols import ProtocolName
+from i2p_ros.core.source import Source
 from i2p_ros.families.base import Family
 from i2p_ros.runtime.torch_runtime import choose_device
-from i2p_ros.sources.base import Source
 from i2p_ros.sources.opening import open_source
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training import TRAINING_WORLDS, VALIDATION_WORLDS
@@ -37,12 +37,12 @@ class Mixture:
 
 def mixture(
     settings: Settings, cache: Path, seed: int, worlds: int,
-    recording: Path | None = None, drives: Sequence[str] | None = None, share: float = 0.0, kind: str = "auto",
+    recording: Path | None = None, drives: Sequence[str] | None = None, share: float = 0.0,
 ) -> Mixture:  # fmt: skip
     """`worlds` synthetic places of the training seeds, and a share of the samples from the drives of a recording.
 
-    `kind` is that of the recording (see open_source). A GPU renders all places at the start, and under torchrun each
-    process renders its part. A CPU renders places when they are needed. Samples are kept in the folder `cache`.
+    A GPU renders all places at the start, and under torchrun each process renders its part. A CPU renders places when
+    they are needed. Samples are kept in the folder `cache`. The recording may be of any kind that is read from a path.
     Raises InputError if the recording cannot be used.
     """
     synthetic = SyntheticSource(settings.synthetic, TRAINING_WORLDS + seed, worlds)
@@ -54,7 +54,7 @@ def mixture(
         places.fill(partial(synthetic.samples, device=f"cuda:{local}"), rank, processes)
     if not recording:
         return Mixture([(places, 1.0)])
-    source = open_source(kind, recording, settings=settings, drives=drives)
+    source = open_source("auto", recording, settings=settings, drives=drives)
     recorded = CachedSource(source, cache, str(recording.resolve()))
     return Mixture([(places, 1 - share), (recorded, share)], recorded.drives)
 

@@ -13,13 +13,13 @@ from torch.utils.data import Dataset
 
 from i2p_ros.core.config import Parts, Settings
 from i2p_ros.core.protocols import ProtocolName
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Sample
 from i2p_ros.evaluation.runner import evaluate
 from i2p_ros.families.base import Family
 from i2p_ros.localizer import Localizer
 from i2p_ros.networks.base import FamilyNetwork
 from i2p_ros.runtime.torch_runtime import TorchRuntime
-from i2p_ros.sources.base import Source
 from i2p_ros.sources.perturb import perturbed
 from i2p_ros.training.augmentation import cropped, shrunk
 from i2p_ros.training.data import drawn_prior, example

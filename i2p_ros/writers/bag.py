@@ -122,13 +122,13 @@ def compressed_image(stamp: int, pixels: Image) -> Any:
 
 
 def camera_info(stamp: int, camera: Camera) -> Any:
-    """A sensor_msgs/CameraInfo. A camera without distortion gets plumb_bob with zero coefficients."""
-    k, d = camera.matrix, np.array(camera.distortion or np.zeros(5), np.float64)
+    """A sensor_msgs/CameraInfo."""
+    k, (model, d) = camera.matrix, camera.stated_distortion
     p = np.column_stack([k, np.zeros(3)])
     return _make(
         "sensor_msgs/msg/CameraInfo",
-        *(_header(stamp, CAMERA), camera.height, camera.width, camera.model if camera.distortion else "plumb_bob"),
-        *(d, k.ravel(), np.eye(3).ravel(), p.ravel(), 0, 0),
+        *(_header(stamp, CAMERA), camera.height, camera.width, model),
+        *(np.array(d, np.float64), k.ravel(), np.eye(3).ravel(), p.ravel(), 0, 0),
         _make("sensor_msgs/msg/RegionOfInterest", 0, 0, 0, 0, False),
     )
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Sample
-from i2p_ros.sources.base import Source
 
 Progress = Callable[[int, int], None]  # samples written, samples in all
 DATE = "synthetic_{:04d}"

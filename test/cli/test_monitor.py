@@ -18,11 +18,11 @@ from rosbags.rosbag2 import Writer
 from i2p_ros.core.config import SyntheticSettings, load_settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Sample
 from i2p_ros.evaluation.history_export import COLUMNS
 from i2p_ros.evaluation.monitoring import monitored
 from i2p_ros.monitor.history import History
-from i2p_ros.sources.base import Source
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.writers.bag import STORE
 from i2p_ros.writers.writing import write_bag, write_kitti_raw

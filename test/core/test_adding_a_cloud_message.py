@@ -10,12 +10,12 @@ from helpers.toy_cloud import toy_cloud_from_message
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from i2p_ros.core.errors import InputError, MissingPackageError, SettingsError
-from i2p_ros.core.messages import CLOUD_MESSAGES
+from i2p_ros.core.messages import CLOUD_MESSAGES, POINT_CLOUD2
 from i2p_ros.sources.rosbag import RosbagSource
 
-TOUCHED = {  # file -> what was added
-    "test/helpers/toy_cloud.py": "the message's own file: its decoder",
-    "i2p_ros/core/messages/decoders.py": "the row in CLOUD_MESSAGES",
+OWN_FILE = "test/helpers/toy_cloud.py"  # its decoder
+TOUCHED = {  # file -> its table and the row that is added
+    "i2p_ros/core/messages/decoders.py": (CLOUD_MESSAGES, toy_cloud_from_message),
 }
 SWEEP = "toy_msgs/msg/Sweep"
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -23,7 +23,15 @@ STORE.register(get_types_from_msg("std_msgs/Header header\ngeometry_msgs/Point32
 
 
 def test_at_most_two_files_are_touched_beside_its_own():
-    assert len(TOUCHED) <= 3 and all((ROOT / file).is_file() for file in TOUCHED)
+    assert len(TOUCHED) <= 2 and all((ROOT / file).is_file() for file in (OWN_FILE, *TOUCHED))
+    for table, row in TOUCHED.values():
+        assert POINT_CLOUD2 in table
+        assert (ROOT / "test" / row.__module__.replace(".", "/")).with_suffix(".py") == ROOT / OWN_FILE
+
+
+def add(monkeypatch, name=SWEEP):
+    for table, row in TOUCHED.values():
+        monkeypatch.setitem(table, name, row)
 
 
 @pytest.fixture
@@ -41,7 +49,7 @@ def bag(tmp_path):
 def test_a_bag_is_read(bag, monkeypatch):
     with pytest.raises(InputError, match=f"no cloud topic of type sensor_msgs/msg/PointCloud2; .* /sweep .{SWEEP}"):
         RosbagSource(bag)
-    monkeypatch.setitem(CLOUD_MESSAGES, SWEEP, toy_cloud_from_message)
+    add(monkeypatch)
     with RosbagSource(bag) as source:
         assert len(source) == FRAMES and source.topics.cloud == "/sweep" and not source.lost
         for sample, expected in zip(source, CLOUDS, strict=True):
@@ -54,7 +62,7 @@ def test_a_node_reads_it(ros_context, monkeypatch):
     messages = pytest.importorskip("sensor_msgs.msg")
     points = pytest.importorskip("geometry_msgs.msg")
     name = "sensor_msgs/msg/PointCloud"
-    monkeypatch.setitem(CLOUD_MESSAGES, name, toy_cloud_from_message)
+    add(monkeypatch, name)
     monkeypatch.setattr(graph, "PointCloud2", messages.PointCloud)
     xyz = graph.sample().pair.cloud.xyz
     for built in graph.made(ros_context):
@@ -72,6 +80,6 @@ def test_a_type_that_is_unknown_or_not_installed_is_refused(monkeypatch):
     cloud_class = pytest.importorskip("i2p_ros.ros.messages").cloud_class
     with pytest.raises(SettingsError, match=f"no decoder for '{SWEEP}'; there are sensor_msgs/msg/PointCloud2"):
         cloud_class(SWEEP)
-    monkeypatch.setitem(CLOUD_MESSAGES, SWEEP, toy_cloud_from_message)
+    add(monkeypatch)
     with pytest.raises(MissingPackageError, match="install the ROS package toy_msgs"):
         cloud_class(SWEEP)

@@ -165,6 +165,8 @@ def test_undistort_without_a_lens_gives_the_same_image() -> None:
     assert same is image
     assert camera is PLAIN
     assert CAMERAS[2].undistorted == PLAIN
+    assert CAMERAS[2].stated_distortion == (CAMERAS[2].model, CAMERAS[2].distortion)
+    assert PLAIN.stated_distortion == ("plumb_bob", (0.0, 0.0, 0.0, 0.0, 0.0))
 
 
 def test_from_matrix_and_back() -> None:

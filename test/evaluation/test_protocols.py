@@ -10,11 +10,11 @@ from scipy.spatial.transform import Rotation
 
 from i2p_ros.core.config import SyntheticSettings
 from i2p_ros.core.protocols import ProtocolName
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Status
 from i2p_ros.evaluation import evaluate
 from i2p_ros.evaluation.metrics import Draw
 from i2p_ros.evaluation.protocols import published
-from i2p_ros.sources.base import Source
 from i2p_ros.synthetic import SyntheticSource
 
 NAMES: tuple[ProtocolName, ...] = get_args(ProtocolName)

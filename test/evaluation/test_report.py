@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prior, Sample, Status
 from i2p_ros.evaluation import EvaluatedPair, Report, evaluate
 from i2p_ros.evaluation.definitions import DEFINITIONS, KINDS
@@ -24,7 +25,6 @@ from i2p_ros.evaluation.gallery import Gallery, drawn_failure, how_bad
 from i2p_ros.evaluation.metrics import Score
 from i2p_ros.evaluation.report import interval, number, percent, picture, rendered, write_report
 from i2p_ros.evaluation.runner import evaluate_seeds
-from i2p_ros.sources.base import Source
 
 CAMERA = Camera(60.0, 60.0, 48.0, 16.0, 96, 32)
 T_CAMERA_LIDAR = Pose(np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]]), np.array([0.1, -0.2, 0.3]))

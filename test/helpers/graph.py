@@ -28,10 +28,10 @@ from tf2_msgs.msg import TFMessage
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prior, Sample, Status
 from i2p_ros.ros import messages
 from i2p_ros.ros.nodes.localizer_node import LocalizerNode
-from i2p_ros.sources.base import Source
 
 CAMERA = Camera(90.0, 90.0, 48.0, 32.0, 96, 64)
 T_CAMERA_LIDAR = Pose.from_rotvec([1.2, -1.2, 1.2], [0.1, -0.2, 0.3])

@@ -9,7 +9,7 @@ from i2p_ros.alignment.window import Drift
 from i2p_ros.core.config import WatchSettings
 from i2p_ros.core.drifts import AXES, Level
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Array
+from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.monitor.sequential_test import Motion, SequentialTest
 from i2p_ros.monitor.verdict import Course, Verdict
 
@@ -144,6 +144,12 @@ def test_gates_leave_estimates_out_and_say_so(drift: Drift, motion: Motion, reas
     test = SequentialTest(WatchSettings(), PERIOD)
     verdict = test.update(drift, motion)
     assert verdict.level is Level.UNSURE and reason in verdict.reasons[0] and test.left_out == {reason: 1}
+
+
+def test_motion_between_two_poses() -> None:
+    before = Pose.from_rotvec([0.0, 0.0, 1.0], [5.0, -3.0, 1.0])
+    motion = Motion.between(before, before @ Pose.from_rotvec([0.0, 0.0, np.radians(-8.0)], [3.0, 4.0, 0.0]), 0.5)
+    assert motion.speed == pytest.approx(10.0) and motion.turn_deg_s == pytest.approx(16.0)
 
 
 def test_silence_is_no_good_news() -> None:

@@ -13,8 +13,8 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings, SyntheticSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, Sample
-from i2p_ros.sources.base import Source
 from i2p_ros.sources.opening import open_source, recognised
 from i2p_ros.writers.writing import write_bag, write_kitti_raw
 

@@ -13,10 +13,11 @@ from scipy import stats
 from scipy.spatial.transform import Rotation
 
 from i2p_ros.core.camera import Camera
+from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.protocols import PROTOCOLS, ProtocolName
 from i2p_ros.core.types import Pair, PointCloud, Sample
-from i2p_ros.sources.perturb import perturbed, random_transform
+from i2p_ros.sources.perturb import TRANSFORMS, perturbed, random_transform
 
 NAMES: tuple[ProtocolName, ...] = get_args(ProtocolName)
 
@@ -36,8 +37,13 @@ def transforms(protocol: ProtocolName, n: int = 1000) -> tuple[np.ndarray, np.nd
     return np.array([p.translation for p in drawn]), angles
 
 
-def test_every_protocol_is_described() -> None:
-    assert set(PROTOCOLS) == set(NAMES)
+def test_every_protocol_is_described_and_drawn() -> None:
+    assert set(PROTOCOLS) == set(NAMES) == set(TRANSFORMS)
+
+
+def test_an_unknown_protocol_is_refused() -> None:
+    with pytest.raises(InputError, match="no protocol '6dof'; there are none, vp2p, sixdof, prior"):
+        perturbed(made(), "6dof", 0, 0)  # type: ignore[arg-type]
 
 
 def test_vp2p_is_full_yaw_and_ten_metres_in_the_plane() -> None:

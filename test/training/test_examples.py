@@ -18,9 +18,9 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import SyntheticSettings, TrainingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, to_camera_axes
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, Sample
 from i2p_ros.families.base import PriorRange
-from i2p_ros.sources.base import Source
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training.augmentation import cropped, mirrored, resensed, shrunk, varied
 from i2p_ros.training.cache import CachedSource

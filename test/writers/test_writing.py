@@ -20,8 +20,8 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import camera_from_message
+from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, Sample
-from i2p_ros.sources.base import Source
 from i2p_ros.sources.kitti import KittiSource
 from i2p_ros.writers.bag import camera_info
 from i2p_ros.writers.writing import write_bag, write_kitti_raw

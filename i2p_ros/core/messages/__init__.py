@@ -11,7 +11,7 @@ InputError whose `reason` names the fault (`cloud.layout`, `image.step`, `camera
 
 from i2p_ros.core.messages.cameras import camera_from_message
 from i2p_ros.core.messages.clouds import cloud_from_message, usable
-from i2p_ros.core.messages.decoders import CLOUD_MESSAGES, IMAGE_MESSAGES, POINT_CLOUD2
+from i2p_ros.core.messages.decoders import CLOUD_MESSAGES, IMAGE_MESSAGES, IMAGE_TRANSPORTS, POINT_CLOUD2
 from i2p_ros.core.messages.headers import (
     frame_name,
     frame_of,
@@ -20,16 +20,18 @@ from i2p_ros.core.messages.headers import (
     stamp_of,
     transform_from_stamped,
 )
-from i2p_ros.core.messages.images import image_from_message
+from i2p_ros.core.messages.images import image_from_compressed, image_from_message
 
 __all__ = [
     "CLOUD_MESSAGES",
     "IMAGE_MESSAGES",
+    "IMAGE_TRANSPORTS",
     "POINT_CLOUD2",
     "camera_from_message",
     "cloud_from_message",
     "frame_name",
     "frame_of",
+    "image_from_compressed",
     "image_from_message",
     "pose_from_transform",
     "stamp_ns",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from i2p_ros.core.messages.clouds import cloud_from_message
-from i2p_ros.core.messages.images import image_from_message
+from i2p_ros.core.messages.images import image_from_compressed, image_from_message
 from i2p_ros.core.types import Image, PointCloud
 
 CloudDecoder = Callable[[Any, str], PointCloud]  # of a message, and the name of the field that holds the intensity
@@ -20,7 +20,6 @@ ImageDecoder = Callable[[Any], Image]
 
 POINT_CLOUD2 = "sensor_msgs/msg/PointCloud2"
 CLOUD_MESSAGES: dict[str, CloudDecoder] = {POINT_CLOUD2: cloud_from_message}
-IMAGE_MESSAGES: dict[str, ImageDecoder] = {
-    "sensor_msgs/msg/Image": image_from_message,
-    "sensor_msgs/msg/CompressedImage": image_from_message,
-}
+IMAGE, COMPRESSED_IMAGE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+IMAGE_MESSAGES: dict[str, ImageDecoder] = {IMAGE: image_from_message, COMPRESSED_IMAGE: image_from_compressed}
+IMAGE_TRANSPORTS = {"raw": IMAGE, "compressed": COMPRESSED_IMAGE}  # message types by node.image_transport

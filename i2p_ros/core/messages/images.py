@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decoder of sensor_msgs/Image and sensor_msgs/CompressedImage."""
+"""Decoders of sensor_msgs/Image and sensor_msgs/CompressedImage."""
 
 from __future__ import annotations
 
@@ -50,13 +50,10 @@ _ENCODINGS: dict[str, tuple[str, int, int | None]] = {
 
 
 def image_from_message(message: Any, max_pixels: int = MAX_PIXELS) -> Image:
-    """RGB image (H, W, 3) uint8 of a sensor_msgs Image or CompressedImage. Of 16 bits the upper 8 are kept.
+    """RGB image (H, W, 3) uint8 of a sensor_msgs/Image. Of 16 bits the upper 8 are kept.
 
-    Raises InputError: `image.encoding`, `image.size`, `image.step`, `image.length`, `image.too_large`,
-    `image.compressed`.
+    Raises InputError: `image.encoding`, `image.size`, `image.step`, `image.length`, `image.too_large`.
     """
-    if hasattr(message, "format"):
-        return _decompressed(message, max_pixels)
     encoding = str(attribute(message, "encoding"))
     kind, channels, _ = _encoding(encoding)
     height, width = integer(message, "height"), integer(message, "width")
@@ -64,6 +61,31 @@ def image_from_message(message: Any, max_pixels: int = MAX_PIXELS) -> Image:
     dtype = np.dtype(kind).newbyteorder(">" if attribute(message, "is_bigendian") else "<")
     rows = _rows(message, height, width * channels * dtype.itemsize)
     return _to_rgb(np.ascontiguousarray(rows).view(dtype).reshape(height, width, channels), encoding)
+
+
+def image_from_compressed(message: Any, max_pixels: int = MAX_PIXELS) -> Image:
+    """RGB image (H, W, 3) uint8 of a sensor_msgs/CompressedImage. Of 16 bits the upper 8 are kept.
+
+    The size is checked in the header of the file before it is unpacked. Raises InputError: `image.encoding`,
+    `image.size`, `image.too_large`, `image.compressed`.
+    """
+    stated = str(attribute(message, "format"))
+    source, _, transport = stated.partition(";")
+    if "compressedDepth" in transport or source.strip() in ("16UC1", "32FC1"):
+        raise InputError(f"{stated!r} is depth, not an image: choose another topic", "image.encoding")
+    data = bytes_of(message)
+    width, height = _compressed_size(data.tobytes())
+    _check_size(width, height, max_pixels)
+    mosaic = source.startswith("bayer_") and not transport.strip().endswith(("bgr8", "rgb8"))
+    # the calibration is for the pixels as they are stored: an EXIF rotation must not be applied
+    flags = (cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        pixels = cv2.imdecode(data, flags)
+    except cv2.error as error:
+        raise InputError(f"cannot decode a {stated!r} image: {error.err}", "image.compressed") from error
+    if pixels is None or pixels.shape[:2] != (height, width):
+        raise InputError(f"cannot decode a {stated!r} image: the data is damaged", "image.compressed")
+    return _to_rgb(pixels.reshape(height, width, -1), f"{source[:10]}8" if mosaic else "bgr8")
 
 
 def _encoding(name: str) -> tuple[str, int, int | None]:
@@ -101,26 +123,6 @@ def _to_rgb(pixels: NDArray[Any], encoding: str) -> Image:
     except cv2.error as error:
         height, width = pixels.shape[:2]
         raise InputError(f"{encoding} cannot be {width}x{height} pixels: {error.err}", "image.size") from error
-
-
-def _decompressed(message: Any, max_pixels: int) -> Image:
-    """RGB image (H, W, 3) of a CompressedImage. Its size is checked in the file header before it is unpacked."""
-    source, _, transport = str(message.format).partition(";")
-    if "compressedDepth" in transport or source.strip() in ("16UC1", "32FC1"):
-        raise InputError(f"{message.format!r} is depth, not an image: choose another topic", "image.encoding")
-    data = bytes_of(message)
-    width, height = _compressed_size(data.tobytes())
-    _check_size(width, height, max_pixels)
-    mosaic = source.startswith("bayer_") and not transport.strip().endswith(("bgr8", "rgb8"))
-    # the calibration is for the pixels as they are stored: an EXIF rotation must not be applied
-    flags = (cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        pixels = cv2.imdecode(data, flags)
-    except cv2.error as error:
-        raise InputError(f"cannot decode a {message.format!r} image: {error.err}", "image.compressed") from error
-    if pixels is None or pixels.shape[:2] != (height, width):
-        raise InputError(f"cannot decode a {message.format!r} image: the data is damaged", "image.compressed")
-    return _to_rgb(pixels.reshape(height, width, -1), f"{source[:10]}8" if mosaic else "bgr8")
 
 
 def _compressed_size(data: bytes) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import INTERVAL, drift_covariance, drift_transform, verdict_values
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Pose, so3_log
+from i2p_ros.core.geometry import Pose
 from i2p_ros.monitor.history import History, MonitoredRig
 from i2p_ros.monitor.sequential_test import Motion
 from i2p_ros.monitor.session import Finding, Monitor, NetworkPose
@@ -202,11 +202,7 @@ class MonitorChannel:
         if self._tf is None:
             return None
         path = self._tf.trajectory(job.settings.node.odom_frame, job.cloud_frame, job.stamp, -MOTION_S, 0.0)
-        if path is None:
-            return None
-        moved = path.poses[0].inverse() @ path.poses[-1]
-        turn = float(np.degrees(np.linalg.norm(so3_log(moved.rotation))))
-        return Motion(float(np.linalg.norm(moved.translation)) / MOTION_S, turn / MOTION_S)
+        return None if path is None else Motion.between(path.poses[0], path.poses[-1], MOTION_S)
 
     def _publish(self, job: PairJob, finding: Finding) -> None:
         verdict = finding.verdict

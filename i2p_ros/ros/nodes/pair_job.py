@@ -12,10 +12,11 @@ from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.messages import (
     CLOUD_MESSAGES,
+    IMAGE_MESSAGES,
+    IMAGE_TRANSPORTS,
     camera_from_message,
     frame_name,
     frame_of,
-    image_from_message,
 )
 from i2p_ros.core.types import Pair
 
@@ -62,8 +63,9 @@ class PairJob:
             frame_of(message)
         if self.info is None:
             raise InputError("no camera_info yet: is the topic right?", "camera_info.missing")
-        camera, image = camera_from_message(self.info, rectified), image_from_message(self.image)
-        height, width = image.shape[:2]
         node = self.settings.node
+        camera = camera_from_message(self.info, rectified)
+        image = IMAGE_MESSAGES[IMAGE_TRANSPORTS[node.image_transport]](self.image)
+        height, width = image.shape[:2]
         cloud = CLOUD_MESSAGES[node.cloud_type](self.cloud, node.intensity_field)
         return Pair(image, camera.fitted(width, height), cloud, self.stamp)

@@ -15,12 +15,12 @@ import cv2
 from i2p_ros.core.config import ReplaySettings, Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.source import Source
 from i2p_ros.evaluation.files import write_bytes, write_json, write_tum
 from i2p_ros.evaluation.gallery import Overlay, drawn
 from i2p_ros.evaluation.report import write_report
 from i2p_ros.evaluation.runner import EvaluatedPair, Report
 from i2p_ros.ros.replay.playing import Row, open_recording, replay, start_localizer, summary
-from i2p_ros.sources.base import Source
 from i2p_ros.sources.opening import open_source
 from i2p_ros.sources.perturb import perturbed
 from i2p_ros.writers.writing import write_bag

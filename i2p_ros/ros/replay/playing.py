@@ -19,10 +19,10 @@ from rclpy.context import Context
 
 from i2p_ros.core.config import ReplaySettings, Settings
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.source import Source
 from i2p_ros.ros.replay.player import Player, Prepared, not_found, prepare
 from i2p_ros.ros.replay.process import start_localizer
 from i2p_ros.ros.replay.rows import Row, summary
-from i2p_ros.sources.base import Source
 from i2p_ros.sources.opening import open_source, recognised
 
 __all__ = ["Row", "open_recording", "play", "replay", "start_localizer", "summary"]
@@ -44,7 +44,7 @@ def open_recording(settings: Settings) -> Source:
         settings = settings.model_copy(update={"synthetic": drive})
         return open_source("synthetic", settings=settings, seed=options.seed, n=limit)
     kind = recognised(Path(options.data))
-    cameras = [options.camera] if "cameras" in kind.choices else None
+    cameras = kind.cameras([options.camera] if options.camera else [])
     drives = [options.drive] if options.drive else None
     return open_source(kind.name, options.data, settings=settings, n=limit, cameras=cameras, drives=drives)
 

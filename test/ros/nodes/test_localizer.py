@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage  # noqa: E402
 from tf2_ros import StaticTransformBroadcaster  # noqa: E402
 
 from i2p_ros.core.geometry import Pose  # noqa: E402
-from i2p_ros.core.messages import image_from_message, pose_from_transform, transform_from_stamped  # noqa: E402
+from i2p_ros.core.messages import image_from_compressed, pose_from_transform, transform_from_stamped  # noqa: E402
 from i2p_ros.core.types import PoseEstimate, Status  # noqa: E402
 from i2p_ros.pnp.covariance import camera_in_lidar, published  # noqa: E402
 from i2p_ros.ros import messages  # noqa: E402
@@ -213,7 +213,7 @@ def test_the_overlay_is_drawn_only_for_listeners(make):
     graph.until(lambda: False, 0.3)
     graph.play(graph.messages(1))
     (shown,) = graph.heard["/localizer/overlay/compressed"]
-    assert image_from_message(shown).shape == (64, 96, 3)
+    assert image_from_compressed(shown).shape == (64, 96, 3)
     assert shown.header == messages.header(START + 10**8, "camera")
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The protocol of all sources of samples."""
+"""The protocol of all sources of samples, and the base of sources that wrap another."""
 
 from __future__ import annotations
 
@@ -45,3 +45,36 @@ class Source(Protocol):
     def __getitem__(self, index: int) -> Sample:
         """The sample; raises IndexError beyond the last, and InputError for data that cannot be read."""
         ...
+
+
+class WrappedSource(Source):
+    """A source made of another, whose members it has. A subclass overrides those that differ."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    @property
+    def name(self) -> str:
+        """Name of the wrapped source."""
+        return self.source.name
+
+    @property
+    def frames(self) -> tuple[str, str]:
+        """Frames of the wrapped source."""
+        return self.source.frames
+
+    @property
+    def drives(self) -> tuple[str, ...]:
+        """Drives of the wrapped source."""
+        return self.source.drives
+
+    @property
+    def lost(self) -> Counter[str]:
+        """Losses of the wrapped source."""
+        return self.source.lost
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.source[index]
