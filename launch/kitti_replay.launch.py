@@ -7,7 +7,7 @@ Without data it plays a synthetic drive. It ends with the recording, and prints 
 
 from launch import LaunchDescription
 
-from i2p_ros.ros.launching import PackageNode, ParameterArgument, launch_description, params_file
+from i2p_ros.ros.launching import MODEL, TRANSPORT, PackageNode, ParameterArgument, launch_description, params_file
 
 ARGUMENTS = {**params_file("localizer.yaml"), "rviz": ("true", "show the view of this package, if rviz2 is installed")}
 OF_REPLAY = {
@@ -29,12 +29,7 @@ OF_REPLAY = {
     ),
     "image_transport": ParameterArgument("replay.image_transport", str, "raw or compressed; default: raw"),
 }
-OF_LOCALIZER = {
-    "image_transport": ParameterArgument("node.image_transport", str, "raw or compressed; default: raw"),
-    "model": ParameterArgument("model", str, "name of a model, or a folder of `i2p train`; default: vp2p-small"),
-    "device": ParameterArgument("device", str, "auto, cpu or cuda; default: auto"),
-}
-LOCALIZER = PackageNode("localizer", OF_LOCALIZER, fixed={"use_sim_time": True})
+LOCALIZER = PackageNode("localizer", {**TRANSPORT, **MODEL}, fixed={"use_sim_time": True})
 REPLAY = PackageNode("replay", OF_REPLAY, fixed={"use_sim_time": False})
 
 

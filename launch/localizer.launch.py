@@ -4,30 +4,19 @@
 
 from launch import LaunchDescription
 
-from i2p_ros.ros.launching import (
-    NAMESPACE,
-    TOPICS,
-    PackageNode,
-    ParameterArgument,
-    launch_description,
-    params_file,
-)
+from i2p_ros.ros.launching import MODEL, ROBOT, PackageNode, ParameterArgument, launch_description, params_file
 
 ARGUMENTS = {**params_file("localizer.yaml"), "rviz": ("false", "show the view of this package")}
 PARAMETERS = {
-    "model": ParameterArgument("model", str, "name of a model, or a folder of `i2p train`; default: vp2p-small"),
-    "device": ParameterArgument("device", str, "auto, cpu or cuda; default: auto"),
-    "image_transport": ParameterArgument("node.image_transport", str, "raw or compressed; default: raw"),
-    "autostart": ParameterArgument("node.autostart", bool, "false: a lifecycle manager starts the node; default: true"),
+    **MODEL,
+    **ROBOT,
     "prior": ParameterArgument("tracking.prior", str, "none, constant_velocity, odometry or tf; default: none"),
     "tf_mode": ParameterArgument(
         "node.tf_mode", str, "none, estimate or map_to_odom; default: estimate, <camera frame>_estimated"
     ),
     "base_frame": ParameterArgument("node.base_frame", str, "frame whose pose is published; default: the camera's"),
-    "odom_frame": ParameterArgument("node.odom_frame", str, "frame of the odometry; default: odom"),
-    "use_sim_time": ParameterArgument("use_sim_time", bool, "use the time of /clock; default: false"),
 }
-LOCALIZER = PackageNode("localizer", PARAMETERS, namespace=NAMESPACE, topics=TOPICS)
+LOCALIZER = PackageNode("localizer", PARAMETERS, namespace=True, topics=True)
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -4,26 +4,16 @@
 
 from launch import LaunchDescription
 
-from i2p_ros.ros.launching import (
-    NAMESPACE,
-    TOPICS,
-    PackageNode,
-    ParameterArgument,
-    launch_description,
-    params_file,
-)
+from i2p_ros.ros.launching import ROBOT, PackageNode, ParameterArgument, launch_description, params_file
 
-ARGUMENTS = {**params_file("drift_monitor.yaml")}
+ARGUMENTS = params_file("drift_monitor.yaml")
 PARAMETERS = {
     "nominal": ParameterArgument("monitor.nominal", str, "nominal calibration, a URDF or YAML file; default: tf"),
     "vehicle": ParameterArgument("monitor.vehicle", str, "name of the vehicle in the history; default: vehicle"),
     "history": ParameterArgument("monitor.history", str, "SQLite file of estimates and verdicts; default: none"),
-    "image_transport": ParameterArgument("node.image_transport", str, "raw or compressed; default: raw"),
-    "autostart": ParameterArgument("node.autostart", bool, "false: a lifecycle manager starts the node; default: true"),
-    "odom_frame": ParameterArgument("node.odom_frame", str, "frame of the odometry; default: odom"),
-    "use_sim_time": ParameterArgument("use_sim_time", bool, "use the time of /clock; default: false"),
+    **ROBOT,
 }
-DRIFT_MONITOR = PackageNode("drift_monitor", PARAMETERS, namespace=NAMESPACE, topics=TOPICS)
+DRIFT_MONITOR = PackageNode("drift_monitor", PARAMETERS, namespace=True, topics=True)
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from i2p_ros.bench.averages import mean, median, medians
 from i2p_ros.bench.drift_cases import DriftRun
 from i2p_ros.bench.drift_methods import Detection
 from i2p_ros.core.drifts import AXES, SCALES
@@ -61,11 +62,11 @@ def _summary_row(key: tuple[Any, ...], found: Sequence[dict[str, Any]], quiet: S
     delays = [row["delay_s"] for row in found if row["detected"]]
     return {
         "method": method, "source": source, "axis": axis, "drift": drift, "kind": kind, "runs": len(found),
-        "detected": sum(row["detected"] for row in found), "delay_s": _median(delays),
+        "detected": sum(row["detected"] for row in found), "delay_s": median(delays),
         "false_alarms": sum(row["false_alarm"] for row in found),
-        "error": _median([row["error"] for row in found]), "coverage95": _mean([row["covered"] for row in found]),
+        "error": median([row["error"] for row in found]), "coverage95": mean([row["covered"] for row in found]),
         "auc": None if kind == "none" or not quiet else auc([row["loudest"] for row in found], quiet),
-        "detectable": _medians([row["detectable"] for row in found]),
+        "detectable": medians([row["detectable"] for row in found]),
     }  # fmt: skip
 
 
@@ -73,18 +74,3 @@ def auc(loud: Sequence[float], quiet: Sequence[float]) -> float:
     """Probability that a run with drift is louder than one without (Mann and Whitney)."""
     a, b = np.array(loud)[:, None], np.array(quiet)[None]
     return float(np.mean((a > b) + 0.5 * (a == b)))
-
-
-def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.median(known)) if known else None
-
-
-def _medians(values: Iterable[Sequence[float] | None]) -> list[float] | None:
-    known = [value for value in values if value is not None]
-    return np.median(known, axis=0).tolist() if known else None
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None

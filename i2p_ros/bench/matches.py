@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2p_ros import pnp
+from i2p_ros.bench.averages import median
 from i2p_ros.core import consistency
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
@@ -221,10 +222,10 @@ def _accuracy(scores: Sequence[Score], reference: Sequence[Score]) -> dict[str, 
     return {
         "draws": len(scores),
         "success": float(np.mean([s.within_geodesic(*SUCCESS) for s in scores])),
-        "rot_deg": _median([s.rre_geodesic_deg for s in scores]),
-        "trans_m": _median([s.rte_camera_m for s in scores]),
-        "ms": _median([s.latency_ms for s in scores]),
-        "ms_ratio": _median(ratios),
+        "rot_deg": median([s.rre_geodesic_deg for s in scores]),
+        "trans_m": median([s.rte_camera_m for s in scores]),
+        "ms": median([s.latency_ms for s in scores]),
+        "ms_ratio": median(ratios),
         "status": dict(sorted(Counter(s.status.value for s in scores).items())),
     }
 
@@ -249,9 +250,4 @@ def _consistency(scores: Sequence[Score]) -> dict[str, Any]:
 def _effective_samples(condition: Condition, draws: int, seed: int) -> float | None:
     """Median over the draws with a pose. Not timed: `solve` samples the posterior only where inliers are few."""
     estimates = [_ours(draw_problem(condition, seed, draw).matches) for draw in range(draws)]
-    return _median([pnp.posterior_of(estimate, CAMERA).ess for estimate in estimates if estimate.pose])
-
-
-def _median(values: Sequence[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return float(np.median(present)) if present else None
+    return median([pnp.posterior_of(estimate, CAMERA).ess for estimate in estimates if estimate.pose])

@@ -30,7 +30,7 @@ from i2p_ros.cli.parts import (
     write_json,
 )
 from i2p_ros.core.config import Settings, load_settings
-from i2p_ros.core.drifts import AXES, SCALES, UNITS, Level
+from i2p_ros.core.drifts import Level, axis_rows
 from i2p_ros.core.errors import InputError
 from i2p_ros.sources.kinds import default_cameras
 
@@ -201,11 +201,9 @@ def _verdict_table(result: dict[str, Any]) -> Table:
         "axis", "drift", "95 %", "detectable", "", title=escape(title), title_justify="left",
         caption=caption, caption_justify="left",
     )  # fmt: skip
-    for i, (axis, unit, scale) in enumerate(zip(AXES, UNITS, SCALES, strict=True)):
-        numbers = [verdict[name][i] for name in ("drift", "half", "detectable")]
-        drift, half, least = ("?" if v is None else f"{v * scale:.2f} {unit}" for v in numbers)
-        state = "moved" if axis in verdict["moved"] else "" if verdict["observed"][i] else "not observed"
-        table.add_row(axis, drift, f"+- {half}", least, state)
+    for row in axis_rows(verdict):
+        texts, state = row.texts(unknown="?"), "" if row.state == "steady" else row.state
+        table.add_row(row.axis, texts["drift"], f"+- {texts['half']}", texts["detectable"], state)
     return table
 
 

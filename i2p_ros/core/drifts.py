@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,13 +50,40 @@ def drift_covariance(half: Sequence[float | None] | Array) -> Array:
     return np.diag(np.minimum(variances, UNKNOWN_VARIANCE))
 
 
+class AxisRow(NamedTuple):
+    """One axis of a verdict, in its unit, cm or deg. Numbers are None where they are unknown.
+
+    `state` is "moved", "steady" or "not observed". `half` is half the width of the 95 % interval.
+    """
+
+    axis: str
+    unit: str
+    state: str
+    drift: float | None
+    half: float | None
+    detectable: float | None
+
+    def texts(self, unknown: str = "unknown") -> dict[str, str]:
+        """Drift, half width and detectable drift by name, with two decimals and the unit."""
+        numbers = {"drift": self.drift, "half": self.half, "detectable": self.detectable}
+        return {name: unknown if n is None else f"{n:.2f} {self.unit}" for name, n in numbers.items()}
+
+
+def axis_rows(verdict: Mapping[str, Any]) -> list[AxisRow]:
+    """Six rows of a verdict in its JSON form, in the order of AXES."""
+    rows = []
+    for i, (axis, unit, scale) in enumerate(zip(AXES, UNITS, SCALES, strict=True)):
+        state = "moved" if axis in verdict["moved"] else "steady" if verdict["observed"][i] else "not observed"
+        values = (verdict[name][i] for name in ("drift", "half", "detectable"))
+        rows.append(AxisRow(axis, unit, state, *(None if value is None else value * scale for value in values)))
+    return rows
+
+
 def verdict_values(verdict: Mapping[str, Any]) -> dict[str, str]:
     """Texts by name of a verdict in its JSON form: level, course, since, and for each axis its drift and interval."""
     values = {"level": verdict["level"], "course": verdict["course"] or "", "since": str(verdict["since"] or "")}
-    for i, (axis, unit, scale) in enumerate(zip(AXES, UNITS, SCALES, strict=True)):
-        state = "moved" if axis in verdict["moved"] else "steady" if verdict["observed"][i] else "not observed"
-        values[axis] = state
-        for name, key in (("drift", ""), ("half", "_half"), ("detectable", "_detectable")):
-            value = verdict[name][i]
-            values[f"{axis}{key}_{unit}"] = "unknown" if value is None else f"{value * scale:.4g}"
+    for row in axis_rows(verdict):
+        values[row.axis] = row.state
+        for name, value in (("", row.drift), ("_half", row.half), ("_detectable", row.detectable)):
+            values[f"{row.axis}{name}_{row.unit}"] = "unknown" if value is None else f"{value:.4g}"
     return values

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from i2p_ros.core.drifts import AXES, SCALES, UNITS
+from i2p_ros.core.drifts import axis_rows
 from i2p_ros.core.geometry import Array
 from i2p_ros.evaluation.files import write_bytes
 from i2p_ros.evaluation.plots import drifts
@@ -68,17 +68,9 @@ def loss_texts(result: dict[str, Any]) -> list[str]:
     return [*left_out, *lost, *none]
 
 
-def _axes(result: dict[str, Any]) -> list[dict[str, Any]]:
+def _axes(result: dict[str, Any]) -> list[dict[str, str]]:
     """One row for each axis, in cm and deg."""
-    verdict, rows = result["verdict"], []
-    for i, (axis, unit, scale) in enumerate(zip(AXES, UNITS, SCALES, strict=True)):
-        texts = {
-            name: "unknown" if verdict[name][i] is None else f"{verdict[name][i] * scale:.2f} {unit}"
-            for name in ("drift", "half", "detectable")
-        }
-        state = "moved" if axis in verdict["moved"] else "steady" if verdict["observed"][i] else "not observed"
-        rows.append({"axis": axis, "state": state, **texts})
-    return rows
+    return [{"axis": row.axis, "state": row.state, **row.texts()} for row in axis_rows(result["verdict"])]
 
 
 def _plot(result: dict[str, Any]) -> Markup | None:

@@ -185,7 +185,7 @@ class SequentialTest:
         return Verdict(now, Level.UNSURE, np.full(6, np.nan), wide, wide, (False,) * 6, reasons=(reason,))
 
     def _refused(self, drift: Drift, motion: Motion) -> str:
-        """Why an estimate is left out, or "" if it is not."""
+        """Reason to leave an estimate out, or "" if there is none."""
         s = self.settings
         sound = np.isfinite(drift.delta).all() and np.isfinite(drift.covariance).all()
         if not sound or np.linalg.eigvalsh(drift.covariance).min() <= 0:

@@ -86,7 +86,10 @@ class Monitor:
         return self._found() if len(self._frames) >= self.settings.monitor.window else None
 
     def wants(self, stamp: int) -> bool:
-        """Whether a pair of this stamp (ns) is due. A stamp before the last one is: time has jumped back."""
+        """Whether a pair of this stamp (ns) is due. A stamp before the last one is: time has jumped back.
+
+        May be called from another thread than `add`, which may then be changing the stamps. `add` checks again.
+        """
         return self._must_reset or stamp >= self._due or stamp < self._last
 
     def reset_before_next(self) -> None:
@@ -120,9 +123,10 @@ class Monitor:
 
     def reset(self) -> None:
         """Remove all estimates. The nominal calibration and the accepted state stay."""
+        self._must_reset = False  # first: another thread may request the next reset meanwhile
         self.test.forget()
         self._clear_window()
-        self._due, self._last, self._must_reset = 0, 0, False
+        self._due, self._last = 0, 0
         self._start_drifts, self._thumbnail = [], None
 
     def _take_note(self, stamp: int, motion: Motion) -> None:

@@ -19,7 +19,7 @@ Flags = NDArray[np.bool_]
 
 
 class Course(str, Enum):
-    """How a drift began."""
+    """Course of a drift at its begin."""
 
     STEP = "step"  # at once
     RAMP = "ramp"  # over time

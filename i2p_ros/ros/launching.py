@@ -34,7 +34,7 @@ TOPICS = {
     "camera_info": ("camera_info", "topic of the calibration of these images"),
     "points": ("points", "topic of the lidar clouds"),
 }
-Arguments = Mapping[str, tuple[Any, str]]  # launch argument -> default and description
+Arguments = Mapping[str, tuple[Any, str]]  # default and description by launch argument
 
 
 class ParameterArgument(NamedTuple):
@@ -45,6 +45,21 @@ class ParameterArgument(NamedTuple):
     description: str
 
 
+MODEL = {
+    "model": ParameterArgument("model", str, "name of a model, or a folder of `i2p train`; default: vp2p-small"),
+    "device": ParameterArgument("device", str, "auto, cpu or cuda; default: auto"),
+}
+TRANSPORT = {
+    "image_transport": ParameterArgument("node.image_transport", str, "raw or compressed; default: raw"),
+}
+ROBOT = {
+    **TRANSPORT,
+    "autostart": ParameterArgument("node.autostart", bool, "false: a lifecycle manager starts the node; default: true"),
+    "odom_frame": ParameterArgument("node.odom_frame", str, "frame of the odometry; default: odom"),
+    "use_sim_time": ParameterArgument("use_sim_time", bool, "use the time of /clock; default: false"),
+}
+
+
 @dataclass(frozen=True)
 class PackageNode:
     """A node of this package, with the launch arguments that set its parameters, namespace and topics."""
@@ -52,8 +67,8 @@ class PackageNode:
     executable: str
     parameters: Mapping[str, ParameterArgument]  # by launch argument
     fixed: Mapping[str, Any] = field(default_factory=dict)  # parameters that a launch argument may override
-    namespace: Arguments = field(default_factory=dict)  # NAMESPACE, or nothing
-    topics: Arguments = field(default_factory=dict)  # TOPICS, or nothing
+    namespace: bool = False  # whether NAMESPACE is among its launch arguments
+    topics: bool = False  # whether TOPICS are
 
     def action(self, context: LaunchContext) -> Node:
         """The launch action. Its parameters are those of params_file, `fixed`, and the arguments that are not empty."""
@@ -68,16 +83,24 @@ class PackageNode:
             name=self.executable,
             output="screen",
             parameters=[LaunchConfiguration("params_file"), {**self.fixed, **given}],
-            remappings=[(topic, LaunchConfiguration(topic)) for topic in self.topics],
+            remappings=[(topic, LaunchConfiguration(topic)) for topic in self._topics],
             arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
-            **{name: LaunchConfiguration(name) for name in self.namespace},
+            **{name: LaunchConfiguration(name) for name in self._namespace},
         )
 
     @property
     def arguments(self) -> Arguments:
         """All launch arguments of the node."""
         parameters = {name: ("", argument.description) for name, argument in self.parameters.items()}
-        return {**self.namespace, **self.topics, **parameters}
+        return {**self._namespace, **self._topics, **parameters}
+
+    @property
+    def _namespace(self) -> Arguments:
+        return NAMESPACE if self.namespace else {}
+
+    @property
+    def _topics(self) -> Arguments:
+        return TOPICS if self.topics else {}
 
 
 def params_file(name: str) -> Arguments:

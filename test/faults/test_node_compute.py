@@ -144,5 +144,5 @@ def test_row_57_a_pose_far_off_the_prediction_is_withheld_until_it_has_come_ofte
     said = [graph.play(graph.messages(k)) for k in range(3, 7)]
     assert [s["status"] for s in said] == ["uncertain", "uncertain", "uncertain", "ok"]
     assert [s["state"] for s in said] == ["tracking", "tracking", "lost", "tracking"]
-    assert "off the prediction" in said[0]["text"] and "3 pairs in a row" in said[2]["state_reason"]
+    assert "far from the prediction" in said[0]["text"] and "3 pairs in a row" in said[2]["state_reason"]
     assert len(graph.heard["/localizer/pose"]) == 4

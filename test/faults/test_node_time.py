@@ -195,6 +195,16 @@ def test_row_43_another_frame_is_another_track(make):
     assert graph.play(parts)["status"] == "ok" and graph.localizer.priors[3] is None
 
 
+def test_row_43_another_frame_does_not_hide_another_calibration(make):
+    graph = make(tracking__prior="constant_velocity")
+    assert graph.play(graph.messages(0))["status"] == "ok"
+    parts = graph.messages(1)
+    parts["points"].header.frame_id, parts["info"].k[0] = "roof_lidar", 91.0
+    graph.localizer.answer = lambda pair: PoseEstimate(Status.NO_CONSENSUS)
+    reason = graph.play(parts)["state_reason"]
+    assert "fx=91.0" in reason and "frames are now camera and roof_lidar" in reason
+
+
 def test_row_44_incompatible_quality_of_service_is_named(make, capfd):
     override = {"qos_overrides./points.subscription.reliability": "reliable", "node.diagnostics_s": 0.1}
     with pytest.raises(AssertionError, match="do not see each other"):

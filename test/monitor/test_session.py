@@ -143,6 +143,20 @@ def test_gates_and_time_that_jumps_back() -> None:
     assert monitor.add(pairs[0]) is None and not monitor.test.kept
 
 
+def test_a_reset_that_is_requested_during_a_reset_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs, true = drive()
+    monitor = Monitor(true, RIG, SETTINGS)
+    monitor.add(pairs[0])
+    assert not monitor.wants(pairs[0].stamp)
+    with monkeypatch.context() as patched:
+        patched.setattr(monitor.test, "forget", monitor.reset_before_next)  # as another thread may
+        monitor.reset_before_next()
+        monitor.add(pairs[1])
+    assert monitor.wants(pairs[1].stamp)
+    monitor.add(pairs[2])
+    assert not monitor.wants(pairs[2].stamp)
+
+
 def test_a_step_beyond_the_grid_is_found_from_the_pose_of_the_network() -> None:
     pairs, true = drive()
     drift = np.array([0.4, -0.3, 0.4, *np.radians([-5.0, 7.0, -5.0])])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -53,7 +54,7 @@ class LocalizerChannel:
         self.enabled = True
         self._node, self._put, self._localizer = node, put, localizer
         self._frame_names: tuple[str, str] | None = None  # of the tracked pose: camera and cloud
-        self._reset_reason: str | None = None  # the tracker is reset before the next pair
+        self._resets: deque[str] = deque(maxlen=1)  # reason of a reset before the next pair. A deque is thread-safe
         self._tracker = Tracker(settings.tracking)
         self._priors = Priors(self._tracker, tf)
         self._poses = RecentPoses()
@@ -79,7 +80,7 @@ class LocalizerChannel:
 
     def forget(self, reason: str) -> None:
         """Reset the tracker before the next pair."""
-        self._reset_reason = reason
+        self._resets.append(reason)
 
     def jumped_back(self) -> None:
         """Start again after a jump of /clock. Messages that wait are paired before, or counted as dropped."""
@@ -141,12 +142,13 @@ class LocalizerChannel:
 
     def _reset_if_due(self, job: PairJob) -> None:
         """Reset the tracker if that was requested, or the frames have changed."""
+        reasons = [self._resets.pop()] if self._resets else []  # only the worker removes one
         frames = job.camera_frame, job.cloud_frame
         if frames != self._frame_names:
-            self._frame_names, self._reset_reason = frames, f"frames are now {' and '.join(frames)}"
-        reason, self._reset_reason = self._reset_reason, None  # first: the executor may ask again meanwhile
-        if reason is not None:
-            self._tracker.reset(reason)
+            self._frame_names = frames
+            reasons.append(f"frames are now {' and '.join(frames)}")
+        if reasons:
+            self._tracker.reset("; ".join(reasons))
             self._poses.clear()
 
     def _prior(self, job: PairJob) -> Prior | None:

@@ -18,7 +18,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import INTERVAL, drift_covariance, drift_transform, verdict_values
-from i2p_ros.core.errors import InputError
+from i2p_ros.core.errors import DeviceError, InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.monitor.history import History, MonitoredRig
 from i2p_ros.monitor.sequential_test import Motion
@@ -42,7 +42,8 @@ class MonitorChannel:
     """Subscriptions, a Monitor and publishers of one camera with one lidar.
 
     The Monitor is made with the first pair whose nominal calibration is known. The node's worker runs `process`.
-    Services and diagnostics use the Monitor only while the worker does not.
+    Services and diagnostics lock the Monitor, so they use it only while the worker does not. The executor calls its
+    `wants` and `reset_before_next` without the lock.
     """
 
     def __init__(
@@ -106,7 +107,10 @@ class MonitorChannel:
         return f"written: {', '.join(map(str, written))}"
 
     def process(self, job: PairJob) -> None:
-        """Add one pair to the monitor, and publish a finding. Runs in the worker, and raises nothing."""
+        """Add one pair to the monitor, and publish a finding. Runs in the worker.
+
+        Raises DeviceError. A pair with any other error is dropped.
+        """
         try:
             pair = self._inputs.decoded(job)
             self.camera_frame = job.camera_frame
@@ -123,6 +127,9 @@ class MonitorChannel:
         except InputError as error:
             self._health.drop(error.reason)
             self._inputs.warn(f"pair left out: {error}")
+        except DeviceError:
+            self._health.drop("device_lost")
+            raise
         except Exception as error:
             if self._node.context.ok():  # otherwise the node has just been destroyed
                 self._health.drop("exception")

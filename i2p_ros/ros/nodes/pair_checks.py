@@ -36,7 +36,7 @@ class PairChecks:
         with that of this pair.
         """
         if pair.cloud.intensity is None:
-            self.warn_once("intensity", "clouds have no intensity, which models need: see node.intensity_field")
+            self.warn_once("intensity", "clouds have no intensity: poses are less accurate, see node.intensity_field")
         frozen = self._frozen.update(pair.image)
         text = f"the camera is frozen: {self._frozen.repeats} times the same image" if frozen else ""
         self._health.set_warning("frozen", text)

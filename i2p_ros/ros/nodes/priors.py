@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,11 @@ class Priors:
 
     def __init__(self, tracker: Tracker, tf: TfListener | None) -> None:
         self._tracker, self._tf = tracker, tf
-        self._given: Any = None  # the last message of /initialpose, until the next pair
+        self._given: deque[Any] = deque(maxlen=1)  # last message of /initialpose. A deque is thread-safe
 
     def give(self, message: Any) -> None:
         """Keep a PoseWithCovarianceStamped of /initialpose: the pose of the camera, or of base_frame."""
-        self._given = message
+        self._given.append(message)
 
     def of(self, job: PairJob) -> Prior | None:
         """The prior of a pair, or none. The tracker keeps it for its gate. Raises InputError if tf lacks a part."""
@@ -40,9 +41,9 @@ class Priors:
 
     def _take_given(self, job: PairJob) -> None:
         """Hand a pose of /initialpose to the tracker, with the stamp of this pair."""
-        if self._given is None:
+        if not self._given:
             return
-        message, self._given = self._given, None
+        message = self._given.pop()  # only the worker removes one
         frame, base = frame_name(message.header.frame_id), job.settings.node.base_frame
         T_camera_body = self._lookup(job.camera_frame, base, job.stamp) if base else Pose.identity()
         T_frame_cloud = self._lookup(frame, job.cloud_frame, job.stamp)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,6 @@ from typing import Any
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2
 from sensor_msgs.msg import Image as ImageMessage
@@ -27,6 +24,7 @@ from i2p_ros.core.types import Sample
 from i2p_ros.ros import messages
 from i2p_ros.ros.parameters import declared_settings
 from i2p_ros.ros.replay.rows import Pending, Row
+from i2p_ros.ros.spinning import SpinningNode
 from i2p_ros.sources.perturb import perturbed
 from i2p_ros.writers.bag import CAMERA, LIDAR
 
@@ -73,7 +71,7 @@ def prepare(index: int, sample: Sample, options: ReplaySettings) -> Prepared:
     )
 
 
-class Player(Node):
+class Player(SpinningNode):
     """Sends samples and collects answers. Without `options`, the node's parameters are used."""
 
     def __init__(self, options: ReplaySettings | None = None, **node_arguments: Any) -> None:
@@ -88,8 +86,6 @@ class Player(Node):
         self._calibration: Pose | None = None
         self._publish_inputs()
         self._listen()
-        self._spinner = SingleThreadedExecutor(context=self.context)
-        self._spinner.add_node(self)
 
     @property
     def rows(self) -> list[Row]:
@@ -106,12 +102,6 @@ class Player(Node):
         """Whether the localizer receives all messages of this node, and this node those of the localizer."""
         inputs = (self._image, self._info, self._cloud)
         return self._localizer_found and all(publisher.get_subscription_count() for publisher in inputs)
-
-    def spin(self, seconds: float) -> None:
-        """Handle callbacks for a time."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self._spinner.spin_once(timeout_sec=left)
 
     def tick(self, stamp: int) -> None:
         """Set the clock, ns."""

@@ -10,8 +10,6 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
@@ -21,11 +19,12 @@ from i2p_ros.core.messages import stamp_ns
 from i2p_ros.ros import messages
 from i2p_ros.ros.soak.faults import Parts
 from i2p_ros.ros.soak.tally import Tally
+from i2p_ros.ros.spinning import SpinningNode
 
 SETTLE_S = 0.05  # between messages whose order matters
 
 
-class Injector(Node):
+class Injector(SpinningNode):
     """Publishers and subscriptions of the soak test. Everything that it sends or receives goes into the tally."""
 
     def __init__(self, tally: Tally, context: Context, name: str = "localizer") -> None:
@@ -40,19 +39,11 @@ class Injector(Node):
         self.create_subscription(PoseWithCovarianceStamped, f"/{name}/pose", self._on_pose, 100)
         self.create_subscription(DiagnosticArray, f"/{name}/status", self._on_status, 100)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-        self._spinner = SingleThreadedExecutor(context=context)
-        self._spinner.add_node(self)
 
     @property
     def connected(self) -> bool:
         """Whether both nodes receive the messages of the other."""
         return bool(self.counters) and all(p.get_subscription_count() for p in (self._image, self._info, self._points))
-
-    def spin(self, seconds: float) -> None:
-        """Handle callbacks for a time."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self._spinner.spin_once(timeout_sec=left)
 
     def tick(self, stamp: int) -> None:
         """Set the clock (ns), and wait until the node has it."""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node drift_monitor over real topics: a made-up drive, seen from a nominal calibration that is off or not."""
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -26,8 +27,9 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
+from i2p_ros import localizer
 from i2p_ros.core.config import SyntheticSettings
-from i2p_ros.core.errors import I2PError
+from i2p_ros.core.errors import DeviceError, I2PError
 from i2p_ros.core.resources import resource
 from i2p_ros.monitor import history as history_module
 from i2p_ros.monitor import session
@@ -239,17 +241,17 @@ def test_a_service_says_what_came_of_each_camera(make, tmp_path):
 
 
 class Gate:
-    """Stands before a function: its calls wait until the gate is opened."""
+    """Stands before a function of a module or class: its calls wait until the gate is opened."""
 
-    def __init__(self, monkeypatch, module, name):
-        self.entered, self.opened, function = threading.Event(), threading.Event(), getattr(module, name)
+    def __init__(self, monkeypatch, owner, name):
+        self.entered, self.opened, function = threading.Event(), threading.Event(), getattr(owner, name)
 
         def waiting(*arguments, **named):
             self.entered.set()
             self.opened.wait(20.0)
             return function(*arguments, **named)
 
-        monkeypatch.setattr(module, name, waiting)
+        monkeypatch.setattr(owner, name, waiting)
 
     def open(self):
         self.opened.set()
@@ -257,7 +259,7 @@ class Gate:
 
 def test_a_service_does_not_wait_for_ever_while_a_window_is_refined(make, monkeypatch):
     monkeypatch.setattr(monitor_channel, "PATIENCE_S", 0.1)
-    refining = Gate(monkeypatch, session, "refine")
+    refining = Gate(monkeypatch, session, "refine_window")
     graph = make(monitor__network_pairs=0)
     graph.calibrate(TRUE)
     assert graph.play(range(2), 0)
@@ -270,7 +272,7 @@ def test_a_service_does_not_wait_for_ever_while_a_window_is_refined(make, monkey
 
 
 def test_diagnostics_leave_a_monitor_alone_that_the_worker_has(make, monkeypatch):
-    reading = Gate(monkeypatch, session, "observed")
+    reading = Gate(monkeypatch, session.PairSignals, "of")
     graph = make(monitor__network_pairs=0)
     graph.calibrate(TRUE)
     reports = graph.heard["/diagnostics"]
@@ -285,7 +287,7 @@ def test_diagnostics_leave_a_monitor_alone_that_the_worker_has(make, monkeypatch
     reading.open()
     assert graph.until(lambda: graph.entry().get("epoch") == "0")
     assert graph.play([1], 0)
-    refining = Gate(monkeypatch, session, "refine")
+    refining = Gate(monkeypatch, session, "refine_window")
     graph.send(2)
     assert graph.until(refining.entered.is_set)
     with monkeypatch.context() as patched:
@@ -293,6 +295,21 @@ def test_diagnostics_leave_a_monitor_alone_that_the_worker_has(make, monkeypatch
         assert two_more() and graph.entry()["epoch"] == "0"
     refining.open()
     assert graph.until(lambda: graph.heard["/drift_monitor/verdict"])
+
+
+def test_row_46_a_lost_device_ends_the_monitor(make, monkeypatch):
+    def lost(pair, nominal):
+        raise DeviceError("the device is lost, start again")
+
+    monkeypatch.setattr(localizer, "load_network_pose", lambda settings: lost)
+    graph = make(monitor__network_pairs=1)
+    graph.calibrate(TRUE)
+    graph.send(0)
+    with pytest.raises(DeviceError):  # with which the process ends with exit code 1
+        graph.until(lambda: False, 20.0)
+    with contextlib.suppress(DeviceError):
+        graph.until(lambda: False, 0.2)
+    assert graph.entry()["dropped.device_lost"] == "1"
 
 
 def test_a_nominal_calibration_that_is_no_file_ends_the_start(ros_context):
