@@ -47,17 +47,16 @@ class KnownLocalizer:
         self.answer: Callable[[Pair], PoseEstimate] = lambda pair: estimate()
         self.pairs: list[Pair] = []
         self.priors: list[Prior | None] = []
-        self.settings_before: list[Settings] = []
-        self.settings_after: list[Settings] = []
+        self.settings_used: list[Settings] = []
         self.gate = threading.Event()
         self.gate.set()
 
-    def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
-        self.settings_before.append(self.settings)
+    def localize_pair(self, pair: Pair, prior: Prior | None = None, settings: Settings | None = None) -> PoseEstimate:
+        self.settings = settings or self.settings
+        self.settings_used.append(self.settings)
         self.pairs.append(pair)
         self.priors.append(prior)
         self.gate.wait(10.0)
-        self.settings_after.append(self.settings)
         return self.answer(pair)
 
     def describe(self) -> str:

@@ -27,11 +27,11 @@ from i2p_ros.ros.nodes.tf_listener import TfListener
 
 
 class PairLocalizer(Protocol):
-    """The part of i2p_ros.Localizer that the node uses. `settings` is set before each pair."""
+    """The part of i2p_ros.Localizer that the node uses."""
 
-    settings: Settings
-
-    def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate: ...
+    def localize_pair(
+        self, pair: Pair, prior: Prior | None = None, settings: Settings | None = None
+    ) -> PoseEstimate: ...  # fmt: skip
 
     def describe(self) -> str: ...
 
@@ -130,9 +130,9 @@ class LocalizerChannel:
 
     def _tracked(self, job: PairJob, pair: Pair) -> PoseEstimate:
         """The localizer's estimate after the tracker's gate, with the prior that the settings ask for."""
-        self._tracker.settings, self._localizer.settings = job.settings.tracking, job.settings
+        self._tracker.settings = job.settings.tracking
         self._reset_if_due(job)
-        found = self._localizer.localize_pair(pair, self._prior(job))
+        found = self._localizer.localize_pair(pair, self._prior(job), job.settings)
         if job.settings.tracking.prior in ("odometry", "tf"):
             self._inputs.checks.compare(found, self._tracker.prediction)
         estimate = self._tracker.judge(job.stamp, found)
