@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.bags import CLOUDS, FRAMES, IMAGES, POSES, START, WIDTH, pose, stamps, written
-from helpers.networks import FAMILY, TINY
+from helpers.networks import FAMILY
 
 from i2p_ros import cli
 from i2p_ros.cli.parts import LOST
@@ -109,7 +109,7 @@ def test_row_62_the_exit_code_says_that_a_part_is_lost(
     torch.manual_seed(0)
     model, out = tmp_path / "model", tmp_path / "out.json"
     model.mkdir()
-    save_model(model, TINY, FAMILY.network(), Settings(), {"samples": 0})
+    save_model(model, FAMILY, FAMILY.network(), Settings(), {"samples": 0})
     bag = written(tmp_path, filling=partly(1))
     arguments = ["evaluate", str(model), "--source", "rosbag", "--root", str(bag), "--json", str(out)]
     monkeypatch.setattr("sys.argv", ["i2p", *arguments])
@@ -128,7 +128,7 @@ def test_row_62_a_replay_passes_over_what_is_lost_and_its_exit_code_says_so(
     torch.manual_seed(0)
     model, out = tmp_path / "model", tmp_path / "out"
     model.mkdir()
-    save_model(model, TINY, FAMILY.network(), Settings(), {"samples": 0})
+    save_model(model, FAMILY, FAMILY.network(), Settings(), {"samples": 0})
     bag = written(tmp_path, filling=partly(1))
     monkeypatch.setattr(
         "sys.argv", ["i2p", "replay", str(bag), "--rate", "0", "--out", str(out), "--set", f"model={model}"]
