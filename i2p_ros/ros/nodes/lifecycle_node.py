@@ -166,13 +166,15 @@ class PairLifecycleNode(LifecycleNode, Generic[C]):
 
     def on_error(self, state: Any) -> TransitionCallbackReturn:
         """Return to unconfigured. The node may be configured again."""
-        self.get_logger().error("a transition failed: back to unconfigured")
+        if self.context.ok():
+            self.get_logger().error("a transition failed: back to unconfigured")
         return self.on_shutdown(state)
 
     def _keep_failure(self, transition: str, error: Exception) -> None:
         """Keep and log the error of a transition: rclpy does not show it."""
         self._failure = error if isinstance(error, I2PError) else I2PError(f"{type(error).__name__}: {error}")
-        self.get_logger().error(f"cannot {transition}: {self._failure}")
+        if self.context.ok():  # otherwise a signal has ended ROS meanwhile, which is no fault of the node
+            self.get_logger().error(f"cannot {transition}: {self._failure}")
 
     def _set_up(self) -> None:
         """Create the worker and the channels."""
