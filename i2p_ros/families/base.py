@@ -95,6 +95,11 @@ class Family(ABC, Generic[SceneT]):
         """Width in px of the image that the signal network takes; none for a family without such a network."""
         return None
 
+    @property
+    def max_points(self) -> int | None:
+        """Largest number of points of a forward pass; none for a family without points."""
+        return None
+
     @abstractmethod
     def network(self) -> FamilyNetwork:
         """A network of these sizes with random weights."""
@@ -119,6 +124,14 @@ class Family(ABC, Generic[SceneT]):
 
         Raises InputError when there is too little of the cloud.
         """
+
+    def input_frame(self, guess: Pose | None) -> Pose:
+        """T_input_lidar: frame of the points among the inputs of a pass with this guess."""
+        return Pose.identity()
+
+    def input_camera(self, camera: Camera) -> Camera:
+        """Camera of the image among the shared arrays, for pairs of this camera. It has no lens distortion."""
+        return camera.undistorted
 
     def halved(self, inputs: Arrays) -> Arrays | None:
         """Inputs of half the points, for a device without memory for all of them; none if the family cannot."""

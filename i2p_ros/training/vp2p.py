@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from i2p_ros.core.config import TrainingSettings
 from i2p_ros.core.types import Sample
-from i2p_ros.families.vp2p import VP2P
-from i2p_ros.families.vp2p.inputs import input_frame, network_camera
+from i2p_ros.families.base import Family
 from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors
 from i2p_ros.training.families import Learner
 from i2p_ros.training.pose_loss import PoseLoss
@@ -77,7 +76,7 @@ def place_cross_entropy(logits: Tensor, place: Tensor, width: int, nowhere: Tens
     return loss.mean()
 
 
-class VP2PLearner(Learner[VP2P]):
+class VP2PLearner(Learner[Family[Any]]):
     """Learns descriptors and scores; `nowhere` and the scale of the pose loss are learned with the network."""
 
     def __init__(self, net: FamilyNetwork, settings: TrainingSettings) -> None:
@@ -86,7 +85,7 @@ class VP2PLearner(Learner[VP2P]):
         self.pose = PoseLoss() if settings.pose_weight > 0 else None
 
     @staticmethod
-    def example(family: VP2P, sample: Sample, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    def example(family: Family[Any], sample: Sample, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
         """`image`, `points` and `features`, near the prior of the sample if it has one, and their labels.
 
         `uv` (N, 2) are the network pixels of the points and `visible` (N,) whether they lie in the image. `camera` (4,)
@@ -95,9 +94,10 @@ class VP2PLearner(Learner[VP2P]):
         assert sample.T_camera_lidar is not None
         guess = sample.prior.pose if sample.prior else None
         scene = family.prepare(sample.pair, rng)
-        inputs = _filled(family.inputs(scene, guess), family.settings.max_points, rng)
-        T_camera_input = sample.T_camera_lidar @ input_frame(guess).inverse()
-        camera = network_camera(sample.pair.camera, family.settings.image_width)
+        inputs = family.inputs(scene, guess)
+        inputs = _filled(inputs, family.max_points or len(inputs["points"]), rng)
+        T_camera_input = sample.T_camera_lidar @ family.input_frame(guess).inverse()
+        camera = family.input_camera(sample.pair.camera)
         uv, visible = camera.project(T_camera_input.apply(inputs["points"]))
         return {
             **scene.shared, **inputs,

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, Prediction
 from i2p_ros.families.base import Family, PriorRange, SignalInput
 from i2p_ros.families.vp2p.decode import decoded, merged
-from i2p_ros.families.vp2p.inputs import VP2PScene, mirrored, network_camera, pass_inputs, scene_of
+from i2p_ros.families.vp2p.inputs import VP2PScene, input_frame, mirrored, network_camera, pass_inputs, scene_of
 from i2p_ros.families.vp2p.network import VP2PNetwork
 from i2p_ros.families.vp2p.settings import SIZES, VP2PSettings
 from i2p_ros.networks.base import Arrays, Tensors
@@ -33,6 +34,11 @@ class VP2P(Family[VP2PScene]):
         """Width in px of the image that the signal network takes."""
         return self.settings.signal_width
 
+    @property
+    def max_points(self) -> int:
+        """Largest number of points of a forward pass."""
+        return self.settings.max_points
+
     def network(self) -> VP2PNetwork:
         """A network of these sizes with random weights."""
         return VP2PNetwork(self.settings)
@@ -44,6 +50,14 @@ class VP2P(Family[VP2PScene]):
     def inputs(self, scene: VP2PScene, guess: Pose | None = None) -> Arrays:
         """`points` (N, 3) and `features` (N, 8); raises InputError when there are too few points."""
         return pass_inputs(scene, guess, self.settings)
+
+    def input_frame(self, guess: Pose | None) -> Pose:
+        """The lidar's frame; with a guess the frame of that camera, its axes forward, left, up."""
+        return input_frame(guess)
+
+    def input_camera(self, camera: Camera) -> Camera:
+        """Camera of the `image`."""
+        return network_camera(camera, self.settings.image_width)
 
     def halved(self, inputs: Arrays) -> Arrays:
         """The first half of the points. They are in random order, so this is the same cloud with half the density."""
