@@ -7,12 +7,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from i2p_ros.core.config import Settings
-from i2p_ros.core.source import Source
-from i2p_ros.sources.kitti_layouts import LAYOUTS, find_drives
 
+if TYPE_CHECKING:  # the command line imports this table at every start, and the types of core are slow to import
+    from i2p_ros.core.source import Source
+
+KITTI_LAYOUTS = (
+    "raw (DATE/DATE_drive_NNNN_sync: the folder of the dates, a date or a drive), "
+    "odometry (sequences/NN: the folder of `sequences`, or one sequence), "
+    "object (training/velodyne: the folder of `training`), "
+    "or a folder that holds these as `raw`, `odometry` and `object`"
+)
 BAG_SUFFIXES = (".mcap", ".db3", ".bag")
 SYNTHETIC_SAMPLES = 200
 Choice = Literal["cameras", "drives"]
@@ -91,6 +98,8 @@ def _is_bag(path: Path) -> bool:
 
 
 def _is_kitti(path: Path) -> bool:
+    from i2p_ros.sources.kitti_layouts import find_drives
+
     return path.is_dir() and bool(find_drives(path))
 
 
@@ -99,7 +108,7 @@ KINDS: dict[str, SourceKind] = {
     for kind in (  # a path that two kinds recognise is of the later one
         SourceKind("synthetic", "synthetic world", _open_synthetic),
         SourceKind(
-            "kitti", "KITTI folder", _open_kitti, _is_kitti, LAYOUTS, choices=("cameras", "drives"),
+            "kitti", "KITTI folder", _open_kitti, _is_kitti, KITTI_LAYOUTS, choices=("cameras", "drives"),
             default_cameras=("image_02",),
         ),
         SourceKind(

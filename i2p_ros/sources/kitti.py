@@ -12,8 +12,9 @@ from pathlib import Path
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, Sample
+from i2p_ros.sources.kinds import KITTI_LAYOUTS
 from i2p_ros.sources.kitti_files import read_cloud, read_image
-from i2p_ros.sources.kitti_layouts import LAYOUTS, Drive, find_drives
+from i2p_ros.sources.kitti_layouts import Drive, find_drives
 
 CAMERAS = ("image_02", "image_03")  # the colour cameras
 
@@ -45,11 +46,11 @@ class KittiSource(Source):
     def __init__(self, root: Path, cameras: Sequence[str] = CAMERAS, drives: Sequence[str] | None = None) -> None:
         root = Path(root).absolute()
         if not root.is_dir():
-            raise InputError(f"{root} is not a folder; expected a KITTI folder: {LAYOUTS}", "source.missing")
+            raise InputError(f"{root} is not a folder; expected a KITTI folder: {KITTI_LAYOUTS}", "source.missing")
         openers = find_drives(root)
         if not openers:
             what = "has no KITTI layout" if any(root.iterdir()) else "is empty"
-            raise InputError(f"{root} {what}; expected {LAYOUTS}", "source.layout")
+            raise InputError(f"{root} {what}; expected {KITTI_LAYOUTS}", "source.layout")
         numbers = sorted({_camera_number(name) for name in cameras})
         self.skipped, self._frames = 0, list[KittiFrame]()
         for name in _chosen(openers, drives):

@@ -24,12 +24,6 @@ from i2p_ros.sources.kitti_files import (
 
 T = TypeVar("T")
 SECOND = 10**9  # ns
-LAYOUTS = (
-    "raw (DATE/DATE_drive_NNNN_sync: the folder of the dates, a date or a drive), "
-    "odometry (sequences/NN: the folder of `sequences`, or one sequence), "
-    "object (training/velodyne: the folder of `training`), "
-    "or a folder that holds these as `raw`, `odometry` and `object`"
-)
 
 
 class Drive(Protocol):
