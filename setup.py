@@ -21,6 +21,8 @@ ROS = {
     "std-srvs": "5.3.6",
     "visualization-msgs": "5.3.6",
 }
+FILES = ["laspy[lazrs]", "plyfile", "pypcd4"]  # clouds in .las, .laz, .ply and .pcd files
+COMPRESSED = ["DracoPy", "av"]  # topics with compressed clouds and with video
 NODES = {name: f"i2p_ros.ros.__main__:{name}" for name in ("localizer", "drift_monitor", "replay")}
 
 
@@ -70,8 +72,12 @@ setup(
         "ros": [f"ros-jazzy-{name}=={version}" for name, version in ROS.items()],
         "gpu": ["torch-tensorrt", "spconv-cu118"],
         "parquet": ["pyarrow"],
+        "files": FILES,
+        "compressed": COMPRESSED,
         "train": ["lightning-fabric", "tensorboardX"],
         "dev": [
+            *FILES,
+            *COMPRESSED,
             "atheris",
             "hypothesis",
             "mypy",
