@@ -21,7 +21,7 @@ ROS = {
     "std-srvs": "5.3.6",
     "visualization-msgs": "5.3.6",
 }
-FILES = ["laspy[lazrs]", "plyfile", "pypcd4"]  # clouds in .las, .laz, .ply and .pcd files
+FILES = ["laspy", "lazrs", "plyfile", "pypcd4"]  # clouds in .las, .laz, .ply and .pcd files
 COMPRESSED = ["DracoPy", "av"]  # topics with compressed clouds and with video
 NODES = {name: f"i2p_ros.ros.__main__:{name}" for name in ("localizer", "drift_monitor", "replay")}
 
