@@ -38,6 +38,11 @@ class Source(Protocol):
         """Numbers of messages and files of a recording that no sample could be made of, by reason."""
         return Counter()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided where a recording leaves it open, and warnings about its data: one text each."""
+        return ()
+
     @abstractmethod
     def __len__(self) -> int: ...
 
@@ -72,6 +77,11 @@ class WrappedSource(Source):
     def lost(self) -> Counter[str]:
         """Losses of the wrapped source."""
         return self.source.lost
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes of the wrapped source."""
+        return self.source.notes
 
     def __len__(self) -> int:
         return len(self.source)

@@ -87,7 +87,7 @@ def test_row_30_an_equidistant_lens_without_coefficients_is_no_pinhole():
         ("", INFO.d, "distortion_model"),
         ("plumb_bob", [0.1] * 6, "distortion_length"),
         ("rational_polynomial", [0.1] * 5, "distortion_length"),
-        ("equidistant", INFO.d, "distortion_length"),
+        ("equidistant", [*INFO.d[:4], 0.1], "distortion_length"),
         ("equidistant", [], "distortion_length"),
         ("plumb_bob", [np.nan] * 5, "distortion"),
         ("plumb_bob", "d", "distortion"),
