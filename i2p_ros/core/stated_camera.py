@@ -14,7 +14,7 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array
 from i2p_ros.core.lenses import LENSES, lens_name
 
-MIN_FOCAL = 0.01  # of the image width. A shorter focal length is a placeholder, such as that of the identity
+MIN_FOCAL = 0.02  # of the image width. A shorter focal length is a placeholder, such as that of the identity
 _PINHOLES = ("", "none", "pinhole")  # names that drivers give to a camera without distortion
 _COEFFICIENTS = {"plumb_bob": 5, "rational_polynomial": 8, "equidistant": 4}  # the zeros after them are padding
 

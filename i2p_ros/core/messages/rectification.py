@@ -23,6 +23,7 @@ _RECTIFIED, _RAW = {"rect", "rectified"}, {"raw", "unrect", "unrectified", "dist
 _KITTI2BAG = re.compile(r"(^|/)(kitti|camera_(gray|color)_(left|right))(/|$)")  # its topics and frames
 _MAX_SHIFT = 0.25  # twice the offset of the rectified image's centre from the raw one's, as a share of the image
 _MAX_SPAN = 1.5  # size of the rectified image in the raw one, as a share of the image
+_MIN_VALID = 0.75  # share of the border of the rectified image that the lens model must reach
 _BORDER = 21  # pixels at which each side of the image is projected
 
 
@@ -135,7 +136,8 @@ def _are_one_camera(raw: Camera, rectified: Camera, R_rectified_raw: Array) -> b
     """Whether K and D, and P can describe images of one camera and of the stated size.
 
     Rectification with any free scaling (alpha of cv2.getOptimalNewCameraMatrix) keeps the rectified image centred in
-    the raw one and of a similar size. It does not if one of the matrices is for images of another size.
+    the raw one and of a similar size. It does not if one of the matrices is for images of another size. Where the lens
+    model does not reach the border of the rectified image, nothing is known, and the answer is yes.
     """
     size = np.array([raw.width, raw.height])
     steps = np.linspace(0.0, 1.0, _BORDER)
@@ -145,8 +147,8 @@ def _are_one_camera(raw: Camera, rectified: Camera, R_rectified_raw: Array) -> b
     with np.errstate(over="ignore", invalid="ignore"):
         shares = (raw.project(rays @ R_rectified_raw)[0] + 0.5) / size
     shares = shares[np.isfinite(shares).all(axis=1)]
-    if not len(shares):
-        return False
+    if len(shares) < _MIN_VALID * len(border):
+        return True
     low, high = shares.min(axis=0), shares.max(axis=0)
     return bool((np.abs(low + high - 1.0) <= _MAX_SHIFT).all() and (high - low <= _MAX_SPAN).all())
 
