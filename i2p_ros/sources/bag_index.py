@@ -7,7 +7,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,8 @@ from rosbags.highlevel import AnyReader
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.messages import (
-    IMAGE_MESSAGES,
-    ImageCamera,
-    camera_of_image,
-    pose_from_transform,
-    stamp_ns,
-    transform_from_stamped,
-)
+from i2p_ros.core.messages import ImageCamera, pose_from_transform, stamp_ns, transform_from_stamped
+from i2p_ros.sources.bag_cameras import InfoDecoder, first_image_size
 from i2p_ros.sources.bag_reader import INFO_TYPES, BagTopics, bag_errors, read_header
 from i2p_ros.sources.static_transforms import StaticTransforms
 
@@ -34,25 +27,21 @@ class BagIndex:
     """Index of an open bag. Of images and clouds only the headers are decoded.
 
     `images` and `clouds` are their entries in the order of the bag. `lost` counts by reason the messages whose header,
-    calibration, transform or pose could not be used. Calibrations are decoded after the pass: one that states no size
-    takes that of the first image.
+    calibration, transform or pose could not be used.
     """
 
     def __init__(self, reader: AnyReader, path: Path, topics: BagTopics, rectified: bool | None) -> None:
-        self._reader, self._topics, self._rectified = reader, topics, rectified
+        self._reader, self._topics = reader, topics
         self.images: list[Entry] = []
         self.clouds: list[Entry] = []
         self.image_frame = self.cloud_frame = ""
         self.transforms = StaticTransforms()
         self.lost: Counter[str] = Counter()
         self._infos: dict[str, list[tuple[int, str, ImageCamera]]] = {}
-        self._undecoded: dict[str, list[tuple[int, str, Any]]] = {}  # by topic: stamp, frame and CameraInfo
-        self._latest: dict[str, tuple[bytes, Any]] = {}  # by topic: content and CameraInfo
-        self._first_image: tuple[str, bytes] | None = None  # type and raw message
-        self._refused_infos: dict[str, str] = {}  # the first refusal of a CameraInfo by topic and reason
+        size = first_image_size(reader, path, topics.image)
+        self._decoder = InfoDecoder(reader, topics.image, rectified, size)
         self._poses: list[tuple[int, Pose]] = []
         self._read(path)
-        self._decode_infos(path)
         self._poses.sort(key=_stamp)
 
     def _read(self, path: Path) -> None:
@@ -80,7 +69,6 @@ class BagIndex:
     def _add_sensor(self, connection: Any, received: int, raw: bytes) -> None:
         stamp, frame = read_header(raw, self._reader.is2)
         if connection.topic == self._topics.image:
-            self._first_image = self._first_image or (connection.msgtype, raw)
             self.images.append((stamp, received))
             self.image_frame = self.image_frame or frame
         else:
@@ -88,41 +76,10 @@ class BagIndex:
             self.cloud_frame = self.cloud_frame or frame
 
     def _add_info(self, connection: Any, received: int, raw: bytes) -> None:
-        """Keep a CameraInfo. A stamp of zero, as drivers that send one only once write it, is the time received."""
-        stamp, frame = read_header(raw, self._reader.is2, if_zero=received)
-        content = raw[12:]  # all but the stamp
-        latest = self._latest.get(connection.topic)
-        if latest is None or latest[0] != content:
-            latest = content, self._reader.deserialize(raw, connection.msgtype)
-            self._latest[connection.topic] = latest
-        self._undecoded.setdefault(connection.topic, []).append((stamp, frame, latest[1]))
-
-    def _decode_infos(self, path: Path) -> None:
-        """Decode the CameraInfos of every topic, equal ones once."""
-        size = self._image_size(path) if any(_has_no_size(m) for m in self._undecoded.values()) else None
-        for topic, entries in self._undecoded.items():
-            for _, group in groupby(entries, key=lambda entry: id(entry[2])):
-                equal = list(group)
-                try:
-                    camera = camera_of_image(equal[0][2], self._topics.image, self._rectified, size)
-                except InputError as error:
-                    self.lost[error.reason] += len(equal)
-                    self._refused_infos.setdefault(f"{topic} ({error.reason})", str(error))
-                    continue
-                self._infos.setdefault(topic, []).extend((stamp, frame, camera) for stamp, frame, _ in equal)
-        del self._undecoded, self._latest, self._first_image
-
-    def _image_size(self, path: Path) -> tuple[int, int] | None:
-        """Width and height of the first image, px; none if it cannot be read."""
-        if self._first_image is None:
-            return None
-        kind, raw = self._first_image
-        try:
-            with bag_errors(path, "bag.message"):
-                height, width = IMAGE_MESSAGES[kind](self._reader.deserialize(raw, kind)).shape[:2]
-        except InputError:
-            return None
-        return width, height
+        """Add a calibration. A stamp of zero, as drivers write it that send one only once, is the time received."""
+        stamp, frame = read_header(raw, self._reader.is2, check=False)
+        camera = self._decoder.camera(connection, raw)
+        self._infos.setdefault(connection.topic, []).append((stamp or received, frame, camera))
 
     def _add_pose(self, connection: Any, _: int, raw: bytes) -> None:
         message: Any = self._reader.deserialize(raw, connection.msgtype)
@@ -144,10 +101,9 @@ class BagIndex:
         for topic in (self._topics.camera_info, beside, *sorted(same_frame), *only):
             if topic in self._infos:
                 return topic
-        refused = "".join(f"; refused on {where}: {why}" for where, why in self._refused_infos.items())
         raise InputError(
             f"no camera_info for {self._topics.image} (frame {self.image_frame!r}): there are usable ones on "
-            f"{', '.join(sorted(self._infos)) or 'no topic'}{refused}; name the topic to use",
+            f"{', '.join(sorted(self._infos)) or 'no topic'}{self._decoder.refusals()}; name the topic to use",
             "bag.camera_info",
         )
 
@@ -166,10 +122,6 @@ class BagIndex:
         at = bisect_right(self._poses, stamp, key=_stamp)
         near = min(self._poses[max(at - 1, 0) : at + 1], key=lambda entry: abs(entry[0] - stamp), default=None)
         return near[1] if near and abs(near[0] - stamp) <= slop_ns else None
-
-
-def _has_no_size(entries: list[tuple[int, str, Any]]) -> bool:
-    return any(message.width == message.height == 0 for _, _, message in entries)
 
 
 def _stamp(entry: tuple[int, Any]) -> int:

@@ -178,11 +178,11 @@ def test_k_of_a_placeholder_gives_way_to_p(tmp_path):
 
 def test_equal_calibrations_are_decoded_once(tmp_path, monkeypatch):
     """A recording of an hour has a hundred thousand of them."""
-    from i2p_ros.sources import bag_index
+    from i2p_ros.sources import bag_cameras
 
     calls = []
-    decode = bag_index.camera_of_image
-    monkeypatch.setattr(bag_index, "camera_of_image", lambda *a: (calls.append(1), decode(*a))[1])
+    decode = bag_cameras.camera_of_image
+    monkeypatch.setattr(bag_cameras, "camera_of_image", lambda *a: (calls.append(1), decode(*a))[1])
     RosbagSource(bag_of(tmp_path)).close()
     assert len(calls) == 1
     assert K[0] == 50.0 and P[0] == 40.0
