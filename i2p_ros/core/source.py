@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
+from collections.abc import Sequence
 from typing import Protocol
 
 from i2p_ros.core.types import Sample
@@ -39,8 +40,8 @@ class Source(Protocol):
         return Counter()
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What was decided where a recording leaves it open, and warnings about its data: one text each."""
+    def notes(self) -> Sequence[str]:
+        """What was chosen or seen when the recording was opened and that its user should know, in sentences."""
         return ()
 
     @abstractmethod
@@ -79,7 +80,7 @@ class WrappedSource(Source):
         return self.source.lost
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> Sequence[str]:
         """Notes of the wrapped source."""
         return self.source.notes
 

@@ -15,7 +15,7 @@ from rosbags.highlevel import AnyReader
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.messages import ImageCamera, pose_from_transform, stamp_ns, transform_from_stamped
+from i2p_ros.core.messages import pose_from_transform, stamp_ns, transform_from_stamped
 from i2p_ros.sources.bag_cameras import InfoDecoder, first_image_size
 from i2p_ros.sources.bag_reader import INFO_TYPES, BagTopics, bag_errors, read_header
 from i2p_ros.sources.static_transforms import StaticTransforms
@@ -27,7 +27,7 @@ class BagIndex:
     """Index of an open bag. Of images and clouds only the headers are decoded.
 
     `images` and `clouds` are their entries in the order of the bag. `lost` counts by reason the messages whose header,
-    calibration, transform or pose could not be used.
+    calibration, transform or pose could not be used. `decoder` says which matrix a camera is read from.
     """
 
     def __init__(self, reader: AnyReader, path: Path, topics: BagTopics, rectified: bool | None) -> None:
@@ -37,9 +37,9 @@ class BagIndex:
         self.image_frame = self.cloud_frame = ""
         self.transforms = StaticTransforms()
         self.lost: Counter[str] = Counter()
-        self._infos: dict[str, list[tuple[int, str, ImageCamera]]] = {}
+        self._infos: dict[str, list[tuple[int, str, Camera]]] = {}
         size = first_image_size(reader, path, topics.image)
-        self._decoder = InfoDecoder(reader, topics.image, rectified, size)
+        self.decoder = InfoDecoder(reader, topics.image, rectified, size)
         self._poses: list[tuple[int, Pose]] = []
         self._read(path)
         self._poses.sort(key=_stamp)
@@ -78,7 +78,7 @@ class BagIndex:
     def _add_info(self, connection: Any, received: int, raw: bytes) -> None:
         """Add a calibration. A stamp of zero, as drivers write it that send one only once, is the time received."""
         stamp, frame = read_header(raw, self._reader.is2, check=False)
-        camera = self._decoder.camera(connection, raw)
+        camera = self.decoder.camera(connection, raw)
         self._infos.setdefault(connection.topic, []).append((stamp or received, frame, camera))
 
     def _add_pose(self, connection: Any, _: int, raw: bytes) -> None:
@@ -103,19 +103,13 @@ class BagIndex:
                 return topic
         raise InputError(
             f"no camera_info for {self._topics.image} (frame {self.image_frame!r}): there are usable ones on "
-            f"{', '.join(sorted(self._infos)) or 'no topic'}{self._decoder.refusals()}; name the topic to use",
+            f"{', '.join(sorted(self._infos)) or 'no topic'}{self.decoder.refusals()}; name the topic to use",
             "bag.camera_info",
         )
 
     def cameras(self, topic: str) -> list[tuple[int, Camera]]:
         """Stamp (ns) and camera of every usable message of a camera_info topic, in order of time."""
-        return sorted(((stamp, chosen.camera) for stamp, _, chosen in self._infos[topic]), key=_stamp)
-
-    def notes(self, topic: str) -> tuple[str, ...]:
-        """What calibrations are taken from, for a camera_info topic, and warnings where they contradict themselves."""
-        chosen = [camera for _, _, camera in self._infos[topic]]
-        texts = [f"{topic}: {camera.source}" for camera in chosen] + [f"{topic}: {c.doubt}" for c in chosen if c.doubt]
-        return tuple(dict.fromkeys(texts))
+        return sorted(((stamp, camera) for stamp, _, camera in self._infos[topic]), key=_stamp)
 
     def pose_at(self, stamp: int, slop_ns: int) -> Pose | None:
         """T_world_lidar of the true pose nearest to the stamp (ns), or none if that is farther than the slop."""

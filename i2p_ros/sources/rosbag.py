@@ -7,6 +7,7 @@ from __future__ import annotations
 import weakref
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,9 +81,9 @@ class RosbagSource(Source):
         return self._index.lost
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> Sequence[str]:
         """The matrix that cameras are read from, and why; warnings where the calibration contradicts itself."""
-        return self._index.notes(self.topics.camera_info)
+        return self._index.decoder.notes(self.topics.camera_info)
 
     def close(self) -> None:
         """Close the files."""

@@ -4,7 +4,7 @@
 
 import numpy as np
 import pytest
-from helpers.bags import CLOUDS, HEIGHT, IMAGES, INFO, MS, START, WIDTH, D, K, P, stamps, written
+from helpers.bags import CLOUDS, HEIGHT, IMAGES, INFO, MS, START, WIDTH, D, stamps, written
 
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.errors import InputError
@@ -185,4 +185,16 @@ def test_equal_calibrations_are_decoded_once(tmp_path, monkeypatch):
     monkeypatch.setattr(bag_cameras, "camera_of_image", lambda *a: (calls.append(1), decode(*a))[1])
     RosbagSource(bag_of(tmp_path)).close()
     assert len(calls) == 1
-    assert K[0] == 50.0 and P[0] == 40.0
+
+
+def test_a_refusal_of_a_thousand_equal_messages_is_counted_and_told_once(tmp_path):
+    def filling(bag):
+        for i, stamp in enumerate(stamps()):
+            bag.image(stamp, IMAGES[i])
+            bag.cloud(stamp, CLOUDS[i])
+        for k in range(1000):
+            bag.info(START + k * MS, "/other/camera_info", model="omni")
+        bag.info(START)
+
+    with RosbagSource(written(tmp_path, "mcap", filling)) as source:
+        assert source.lost == {"camera_info.distortion_model": 1000} and len(source.notes) == 1
