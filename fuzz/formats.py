@@ -78,6 +78,7 @@ def camera(data: bytes) -> Any:
     roi = SimpleNamespace(x_offset=x, y_offset=y, width=w, height=h, do_rectify=False)
     return SimpleNamespace(
         width=width, height=height, binning_x=bx, binning_y=by, roi=roi, distortion_model=LENSES[lens % len(LENSES)],
+        header=SimpleNamespace(stamp=STAMP, frame_id="camera"), r=numbers[:9],
         k=numbers[:9], p=numbers[9:21], d=numbers[21 : 21 + count % 16], rectified=bool(rectified & 1),
     )  # fmt: skip
 

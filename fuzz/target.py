@@ -5,13 +5,20 @@
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from fuzz import formats
 from i2p_ros.core.errors import I2PError, InputError
-from i2p_ros.core.messages import camera_from_message, cloud_from_message, image_from_compressed, image_from_message
+from i2p_ros.core.messages import (
+    camera_from_message,
+    camera_of_image,
+    cloud_from_message,
+    image_from_compressed,
+    image_from_message,
+)
 
 MAX_PIXELS = 1_000_000  # of images here, so small that a fuzzer can exceed it
 BASE = 1_000_000  # bytes that a decoder may need for any message
@@ -36,6 +43,8 @@ def _cloud(message: Any) -> Any:
 
 
 def _camera(message: Any) -> Any:
+    with suppress(InputError):
+        camera_of_image(message, "/camera/image", image_size=(64, 48))
     found = camera_from_message(message, message.rectified)
     assert found.fx > 0 and found.fy > 0 and found.width > 0 and found.height > 0
     return found.matrix

@@ -22,7 +22,10 @@ NO_POSE = 3  # exit code when there is no pose
 def localize(
     image: Annotated[Path, typer.Option(help="Image file.")],
     cloud: Annotated[Path, typer.Option(help="Cloud: .bin (KITTI) or .npy.")],
-    camera: Annotated[Path, typer.Option(help="Calibration as ROS YAML.")],
+    camera: Annotated[
+        Path,
+        typer.Option(help="Calibration: a file of ROS, OpenCV or Kalibr. FILE#cam1 chooses one of several cameras."),
+    ],
     model: Annotated[str | None, typer.Option(help="Name of a model, or a training folder.")] = None,
     overlay: Annotated[Path | None, typer.Option(help="Image file to write: the cloud over the image.")] = None,
     json_file: JsonFile = None,

@@ -157,7 +157,9 @@ class NodeSettings(_Group):
         "raw", description="topic of the images. raw: image. compressed: image/compressed"
     )
     lens: Literal["auto", "raw", "rectified"] = Field(
-        "auto", description="whether images are rectified. auto: they are if the topic's name contains rect"
+        "auto",
+        description="whether images are rectified. auto: they are if rect or rectified is a word of the topic's name, "
+        "or only P of the camera_info is set",
     )
     intensity_field: str = Field(
         "", description="field of the intensity in clouds. Empty: intensity, i, reflectivity or signal"
@@ -217,6 +219,11 @@ class NodeSettings(_Group):
         ge=0,
         description="processing time of one pair after which the node ends with exit code 1. 0: it never does, s",
     )
+
+    @property
+    def rectified(self) -> bool | None:
+        """`lens` as an answer. None: topic and camera_info decide."""
+        return {"auto": None, "raw": False, "rectified": True}[self.lens]
 
     @field_validator("cameras", "lidars")
     @classmethod

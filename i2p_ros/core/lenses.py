@@ -65,7 +65,8 @@ class Lens(Protocol):
 class Polynomial:
     """Radial polynomial, or ratio of two, with tangential distortion: `plumb_bob` and `rational_polynomial`.
 
-    The formula is that of OpenCV (calib3d, "Detailed description") with k1, k2, p1, p2, k3, k4, k5, k6.
+    The formula is that of OpenCV (calib3d, "Detailed description") with k1, k2, p1, p2, k3, k4, k5, k6, then the thin
+    prism s1, s2, s3, s4 and the tilt of the sensor tx, ty.
     """
 
     zero_is_pinhole = True
@@ -90,7 +91,7 @@ class Polynomial:
     def is_valid(self, radius: Array, d: Array) -> NDArray[np.bool_]:
         r = np.linspace(0.0, 10.0, RADII)
         r2 = r * r
-        k1, k2, _, _, k3, k4, k5, k6 = np.pad(d, (0, 8 - len(d))).tolist()
+        k1, k2, _, _, k3, k4, k5, k6 = np.pad(d, (0, 14 - len(d)))[:8].tolist()
         grown = r * (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
         return np.asarray(radius < _first_fall(r, grown))
 
@@ -130,7 +131,7 @@ LENSES: dict[str, Lens] = {
     lens.name: lens
     for lens in (
         Polynomial("plumb_bob", (0, 4, 5), aliases=("",)),
-        Polynomial("rational_polynomial", (0, 8)),
+        Polynomial("rational_polynomial", (0, 8, 12, 14)),
         Equidistant(),
     )
 }

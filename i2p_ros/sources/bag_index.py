@@ -15,7 +15,8 @@ from rosbags.highlevel import AnyReader
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.messages import camera_from_message, pose_from_transform, stamp_ns, transform_from_stamped
+from i2p_ros.core.messages import pose_from_transform, stamp_ns, transform_from_stamped
+from i2p_ros.sources.bag_cameras import InfoDecoder, first_image_size
 from i2p_ros.sources.bag_reader import INFO_TYPES, BagTopics, bag_errors, read_header
 from i2p_ros.sources.static_transforms import StaticTransforms
 
@@ -26,17 +27,19 @@ class BagIndex:
     """Index of an open bag. Of images and clouds only the headers are decoded.
 
     `images` and `clouds` are their entries in the order of the bag. `lost` counts by reason the messages whose header,
-    calibration, transform or pose could not be used.
+    calibration, transform or pose could not be used. `decoder` says which matrix a camera is read from.
     """
 
-    def __init__(self, reader: AnyReader, path: Path, topics: BagTopics, rectified: bool) -> None:
-        self._reader, self._topics, self._rectified = reader, topics, rectified
+    def __init__(self, reader: AnyReader, path: Path, topics: BagTopics, rectified: bool | None) -> None:
+        self._reader, self._topics = reader, topics
         self.images: list[Entry] = []
         self.clouds: list[Entry] = []
         self.image_frame = self.cloud_frame = ""
         self.transforms = StaticTransforms()
         self.lost: Counter[str] = Counter()
         self._infos: dict[str, list[tuple[int, str, Camera]]] = {}
+        size = first_image_size(reader, path, topics.image)
+        self.decoder = InfoDecoder(reader, topics.image, rectified, size)
         self._poses: list[tuple[int, Pose]] = []
         self._read(path)
         self._poses.sort(key=_stamp)
@@ -72,11 +75,11 @@ class BagIndex:
             self.clouds.append((stamp, received))
             self.cloud_frame = self.cloud_frame or frame
 
-    def _add_info(self, connection: Any, _: int, raw: bytes) -> None:
-        stamp, frame = read_header(raw, self._reader.is2)
-        camera = camera_from_message(self._reader.deserialize(raw, connection.msgtype), self._rectified)
-        infos = self._infos.setdefault(connection.topic, [])
-        infos.append((stamp, frame, infos[-1][2] if infos and infos[-1][2] == camera else camera))
+    def _add_info(self, connection: Any, received: int, raw: bytes) -> None:
+        """Add a calibration. A stamp of zero, as drivers write it that send one only once, is the time received."""
+        stamp, frame = read_header(raw, self._reader.is2, check=False)
+        camera = self.decoder.camera(connection, raw)
+        self._infos.setdefault(connection.topic, []).append((stamp or received, frame, camera))
 
     def _add_pose(self, connection: Any, _: int, raw: bytes) -> None:
         message: Any = self._reader.deserialize(raw, connection.msgtype)
@@ -100,7 +103,7 @@ class BagIndex:
                 return topic
         raise InputError(
             f"no camera_info for {self._topics.image} (frame {self.image_frame!r}): there are usable ones on "
-            f"{', '.join(sorted(self._infos)) or 'no topic'}, and {dict(self.lost)} were lost; name the topic to use",
+            f"{', '.join(sorted(self._infos)) or 'no topic'}{self.decoder.refusals()}; name the topic to use",
             "bag.camera_info",
         )
 

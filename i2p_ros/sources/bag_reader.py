@@ -118,15 +118,18 @@ def choose(types: Mapping[str, str], wanted: str, allowed: Collection[str], what
     return min(candidates, key=lambda topic: ("depth" in topic.lower(), topic))
 
 
-def read_header(raw: bytes, is_ros2: bool) -> tuple[int, str]:
+def read_header(raw: bytes, is_ros2: bool, check: bool = True) -> tuple[int, str]:
     """Stamp (ns) and frame of a serialized message that starts with a std_msgs/Header.
 
-    Both wire formats have four bytes before the stamp: the encapsulation in CDR, the sequence number in ROS 1.
+    Both wire formats have four bytes before the stamp: the encapsulation in CDR, the sequence number in ROS 1. Raises
+    InputError `message.type` for a message that is too short, and with `check` those of `stamp_ns`.
     """
     try:
         order = ">" if is_ros2 and not raw[1] & 1 else "<"
         seconds, nanoseconds, length = struct.unpack_from(f"{order}iII", raw, 4)
     except (struct.error, IndexError) as error:
         raise InputError(f"a message of {len(raw)} bytes is too short for a header", "message.type") from error
-    frame = raw[16 : 16 + length].rstrip(b"\0").decode(errors="replace")
-    return stamp_ns(SimpleNamespace(sec=seconds, nanosec=nanoseconds)), frame_name(frame)
+    frame = frame_name(raw[16 : 16 + length].rstrip(b"\0").decode(errors="replace"))
+    if check:
+        return stamp_ns(SimpleNamespace(sec=seconds, nanosec=nanoseconds)), frame
+    return seconds * 10**9 + nanoseconds, frame

@@ -88,7 +88,8 @@ def _open_kitti(request: SourceRequest) -> Source:
 def _open_bag(request: SourceRequest) -> Source:
     from i2p_ros.sources.rosbag import RosbagSource
 
-    return RosbagSource(request.path, request.settings.pairing)
+    settings = request.settings
+    return RosbagSource(request.path, settings.pairing, rectified=settings.node.rectified)
 
 
 def _is_bag(path: Path) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import weakref
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,8 @@ class RosbagSource(Source):
         rectified: bool | None = None,
         intensity_field: str = "",
     ) -> None:
-        """`rectified`: whether images are undistorted, so that P is their camera. By default they are if the topic is
-        named image_rect*, as image_proc names it. `intensity_field`: see cloud_from_message."""
+        """`rectified`: whether images are rectified, so that P is their camera. By default camera_of_image decides.
+        `intensity_field`: see cloud_from_message."""
         self.path, self._intensity_field = Path(path), intensity_field
         settings = settings or PairingSettings()
         self._slop_ns = round(settings.slop_s * 1e9)
@@ -51,8 +52,6 @@ class RosbagSource(Source):
         self._close = weakref.finalize(self, self._reader.close)  # at the latest when the source is deleted
         try:
             wanted = chosen_topics(self._reader, topics or BagTopics())
-            if rectified is None:
-                rectified = "/image_rect" in wanted.image
             self._index = BagIndex(self._reader, self.path, wanted, rectified)
             self.topics = replace(wanted, camera_info=self._index.camera_info_topic())
             self.T_camera_lidar = self._calibration()
@@ -80,6 +79,11 @@ class RosbagSource(Source):
         `mcap recover` may save more of a file that is cut off.
         """
         return self._index.lost
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """The matrix that cameras are read from, and why; warnings where the calibration contradicts itself."""
+        return self._index.decoder.notes(self.topics.camera_info)
 
     def close(self) -> None:
         """Close the files."""

@@ -5,27 +5,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
 
-from i2p_ros.core.camera import Camera
-from i2p_ros.core.errors import InputError, one_line
+from i2p_ros.core.errors import InputError
 from i2p_ros.core.types import Pair, PointCloud
+from i2p_ros.sources.camera_files import file_and_name, read_camera
 from i2p_ros.sources.kitti_files import read_cloud as read_kitti_cloud
 from i2p_ros.sources.kitti_files import read_image
 
 
 def read_pair(image: Path, cloud: Path, camera: Path) -> Pair:
-    """The pair of an image file, a .bin or .npy cloud file, and a ROS calibration file (YAML).
+    """The pair of an image file, a .bin or .npy cloud file, and a calibration file that read_camera reads.
 
     Raises InputError if a file is missing or broken, or if image and calibration differ in size.
     """
-    for path in (image, cloud, camera):
+    for path in (image, cloud, file_and_name(camera)[0]):
         if not path.is_file():
             raise InputError(f"{path} does not exist: give an image, a cloud and a camera calibration", "file.missing")
-    return Pair(read_image(image), read_camera(camera), read_cloud(cloud), name=image.stem)
+    pixels = read_image(image)
+    height, width = pixels.shape[:2]
+    return Pair(pixels, read_camera(camera, (width, height)), read_cloud(cloud), name=image.stem)
 
 
 def read_cloud(path: Path) -> PointCloud:
@@ -42,29 +42,3 @@ def read_cloud(path: Path) -> PointCloud:
         got = f"{points.shape} {points.dtype}"
         raise InputError(f"{path} must hold real numbers (N, 3) or (N, 4), got {got}", "cloud.shape")
     return PointCloud(points[:, :3], points[:, 3] if points.shape[1] == 4 else None)
-
-
-def read_camera(path: Path) -> Camera:
-    """Camera of a YAML file as camera_calibration and camera_info_manager write it.
-
-    Raises InputError `camera.file` for a file that is not such a calibration.
-    """
-    try:
-        tree = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"cannot read the calibration {path}: {one_line(error)}", "camera.file") from error
-    try:
-        size = int(tree["image_width"]), int(tree["image_height"])
-        k = _numbers(tree["camera_matrix"]).reshape(3, 3)
-        d = _numbers(tree.get("distortion_coefficients") or [])
-        return Camera.from_matrix(k, *size, tree.get("distortion_model") or "plumb_bob", d)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{path} is not a ROS camera calibration ({error!r}); expected image_width, image_height, camera_matrix: "
-            "{data: [9 numbers]}, and with a lens distortion_model and distortion_coefficients: {data: [...]}",
-            "camera.file",
-        ) from error
-
-
-def _numbers(value: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.asarray(value["data"] if isinstance(value, dict) else value, np.float64)

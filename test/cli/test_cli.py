@@ -145,6 +145,26 @@ def test_localize_refuses_arrays_that_are_no_clouds(
     assert code == 1 and "must hold real numbers (N, 3) or (N, 4)" in err and err.count("\n") == 1
 
 
+def test_localize_takes_a_camchain_of_kalibr_and_a_matrix_of_opencv(
+    capsys: pytest.CaptureFixture[str], files: dict[str, Path], model: str, tmp_path: Path
+) -> None:
+    k = yaml.safe_load(files["camera"].read_text())["camera_matrix"]["data"]
+    entry = {
+        "camera_model": "pinhole", "distortion_model": "none", "distortion_coeffs": [], "resolution": [128, 48],
+        "intrinsics": [k[0], k[4], k[2], k[5]],
+    }  # fmt: skip
+    chain, opencv = tmp_path / "camchain.yaml", tmp_path / "opencv.xml"
+    chain.write_text(yaml.safe_dump({"cam0": {**entry, "resolution": [7, 7]}, "cam1": entry}))
+    storage = cv2.FileStorage(str(opencv), cv2.FILE_STORAGE_WRITE)
+    storage.write("K", np.reshape(k, (3, 3)))
+    storage.release()
+    for camera in (tmp_path / "camchain.yaml#cam1", opencv):
+        code, _, err = run(capsys, *localize(files, camera=camera), "--model", model)
+        assert code == 3 and "no pose" in err
+    code, _, err = run(capsys, *localize(files, camera=chain), "--model", model)
+    assert code == 1 and "choose camchain.yaml#cam0 or camchain.yaml#cam1" in err
+
+
 def test_localize_refuses_what_does_not_fit(
     capsys: pytest.CaptureFixture[str], files: dict[str, Path], model: str, tmp_path: Path
 ) -> None:

@@ -40,6 +40,20 @@ def test_row_28_what_is_no_intrinsic_matrix(k):
     refuses("camera_info.size", width=0)
 
 
+def test_row_28_the_identity_is_the_placeholder_of_a_driver():
+    """zed, ensenso and simulators send it before they are calibrated: a focal length of 1 px."""
+    refuses("camera_info.uncalibrated", k=np.eye(3).ravel())
+    refuses("camera_info.uncalibrated", k=at(at(K, 0, 1.0), 4, 1.0))
+
+
+def test_row_28_a_size_of_zero_is_that_of_the_image_if_nothing_was_cut():
+    message = changed(INFO, width=0, height=0)
+    assert camera_from_message(message, image_size=(640, 480)) == camera_from_message(INFO)
+    for fields in ({"binning_x": 2}, {"roi": changed(ROI, width=320, height=240)}):
+        refused("camera_info.size", camera_from_message, changed(message, **fields), image_size=(640, 480))
+    refuses("camera_info.size", width=0, height=0)
+
+
 def test_row_28_bad_p_is_refused_only_if_it_is_used():
     message = changed(INFO, p=[0.0] * 12)
     camera_from_message(message)
@@ -79,15 +93,58 @@ def test_row_30_an_equidistant_lens_without_coefficients_is_no_pinhole():
     np.testing.assert_allclose(pixels, [[K[2] + K[0] * np.pi / 4, K[5]]], atol=1e-6)
 
 
+RATIONAL = LENSES["rational_polynomial"]
+
+
+@pytest.mark.parametrize(
+    ("model", "d", "used"),
+    [
+        ("equidistant", [-0.002, 0.0376, -0.0364, 0.0059, 0.0], 4),  # realsense-ros
+        ("rational_polynomial", [*RATIONAL, 0.0, 0.0, 0.0, 0.0], 8),  # OpenCV with CALIB_RATIONAL_MODEL
+        ("rational_polynomial", [*RATIONAL, *[0.0] * 6], 8),
+        ("plumb_bob", [*INFO.d, *[0.0] * 9], 5),
+        ("plumb_bob", [0.0] * 8, 0),
+        ("Plumb Bob", INFO.d, 5),
+        ("plumb-bob", INFO.d, 5),
+        ("RATIONAL_POLYNOMIAL ", RATIONAL, 8),
+        ("none", [], 0),
+        ("None", [0.0] * 5, 0),
+        ("pinhole", [0.0] * 5, 0),
+        ("", [0.0] * 8, 0),
+    ],
+)
+def test_row_31_padded_coefficients_and_other_spellings_are_read(model, d, used):
+    camera = camera_from_message(changed(INFO, distortion_model=model, d=d))
+    assert camera.distortion == tuple(d[:used])
+    name = model.lower().replace(" ", "_").replace("-", "_").strip("_")
+    assert camera.model == (name if used else "plumb_bob")
+
+
+@pytest.mark.parametrize("extra", [[1e-3, -2e-4, 5e-4, 1e-4], [1e-3, -2e-4, 5e-4, 1e-4, 0.01, -0.02]])
+def test_row_31_a_thin_prism_and_a_tilted_sensor_against_opencv(extra):
+    d, zero = np.array([*RATIONAL, *extra]), np.zeros(3)
+    points = np.array([[0.3, -0.2, 1.0], [-1.0, 0.5, 2.5], [0.0, 0.0, 3.0]])
+    camera = camera_from_message(changed(INFO, distortion_model="rational_polynomial", d=d))
+    expected = cv2.projectPoints(points[:, None], zero, zero, np.reshape(K, (3, 3)), d)[0].reshape(-1, 2)
+    np.testing.assert_allclose(camera.project(points)[0], expected, atol=1e-6)
+    without = camera_from_message(changed(INFO, distortion_model="rational_polynomial", d=RATIONAL))
+    assert np.abs(expected - without.project(points)[0]).max() > 0.05
+    np.testing.assert_allclose(camera.unproject(expected), points[:, :2] / points[:, 2:], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("model", "d", "reason"),
     [
+        ("none", INFO.d, "distortion_model"),
+        ("pinhole", INFO.d, "distortion_model"),
+        ("plumb_bob", [*INFO.d, 0.0, 0.0, 0.1], "distortion_length"),
+        ("rational_polynomial", [*RATIONAL, 0.1], "distortion_length"),
         ("brown_conrady", INFO.d, "distortion_model"),
         ("omni", [], "distortion_model"),
         ("", INFO.d, "distortion_model"),
         ("plumb_bob", [0.1] * 6, "distortion_length"),
         ("rational_polynomial", [0.1] * 5, "distortion_length"),
-        ("equidistant", INFO.d, "distortion_length"),
+        ("equidistant", [*INFO.d[:4], 0.1], "distortion_length"),
         ("equidistant", [], "distortion_length"),
         ("plumb_bob", [np.nan] * 5, "distortion"),
         ("plumb_bob", "d", "distortion"),

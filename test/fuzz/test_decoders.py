@@ -98,6 +98,8 @@ def test_any_camera_info(data):
         k=mixed(K),
         p=mixed(P),
         d=mixed(INFO.d),
+        r=mixed(np.eye(3).ravel().tolist()),
+        header=header(),
         rectified=data.draw(st.booleans()),
     )
     target["camera"].check(message, 0)

@@ -18,6 +18,7 @@ FRAMES, WIDTH, HEIGHT, POINTS = 5, 64, 48, 100
 IMAGE, INFO, CLOUD, POSE = "/cam/image_raw", "/cam/camera_info", "/points", "/ground_truth/pose"
 K = [50.0, 0.0, 31.5, 0.0, 51.0, 23.5, 0.0, 0.0, 1.0]
 D = [0.1, -0.05, 0.001, 0.002, 0.0]
+R = np.eye(3)
 P = [40.0, 0.0, 30.0, 5.0, 0.0, 41.0, 22.0, 0.0, 0.0, 0.0, 1.0, 0.0]
 rng = np.random.default_rng(5)
 IMAGES = rng.integers(0, 256, (FRAMES, HEIGHT, WIDTH, 3), np.uint8)
@@ -76,11 +77,15 @@ class Bag:
         fields = (self.header(stamp, "cam_optical"), f"rgb8; {suffix[1:]} compressed bgr8", data)
         self.write(f"{IMAGE}/compressed", "sensor_msgs/msg/CompressedImage", *fields, received=stamp)
 
-    def info(self, stamp, topic=INFO, frame="cam_optical", fx=50.0, model="plumb_bob"):
+    def info(
+        self, stamp, topic=INFO, frame="cam_optical", fx=50.0, model="plumb_bob", d=D, k=K, r=R, p=P,
+        size=(WIDTH, HEIGHT), received=None,
+    ):  # fmt: skip
         roi = self.make("sensor_msgs/msg/RegionOfInterest", 0, 0, 0, 0, False)
-        numbers = [np.array(v) for v in (D, [fx, *K[1:]], np.eye(3).ravel(), P)]
-        fields = (self.header(stamp, frame), HEIGHT, WIDTH, model, *numbers, 0, 0, roi)
-        self.write(topic, "sensor_msgs/msg/CameraInfo", *fields, received=stamp)
+        k = [fx, *K[1:]] if k is K else k
+        numbers = [np.array(v, np.float64).ravel() for v in (d, k, r, p)]
+        fields = (self.header(stamp, frame), *size[::-1], model, *numbers, 0, 0, roi)
+        self.write(topic, "sensor_msgs/msg/CameraInfo", *fields, received=received or stamp)
 
     def cloud(self, stamp, points, topic=CLOUD, received=None):
         fields = [

@@ -21,18 +21,23 @@ from i2p_ros.core.messages.headers import (
     transform_from_stamped,
 )
 from i2p_ros.core.messages.images import image_from_compressed, image_from_message
+from i2p_ros.core.messages.rectification import ImageCamera, camera_of_image, matrix_name, named_rectified
 
 __all__ = [
     "CLOUD_MESSAGES",
     "IMAGE_MESSAGES",
     "IMAGE_TRANSPORTS",
     "POINT_CLOUD2",
+    "ImageCamera",
     "camera_from_message",
+    "camera_of_image",
     "cloud_from_message",
     "frame_name",
     "frame_of",
     "image_from_compressed",
     "image_from_message",
+    "matrix_name",
+    "named_rectified",
     "pose_from_transform",
     "stamp_ns",
     "stamp_of",

@@ -6,52 +6,47 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Array
-from i2p_ros.core.lenses import LENSES, lens_name
 from i2p_ros.core.messages.reading import attribute, integer, numbers
+from i2p_ros.core.stated_camera import stated_camera
 
 
-def camera_from_message(message: Any, rectified: bool = False) -> Camera:
+def camera_from_message(message: Any, rectified: bool = False, image_size: tuple[int, int] | None = None) -> Camera:
     """Camera of the published image: of K and D, or of P without distortion if `rectified`; then ROI, then binning.
 
     The fourth column of P, the baseline of a stereo pair, is ignored: tf must have the camera's own optical frame.
-    Raises InputError `camera_info.*`.
+    `image_size` is the width and height of the image in px, for a message that states none. Raises InputError
+    `camera_info.*`.
     """
-    width, height = integer(message, "width"), integer(message, "height")
+    return _binned(_region(full_camera(message, rectified, image_size), message), message)
+
+
+def full_camera(message: Any, rectified: bool, image_size: tuple[int, int] | None = None) -> Camera:
+    """`camera_from_message` before ROI and binning."""
+    width, height = _size(message, image_size)
     if rectified:
-        k = numbers(attribute(message, "p", "P"), 12, "camera_info.p").reshape(3, 4)[:, :3]
-        full = Camera.from_matrix(k, width, height)
-    else:
-        k = numbers(attribute(message, "k", "K"), 9, "camera_info.k").reshape(3, 3)
-        full = Camera.from_matrix(k, width, height, *_lens(message))
-    if not np.allclose(k, full.matrix, rtol=0.0, atol=1e-6 * full.fx):
-        raise InputError(f"the matrix has skew or is no intrinsic matrix: {k.tolist()}", "camera_info.k")
-    return _binned(_region(full, message), message)
-
-
-def _lens(message: Any) -> tuple[str, Array]:
-    """Name of the distortion model and coefficients (C,). A lens whose coefficients are missing is not a pinhole."""
-    name = str(attribute(message, "distortion_model"))
+        p = numbers(attribute(message, "p", "P"), 12, "camera_info.p").reshape(3, 4)
+        return stated_camera(p[:, :3], width, height)
+    k = numbers(attribute(message, "k", "K"), 9, "camera_info.k").reshape(3, 3)
     d = numbers(attribute(message, "d", "D"), None, "camera_info.distortion")
-    model = lens_name(name)
-    if not name and d.any():
-        raise InputError("distortion_model is empty, but there are coefficients", "camera_info.distortion_model")
-    if model in LENSES and not LENSES[model].zero_is_pinhole:
-        _check_count(model, d)
-    return model, d
+    return stated_camera(k, width, height, str(attribute(message, "distortion_model")), d)
 
 
-def _check_count(model: str, d: Array) -> None:
-    """InputError for a lens with a wrong number of coefficients, or none."""
-    counts = [n for n in LENSES[model].counts if n]
-    if d.size not in counts:
+def _size(message: Any, image_size: tuple[int, int] | None) -> tuple[int, int]:
+    """Width and height of the full image, px. Where the message states 0x0, that of the image."""
+    width, height = integer(message, "width"), integer(message, "height")
+    if (width, height) != (0, 0):
+        return width, height
+    roi = attribute(message, "roi")
+    parts = (roi, "x_offset"), (roi, "y_offset"), (roi, "width"), (roi, "height")
+    cut = any(integer(part, name) for part, name in parts)
+    if image_size is None or cut or max(integer(message, "binning_x"), integer(message, "binning_y")) > 1:
         raise InputError(
-            f"{model} takes {' or '.join(map(str, counts))} coefficients, got {d.size}", "camera_info.distortion_length"
+            "camera_info states a size of 0x0 px, and the size of the full image is not known otherwise",
+            "camera_info.size",
         )
+    return image_size
 
 
 def _region(camera: Camera, message: Any) -> Camera:

@@ -17,7 +17,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from i2p_ros.core.config import Settings
 from i2p_ros.core.deskew import deskewed
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.messages import stamp_of
+from i2p_ros.core.messages import matrix_name, named_rectified, stamp_of
 from i2p_ros.core.pairing import Pairer
 from i2p_ros.core.types import Pair, PointCloud
 from i2p_ros.ros.messages import cloud_class
@@ -60,8 +60,7 @@ class Inputs:
     def values(self) -> dict[str, Any]:
         """Values for the diagnostics: source of the calibration, time gap of the sensors, and those of the checks."""
         gap = self._pairer.median_gap_ns()
-        source = f"{self._info_topic}, {'P of a rectified image' if self._rectified else 'K and D'}"
-        values = {"calibration": source, **self.checks.values}
+        values = {"calibration": f"{self._info_topic}, {self._camera_source}", **self.checks.values}
         return values if gap is None else {**values, "median_gap_ms": gap / 1e6}
 
     def close(self) -> None:
@@ -76,7 +75,10 @@ class Inputs:
 
     def decoded(self, job: PairJob) -> Pair:
         """The pair, with its cloud as it was at the time of the image. Raises InputError."""
-        pair = job.decoded(self._rectified)
+        pair, camera = job.decoded(self._image_topic)
+        self._camera_source = camera.source
+        if camera.doubt:
+            self.checks.warn_once("camera_info", camera.doubt)
         if changed := self.checks.check(pair):  # two drivers on one topic change it with every pair
             self._node.get_logger().warning(changed, throttle_duration_sec=1.0)
             self._on_reset(changed)
@@ -106,7 +108,8 @@ class Inputs:
     def _subscribe(self, camera: str, lidar: str) -> None:
         """Subscribe to camera_info first, so that it is read first of messages that arrive together."""
         node, kind, topic = self.settings.node, Image, self._node.resolve_topic_name(f"{camera}image")
-        self._rectified = node.lens == "rectified" or (node.lens == "auto" and "rect" in topic.rpartition("/")[2])
+        self._image_topic = topic
+        self._camera_source = matrix_name(named_rectified(topic) if node.rectified is None else node.rectified)
         if node.image_transport == "compressed":  # a remap of `image` alone would not reach image/compressed
             kind, topic = CompressedImage, f"{topic}/compressed"
         self._info_topic = self._node.resolve_topic_name(f"{camera}camera_info")

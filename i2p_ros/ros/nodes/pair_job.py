@@ -14,7 +14,8 @@ from i2p_ros.core.messages import (
     CLOUD_MESSAGES,
     IMAGE_MESSAGES,
     IMAGE_TRANSPORTS,
-    camera_from_message,
+    ImageCamera,
+    camera_of_image,
     frame_name,
     frame_of,
 )
@@ -57,15 +58,16 @@ class PairJob:
         """Time of the cloud by the clock of the images, ns."""
         return self.stamp - round(self.gap_ms * 1e6)
 
-    def decoded(self, rectified: bool) -> Pair:
-        """The messages as a Pair. Raises InputError for messages that cannot be used."""
+    def decoded(self, image_topic: str) -> tuple[Pair, ImageCamera]:
+        """The messages as a Pair, and what its camera was read from. Raises InputError for messages that cannot be
+        used. The name of the image topic may say that images are rectified."""
         for message in (self.image, self.cloud):
             frame_of(message)
         if self.info is None:
             raise InputError("no camera_info yet: is the topic right?", "camera_info.missing")
         node = self.settings.node
-        camera = camera_from_message(self.info, rectified)
         image = IMAGE_MESSAGES[IMAGE_TRANSPORTS[node.image_transport]](self.image)
         height, width = image.shape[:2]
+        chosen = camera_of_image(self.info, image_topic, node.rectified, (width, height))
         cloud = CLOUD_MESSAGES[node.cloud_type](self.cloud, node.intensity_field)
-        return Pair(image, camera.fitted(width, height), cloud, self.stamp)
+        return Pair(image, chosen.camera.fitted(width, height), cloud, self.stamp), chosen

@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Decoding of the CameraInfos of a bag."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rosbags.highlevel import AnyReader
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.messages import IMAGE_MESSAGES, camera_of_image
+from i2p_ros.sources.bag_reader import bag_errors
+
+
+class InfoDecoder:
+    """Decoder of the CameraInfos of an open bag, for the images of one topic.
+
+    A recording of an hour has a hundred thousand equal ones: of each topic, a message that equals the one before it is
+    not decoded again. `refused` has the first refusal for each topic and reason. `rectified` and `image_size`: see
+    camera_of_image.
+    """
+
+    def __init__(
+        self, reader: AnyReader, image_topic: str, rectified: bool | None, image_size: tuple[int, int] | None
+    ) -> None:
+        self._reader, self._image_topic = reader, image_topic.removesuffix("/compressed")
+        self._rectified, self._image_size = rectified, image_size
+        self._latest: dict[str, tuple[bytes, Camera | InputError]] = {}  # by topic: content and what it gave
+        self._texts: dict[str, dict[str, str]] = {}  # notes by topic and kind
+        self.refused: dict[tuple[str, str], str] = {}  # by topic and reason
+
+    def camera(self, connection: Any, raw: bytes) -> Camera:
+        """The camera of a raw message; raises InputError `camera_info.*`."""
+        content = raw[12:]  # all but the stamp, and the sequence number of ROS 1
+        latest = self._latest.get(connection.topic)
+        if latest is None or latest[0] != content:
+            latest = self._latest[connection.topic] = content, self._decoded(connection, raw)
+        if isinstance(latest[1], InputError):
+            raise InputError(str(latest[1]), latest[1].reason)  # anew: one that is raised again grows its traceback
+        return latest[1]
+
+    def notes(self, topic: str) -> list[str]:
+        """For a camera_info topic: the matrix that cameras are read from, and warnings of contradictions."""
+        return [f"{topic}: {text}" for text in self._texts.get(topic, {}).values()]
+
+    def refusals(self) -> str:
+        """The refusals in words, each after a semicolon."""
+        return "".join(f"; refused on {topic} ({reason}): {why}" for (topic, reason), why in self.refused.items())
+
+    def _decoded(self, connection: Any, raw: bytes) -> Camera | InputError:
+        message: Any = self._reader.deserialize(raw, connection.msgtype)
+        try:
+            chosen = camera_of_image(message, self._image_topic, self._rectified, self._image_size)
+        except InputError as error:
+            self.refused.setdefault((connection.topic, error.reason), str(error))
+            return error
+        texts = self._texts.setdefault(connection.topic, {})
+        texts[chosen.source] = chosen.source
+        if chosen.doubt:  # with the numbers of this message: the first is enough
+            texts.setdefault("doubt", chosen.doubt)
+        return chosen.camera
+
+
+def first_image_size(reader: AnyReader, path: Path, topic: str) -> tuple[int, int] | None:
+    """Width and height of the first image of a topic, px; none if it cannot be read."""
+    connections = [c for c in reader.connections if c.topic == topic]
+    try:
+        with bag_errors(path, "bag.message"):
+            for connection, _, raw in reader.messages(connections):
+                message = reader.deserialize(raw, connection.msgtype)
+                height, width = IMAGE_MESSAGES[connection.msgtype](message).shape[:2]
+                return width, height
+    except InputError:
+        pass  # it is refused when it is read
+    return None
