@@ -75,6 +75,11 @@ class FamilyNetwork(nn.Module, ABC):
         """The part that predicts lidar signals (B, C, H, W) from channels of the image (B, C', H, W); none without."""
         return None
 
+    @property
+    def signal_part(self) -> nn.Module | None:
+        """The module with the weights that predict lidar signals and do nothing else; none without."""
+        return self.signal_network
+
     def dense_parts(self) -> dict[str, nn.Module]:
         """Each of `part_names`, with the weights of this network."""
         return {name: self.get_submodule(name) for name in self.part_names}

@@ -17,9 +17,10 @@ from i2p_ros.alignment.pyramid import grey_levels
 from i2p_ros.alignment.signals import PREDICTED, Floats, plain_channels
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.types import Image, Pair
-from i2p_ros.networks.blocks.image import ImageUNet
+from i2p_ros.networks.blocks.image import COLOURS, CONTRAST, ImageUNet, Residual, convolution
+from i2p_ros.networks.blocks.trunk import CHANNELS, Trunk
 
-CHANNELS = 5  # red, green, blue, and the plain signals: grey values and the strength of edges
+INPUTS = 5  # red, green, blue, and the plain signals: grey values and the strength of edges
 PLAIN_SIGNALS = tuple(signal for signal in PREDICTED if signal.of_image)  # the first of PREDICTED
 PLAIN = len(PLAIN_SIGNALS)
 MIDDLE, WIDTH = (110.0, 110.0, 110.0, 60.0, 60.0), (60.0, 60.0, 60.0, 50.0, 50.0)  # usual mean and deviation of each
@@ -40,6 +41,62 @@ def signal_channels(image: Image) -> Floats:
     )
 
 
+def assembled(channels: Tensor, head: Tensor) -> Tensor:
+    """(B, C, H, W) predicted signals from the input (B, 5, H, W) and the output of the last layer.
+
+    Plain signals are scaled: up where a lidar would measure the same, down where it would not, as in shadows. To these
+    a correction is added. Signals that no grey value resembles consist of the correction alone.
+    """
+    resized = F.interpolate(head, size=channels.shape[2:], mode="bilinear")
+    gain, correction = resized.split([PLAIN, len(PREDICTED)], 1)
+    plain = F.pad(channels[:, -PLAIN:] * (1.0 + gain), (0, 0, 0, 0, 0, len(PREDICTED) - PLAIN))
+    return plain + GAIN * correction
+
+
+class SignalHead(nn.Conv2d):
+    """The last layer: gains of plain signals, and corrections. At first, plain signals stay as they are."""
+
+    def __init__(self, channels_in: int) -> None:
+        super().__init__(channels_in, PLAIN + len(PREDICTED), 3, padding=1)
+        nn.init.normal_(self.weight, std=0.02)
+        nn.init.zeros_(self.weight[: 2 * PLAIN])
+        nn.init.zeros_(self.bias)  # type: ignore[arg-type]
+
+
+class TrunkSignalDecoder(nn.Module):
+    """Predicts lidar signals from the maps of a trunk."""
+
+    def __init__(self, stages: list[int]) -> None:
+        super().__init__()
+        self.laterals = nn.ModuleList(convolution(a, b, 1) for a, b in zip(CHANNELS, stages, strict=True))
+        above = stages[:0:-1]
+        self.decoder = nn.ModuleList(Residual(a + b, b) for a, b in zip(above, stages[-2::-1], strict=True))
+        self.head = SignalHead(stages[0])
+
+    def forward(self, of_trunk: list[Tensor], channels: Tensor) -> Tensor:
+        """(B, C, H, W) predicted signals in grey levels, from the maps and the channels (B, 5, H, W)."""
+        maps = [F.relu(layer(x)) for layer, x in zip(self.laterals, of_trunk, strict=True)]
+        x = maps.pop()
+        for block, skip in zip(self.decoder, maps[::-1], strict=True):
+            x = block(torch.cat([F.interpolate(x, size=skip.shape[2:], mode="bilinear"), skip], 1))
+        return assembled(channels, self.head(x))
+
+
+class TrunkSignals(nn.Module):
+    """Predicts lidar signals with a trunk and a decoder."""
+
+    def __init__(self, trunk: Trunk, decoder: TrunkSignalDecoder) -> None:
+        super().__init__()
+        self.trunk, self.decoder = trunk, decoder
+
+    def forward(self, channels: Tensor) -> Tensor:
+        """(B, C, H, W) predicted signals in grey levels, one channel for each of PREDICTED, from (B, 5, H, W)."""
+        colours = channels[:, :COLOURS]
+        mean, std = colours.mean((1, 2, 3), keepdim=True), colours.std((1, 2, 3), keepdim=True)
+        out: Tensor = self.decoder(self.trunk(CONTRAST * (colours - mean) / (std + 1.0)), channels)
+        return out
+
+
 class SignalNetwork(nn.Module):
     """A U-Net that predicts lidar signals.
 
@@ -49,7 +106,7 @@ class SignalNetwork(nn.Module):
 
     def __init__(self, stages: list[int]) -> None:
         super().__init__()
-        self.unet = ImageUNet(CHANNELS, stages[0], stages, [1] * len(stages), 1, stages[-2::-1], 0)
+        self.unet = ImageUNet(INPUTS, stages[0], stages, [1] * len(stages), 1, stages[-2::-1], 0)
         self.head = nn.Conv2d(stages[0], PLAIN + len(PREDICTED), 3, padding=1)
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.weight[: 2 * PLAIN])  # at first, plain signals stay as they are

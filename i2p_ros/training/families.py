@@ -33,7 +33,7 @@ class Learner(nn.Module, ABC, Generic[FamilyT]):
         super().__init__()
         self.net, self.settings = net, settings
         for module in net.children():
-            part = "alignment" if module is net.signal_network else "matching"
+            part = "alignment" if module is net.signal_part else "matching"
             module.requires_grad_(settings.parts in ("all", part))
 
     def forward(self, batch: Tensors) -> Tensors:

@@ -26,11 +26,11 @@ from i2p_ros.families.vp2p.inputs import GUESS_FEATURES, IMAGE_CHANNELS, POINT_F
 from i2p_ros.families.vp2p.settings import VP2PSettings
 from i2p_ros.networks.base import Called, FamilyNetwork, Part, PassInputs, Tensors, with_modules
 from i2p_ros.networks.blocks.attention import Exchange
-from i2p_ros.networks.blocks.image import AssembledImage, ImageUNet
+from i2p_ros.networks.blocks.image import AssembledImage, ImageUNet, TrunkUNet
 from i2p_ros.networks.blocks.point import PointNet
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
 from i2p_ros.networks.both import Both, Lazy, in_turn
-from i2p_ros.networks.signals import SignalNetwork
+from i2p_ros.networks.signals import SignalNetwork, TrunkSignalDecoder, TrunkSignals
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,7 @@ class VP2PNetwork(FamilyNetwork):
         image_out, point_out = s.image_decoder[-1], s.voxel_decoder[-1]
         image_global, voxel_global, point_global = s.image_stages[-1], s.voxel_encoder[-1], s.point_channels[-1]
         cloud_global = voxel_global + point_global
-        self.image = ImageUNet(
-            IMAGE_CHANNELS, s.stem, s.image_stages, s.image_blocks, s.image_first_stride, s.image_decoder, cloud_global
-        )
+        self.image = _image_branch(s, cloud_global)
         self.voxel = SparseUNet(POINT_FEATURES, s.voxel_encoder, s.voxel_decoder, image_global)
         self.point = PointNet(POINT_FEATURES, s.centres, s.point_channels, s.neighbours, point_out)
         d = s.descriptor
@@ -89,7 +87,7 @@ class VP2PNetwork(FamilyNetwork):
         self.point_descriptor = nn.Sequential(nn.Linear(point_out + 3 + GUESS_FEATURES, d), nn.ReLU(), nn.Linear(d, d))
         self.pixel_score = nn.Sequential(nn.Conv2d(image_out + cloud_global, d, 1), nn.ReLU(), nn.Conv2d(d, 1, 1))
         self.point_score = nn.Sequential(nn.Linear(point_out + image_global, d), nn.ReLU(), nn.Linear(d, 1))
-        self.likeness = SignalNetwork(s.signal_stages)  # the signal network, by its name in the shipped weights
+        self.likeness = TrunkSignalDecoder(s.signal_stages) if s.trunk else SignalNetwork(s.signal_stages)
 
     def forward(self, image: Tensor, points: Tensor, features: Tensor) -> Tensors:
         """Unit descriptors `pixels` (B, D, h, w) and `points` (B, N, D), and score logits `pixel_scores` (B, h, w) and
@@ -115,6 +113,14 @@ class VP2PNetwork(FamilyNetwork):
     @property
     def signal_network(self) -> nn.Module:
         """Predicts lidar signals."""
+        if isinstance(self.likeness, TrunkSignalDecoder):
+            assert isinstance(self.image, TrunkUNet)
+            return TrunkSignals(self.image.trunk, self.likeness)
+        return self.likeness
+
+    @property
+    def signal_part(self) -> nn.Module:
+        """Weights that predict lidar signals and do nothing else."""
         return self.likeness
 
     def dense_parts(self) -> dict[str, nn.Module]:
@@ -228,6 +234,14 @@ class VP2PNetwork(FamilyNetwork):
             beside = image.float()[:, None].expand(-1, points.shape[1], -1)
             out["point_scores"] = self.point_score(torch.cat([points.float(), beside], 2))[..., 0]
         return out
+
+
+def _image_branch(s: VP2PSettings, context: int) -> nn.Module:
+    if s.trunk:
+        return TrunkUNet(IMAGE_CHANNELS, s.image_stages, s.image_decoder, context)
+    return ImageUNet(
+        IMAGE_CHANNELS, s.stem, s.image_stages, s.image_blocks, s.image_first_stride, s.image_decoder, context
+    )
 
 
 def _max_by_batch(x: Tensor, batch: Tensor, n: int) -> Tensor:

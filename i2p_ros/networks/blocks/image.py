@@ -8,6 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from i2p_ros.networks.blocks.trunk import CHANNELS, Trunk
+
+COLOURS = 3  # channels of an image that the trunk takes
+CONTRAST = 0.5  # deviation of the trunk's input: that of usual images as ImageNet's weights took them
+
 
 def convolution(channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     """Convolution and batch norm."""
@@ -70,6 +75,42 @@ class ImageUNet(nn.Module):
             x = F.interpolate(x, size=skip.shape[2:], mode="bilinear")
             x = block(torch.cat([x, skip], 1))
         return x
+
+
+class TrunkUNet(nn.Module):
+    """The trunk with a decoder. Its maps are those of the trunk from stride 4 on, and one of stride 32 above these.
+
+    The output has stride 4. Of the image, the first three channels are for the trunk; the others, such as viewing
+    directions, are added to each of its maps.
+    """
+
+    def __init__(self, channels_in: int, stages: list[int], decoder: list[int], context: int) -> None:
+        super().__init__()
+        self.trunk = Trunk()
+        beside = channels_in - COLOURS
+        self.laterals = nn.ModuleList(
+            convolution(a + beside, b, 1) for a, b in zip(CHANNELS[1:], stages[:-1], strict=True)
+        )
+        self.coarse = Residual(stages[-2], stages[-1], 2)
+        self.context = nn.Linear(context, stages[-1]) if context else None
+        above = [stages[-1], *decoder[:-1]]
+        self.decoder = nn.ModuleList(Residual(a + s, b) for a, s, b in zip(above, stages[-2::-1], decoder, strict=True))
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """Maps of strides 4, 8, 16 and 32."""
+        return self.lateral(image, self.trunk(CONTRAST * image[:, :COLOURS]))
+
+    def lateral(self, image: Tensor, of_trunk: list[Tensor]) -> list[Tensor]:
+        """As `encode`, from the maps of the trunk."""
+        beside = image[:, COLOURS:]
+        maps = []
+        for layer, x in zip(self.laterals, of_trunk[1:], strict=True):
+            maps.append(F.relu(layer(torch.cat([x, F.adaptive_avg_pool2d(beside, x.shape[2:])], 1))))
+        return [*maps, self.coarse(maps[-1])]
+
+    def decode(self, maps: list[Tensor], context: Tensor | None = None) -> Tensor:
+        """(B, C, h, w) at stride 4; context (B, C'), if there is any, is added at the coarsest."""
+        return ImageUNet.decode(self, maps, context)  # type: ignore[arg-type]
 
 
 class ImageEncoder(nn.Module):
