@@ -69,7 +69,9 @@ def train(
     if overfit:
         _overfit(family, out, settings, seed, about)
         return
-    mixed = mixture(settings, out / "cache", seed, worlds, kitti, listed(drives), kitti_share, frames, listed(frame_drives))
+    mixed = mixture(
+        settings, out / "cache", seed, worlds, kitti, listed(drives), kitti_share, frames, listed(frame_drives)
+    )
     data = TrainingSet(family, mixed.sources, s.protocols, seed, s.samples, s.parts)
     about |= {"data": mixed.describe(), "drives": list(mixed.drives)}
     validation = unseen(settings, out / "cache")

@@ -17,8 +17,8 @@ from i2p_ros.alignment.pyramid import grey_levels
 from i2p_ros.alignment.signals import PREDICTED, Floats, plain_channels
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.types import Image, Pair
-from i2p_ros.networks.blocks.image import COLOURS, CONTRAST, ImageUNet, Residual, convolution
-from i2p_ros.networks.blocks.trunk import CHANNELS, Trunk
+from i2p_ros.networks.blocks.image import ImageUNet, Residual, convolution
+from i2p_ros.networks.blocks.trunk import CHANNELS
 
 INPUTS = 5  # red, green, blue, and the plain signals: grey values and the strength of edges
 PLAIN_SIGNALS = tuple(signal for signal in PREDICTED if signal.of_image)  # the first of PREDICTED
@@ -73,8 +73,8 @@ class TrunkSignalDecoder(nn.Module):
         self.decoder = nn.ModuleList(Residual(a + b, b) for a, b in zip(above, stages[-2::-1], strict=True))
         self.head = SignalHead(stages[0])
 
-    def forward(self, of_trunk: list[Tensor], channels: Tensor) -> Tensor:
-        """(B, C, H, W) predicted signals in grey levels, from the maps and the channels (B, 5, H, W)."""
+    def forward(self, channels: Tensor, of_trunk: list[Tensor]) -> Tensor:
+        """(B, C, H, W) predicted signals in grey levels, from the channels (B, 5, H, W) and the maps of the trunk."""
         maps = [F.relu(layer(x)) for layer, x in zip(self.laterals, of_trunk, strict=True)]
         x = maps.pop()
         for block, skip in zip(self.decoder, maps[::-1], strict=True):
@@ -82,42 +82,16 @@ class TrunkSignalDecoder(nn.Module):
         return assembled(channels, self.head(x))
 
 
-class TrunkSignals(nn.Module):
-    """Predicts lidar signals with a trunk and a decoder."""
-
-    def __init__(self, trunk: Trunk, decoder: TrunkSignalDecoder) -> None:
-        super().__init__()
-        self.trunk, self.decoder = trunk, decoder
-
-    def forward(self, channels: Tensor) -> Tensor:
-        """(B, C, H, W) predicted signals in grey levels, one channel for each of PREDICTED, from (B, 5, H, W)."""
-        colours = channels[:, :COLOURS]
-        mean, std = colours.mean((1, 2, 3), keepdim=True), colours.std((1, 2, 3), keepdim=True)
-        out: Tensor = self.decoder(self.trunk(CONTRAST * (colours - mean) / (std + 1.0)), channels)
-        return out
-
-
 class SignalNetwork(nn.Module):
-    """A U-Net that predicts lidar signals.
-
-    It scales the plain signals: up where a lidar would measure the same, down where it would not, as in shadows. To
-    these it adds a correction. Signals that no grey value resembles consist of the correction alone.
-    """
+    """A U-Net that predicts lidar signals from an image alone."""
 
     def __init__(self, stages: list[int]) -> None:
         super().__init__()
         self.unet = ImageUNet(INPUTS, stages[0], stages, [1] * len(stages), 1, stages[-2::-1], 0)
-        self.head = nn.Conv2d(stages[0], PLAIN + len(PREDICTED), 3, padding=1)
-        nn.init.normal_(self.head.weight, std=0.02)
-        nn.init.zeros_(self.head.weight[: 2 * PLAIN])  # at first, plain signals stay as they are
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.head = SignalHead(stages[0])
 
     def forward(self, channels: Tensor) -> Tensor:
         """(B, C, H, W) predicted signals in grey levels, one channel for each of PREDICTED, from (B, 5, H, W)."""
         middle, width = (torch.tensor(values).to(channels)[:, None, None] for values in (MIDDLE, WIDTH))
         decoded = self.unet.decode(self.unet.encode((channels - middle) / width))
-        gain, correction = F.interpolate(self.head(decoded), size=channels.shape[2:], mode="bilinear").split(
-            [PLAIN, len(PREDICTED)], 1
-        )
-        plain = F.pad(channels[:, -PLAIN:] * (1.0 + gain), (0, 0, 0, 0, 0, len(PREDICTED) - PLAIN))
-        return plain + GAIN * correction
+        return assembled(channels, self.head(decoded))

@@ -55,7 +55,9 @@ class FramesSource(Source):
         if drives is not None:
             known = {name for entry in entries for name in (entry.dataset, entry.recording)}
             if unknown := sorted(set(drives) - known) or not drives:
-                raise InputError(f"{file} has no drive {unknown!r}; there are {', '.join(sorted(known))}", "source.drive")
+                raise InputError(
+                    f"{file} has no drive {unknown!r}; there are {', '.join(sorted(known))}", "source.drive"
+                )
             entries = [entry for entry in entries if {entry.dataset, entry.recording} & set(drives)]
         if not entries:
             raise InputError(f"{file} has no pairs", "source.empty")

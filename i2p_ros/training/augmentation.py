@@ -52,7 +52,9 @@ def tilted(sample: Sample, rng: np.random.Generator) -> Sample:
     k = pair.camera.matrix
     warp = k @ turn.rotation @ np.linalg.inv(k)
     image = cv2.warpPerspective(pair.image, warp, (pair.camera.width, pair.camera.height))
-    return replace(sample, pair=replace(pair, image=np.asarray(image, np.uint8)), T_camera_lidar=turn @ sample.T_camera_lidar)
+    return replace(
+        sample, pair=replace(pair, image=np.asarray(image, np.uint8)), T_camera_lidar=turn @ sample.T_camera_lidar
+    )
 
 
 def shrunk(sample: Sample, width: int = 512) -> Sample:

@@ -73,6 +73,6 @@ def _unpack(source: Source, file: Path, index: int) -> Sample:
     with np.load(file, allow_pickle=False) as data:
         fx, fy, cx, cy, width, height = data["camera"]
         camera = Camera(fx, fy, cx, cy, int(width), int(height))
-        cloud = PointCloud(data["xyz"], data["intensity"] if "intensity" in data else None)
+        cloud = PointCloud(data["xyz"], data.get("intensity"))
         pair = Pair(data["image"], camera, cloud, name=f"{source.name}/{index}")
         return Sample(pair, Pose.from_matrix(data["T_camera_lidar"]))

@@ -15,6 +15,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -79,9 +80,8 @@ class Run:
         self.optimizer = torch.optim.AdamW(_groups(self.learner, s), s.learning_rate, weight_decay=s.weight_decay)
         self.parts = {"weights": self.learner, "average": self.average}
         self.precision = _precision(s.precision, self.fabric.device)
-        if self.precision == "bf16":  # the losses are outside of these modules and stay in float32
-            for part in self.learner.half_modules:
-                part.forward = torch.autocast(self.fabric.device.type, torch.bfloat16)(part.forward)
+        if self.precision == "bf16":
+            self.learner.half_precision = partial(torch.autocast, self.fabric.device.type, torch.bfloat16)
 
     def begin(self, done: int, workers: int) -> None:
         """Go on after so many samples."""

@@ -241,7 +241,10 @@ def overfit(out: Path, monkeypatch: pytest.MonkeyPatch, **changed: float) -> int
 
 @pytest.mark.parametrize(
     ("option", "says"),
-    [(("--size", "huge"), "'huge' is not one of small, base"), (("--family", "vp2"), "'vp2' is not one of vp2p")],
+    [
+        (("--size", "huge"), "'huge' is not one of small, trunk, base"),
+        (("--family", "vp2"), "'vp2' is not one of vp2p"),
+    ],
 )
 def test_an_unknown_size_or_family_is_a_usage_error(
     option: tuple[str, str],
@@ -263,7 +266,7 @@ def test_help_lists_families_and_sizes(monkeypatch: pytest.MonkeyPatch, capsys: 
     with pytest.raises(SystemExit):
         cli.main()
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "Family of the network: vp2p." in text and "vp2p has small, base." in text
+    assert "Family of the network: vp2p." in text and "vp2p has small, trunk, base." in text
 
 
 def test_one_batch_is_learned_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

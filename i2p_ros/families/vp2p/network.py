@@ -30,14 +30,15 @@ from i2p_ros.networks.blocks.image import AssembledImage, ImageUNet, TrunkUNet
 from i2p_ros.networks.blocks.point import PointNet
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
 from i2p_ros.networks.both import Both, Lazy, in_turn
-from i2p_ros.networks.signals import SignalNetwork, TrunkSignalDecoder, TrunkSignals
+from i2p_ros.networks.signals import SignalNetwork, TrunkSignalDecoder
 
 
 @dataclass(frozen=True)
 class ImageFeatures:
     """Encoded image: `maps` of every stage, the finest first, their maximum `whole` (B, C) over the coarsest map, and
-    the viewing `directions` (B, 2, h, w) of its cells."""
+    the viewing `directions` (B, 2, h, w) of its cells. `trunk` are the maps of a trunk, if there is one."""
 
+    trunk: list[Tensor]
     maps: list[Tensor]
     whole: Tensor
     directions: Tensor
@@ -78,7 +79,7 @@ class VP2PNetwork(FamilyNetwork):
         image_out, point_out = s.image_decoder[-1], s.voxel_decoder[-1]
         image_global, voxel_global, point_global = s.image_stages[-1], s.voxel_encoder[-1], s.point_channels[-1]
         cloud_global = voxel_global + point_global
-        self.image = _image_branch(s, cloud_global)
+        self.image: ImageUNet | TrunkUNet | AssembledImage = _image_branch(s, cloud_global)
         self.voxel = SparseUNet(POINT_FEATURES, s.voxel_encoder, s.voxel_decoder, image_global)
         self.point = PointNet(POINT_FEATURES, s.centres, s.point_channels, s.neighbours, point_out)
         d = s.descriptor
@@ -87,19 +88,20 @@ class VP2PNetwork(FamilyNetwork):
         self.point_descriptor = nn.Sequential(nn.Linear(point_out + 3 + GUESS_FEATURES, d), nn.ReLU(), nn.Linear(d, d))
         self.pixel_score = nn.Sequential(nn.Conv2d(image_out + cloud_global, d, 1), nn.ReLU(), nn.Conv2d(d, 1, 1))
         self.point_score = nn.Sequential(nn.Linear(point_out + image_global, d), nn.ReLU(), nn.Linear(d, 1))
+        # predicts lidar signals; the name is that of the shipped weights
         self.likeness = TrunkSignalDecoder(s.signal_stages) if s.trunk else SignalNetwork(s.signal_stages)
 
-    def forward(self, image: Tensor, points: Tensor, features: Tensor) -> Tensors:
-        """Unit descriptors `pixels` (B, D, h, w) and `points` (B, N, D), and score logits `pixel_scores` (B, h, w) and
-        `point_scores` (B, N), from image (B, 5, H, W), points (B, N, 3) in m and features (B, N, 8)."""
-        return self._outputs(Lazy(lambda: self.encode_image(image)), points, features, in_turn, scores=True)
+    def training_pass(self, encoded: Lazy[ImageFeatures], inputs: Tensors) -> Tensors:
+        """As `forward_pass`, and score logits `pixel_scores` (B, h, w) and `point_scores` (B, N)."""
+        return self._outputs(encoded, inputs["points"], inputs["features"], in_turn, scores=True)
 
     def encode_shared(self, shared: Tensors) -> ImageFeatures:
         """Features of the `image` (B, 5, H, W)."""
         return self.encode_image(shared["image"])
 
     def forward_pass(self, encoded: Lazy[ImageFeatures], inputs: Tensors, both: Both = in_turn) -> Tensors:
-        """Descriptors as `forward` gives them, without scores, from `points` and `features`."""
+        """Unit descriptors `pixels` (B, D, h, w) and `points` (B, N, D), from `points` (B, N, 3) in m and `features`
+        (B, N, 8)."""
         return self._outputs(encoded, inputs["points"], inputs["features"], both, scores=False)
 
     def example(self) -> PassInputs:
@@ -111,17 +113,17 @@ class VP2PNetwork(FamilyNetwork):
         return PassInputs({"image": image}, {"points": points, "features": features})
 
     @property
-    def signal_network(self) -> nn.Module:
-        """Predicts lidar signals."""
-        if isinstance(self.likeness, TrunkSignalDecoder):
-            assert isinstance(self.image, TrunkUNet)
-            return TrunkSignals(self.image.trunk, self.likeness)
-        return self.likeness
-
-    @property
     def signal_part(self) -> nn.Module:
         """Weights that predict lidar signals and do nothing else."""
         return self.likeness
+
+    def signals(self, encoded: Lazy[ImageFeatures], shared: Tensors) -> Tensor:
+        """As `FamilyNetwork`, from `channels` (B, 5, H, W)."""
+        with stage("signals"):
+            channels = shared["channels"]
+            given = (channels, encoded().trunk) if self.settings.trunk else (channels,)
+            signals: Tensor = self.likeness(*given)
+            return signals
 
     def dense_parts(self) -> dict[str, nn.Module]:
         """Each of `part_names`: the image branch in two parts, and both heads."""
@@ -148,9 +150,10 @@ class VP2PNetwork(FamilyNetwork):
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """Features of images (B, 5, H, W) before they are combined with those of a cloud."""
         with stage("image"):
-            maps = self.image.encode(image)
+            encoded = self.image.encode(image)
+            maps, trunk = encoded[-len(self.settings.image_stages) :], encoded[: -len(self.settings.image_stages)]
             directions = F.adaptive_avg_pool2d(image[:, -2:], (maps[-1].shape[2], maps[-1].shape[3]))
-            return ImageFeatures(maps, maps[-1].amax((2, 3)), directions)
+            return ImageFeatures(trunk, maps, maps[-1].amax((2, 3)), directions)
 
     def _outputs(
         self, encoded: Lazy[ImageFeatures], points: Tensor, features: Tensor, both: Both, scores: bool
@@ -236,7 +239,7 @@ class VP2PNetwork(FamilyNetwork):
         return out
 
 
-def _image_branch(s: VP2PSettings, context: int) -> nn.Module:
+def _image_branch(s: VP2PSettings, context: int) -> ImageUNet | TrunkUNet:
     if s.trunk:
         return TrunkUNet(IMAGE_CHANNELS, s.image_stages, s.image_decoder, context)
     return ImageUNet(

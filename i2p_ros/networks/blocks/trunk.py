@@ -34,7 +34,13 @@ class Stage:
     channels: int
 
 
-STAGES = (Stage(1, 3, 1, 1, 16), Stage(2, 3, 2, 6, 24), Stage(2, 5, 2, 6, 40), Stage(3, 3, 2, 6, 80), Stage(3, 5, 1, 6, 112))
+STAGES = (
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+)
 OUTPUTS = (0, 1, 2, 4)  # the last stage of each stride: 2, 4, 8, 16
 CHANNELS = tuple(STAGES[i].channels for i in OUTPUTS)
 
