@@ -54,10 +54,9 @@ class FramesSource(Source):
         entries = _entries(file)
         if drives is not None:
             known = {name for entry in entries for name in (entry.dataset, entry.recording)}
-            if unknown := sorted(set(drives) - known) or not drives:
-                raise InputError(
-                    f"{file} has no drive {unknown!r}; there are {', '.join(sorted(known))}", "source.drive"
-                )
+            if unknown := sorted(set(drives) - known):
+                there = ", ".join(sorted(known))
+                raise InputError(f"{file} has no drive {', '.join(unknown)}; there are {there}", "source.drive")
             entries = [entry for entry in entries if {entry.dataset, entry.recording} & set(drives)]
         if not entries:
             raise InputError(f"{file} has no pairs", "source.empty")
@@ -93,5 +92,9 @@ def _entries(file: Path) -> list[FrameEntry]:
         return TypeAdapter(list[FrameEntry]).validate_python(tree)
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}", "source.missing") from error
-    except (ValueError, ValidationError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise InputError(f"{file} is not a list of pairs: {what}", "source.layout") from error
+    except ValueError as error:
         raise InputError(f"{file} is not a list of pairs: {one_line(error)}", "source.layout") from error

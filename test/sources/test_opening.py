@@ -97,7 +97,7 @@ def test_drives_and_cameras_are_passed_on(kitti: Path) -> None:
 
 def test_wrong_requests_say_what_is_right(tmp_path: Path) -> None:
     for kind, root, match in (
-        ("nuscenes", tmp_path, "no source 'nuscenes'; there are auto, synthetic, kitti, rosbag"),
+        ("nuscenes", tmp_path, "no source 'nuscenes'; there are auto, synthetic, kitti, frames, rosbag"),
         ("kitti", None, "source 'kitti' needs a root"),
         ("rosbag", None, "source 'rosbag' needs a root"),
         ("synthetic", tmp_path, "source 'synthetic' reads no root"),
