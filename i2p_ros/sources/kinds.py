@@ -118,7 +118,7 @@ KINDS: dict[str, SourceKind] = {
             default_cameras=("image_02",),
         ),
         SourceKind(
-            "frames", "list of pairs", _open_frames, lambda path: (path / "frames.json").is_file(), "frames.json",
+            "frames", "pair list", _open_frames, lambda path: (path / "frames.json").is_file(), "frames.json",
             choices=("drives",),
         ),
         SourceKind(

@@ -84,15 +84,15 @@ def test_errors_name_it(toy: Path, tmp_path: Path) -> None:
     for kind, root, match in (
         ("nuscenes", toy, "there are auto, synthetic, kitti, frames, rosbag, toy"),
         ("toy", None, "source 'toy' needs a root"),
-        ("synthetic", toy, "choose auto, kitti, rosbag or toy"),
-        ("auto", tmp_path / "absent", "expected a KITTI folder, a bag, a toy folder"),
+        ("synthetic", toy, "choose auto, kitti, frames, rosbag or toy"),
+        ("auto", tmp_path / "absent", "expected a KITTI folder, a pair list, a bag, a toy folder"),
         ("auto", tmp_path, r"expected raw .*; or metadata.yaml .*; or DRIVE/CAMERA/000000.npz \(a toy folder\)"),
     ):
         with pytest.raises(InputError, match=match):
             open_source(kind, root, settings=SETTINGS)
-    with pytest.raises(InputError, match="cameras are for KITTI folders or toy folders, not for source 'synthetic'"):
+    with pytest.raises(InputError, match="cameras are for KITTI folders or pair lists or toy folders, not for source 'synthetic'"):
         open_source("synthetic", settings=SETTINGS, cameras=["left"])
-    with pytest.raises(InputError, match="drives are for KITTI folders or toy folders, not for source 'synthetic'"):
+    with pytest.raises(InputError, match="drives are for KITTI folders or pair lists or toy folders, not for source 'synthetic'"):
         open_source("synthetic", settings=SETTINGS, drives=["a"])
 
 
