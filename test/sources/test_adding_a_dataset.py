@@ -90,9 +90,11 @@ def test_errors_name_it(toy: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=match):
             open_source(kind, root, settings=SETTINGS)
-    with pytest.raises(InputError, match="cameras are for KITTI folders or pair lists or toy folders, not for source 'synthetic'"):
+    with pytest.raises(InputError, match="cameras are for KITTI folders or toy folders, not for source 'synthetic'"):
         open_source("synthetic", settings=SETTINGS, cameras=["left"])
-    with pytest.raises(InputError, match="drives are for KITTI folders or pair lists or toy folders, not for source 'synthetic'"):
+    with pytest.raises(
+        InputError, match="drives are for KITTI folders or pair lists or toy folders, not for source 'synthetic'"
+    ):
         open_source("synthetic", settings=SETTINGS, drives=["a"])
 
 
