@@ -62,6 +62,9 @@ class FamilyNetwork(nn.Module, ABC):
         """Features that are computed once for all forward passes over a scene, from the tensors that they share."""
         return shared
 
+    def load_pretrained(self) -> None:
+        """Load what training does not begin from random weights. Raises MissingPackageError when it is not there."""
+
     @abstractmethod
     def forward_pass(self, encoded: Lazy[Any], inputs: Tensors, both: Both = in_turn) -> Tensors:
         """Outputs by name, each with a batch axis, of one forward pass.

@@ -73,6 +73,8 @@ class Run:
         net = family.network().to(self.fabric.device)
         if start:
             load_weights(net, start)
+        else:
+            net.load_pretrained()
         self.average = deepcopy(net).eval()
         self.learner = learner_of(family, net, s).to(self.fabric.device)
         norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]

@@ -29,6 +29,7 @@ from i2p_ros.networks.blocks.attention import Exchange
 from i2p_ros.networks.blocks.image import AssembledImage, ImageUNet, TrunkUNet
 from i2p_ros.networks.blocks.point import PointNet
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
+from i2p_ros.networks.blocks.trunk import imagenet_weights, load_imagenet
 from i2p_ros.networks.both import Both, Lazy, in_turn
 from i2p_ros.networks.signals import SignalNetwork, TrunkSignalDecoder
 
@@ -111,6 +112,11 @@ class VP2PNetwork(FamilyNetwork):
         points = torch.randn(1, 3072, 3, generator=generator) * torch.tensor([15.0, 15.0, 1.5])
         features = torch.randn(1, 3072, POINT_FEATURES, generator=generator)
         return PassInputs({"image": image}, {"points": points, "features": features})
+
+    def load_pretrained(self) -> None:
+        """Load the trunk, if there is one, from weights that were trained on ImageNet."""
+        if isinstance(self.image, TrunkUNet):
+            load_imagenet(self.image.trunk, imagenet_weights())
 
     @property
     def signal_part(self) -> nn.Module:
