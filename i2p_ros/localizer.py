@@ -153,14 +153,14 @@ class Localizer:
 
     def _pyramid(self, prepared: PreparedPair, settings: RefinementSettings) -> ImagePyramid:
         """The predicted signals of the image, or its grey values and edges for a family that predicts none."""
-        given = self.family.signal_input(prepared.scene)
-        if given is None:
+        camera = self.family.signal_camera(prepared.scene.pair.camera)
+        if camera is None:
             return plain_pyramid(prepared.scene.pair, settings)
         with device_errors():
-            signals = self.runtime.signals(given.channels)
+            signals = prepared.passes.signals()
         if not np.isfinite(signals.sum(dtype=np.float64)):
             raise NonFiniteError("the predicted signals of the image are not finite")
-        return predicted_pyramid(given.camera, signals)
+        return predicted_pyramid(camera, signals)
 
     def predict(self, prepared: PreparedPair, guess: Pose | None = None, mirror: bool = False) -> Prediction:
         """The prediction of one forward pass: near the view of a guess of T_camera_lidar, or over the whole cloud.

@@ -14,6 +14,7 @@ import yaml
 from helpers.descriptors import planted
 from helpers.matches import CAMERA
 from helpers.networks import FAMILY, pair, prepared, street
+from helpers.passes import SeenPasses
 
 import i2p_ros as i2p
 from i2p_ros.core.config import Settings, load_settings
@@ -123,13 +124,10 @@ class Watched(TorchRuntime):
         self.guessed: list[bool] = []
 
     def open(self, shared: Arrays) -> Passes:
-        passes = super().open(shared)
-
-        def counted(inputs: Arrays) -> dict[str, torch.Tensor]:
+        def count(inputs: Arrays) -> None:
             self.guessed.append(bool(inputs["features"][0, -1]))
-            return passes(inputs)
 
-        return counted
+        return SeenPasses(super().open(shared), count)
 
 
 PRIOR = Pose.from_rotvec([1.2, -1.2, 1.2], [0.4, -0.2, 0.3])  # looks along the cloud's x axis, about
@@ -155,7 +153,8 @@ def test_batches_of_one_and_of_many_agree(folder: Path) -> None:
     inputs, other = ({**scene.shared, **rest} for scene, rest in map(prepared, (pair(), pair(cloud=street(seed=9)))))
     with torch.no_grad():
         alone = network(**batched(inputs))
-        both = network(*(torch.from_numpy(np.stack([inputs[k], other[k]])) for k in ("image", "points", "features")))
+        names = ("image", "points", "features")
+        both = network(**{k: torch.from_numpy(np.stack([inputs[k], other[k]])) for k in names})
     for key, value in alone.items():
         torch.testing.assert_close(value[0], both[key][0], atol=1e-4, rtol=1e-4)
 

@@ -41,6 +41,8 @@ def train(
     kitti: Annotated[Path | None, typer.Option(help="KITTI folder to mix in.")] = None,
     drives: Drives = "",
     kitti_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the KITTI samples.")] = 0.2,
+    frames: Annotated[Path | None, typer.Option(help="Folder with frames.json to mix in, beside --kitti.")] = None,
+    frame_drives: Annotated[str, typer.Option(help="Datasets or dataset/drive of --frames, with commas.")] = "",
     weights: Annotated[Path | None, typer.Option(help="Weights (.safetensors) that a new run starts from.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make examples.")] = 1,
@@ -67,7 +69,9 @@ def train(
     if overfit:
         _overfit(family, out, settings, seed, about)
         return
-    mixed = mixture(settings, out / "cache", seed, worlds, kitti, listed(drives), kitti_share)
+    mixed = mixture(
+        settings, out / "cache", seed, worlds, kitti, listed(drives), kitti_share, frames, listed(frame_drives)
+    )
     data = TrainingSet(family, mixed.sources, s.protocols, seed, s.samples, s.parts)
     about |= {"data": mixed.describe(), "drives": list(mixed.drives)}
     validation = unseen(settings, out / "cache")

@@ -23,7 +23,7 @@ class FamilyEntry:
     sizes: tuple[str, ...]  # names of the sizes of the class
 
 
-FAMILIES = {"vp2p": FamilyEntry("i2p_ros.families.vp2p:VP2P", ("small", "base"))}
+FAMILIES = {"vp2p": FamilyEntry("i2p_ros.families.vp2p:VP2P", ("small", "trunk", "base"))}
 
 
 def family_class(name: str) -> type[Family[Any]]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from i2p_ros.core.camera import Camera
@@ -62,14 +61,6 @@ class Scene:
 
     pair: Pair
     shared: Arrays
-
-
-@dataclass(frozen=True)
-class SignalInput:
-    """Input of the signal network: `channels` (C, H, W) of the image of `camera`, which has no lens distortion."""
-
-    camera: Camera
-    channels: NDArray[np.float32]
 
 
 SceneT = TypeVar("SceneT", bound=Scene)
@@ -154,6 +145,10 @@ class Family(ABC, Generic[SceneT]):
         `guess` is the one that `inputs` were made with; `both` may run things in parallel.
         """
 
-    def signal_input(self, scene: SceneT) -> SignalInput | None:
-        """Input of the signal network; none without one. Refinement then uses grey values and edges."""
+    def signal_camera(self, camera: Camera) -> Camera | None:
+        """Camera of the predicted lidar signals, for pairs of this camera. It has no lens distortion.
+
+        None where the network predicts none. Refinement then uses grey values and edges. Else the shared arrays have
+        the `channels` (C, H, W) that the signals are predicted from.
+        """
         return None

@@ -51,12 +51,19 @@ class FamilyNetwork(nn.Module, ABC):
     dynamic_parts: ClassVar[frozenset[str]] = frozenset()  # those of them whose second axis is as long as the cloud
 
     def forward(self, *_: Any, **batch: Any) -> Tensors:
-        """Outputs by name for a batch of all inputs by name. Training uses this, runtimes the members below."""
-        return self.forward_pass(Lazy(lambda: self.encode_shared(batch)), batch)
+        """Outputs of `training_pass` for a batch of all inputs by name."""
+        return self.training_pass(Lazy(lambda: self.encode_shared(batch)), batch)
+
+    def training_pass(self, encoded: Lazy[Any], inputs: Tensors) -> Tensors:
+        """As `forward_pass`, with the outputs that only losses need."""
+        return self.forward_pass(encoded, inputs)
 
     def encode_shared(self, shared: Tensors) -> Any:
         """Features that are computed once for all forward passes over a scene, from the tensors that they share."""
         return shared
+
+    def load_pretrained(self) -> None:
+        """Load what training does not begin from random weights. Raises MissingPackageError when it is not there."""
 
     @abstractmethod
     def forward_pass(self, encoded: Lazy[Any], inputs: Tensors, both: Both = in_turn) -> Tensors:
@@ -71,9 +78,16 @@ class FamilyNetwork(nn.Module, ABC):
         """Random inputs of the usual size, always the same. Backends are compared on them."""
 
     @property
-    def signal_network(self) -> nn.Module | None:
-        """The part that predicts lidar signals (B, C, H, W) from channels of the image (B, C', H, W); none without."""
+    def signal_part(self) -> nn.Module | None:
+        """The module with the weights that predict lidar signals and do nothing else; none without."""
         return None
+
+    def signals(self, encoded: Lazy[Any], shared: Tensors) -> Tensor:
+        """(B, C, H, W) predicted lidar signals in grey levels, one channel for each of `alignment.signals.PREDICTED`.
+
+        `shared` has the `channels` (B, C', H, W) of the image that they are predicted from.
+        """
+        raise NotImplementedError("the network predicts no lidar signals")
 
     def dense_parts(self) -> dict[str, nn.Module]:
         """Each of `part_names`, with the weights of this network."""

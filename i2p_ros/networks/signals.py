@@ -17,9 +17,10 @@ from i2p_ros.alignment.pyramid import grey_levels
 from i2p_ros.alignment.signals import PREDICTED, Floats, plain_channels
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.types import Image, Pair
-from i2p_ros.networks.blocks.image import ImageUNet
+from i2p_ros.networks.blocks.image import ImageUNet, Residual, convolution
+from i2p_ros.networks.blocks.trunk import CHANNELS
 
-CHANNELS = 5  # red, green, blue, and the plain signals: grey values and the strength of edges
+INPUTS = 5  # red, green, blue, and the plain signals: grey values and the strength of edges
 PLAIN_SIGNALS = tuple(signal for signal in PREDICTED if signal.of_image)  # the first of PREDICTED
 PLAIN = len(PLAIN_SIGNALS)
 MIDDLE, WIDTH = (110.0, 110.0, 110.0, 60.0, 60.0), (60.0, 60.0, 60.0, 50.0, 50.0)  # usual mean and deviation of each
@@ -40,27 +41,57 @@ def signal_channels(image: Image) -> Floats:
     )
 
 
-class SignalNetwork(nn.Module):
-    """A U-Net that predicts lidar signals.
+def assembled(channels: Tensor, head: Tensor) -> Tensor:
+    """(B, C, H, W) predicted signals from the input (B, 5, H, W) and the output of the last layer.
 
-    It scales the plain signals: up where a lidar would measure the same, down where it would not, as in shadows. To
-    these it adds a correction. Signals that no grey value resembles consist of the correction alone.
+    Plain signals are scaled: up where a lidar would measure the same, down where it would not, as in shadows. To these
+    a correction is added. Signals that no grey value resembles consist of the correction alone.
     """
+    resized = F.interpolate(head, size=channels.shape[2:], mode="bilinear")
+    gain, correction = resized.split([PLAIN, len(PREDICTED)], 1)
+    plain = F.pad(channels[:, -PLAIN:] * (1.0 + gain), (0, 0, 0, 0, 0, len(PREDICTED) - PLAIN))
+    return plain + GAIN * correction
+
+
+class SignalHead(nn.Conv2d):
+    """The last layer: gains of plain signals, and corrections. At first, plain signals stay as they are."""
+
+    def __init__(self, channels_in: int) -> None:
+        super().__init__(channels_in, PLAIN + len(PREDICTED), 3, padding=1)
+        nn.init.normal_(self.weight, std=0.02)
+        nn.init.zeros_(self.weight[: 2 * PLAIN])
+        nn.init.zeros_(self.bias)  # type: ignore[arg-type]
+
+
+class TrunkSignalDecoder(nn.Module):
+    """Predicts lidar signals from the maps of a trunk."""
 
     def __init__(self, stages: list[int]) -> None:
         super().__init__()
-        self.unet = ImageUNet(CHANNELS, stages[0], stages, [1] * len(stages), 1, stages[-2::-1], 0)
-        self.head = nn.Conv2d(stages[0], PLAIN + len(PREDICTED), 3, padding=1)
-        nn.init.normal_(self.head.weight, std=0.02)
-        nn.init.zeros_(self.head.weight[: 2 * PLAIN])  # at first, plain signals stay as they are
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.laterals = nn.ModuleList(convolution(a, b, 1) for a, b in zip(CHANNELS, stages, strict=True))
+        above = stages[:0:-1]
+        self.decoder = nn.ModuleList(Residual(a + b, b) for a, b in zip(above, stages[-2::-1], strict=True))
+        self.head = SignalHead(stages[0])
+
+    def forward(self, channels: Tensor, of_trunk: list[Tensor]) -> Tensor:
+        """(B, C, H, W) predicted signals in grey levels, from the channels (B, 5, H, W) and the maps of the trunk."""
+        maps = [F.relu(layer(x)) for layer, x in zip(self.laterals, of_trunk, strict=True)]
+        x = maps.pop()
+        for block, skip in zip(self.decoder, maps[::-1], strict=True):
+            x = block(torch.cat([F.interpolate(x, size=skip.shape[2:], mode="bilinear"), skip], 1))
+        return assembled(channels, self.head(x))
+
+
+class SignalNetwork(nn.Module):
+    """A U-Net that predicts lidar signals from an image alone."""
+
+    def __init__(self, stages: list[int]) -> None:
+        super().__init__()
+        self.unet = ImageUNet(INPUTS, stages[0], stages, [1] * len(stages), 1, stages[-2::-1], 0)
+        self.head = SignalHead(stages[0])
 
     def forward(self, channels: Tensor) -> Tensor:
         """(B, C, H, W) predicted signals in grey levels, one channel for each of PREDICTED, from (B, 5, H, W)."""
         middle, width = (torch.tensor(values).to(channels)[:, None, None] for values in (MIDDLE, WIDTH))
         decoded = self.unet.decode(self.unet.encode((channels - middle) / width))
-        gain, correction = F.interpolate(self.head(decoded), size=channels.shape[2:], mode="bilinear").split(
-            [PLAIN, len(PREDICTED)], 1
-        )
-        plain = F.pad(channels[:, -PLAIN:] * (1.0 + gain), (0, 0, 0, 0, 0, len(PREDICTED) - PLAIN))
-        return plain + GAIN * correction
+        return assembled(channels, self.head(decoded))

@@ -15,15 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from i2p_ros.core.errors import MissingPackageError, one_line
-from i2p_ros.networks.base import Arrays, FamilyNetwork, Part, PassInputs, Tensors, single_pass
+from i2p_ros.networks.base import Arrays, FamilyNetwork, Part, PassInputs, single_pass
 from i2p_ros.networks.parts import arguments_of_parts
 from i2p_ros.runtime.engines import EngineCache, key_of
 from i2p_ros.runtime.torch_runtime import Passes, TorchPasses, TorchRuntime
@@ -126,17 +124,10 @@ class TensorrtRuntime:
     def open(self, shared: Arrays) -> Passes:
         """Forward passes over the scene with these shared arrays. Each takes the engines for them if there are any."""
         shapes = {name: array.shape for name, array in shared.items()}
-        passes = TorchPasses(lambda: self._network(shapes), shared, self.device, self.both)
-
-        def called(inputs: Arrays) -> Tensors:
-            self._build_for(shapes, shared, inputs)
-            return passes(inputs)
-
-        return called
-
-    def signals(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As `Runtime`, by PyTorch: the signal network is small beside the rest, and runs once for each pair."""
-        return self._inner.signals(channels)
+        return TorchPasses(
+            lambda: self._network(shapes), shared, self.device, self.both,
+            before=lambda inputs: self._build_for(shapes, shared, inputs),
+        )  # fmt: skip
 
     def settle(self) -> None:
         """Wait until the device has finished. Only a clock needs this."""

@@ -32,6 +32,10 @@ class Passes(Protocol):
         """Outputs by name, each with a batch axis of one, of one forward pass."""
         ...
 
+    def signals(self) -> NDArray[np.float32]:
+        """(C, H, W) predicted lidar signals of the scene's image, from its shared `channels`."""
+        ...
+
 
 class Runtime(Protocol):
     """Runs the network of a family. Several threads may use it at once, each with `Passes` of its own."""
@@ -42,10 +46,6 @@ class Runtime(Protocol):
 
     def open(self, shared: Arrays) -> Passes:
         """Forward passes over the scene with these shared arrays. The first of them computes what all share."""
-        ...
-
-    def signals(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(C, H, W) predicted lidar signals of an image, from the channels (C', H, W) that the family makes of it."""
         ...
 
     def settle(self) -> None:
@@ -89,14 +89,6 @@ class TorchRuntime:
         """Forward passes over the scene with these shared arrays."""
         return TorchPasses(lambda: self.network, shared, self.device, self.both)
 
-    def signals(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(C, H, W) predicted lidar signals of an image; raises ValueError for a network that predicts none."""
-        if self.plain.signal_network is None:
-            raise ValueError("the network predicts no lidar signals")
-        with torch.inference_mode():
-            out = self.plain.signal_network(_images_last(batched({"channels": channels}, self.device))["channels"])
-            return np.asarray(out[0].cpu().numpy())
-
     def settle(self) -> None:
         """Wait until the device has finished. Only a clock needs this."""
         settle(self.device)
@@ -115,25 +107,38 @@ class TorchRuntime:
 class TorchPasses:
     """Forward passes over one scene by PyTorch.
 
-    What the passes share is computed in the first of them, and again when `network` returns another network.
+    What the passes share is computed in the first of them, and again when `network` returns another network. `before`
+    is called with the inputs of each pass.
     """
 
     def __init__(
-        self, network: Callable[[], FamilyNetwork], shared: Arrays, device: torch.device, both: Both
+        self, network: Callable[[], FamilyNetwork], shared: Arrays, device: torch.device, both: Both,
+        before: Callable[[Arrays], None] = lambda inputs: None,
     ) -> None:  # fmt: skip
-        self._network, self._shared, self._device, self._both = network, shared, device, both
+        self._before = before
+        self._network, self._device, self._both = network, device, both
+        self._shared = Lazy(lambda: _images_last(batched(shared, device)))
         self._encoded: tuple[FamilyNetwork, Lazy[Any]] | None = None
 
     def __call__(self, inputs: Arrays) -> Tensors:
         """Outputs by name, each with a batch axis of one, of one forward pass."""
+        self._before(inputs)
+        with torch.inference_mode():
+            network, encoded = self._encode()
+            return network.forward_pass(encoded, batched(inputs, self._device), self._both)
+
+    def signals(self) -> NDArray[np.float32]:
+        """(C, H, W) predicted lidar signals of the scene's image; NotImplementedError by a network without any."""
+        with torch.inference_mode():
+            network, encoded = self._encode()
+            return np.asarray(network.signals(encoded, self._shared())[0].cpu().numpy())
+
+    def _encode(self) -> tuple[FamilyNetwork, Lazy[Any]]:
+        """The network, and what all passes over the scene share."""
         network = self._network()
         if self._encoded is None or self._encoded[0] is not network:
-            self._encoded = network, Lazy(lambda: self._encode(network))
-        with torch.inference_mode():
-            return network.forward_pass(self._encoded[1], batched(inputs, self._device), self._both)
-
-    def _encode(self, network: FamilyNetwork) -> Any:
-        return network.encode_shared(_images_last(batched(self._shared, self._device)))
+            self._encoded = network, Lazy(lambda: network.encode_shared(self._shared()))
+        return self._encoded
 
 
 def _images_last(tensors: Tensors) -> Tensors:

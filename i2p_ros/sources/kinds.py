@@ -92,6 +92,12 @@ def _open_bag(request: SourceRequest) -> Source:
     return RosbagSource(request.path, settings.pairing, rectified=settings.node.rectified)
 
 
+def _open_frames(request: SourceRequest) -> Source:
+    from i2p_ros.sources.frames import FramesSource
+
+    return FramesSource(request.path, request.choices.get("drives"))
+
+
 def _is_bag(path: Path) -> bool:
     if path.is_file():
         return path.suffix in BAG_SUFFIXES
@@ -111,6 +117,10 @@ KINDS: dict[str, SourceKind] = {
         SourceKind(
             "kitti", "KITTI folder", _open_kitti, _is_kitti, KITTI_LAYOUTS, choices=("cameras", "drives"),
             default_cameras=("image_02",),
+        ),
+        SourceKind(
+            "frames", "pair list", _open_frames, lambda path: (path / "frames.json").is_file(), "frames.json",
+            choices=("drives",),
         ),
         SourceKind(
             "rosbag", "bag", _open_bag, _is_bag, f"metadata.yaml or files that end in {', '.join(BAG_SUFFIXES)}",

@@ -16,6 +16,7 @@ from i2p_ros.core.types import Image, PointCloud, Sample
 from i2p_ros.training.alignment import ASPECT
 
 BEAM_RAD = np.radians(0.43)  # about the step between the beams of an HDL-64E
+TILT_DEG = np.array([2.0, 2.0, 2.0])  # deviations of the turns about the camera's axes right, down, forward
 LEAST_POINTS = 2000  # that a poorer lidar leaves
 _MIRROR_CAMERA, _MIRROR_LIDAR = np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0])
 
@@ -43,6 +44,19 @@ def cropped(sample: Sample, rng: np.random.Generator, least: float = 0.55) -> Sa
     return replace(sample, pair=replace(pair, image=image, camera=window))
 
 
+def tilted(sample: Sample, rng: np.random.Generator) -> Sample:
+    """The sample with its camera turned by a few degrees about each of its axes. What it did not see is black."""
+    assert sample.T_camera_lidar is not None
+    pair = sample.pair
+    turn = Pose.from_rotvec(np.radians(rng.normal(size=3) * TILT_DEG), [0.0, 0.0, 0.0])
+    k = pair.camera.matrix
+    warp = k @ turn.rotation @ np.linalg.inv(k)
+    image = cv2.warpPerspective(pair.image, warp, (pair.camera.width, pair.camera.height))
+    return replace(
+        sample, pair=replace(pair, image=np.asarray(image, np.uint8)), T_camera_lidar=turn @ sample.T_camera_lidar
+    )
+
+
 def shrunk(sample: Sample, width: int = 512) -> Sample:
     """The sample with its image at most this wide: varying a large image is slow and the network shrinks it anyway."""
     pair, camera = sample.pair, sample.pair.camera
@@ -57,6 +71,9 @@ def recoloured(image: Image, rng: np.random.Generator) -> Image:
     """The image with another exposure, gamma, white balance, sharpness and noise."""
     x: NDArray[Any] = (image / np.float32(255.0)) ** rng.uniform(0.75, 1.33)
     x = (x - 0.5) * rng.uniform(0.75, 1.2) + 0.5 + rng.uniform(-0.1, 0.1) + rng.uniform(-0.05, 0.05, 3)
+    if rng.random() < 0.3:  # light that differs over the image, as of shadows and haze
+        coarse = rng.uniform(0.4, 1.3, (3, 6)).astype(np.float32)
+        x = x * cv2.resize(coarse, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_CUBIC)[:, :, None]
     if rng.random() < 0.1:
         x = np.repeat(x.mean(axis=2, keepdims=True), 3, axis=2)
     if rng.random() < 0.3:
@@ -97,6 +114,8 @@ def varied(sample: Sample, rng: np.random.Generator) -> Sample:
     """Another sample of the same place: mirrored, cropped, recoloured, with another lidar."""
     if rng.random() < 0.5:
         sample = mirrored(sample)
+    if rng.random() < 0.4:
+        sample = tilted(sample, rng)
     sample = shrunk(cropped(sample, rng))  # in this order: a crop that is enlarged is never sharp
     pair = replace(sample.pair, image=recoloured(sample.pair.image, rng), cloud=resensed(sample.pair.cloud, rng))
     return replace(sample, pair=pair)

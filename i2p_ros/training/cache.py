@@ -61,20 +61,18 @@ class CachedSource(WrappedSource):
 
 def _pack(sample: Sample) -> dict[str, NDArray[Any]]:
     pair, pose = sample.pair, sample.T_camera_lidar
-    if pose is None or pair.cloud.intensity is None or pair.camera.distortion:
-        raise InputError("only samples with a true pose, intensities and an undistorted camera are cached", "cache")
-    c = pair.camera
+    if pose is None:
+        raise InputError("only samples with a true pose are cached", "cache")
+    image, c = pair.camera.undistort(pair.image)
     camera = np.array([c.fx, c.fy, c.cx, c.cy, c.width, c.height])
-    return {
-        "image": pair.image, "xyz": pair.cloud.xyz, "intensity": pair.cloud.intensity,
-        "camera": camera, "T_camera_lidar": pose.matrix,
-    }  # fmt: skip
+    intensity = {} if pair.cloud.intensity is None else {"intensity": pair.cloud.intensity}
+    return {"image": image, "xyz": pair.cloud.xyz, **intensity, "camera": camera, "T_camera_lidar": pose.matrix}
 
 
 def _unpack(source: Source, file: Path, index: int) -> Sample:
     with np.load(file, allow_pickle=False) as data:
         fx, fy, cx, cy, width, height = data["camera"]
         camera = Camera(fx, fy, cx, cy, int(width), int(height))
-        cloud = PointCloud(data["xyz"], data["intensity"])
+        cloud = PointCloud(data["xyz"], data.get("intensity"))
         pair = Pair(data["image"], camera, cloud, name=f"{source.name}/{index}")
         return Sample(pair, Pose.from_matrix(data["T_camera_lidar"]))

@@ -84,7 +84,12 @@ def example(family: Family[Any], sample: Sample, rng: np.random.Generator, parts
     """Inputs and labels for the parts of the network that learn; raises InputError for a sample without a true pose."""
     if sample.T_camera_lidar is None:
         raise InputError(f"{sample.pair.name} has no true pose: it cannot be trained on", "training.truth")
-    given = {} if parts == "alignment" else learner_class(family).example(family, sample, rng)
-    if parts != "matching" and family.signal_width is not None:
+    if parts == "alignment":
+        given: dict[str, Any] = dict(family.prepare(sample.pair, rng).shared)
+    else:
+        given = learner_class(family).example(family, sample, rng)
+    if parts == "matching":
+        given.pop("channels", None)
+    elif family.signal_width is not None:
         given |= alignment_example(sample, family.signal_width, rng)
     return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in given.items()}

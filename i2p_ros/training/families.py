@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -17,6 +19,7 @@ from i2p_ros.core.types import Sample
 from i2p_ros.families import class_of
 from i2p_ros.families.base import Family
 from i2p_ros.networks.base import FamilyNetwork, Tensors
+from i2p_ros.networks.both import Lazy
 from i2p_ros.training.alignment import alignment_loss
 
 LEARNERS = {"vp2p": "i2p_ros.training.vp2p:VP2PLearner"}  # module and class, imported when asked for
@@ -32,15 +35,19 @@ class Learner(nn.Module, ABC, Generic[FamilyT]):
     def __init__(self, net: FamilyNetwork, settings: TrainingSettings) -> None:
         super().__init__()
         self.net, self.settings = net, settings
+        self.half_precision: Callable[[], AbstractContextManager[Any]] = nullcontext
         for module in net.children():
-            part = "alignment" if module is net.signal_network else "matching"
+            part = "alignment" if module is net.signal_part else "matching"
             module.requires_grad_(settings.parts in ("all", part))
 
     def forward(self, batch: Tensors) -> Tensors:
         """Losses by name, scalars, with their weighted sum `loss`, of those parts that learn."""
-        losses = {} if self.settings.parts == "alignment" else self.matching(batch)
-        if self.settings.parts != "matching" and self.net.signal_network is not None:
-            losses["alignment"] = alignment_loss(self.net.signal_network(batch["channels"]).float(), batch)
+        encoded = Lazy(lambda: self.net.encode_shared(batch))
+        losses = {} if self.settings.parts == "alignment" else self.matching(batch, encoded)
+        if self.settings.parts != "matching" and self.net.signal_part is not None:
+            with self.half_precision():
+                signals = self.net.signals(encoded, batch)
+            losses["alignment"] = alignment_loss(signals.float(), batch)
             losses["loss"] = losses.get("loss", 0.0) + losses["alignment"]
         return losses
 
@@ -54,14 +61,12 @@ class Learner(nn.Module, ABC, Generic[FamilyT]):
         """
 
     @abstractmethod
-    def matching(self, batch: Tensors) -> Tensors:
-        """Losses by name, scalars, with their weighted sum `loss`, of all but the signal network."""
+    def matching(self, batch: Tensors, encoded: Lazy[Any]) -> Tensors:
+        """Losses by name, scalars, with their weighted sum `loss`, of all but the signals.
 
-    @property
-    def half_modules(self) -> list[nn.Module]:
-        """Modules that may run in half precision; the losses stay in float32."""
-        signals = self.net.signal_network
-        return [self.net] if signals is None else [self.net, signals]
+        `encoded` is the result of `encode_shared`. The network runs in the context `half_precision()`, and the losses
+        outside of it.
+        """
 
 
 def learner_class(family: Family[Any]) -> type[Learner[Any]]:
@@ -75,6 +80,6 @@ def learner_of(family: Family[Any], net: FamilyNetwork, settings: TrainingSettin
 
     Raises ModelError for a family without one, SettingsError when the part that is to learn does not exist.
     """
-    if settings.parts == "alignment" and net.signal_network is None:
+    if settings.parts == "alignment" and net.signal_part is None:
         raise SettingsError(f"training.parts=alignment: the family {family.name} has no network that predicts signals")
     return learner_class(family)(net, settings)

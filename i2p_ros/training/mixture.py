@@ -38,6 +38,7 @@ class Mixture:
 def mixture(
     settings: Settings, cache: Path, seed: int, worlds: int,
     recording: Path | None = None, drives: Sequence[str] | None = None, share: float = 0.0,
+    frames: Path | None = None, frame_drives: Sequence[str] | None = None,
 ) -> Mixture:  # fmt: skip
     """`worlds` synthetic places of the training seeds, and a share of the samples from the drives of a recording.
 
@@ -54,9 +55,12 @@ def mixture(
         places.fill(partial(synthetic.samples, device=f"cuda:{local}"), rank, processes)
     if not recording:
         return Mixture([(places, 1.0)])
-    source = open_source("auto", recording, settings=settings, drives=drives)
-    recorded = CachedSource(source, cache, str(recording.resolve()))
-    return Mixture([(places, 1 - share), (recorded, share)], recorded.drives)
+    asked = [(recording, drives)] + ([(frames, frame_drives)] if frames else [])
+    opened = [(root, open_source("auto", root, settings=settings, drives=chosen)) for root, chosen in asked]
+    recorded = [CachedSource(source, cache, str(root.resolve())) for root, source in opened]
+    pairs = sum(len(source) for source in recorded)
+    shares = [(source, share * len(source) / pairs) for source in recorded]
+    return Mixture([(places, 1 - share), *shares], tuple(name for source in recorded for name in source.drives))
 
 
 def unseen(settings: Settings, cache: Path) -> Validation:

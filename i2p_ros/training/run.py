@@ -15,6 +15,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -72,16 +73,17 @@ class Run:
         net = family.network().to(self.fabric.device)
         if start:
             load_weights(net, start)
+        else:
+            net.load_pretrained()
         self.average = deepcopy(net).eval()
         self.learner = learner_of(family, net, s).to(self.fabric.device)
         norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
         self.norms = [norm for norm in norms if norm.weight.requires_grad]  # of the parts that learn
-        self.optimizer = torch.optim.AdamW(self.learner.parameters(), s.learning_rate, weight_decay=s.weight_decay)
+        self.optimizer = torch.optim.AdamW(_groups(self.learner, s), s.learning_rate, weight_decay=s.weight_decay)
         self.parts = {"weights": self.learner, "average": self.average}
         self.precision = _precision(s.precision, self.fabric.device)
-        if self.precision == "bf16":  # the losses are outside of these modules and stay in float32
-            for part in self.learner.half_modules:
-                part.forward = torch.autocast(self.fabric.device.type, torch.bfloat16)(part.forward)
+        if self.precision == "bf16":
+            self.learner.half_precision = partial(torch.autocast, self.fabric.device.type, torch.bfloat16)
 
     def begin(self, done: int, workers: int) -> None:
         """Go on after so many samples."""
@@ -114,7 +116,7 @@ class Run:
         self.clock.begin()
         self.optimizer.zero_grad(set_to_none=True)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.done, self.settings.training)
+            group["lr"] = group["scale"] * learning_rate(self.done, self.settings.training)
         for i, first in enumerate(self._firsts(self.done)):
             self._learn(i, first)
         # of the network alone: the scale of the pose loss has a gradient of other units
@@ -203,6 +205,14 @@ class Run:
             generator=torch.Generator().manual_seed(self.fabric.global_rank),  # other seeds for other workers
         )
         return iter(loader)
+
+
+def _groups(learner: nn.Module, s: TrainingSettings) -> list[dict[str, Any]]:
+    """Parameters with the `scale` of their learning rate: a trunk has seen a million images and changes slowly."""
+    trunk = [value for name, value in learner.named_parameters() if ".trunk." in name]
+    others = [value for name, value in learner.named_parameters() if ".trunk." not in name]
+    groups = [{"params": others, "scale": 1.0}, {"params": trunk, "scale": s.trunk_rate}]
+    return [group for group in groups if group["params"]]
 
 
 def _processes(device: torch.device) -> Fabric:

@@ -16,6 +16,7 @@ from i2p_ros.core.config import TrainingSettings
 from i2p_ros.core.types import Sample
 from i2p_ros.families.base import Family
 from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors
+from i2p_ros.networks.both import Lazy
 from i2p_ros.training.families import Learner
 from i2p_ros.training.pose_loss import PoseLoss
 
@@ -106,9 +107,10 @@ class VP2PLearner(Learner[Family[Any]]):
             "T_camera_lidar": T_camera_input.matrix,
         }  # fmt: skip
 
-    def matching(self, batch: Tensors) -> Tensors:
+    def matching(self, batch: Tensors, encoded: Lazy[Any]) -> Tensors:
         """As `vp2p_losses`, and `pose` where the settings give it a weight."""
-        out = self.net(batch["image"], batch["points"], batch["features"])
+        with self.half_precision():
+            out = self.net.training_pass(encoded, batch)
         losses = vp2p_losses(batch, out, self.settings, self.nowhere)
         if self.pose:
             losses["pose"] = self.pose(batch, out)

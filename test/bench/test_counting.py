@@ -156,6 +156,6 @@ def test_messages_and_inputs_are_counted_in_bytes() -> None:
     assert back.cloud.intensity is not None
     held = back.image.nbytes + back.cloud.xyz.nbytes + back.cloud.intensity.nbytes
     assert work["decode"] == Work(0, len(messages.image.data) + len(messages.cloud.data) + held)
-    arrays = (scene.shared["image"], inputs["points"], inputs["features"])
+    arrays = (*scene.shared.values(), inputs["points"], inputs["features"])
     prepared = back.image.nbytes + 2 * back.cloud.xyz.nbytes + sum(array.nbytes for array in arrays)
     assert work["prepare"] == Work(0, prepared)

@@ -103,10 +103,10 @@ def test_it_is_refined_by_grey_values_and_edges(folder: Path) -> None:
     """The signals of a family without a signal network."""
     localizer, sample = i2p.load(str(folder), CPU), SyntheticSource(WORLD, 5, 1)[0]
     prepared = localizer.prepare(sample.pair)
-    assert localizer.family.signal_input(prepared.scene) is None
+    assert localizer.family.signal_camera(sample.pair.camera) is None
     assert plain_pyramid(prepared.scene.pair, CPU.refinement).levels[0].shape[0] == 2
-    with pytest.raises(ValueError, match="predicts no lidar signals"):
-        localizer.runtime.signals(prepared.scene.shared["image"])
+    with pytest.raises(NotImplementedError, match="predicts no lidar signals"):
+        prepared.passes.signals()
 
 
 def test_it_is_exported(folder: Path, tmp_path: Path) -> None:

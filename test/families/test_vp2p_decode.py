@@ -90,5 +90,6 @@ def test_matches_about_a_guess_are_points_of_the_given_cloud() -> None:
 
 
 def test_both_sizes_are_networks_of_the_stated_scale() -> None:
-    small, base = (sum(p.numel() for p in VP2P(s, MatchingSettings()).network().parameters()) for s in SIZES.values())
+    networks = (VP2P(SIZES[size], MatchingSettings()).network() for size in ("small", "base"))
+    small, base = (sum(p.numel() for p in network.parameters()) for network in networks)
     assert 2e6 < small < 5e6 and 20e6 < base < 60e6

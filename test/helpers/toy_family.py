@@ -56,5 +56,5 @@ class ToyLearner(Learner):
         cell = (np.nan_to_num(uv) + 0.5).clip(0, np.subtract(GRID, 1)).astype(np.int64) @ [1, WIDTH]
         return {**scene.shared, "xyz": xyz, "cell": np.where(visible, cell, -100)}  # which cross_entropy ignores
 
-    def matching(self, batch):
+    def matching(self, batch, encoded):
         return {"loss": nn.functional.cross_entropy(self.net(**batch)["similarity"].mT, batch["cell"])}

@@ -9,7 +9,8 @@ import pytest
 import torch
 from helpers.networks import FAMILY, GUESS, TINY, lived_in, pair, prepared, street
 
-from i2p_ros.networks.base import Tensors
+from i2p_ros.networks.base import Tensors, batched
+from i2p_ros.networks.both import Lazy
 from i2p_ros.runtime.torch_runtime import TorchRuntime
 
 PAIRS = [pair(cloud=street(4000, seed)) for seed in range(2)]
@@ -63,7 +64,8 @@ def test_a_pass_that_fails_in_the_image_can_be_repeated(monkeypatch: pytest.Monk
 
 
 def test_signals_are_those_of_the_network() -> None:
-    network, channels = lived_in(TINY), np.random.default_rng(0).uniform(0, 255, (5, 16, 64)).astype(np.float32)
+    network, (scene, _) = lived_in(TINY), prepared(pair())
     with torch.no_grad():
-        expected = network.signal_network(torch.from_numpy(channels)[None])[0].numpy()
-    np.testing.assert_allclose(TorchRuntime(network, "cpu").signals(channels), expected, atol=1e-2)
+        shared = batched(scene.shared)
+        expected = network.signals(Lazy(lambda: network.encode_shared(shared)), shared)[0].numpy()
+    np.testing.assert_allclose(TorchRuntime(network, "cpu").open(scene.shared).signals(), expected, atol=1e-2)

@@ -58,6 +58,7 @@ def test_at_most_two_files_are_touched_beside_its_own() -> None:
 
 def test_nothing_outside_the_sources_names_a_dataset_or_its_cameras() -> None:
     names = {name for kind in KINDS.values() if kind.is_recorded for name in (kind.name, *kind.default_cameras)}
+    names -= {"frames"}  # of tf, too
     naming = set()
     for path in (ROOT / "i2p_ros").rglob("*.py"):
         constants = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
@@ -81,17 +82,19 @@ def test_it_is_opened_by_name_and_by_its_path(toy: Path) -> None:
 
 def test_errors_name_it(toy: Path, tmp_path: Path) -> None:
     for kind, root, match in (
-        ("nuscenes", toy, "there are auto, synthetic, kitti, rosbag, toy"),
+        ("nuscenes", toy, "there are auto, synthetic, kitti, frames, rosbag, toy"),
         ("toy", None, "source 'toy' needs a root"),
-        ("synthetic", toy, "choose auto, kitti, rosbag or toy"),
-        ("auto", tmp_path / "absent", "expected a KITTI folder, a bag, a toy folder"),
+        ("synthetic", toy, "choose auto, kitti, frames, rosbag or toy"),
+        ("auto", tmp_path / "absent", "expected a KITTI folder, a pair list, a bag, a toy folder"),
         ("auto", tmp_path, r"expected raw .*; or metadata.yaml .*; or DRIVE/CAMERA/000000.npz \(a toy folder\)"),
     ):
         with pytest.raises(InputError, match=match):
             open_source(kind, root, settings=SETTINGS)
     with pytest.raises(InputError, match="cameras are for KITTI folders or toy folders, not for source 'synthetic'"):
         open_source("synthetic", settings=SETTINGS, cameras=["left"])
-    with pytest.raises(InputError, match="drives are for KITTI folders or toy folders, not for source 'synthetic'"):
+    with pytest.raises(
+        InputError, match="drives are for KITTI folders or pair lists or toy folders, not for source 'synthetic'"
+    ):
         open_source("synthetic", settings=SETTINGS, drives=["a"])
 
 

@@ -97,12 +97,12 @@ def test_drives_and_cameras_are_passed_on(kitti: Path) -> None:
 
 def test_wrong_requests_say_what_is_right(tmp_path: Path) -> None:
     for kind, root, match in (
-        ("nuscenes", tmp_path, "no source 'nuscenes'; there are auto, synthetic, kitti, rosbag"),
+        ("nuscenes", tmp_path, "no source 'nuscenes'; there are auto, synthetic, kitti, frames, rosbag"),
         ("kitti", None, "source 'kitti' needs a root"),
         ("rosbag", None, "source 'rosbag' needs a root"),
         ("synthetic", tmp_path, "source 'synthetic' reads no root"),
         ("auto", None, "give a root to look at"),
-        ("auto", tmp_path / "absent", "does not exist; expected a KITTI folder, a bag"),
+        ("auto", tmp_path / "absent", "does not exist; expected a KITTI folder, a pair list, a bag"),
         ("auto", tmp_path, "is empty; expected raw"),
         ("auto", Path(__file__), "is not a bag; bag files end in .mcap, .db3, .bag"),
     ):

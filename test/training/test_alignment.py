@@ -102,11 +102,9 @@ def test_an_untrained_network_predicts_the_plain_channels(sample: Sample) -> Non
 
 def test_a_folded_network_predicts_the_same(sample: Sample) -> None:
     network, channels = lived_in(TINY), torch.from_numpy(signal_channels(sample.pair.image))[None]
-    torch.nn.init.normal_(network.signal_network.head.weight)
+    torch.nn.init.normal_(network.likeness.head.weight)
     with torch.inference_mode():
-        torch.testing.assert_close(
-            folded(network).signal_network(channels), network.signal_network(channels), rtol=1e-3, atol=1e-2
-        )
+        torch.testing.assert_close(folded(network).likeness(channels), network.likeness(channels), rtol=1e-3, atol=1e-2)
 
 
 @pytest.mark.parametrize("part", ["matching", "alignment"])

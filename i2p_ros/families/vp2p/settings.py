@@ -22,6 +22,7 @@ class VP2PSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    trunk: bool = False  # whether the image branch and the signals begin with the trunk of EfficientNet-Lite0
     image_width: int = 256  # px, of the image as the network takes it
     max_points: int = 3072  # of the cloud as the network takes it
     downsample_m: float = 0.25  # m, cell of the voxel grid of which one point each is kept
@@ -50,6 +51,7 @@ class VP2PSettings(BaseModel):
 
 SIZES: dict[str, VP2PSettings] = {
     "small": VP2PSettings(),
+    "trunk": VP2PSettings(trunk=True, image_width=512, image_stages=[48, 64, 96, 96]),
     "base": VP2PSettings(
         image_width=512,
         max_points=20480,

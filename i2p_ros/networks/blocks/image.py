@@ -4,9 +4,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from i2p_ros.networks.blocks.trunk import CHANNELS, Trunk
+
+COLOURS = 3  # channels of an image that the trunk takes
+CONTRAST = 0.5  # deviation of the trunk's input: that of usual images as ImageNet's weights took them
 
 
 def convolution(channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -72,27 +80,63 @@ class ImageUNet(nn.Module):
         return x
 
 
+class TrunkUNet(nn.Module):
+    """The trunk with a decoder. Its maps are those of the trunk from stride 4 on, and one of stride 32 above these.
+
+    The output has stride 4. Of the image, the first three channels are for the trunk; the others, such as viewing
+    directions, are added to each of its maps.
+    """
+
+    def __init__(self, channels_in: int, stages: list[int], decoder: list[int], context: int) -> None:
+        super().__init__()
+        self.trunk = Trunk()
+        beside = channels_in - COLOURS
+        self.laterals = nn.ModuleList(
+            convolution(a + beside, b, 1) for a, b in zip(CHANNELS[1:], stages[:-1], strict=True)
+        )
+        self.coarse = Residual(stages[-2], stages[-1], 2)
+        self.context = nn.Linear(context, stages[-1]) if context else None
+        above = [stages[-1], *decoder[:-1]]
+        self.decoder = nn.ModuleList(Residual(a + s, b) for a, s, b in zip(above, stages[-2::-1], decoder, strict=True))
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """The maps of the trunk, then those of strides 4, 8, 16 and 32."""
+        of_trunk = self.trunk(CONTRAST * image[:, :COLOURS])
+        beside = image[:, COLOURS:]
+        maps = []
+        for layer, x in zip(self.laterals, of_trunk[1:], strict=True):
+            maps.append(F.relu(layer(torch.cat([x, F.adaptive_avg_pool2d(beside, x.shape[2:])], 1))))
+        return [*of_trunk, *maps, self.coarse(maps[-1])]
+
+    def decode(self, maps: list[Tensor], context: Tensor | None = None) -> Tensor:
+        """(B, C, h, w) at stride 4; context (B, C'), if there is any, is added at the coarsest."""
+        return ImageUNet.decode(self, maps, context)  # type: ignore[arg-type]
+
+
 class ImageEncoder(nn.Module):
     """The encoder of an ImageUNet as a module of its own, which a compiler can take."""
 
-    def __init__(self, unet: ImageUNet) -> None:
+    def __init__(self, unet: ImageUNet | TrunkUNet) -> None:
         super().__init__()
-        self.stem, self.stages = unet.stem, unet.stages
+        for name, child in unet.named_children():
+            if name not in ("context", "decoder"):
+                self.add_module(name, child)
+        self._encode: Callable[[Any, Tensor], list[Tensor]] = type(unet).encode
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """As `ImageUNet.encode`."""
-        return tuple(ImageUNet.encode(self, image))  # type: ignore[arg-type]
+        """As `encode` of the image branch."""
+        return tuple(self._encode(self, image))
 
 
 class ImageDecoder(nn.Module):
     """The decoder of an ImageUNet as a module of its own, which a compiler can take."""
 
-    def __init__(self, unet: ImageUNet) -> None:
+    def __init__(self, unet: ImageUNet | TrunkUNet) -> None:
         super().__init__()
         self.context, self.decoder = unet.context, unet.decoder
 
     def forward(self, *maps_and_context: Tensor) -> Tensor:
-        """As `ImageUNet.decode`."""
+        """As `decode` of the image branch."""
         *maps, context = maps_and_context
         return ImageUNet.decode(self, maps, context)  # type: ignore[arg-type]
 
@@ -105,8 +149,8 @@ class AssembledImage(nn.Module):
         self.encoder, self.decoder = encoder, decoder
 
     @staticmethod
-    def of(unet: ImageUNet) -> AssembledImage:
-        """Image branch of the encoder and decoder of an ImageUNet. It shares their weights."""
+    def of(unet: ImageUNet | TrunkUNet) -> AssembledImage:
+        """Image branch of the encoder and decoder of another. It shares their weights."""
         return AssembledImage(ImageEncoder(unet), ImageDecoder(unet))
 
     def encode(self, image: Tensor) -> list[Tensor]:

@@ -1,0 +1,100 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Source of a list of pairs, frames.json: the way to bring pairs of one's own, of any sensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.errors import InputError, one_line
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.source import Source
+from i2p_ros.core.types import Pair, PointCloud, Sample
+from i2p_ros.sources.kitti_files import read_cloud, read_image
+
+LIST = "frames.json"
+SECOND = 10**9  # ns
+
+
+class FrameEntry(BaseModel):
+    """One pair of the list. NAME.png and NAME.bin (float32 x, y, z in m, intensity 0..1) lie beside it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str
+    dataset: str = "frames"
+    drive: str = ""
+    K: list[list[float]]
+    model: str = "plumb_bob"
+    distortion: list[float] = []
+    T_camera_lidar: list[list[float]] | None = None
+    intensity: bool = True  # whether the fourth column is one
+
+    @property
+    def recording(self) -> str:
+        """Name of the recording: dataset/drive."""
+        return f"{self.dataset}/{self.drive}" if self.drive else self.dataset
+
+
+class FramesSource(Source):
+    """The pairs of a folder with frames.json, in its order, one second apart.
+
+    `drives` are names of recordings, `dataset/drive`, or of datasets; without them all pairs are read.
+    Raises InputError if the list is missing or malformed or has no such drive, and for a broken file when it is read.
+    """
+
+    def __init__(self, root: Path, drives: Sequence[str] | None = None) -> None:
+        self._root, file = Path(root), Path(root) / LIST
+        entries = _entries(file)
+        if drives is not None:
+            known = {name for entry in entries for name in (entry.dataset, entry.recording)}
+            if unknown := sorted(set(drives) - known):
+                there = ", ".join(sorted(known))
+                raise InputError(f"{file} has no drive {', '.join(unknown)}; there are {there}", "source.drive")
+            entries = [entry for entry in entries if {entry.dataset, entry.recording} & set(drives)]
+        if not entries:
+            raise InputError(f"{file} has no pairs", "source.empty")
+        self._entries = entries
+
+    @property
+    def name(self) -> str:
+        """`frames` with the names of the datasets."""
+        return f"frames {', '.join(dict.fromkeys(entry.dataset for entry in self._entries))}"
+
+    @property
+    def drives(self) -> tuple[str, ...]:
+        """Names of the recordings, dataset/drive."""
+        return tuple(dict.fromkeys(entry.recording for entry in self._entries))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index: int) -> Sample:
+        entry = self._entries[index]
+        image = read_image(self._root / f"{entry.name}.png")
+        camera = Camera.from_matrix(entry.K, image.shape[1], image.shape[0], entry.model, entry.distortion)
+        cloud = read_cloud(self._root / f"{entry.name}.bin")
+        if not entry.intensity:
+            cloud = PointCloud(cloud.xyz)
+        pair = Pair(image, camera, cloud, range(len(self))[index] * SECOND, entry.name)
+        return Sample(pair, Pose.from_matrix(entry.T_camera_lidar) if entry.T_camera_lidar else None)
+
+
+def _entries(file: Path) -> list[FrameEntry]:
+    try:
+        tree: Any = json.loads(file.read_text())
+        return TypeAdapter(list[FrameEntry]).validate_python(tree)
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}", "source.missing") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise InputError(f"{file} is not a list of pairs: {what}", "source.layout") from error
+    except ValueError as error:
+        raise InputError(f"{file} is not a list of pairs: {one_line(error)}", "source.layout") from error
