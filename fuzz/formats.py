@@ -12,8 +12,16 @@ from typing import Any
 ENCODINGS = (
     "rgb8", "bgr8", "rgba8", "bgra8", "mono8", "8UC1", "8UC3", "8UC4", "rgb16", "bgr16", "rgba16", "bgra16", "mono16",
     "bayer_rggb8", "bayer_bggr8", "bayer_gbrg16", "bayer_grbg16", "yuv422", "yuv422_yuy2", "16UC1", "",
+    "nv12", "nv21", "nv24", "RGB8", "16UC3",
 )  # fmt: skip
-FORMATS = ("rgb8; png compressed bgr8", "jpeg", "bayer_rggb8; png compressed ", "16UC1; compressedDepth png", "")
+FORMATS = (
+    "rgb8; png compressed bgr8",
+    "jpeg",
+    "bayer_rggb8; png compressed ",
+    "16UC1; compressedDepth png",
+    "",
+    "webp",
+)
 NAMES = ("x", "y", "z", "intensity", "i", "reflectivity", "t", "time", "timestamp", "ring", "")
 LENSES = ("plumb_bob", "rational_polynomial", "equidistant", "fisheye", "", "omni")
 STAMP = SimpleNamespace(sec=1_700_000_000, nanosec=123_456_789)

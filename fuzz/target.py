@@ -21,11 +21,11 @@ TAILS = (b"\x00" * 64, b"\xff" * 64)  # bytes after the data, which must not cha
 
 
 def _image(message: Any) -> Any:
-    return image_from_message(message, MAX_PIXELS)
+    return image_from_message(message, max_pixels=MAX_PIXELS)
 
 
 def _compressed(message: Any) -> Any:
-    return image_from_compressed(message, MAX_PIXELS)
+    return image_from_compressed(message, max_pixels=MAX_PIXELS)
 
 
 def _cloud(message: Any) -> Any:

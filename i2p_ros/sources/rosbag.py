@@ -98,7 +98,7 @@ class RosbagSource(Source):
         index = range(len(self))[index]
         image_entry, cloud_entry = self._pairs[index]
         image_message = self._read(self.topics.image, image_entry)
-        image = IMAGE_MESSAGES[image_message.__msgtype__](image_message)
+        image = IMAGE_MESSAGES[image_message.__msgtype__](image_message, self.topics.image)
         cloud_message = self._read(self.topics.cloud, cloud_entry)
         cloud = CLOUD_MESSAGES[cloud_message.__msgtype__](cloud_message, self._intensity_field)
         stamp = image_entry[0]

@@ -83,6 +83,7 @@ def compressed(suffix=".png", pixels=RGB, fmt="rgb8; png compressed bgr8", param
 
 
 PNG, JPEG = compressed().data, compressed(".jpg", fmt="jpeg").data
+WEBP = compressed(".webp", fmt="webp", params=(cv2.IMWRITE_WEBP_QUALITY, 90)).data
 
 
 def png_bomb(side):

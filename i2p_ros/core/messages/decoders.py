@@ -16,7 +16,7 @@ from i2p_ros.core.messages.images import image_from_compressed, image_from_messa
 from i2p_ros.core.types import Image, PointCloud
 
 CloudDecoder = Callable[[Any, str], PointCloud]  # of a message, and the name of the field that holds the intensity
-ImageDecoder = Callable[[Any], Image]
+ImageDecoder = Callable[[Any, str], Image]  # of a message, and the name of its topic
 
 POINT_CLOUD2 = "sensor_msgs/msg/PointCloud2"
 CLOUD_MESSAGES: dict[str, CloudDecoder] = {POINT_CLOUD2: cloud_from_message}

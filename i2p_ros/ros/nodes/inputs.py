@@ -76,7 +76,7 @@ class Inputs:
 
     def decoded(self, job: PairJob) -> Pair:
         """The pair, with its cloud as it was at the time of the image. Raises InputError."""
-        pair = job.decoded(self._rectified)
+        pair = job.decoded(self._rectified, self._image_topic)
         if changed := self.checks.check(pair):  # two drivers on one topic change it with every pair
             self._node.get_logger().warning(changed, throttle_duration_sec=1.0)
             self._on_reset(changed)
@@ -109,6 +109,7 @@ class Inputs:
         self._rectified = node.lens == "rectified" or (node.lens == "auto" and "rect" in topic.rpartition("/")[2])
         if node.image_transport == "compressed":  # a remap of `image` alone would not reach image/compressed
             kind, topic = CompressedImage, f"{topic}/compressed"
+        self._image_topic = topic
         self._info_topic = self._node.resolve_topic_name(f"{camera}camera_info")
         self.listen(CameraInfo, f"{camera}camera_info", self._on_info, BEST_EFFORT)
         self.listen(kind, topic, lambda message: self._on_input("image", message), BEST_EFFORT)

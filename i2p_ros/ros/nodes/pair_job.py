@@ -57,7 +57,7 @@ class PairJob:
         """Time of the cloud by the clock of the images, ns."""
         return self.stamp - round(self.gap_ms * 1e6)
 
-    def decoded(self, rectified: bool) -> Pair:
+    def decoded(self, rectified: bool, image_topic: str = "") -> Pair:
         """The messages as a Pair. Raises InputError for messages that cannot be used."""
         for message in (self.image, self.cloud):
             frame_of(message)
@@ -65,7 +65,7 @@ class PairJob:
             raise InputError("no camera_info yet: is the topic right?", "camera_info.missing")
         node = self.settings.node
         camera = camera_from_message(self.info, rectified)
-        image = IMAGE_MESSAGES[IMAGE_TRANSPORTS[node.image_transport]](self.image)
+        image = IMAGE_MESSAGES[IMAGE_TRANSPORTS[node.image_transport]](self.image, image_topic)
         height, width = image.shape[:2]
         cloud = CLOUD_MESSAGES[node.cloud_type](self.cloud, node.intensity_field)
         return Pair(image, camera.fitted(width, height), cloud, self.stamp)
