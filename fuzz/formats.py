@@ -23,6 +23,7 @@ FORMATS = (
     "webp",
 )
 NAMES = ("x", "y", "z", "intensity", "i", "reflectivity", "t", "time", "timestamp", "ring", "")
+CLOUD_FORMATS = ("zlib", "zstd", "draco", "cloudini")
 LENSES = ("plumb_bob", "rational_polynomial", "equidistant", "fisheye", "", "omni")
 STAMP = SimpleNamespace(sec=1_700_000_000, nanosec=123_456_789)
 IMAGE, CLOUD, FIELD, CAMERA = (struct.Struct(f) for f in ("<BBiii", "<BBiiii", "<BiBi", "<BBBiiiiiiiii"))
@@ -77,6 +78,21 @@ def cloud_bytes(message: Any) -> bytes:
     numbers = (message.is_bigendian, message.height, message.width, message.point_step, message.row_step)
     fields = [FIELD.pack(NAMES.index(f.name), f.offset, f.datatype, f.count) for f in message.fields]
     return CLOUD.pack(len(fields), *numbers) + b"".join(fields) + bytes(message.data)
+
+
+def compressed_cloud(data: bytes) -> Any:
+    """The point_cloud_interfaces/CompressedPointCloud2 of these bytes."""
+    message = cloud(data[1:])
+    message.compressed_data = message.data
+    del message.data
+    message.format = CLOUD_FORMATS[data[0] % len(CLOUD_FORMATS)] if data else ""
+    return message
+
+
+def compressed_cloud_bytes(message: Any) -> bytes:
+    """The bytes of which `compressed_cloud` makes this message."""
+    raw = SimpleNamespace(**vars(message), data=message.compressed_data)
+    return bytes([CLOUD_FORMATS.index(message.format)]) + cloud_bytes(raw)
 
 
 def camera(data: bytes) -> Any:

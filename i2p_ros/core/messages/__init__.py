@@ -11,6 +11,7 @@ InputError whose `reason` names the fault (`cloud.layout`, `image.step`, `camera
 
 from i2p_ros.core.messages.cameras import camera_from_message
 from i2p_ros.core.messages.clouds import cloud_from_message, usable
+from i2p_ros.core.messages.compressed_clouds import cloud_from_compressed
 from i2p_ros.core.messages.decoders import CLOUD_MESSAGES, IMAGE_MESSAGES, IMAGE_TRANSPORTS, POINT_CLOUD2
 from i2p_ros.core.messages.headers import (
     frame_name,
@@ -28,6 +29,7 @@ __all__ = [
     "IMAGE_TRANSPORTS",
     "POINT_CLOUD2",
     "camera_from_message",
+    "cloud_from_compressed",
     "cloud_from_message",
     "frame_name",
     "frame_of",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from i2p_ros.core.messages.clouds import cloud_from_message
+from i2p_ros.core.messages.compressed_clouds import cloud_from_compressed
 from i2p_ros.core.messages.images import image_from_compressed, image_from_message
 from i2p_ros.core.types import Image, PointCloud
 
@@ -19,7 +20,8 @@ CloudDecoder = Callable[[Any, str], PointCloud]  # of a message, and the name of
 ImageDecoder = Callable[[Any, str], Image]  # of a message, and the name of its topic
 
 POINT_CLOUD2 = "sensor_msgs/msg/PointCloud2"
-CLOUD_MESSAGES: dict[str, CloudDecoder] = {POINT_CLOUD2: cloud_from_message}
+COMPRESSED_CLOUD = "point_cloud_interfaces/msg/CompressedPointCloud2"
+CLOUD_MESSAGES: dict[str, CloudDecoder] = {POINT_CLOUD2: cloud_from_message, COMPRESSED_CLOUD: cloud_from_compressed}
 IMAGE, COMPRESSED_IMAGE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 IMAGE_MESSAGES: dict[str, ImageDecoder] = {IMAGE: image_from_message, COMPRESSED_IMAGE: image_from_compressed}
 IMAGE_TRANSPORTS = {"raw": IMAGE, "compressed": COMPRESSED_IMAGE}  # message types by node.image_transport
