@@ -22,18 +22,22 @@ from i2p_ros.core.messages.headers import (
     transform_from_stamped,
 )
 from i2p_ros.core.messages.images import image_from_compressed, image_from_message
+from i2p_ros.core.messages.video import VIDEO_MESSAGES, VideoDecoder, image_from_frame
 
 __all__ = [
     "CLOUD_MESSAGES",
     "IMAGE_MESSAGES",
     "IMAGE_TRANSPORTS",
     "POINT_CLOUD2",
+    "VIDEO_MESSAGES",
+    "VideoDecoder",
     "camera_from_message",
     "cloud_from_compressed",
     "cloud_from_message",
     "frame_name",
     "frame_of",
     "image_from_compressed",
+    "image_from_frame",
     "image_from_message",
     "pose_from_transform",
     "stamp_ns",
