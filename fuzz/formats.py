@@ -24,6 +24,7 @@ FORMATS = (
 )
 NAMES = ("x", "y", "z", "intensity", "i", "reflectivity", "t", "time", "timestamp", "ring", "")
 CLOUD_FORMATS = ("zlib", "zstd", "draco", "cloudini")
+VIDEO_FORMATS = ("h264", "h265", "av1")
 LENSES = ("plumb_bob", "rational_polynomial", "equidistant", "fisheye", "", "omni")
 STAMP = SimpleNamespace(sec=1_700_000_000, nanosec=123_456_789)
 IMAGE, CLOUD, FIELD, CAMERA = (struct.Struct(f) for f in ("<BBiii", "<BBiiii", "<BiBi", "<BBBiiiiiiiii"))
@@ -93,6 +94,21 @@ def compressed_cloud_bytes(message: Any) -> bytes:
     """The bytes of which `compressed_cloud` makes this message."""
     raw = SimpleNamespace(**vars(message), data=message.compressed_data)
     return bytes([CLOUD_FORMATS.index(message.format)]) + cloud_bytes(raw)
+
+
+def video(data: bytes) -> Any:
+    """The messages of a CompressedVideo topic: one byte for the format, then each data with its length."""
+    codec, rest, messages = VIDEO_FORMATS[data[0] % len(VIDEO_FORMATS)] if data else "", data[1:], []
+    while rest and len(messages) < 8:
+        length = int.from_bytes(rest[:2], "little")
+        messages.append(SimpleNamespace(timestamp=STAMP, frame_id="camera", format=codec, data=rest[2 : 2 + length]))
+        rest = rest[2 + length :]
+    return messages
+
+
+def video_bytes(codec: str, packets: list[bytes]) -> bytes:
+    """The bytes of which `video` makes messages with these packets."""
+    return bytes([VIDEO_FORMATS.index(codec)]) + b"".join(len(p).to_bytes(2, "little") + p for p in packets)
 
 
 def camera(data: bytes) -> Any:

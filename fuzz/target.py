@@ -5,6 +5,7 @@
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,15 @@ import numpy as np
 from fuzz import formats
 from i2p_ros.core.errors import I2PError, InputError
 from i2p_ros.core.messages import (
+    VideoDecoder,
     camera_from_message,
     cloud_from_compressed,
     cloud_from_message,
     image_from_compressed,
+    image_from_frame,
     image_from_message,
 )
+from i2p_ros.core.messages.video import COMPRESSED_VIDEO
 
 MAX_PIXELS = 1_000_000  # of images here, so small that a fuzzer can exceed it
 MAX_CLOUD = 1_000_000  # bytes of an unpacked cloud here
@@ -46,6 +50,19 @@ def _compressed_cloud(message: Any) -> Any:
     return cloud_from_compressed(message, max_points=1000, max_bytes=MAX_CLOUD).xyz
 
 
+def _video(messages: list[Any]) -> Any:
+    """Image of the last message. Those before it may be refused."""
+    decoder = VideoDecoder(COMPRESSED_VIDEO, MAX_PIXELS)
+    for message in messages[:-1]:
+        with suppress(InputError):
+            decoder.frame(message)
+    if not messages:
+        raise InputError("no message", "message.type")
+    found = image_from_frame(decoder.frame(messages[-1]))
+    assert found.ndim == 3 and found.shape[0] * found.shape[1] <= MAX_PIXELS
+    return found
+
+
 def _camera(message: Any) -> Any:
     found = camera_from_message(message, message.rectified)
     assert found.fx > 0 and found.fy > 0 and found.width > 0 and found.height > 0
@@ -57,10 +74,15 @@ DECODERS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], Any]]] = {
     "compressed": (formats.compressed, _compressed),
     "cloud": (formats.cloud, _cloud),
     "compressed_cloud": (formats.compressed_cloud, _compressed_cloud),
+    "video": (formats.video, _video),
     "camera": (formats.camera, _camera),
 }
 DATA = {"image": "data", "compressed": "data", "cloud": "data", "compressed_cloud": "compressed_data"}
-UNPACKED = {"compressed": PER_PIXEL * MAX_PIXELS, "compressed_cloud": PER_BYTE * MAX_CLOUD}  # bytes, at most
+UNPACKED = {  # bytes, at most
+    "compressed": PER_PIXEL * MAX_PIXELS,
+    "compressed_cloud": PER_BYTE * MAX_CLOUD,
+    "video": PER_PIXEL * MAX_PIXELS,
+}
 
 
 class Target:

@@ -106,7 +106,7 @@ def test_damaged_data_is_refused(form):
 
 
 @pytest.mark.parametrize("form", ["zlib", "zstd"])
-def test_data_of_another_length_is_refused(form):
+def test_row_3_compressed_data_of_another_length_is_refused(form):
     for data in (GOOD_CLOUD.data[:-1], GOOD_CLOUD.data + b"0", b""):
         refused("cloud.compressed", cloud_from_compressed, packed(GOOD_CLOUD, PACK[form](data), form))
     flipped = bytearray(PACK["gzip"](GOOD_CLOUD.data))
@@ -115,7 +115,7 @@ def test_data_of_another_length_is_refused(form):
 
 
 @pytest.mark.parametrize("form", ["zlib", "zstd"])
-def test_a_small_message_that_unpacks_to_gigabytes(form):
+def test_row_4_a_small_message_that_unpacks_to_gigabytes(form):
     bomb = PACK[form](bytes(10**8))
     tracemalloc.start()
     try:

@@ -32,11 +32,11 @@ def moving_images(count=FRAMES):
     return [scene[:, 8 * i : 8 * i + WIDTH] for i in range(count)]
 
 
-def encoded(images, codec="libx264", group=GROUP, b_frames=0, **options):
+def encoded(images, codec="libx264", group=GROUP, b_frames=0, pixels="yuv420p", **options):
     """Packets of H.264 or H.265 in Annex B, in the order of the stream."""
     context = av.CodecContext.create(codec, "w")
     context.height, context.width = images[0].shape[:2]
-    context.pix_fmt, context.time_base, context.framerate = "yuv420p", Fraction(1, 10), Fraction(10)
+    context.pix_fmt, context.time_base, context.framerate = pixels, Fraction(1, 10), Fraction(10)
     context.gop_size, context.max_b_frames = group, b_frames
     fast = {} if b_frames else {"tune": "zerolatency"}
     quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
