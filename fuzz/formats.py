@@ -12,9 +12,19 @@ from typing import Any
 ENCODINGS = (
     "rgb8", "bgr8", "rgba8", "bgra8", "mono8", "8UC1", "8UC3", "8UC4", "rgb16", "bgr16", "rgba16", "bgra16", "mono16",
     "bayer_rggb8", "bayer_bggr8", "bayer_gbrg16", "bayer_grbg16", "yuv422", "yuv422_yuy2", "16UC1", "",
+    "nv12", "nv21", "nv24", "RGB8", "16UC3",
 )  # fmt: skip
-FORMATS = ("rgb8; png compressed bgr8", "jpeg", "bayer_rggb8; png compressed ", "16UC1; compressedDepth png", "")
+FORMATS = (
+    "rgb8; png compressed bgr8",
+    "jpeg",
+    "bayer_rggb8; png compressed ",
+    "16UC1; compressedDepth png",
+    "",
+    "webp",
+)
 NAMES = ("x", "y", "z", "intensity", "i", "reflectivity", "t", "time", "timestamp", "ring", "")
+CLOUD_FORMATS = ("zlib", "zstd", "draco", "cloudini")
+VIDEO_FORMATS = ("h264", "h265", "av1")
 LENSES = ("plumb_bob", "rational_polynomial", "equidistant", "fisheye", "", "omni")
 STAMP = SimpleNamespace(sec=1_700_000_000, nanosec=123_456_789)
 IMAGE, CLOUD, FIELD, CAMERA = (struct.Struct(f) for f in ("<BBiii", "<BBiiii", "<BiBi", "<BBBiiiiiiiii"))
@@ -69,6 +79,36 @@ def cloud_bytes(message: Any) -> bytes:
     numbers = (message.is_bigendian, message.height, message.width, message.point_step, message.row_step)
     fields = [FIELD.pack(NAMES.index(f.name), f.offset, f.datatype, f.count) for f in message.fields]
     return CLOUD.pack(len(fields), *numbers) + b"".join(fields) + bytes(message.data)
+
+
+def compressed_cloud(data: bytes) -> Any:
+    """The point_cloud_interfaces/CompressedPointCloud2 of these bytes."""
+    message = cloud(data[1:])
+    message.compressed_data = message.data
+    del message.data
+    message.format = CLOUD_FORMATS[data[0] % len(CLOUD_FORMATS)] if data else ""
+    return message
+
+
+def compressed_cloud_bytes(message: Any) -> bytes:
+    """The bytes of which `compressed_cloud` makes this message."""
+    raw = SimpleNamespace(**vars(message), data=message.compressed_data)
+    return bytes([CLOUD_FORMATS.index(message.format)]) + cloud_bytes(raw)
+
+
+def video(data: bytes) -> Any:
+    """The messages of a CompressedVideo topic: one byte for the format, then each data with its length."""
+    codec, rest, messages = VIDEO_FORMATS[data[0] % len(VIDEO_FORMATS)] if data else "", data[1:], []
+    while rest and len(messages) < 8:
+        length = int.from_bytes(rest[:2], "little")
+        messages.append(SimpleNamespace(timestamp=STAMP, frame_id="camera", format=codec, data=rest[2 : 2 + length]))
+        rest = rest[2 + length :]
+    return messages
+
+
+def video_bytes(codec: str, packets: list[bytes]) -> bytes:
+    """The bytes of which `video` makes messages with these packets."""
+    return bytes([VIDEO_FORMATS.index(codec)]) + b"".join(len(p).to_bytes(2, "little") + p for p in packets)
 
 
 def camera(data: bytes) -> Any:

@@ -13,14 +13,19 @@ import numpy as np
 from fuzz import formats
 from i2p_ros.core.errors import I2PError, InputError
 from i2p_ros.core.messages import (
+    VideoDecoder,
     camera_from_message,
     camera_of_image,
+    cloud_from_compressed,
     cloud_from_message,
     image_from_compressed,
+    image_from_frame,
     image_from_message,
 )
+from i2p_ros.core.messages.video import COMPRESSED_VIDEO
 
 MAX_PIXELS = 1_000_000  # of images here, so small that a fuzzer can exceed it
+MAX_CLOUD = 1_000_000  # bytes of an unpacked cloud here
 BASE = 1_000_000  # bytes that a decoder may need for any message
 PER_BYTE = 40  # bytes more for each byte of the message: three i1 of a point become float32, then float64
 PER_PIXEL = 8  # bytes more for each pixel that a compressed image may have
@@ -28,11 +33,11 @@ TAILS = (b"\x00" * 64, b"\xff" * 64)  # bytes after the data, which must not cha
 
 
 def _image(message: Any) -> Any:
-    return image_from_message(message, MAX_PIXELS)
+    return image_from_message(message, max_pixels=MAX_PIXELS)
 
 
 def _compressed(message: Any) -> Any:
-    return image_from_compressed(message, MAX_PIXELS)
+    return image_from_compressed(message, max_pixels=MAX_PIXELS)
 
 
 def _cloud(message: Any) -> Any:
@@ -40,6 +45,23 @@ def _cloud(message: Any) -> Any:
     assert np.isfinite(found.xyz).all() and 4 <= len(found) <= message.width * message.height
     assert found.intensity is None or (found.intensity.min() >= 0 and found.intensity.max() <= 1)
     return found.xyz
+
+
+def _compressed_cloud(message: Any) -> Any:
+    return cloud_from_compressed(message, max_points=1000, max_bytes=MAX_CLOUD).xyz
+
+
+def _video(messages: list[Any]) -> Any:
+    """Image of the last message. Those before it may be refused."""
+    decoder = VideoDecoder(COMPRESSED_VIDEO, MAX_PIXELS)
+    for message in messages[:-1]:
+        with suppress(InputError):
+            decoder.frame(message)
+    if not messages:
+        raise InputError("no message", "message.type")
+    found = image_from_frame(decoder.frame(messages[-1]))
+    assert found.ndim == 3 and found.shape[0] * found.shape[1] <= MAX_PIXELS
+    return found
 
 
 def _camera(message: Any) -> Any:
@@ -54,7 +76,15 @@ DECODERS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], Any]]] = {
     "image": (formats.image, _image),
     "compressed": (formats.compressed, _compressed),
     "cloud": (formats.cloud, _cloud),
+    "compressed_cloud": (formats.compressed_cloud, _compressed_cloud),
+    "video": (formats.video, _video),
     "camera": (formats.camera, _camera),
+}
+DATA = {"image": "data", "compressed": "data", "cloud": "data", "compressed_cloud": "compressed_data"}
+UNPACKED = {  # bytes, at most
+    "compressed": PER_PIXEL * MAX_PIXELS,
+    "compressed_cloud": PER_BYTE * MAX_CLOUD,
+    "video": PER_PIXEL * MAX_PIXELS,
 }
 
 
@@ -63,8 +93,8 @@ class Target:
 
     def __init__(self, name: str) -> None:
         self.build, self.decode = DECODERS[name]
-        self.has_data = name != "camera"
-        self.bound = BASE + (PER_PIXEL * MAX_PIXELS if name == "compressed" else 0)
+        self.data = DATA.get(name)  # the attribute with the data
+        self.bound = BASE + UNPACKED.get(name, 0)
         self.seen: Counter[str] = Counter()
         self.peak = 0  # bytes, of any input
 
@@ -78,8 +108,8 @@ class Target:
             tracemalloc.stop()
         assert peak <= self.bound + PER_BYTE * size, f"{peak} bytes for a message of {size}"
         self.peak, self.seen[outcome] = max(self.peak, peak), self.seen[outcome] + 1
-        if decoded is not None and self.has_data:
-            self._check_tail(message, decoded)
+        if decoded is not None and self.data:
+            self._check_tail(message, self.data, decoded)
         return decoded
 
     def _outcome(self, message: Any) -> tuple[str, Any]:
@@ -91,11 +121,11 @@ class Target:
         except I2PError as error:
             return type(error).__name__, None
 
-    def _check_tail(self, message: Any, decoded: Any) -> None:
+    def _check_tail(self, message: Any, name: str, decoded: Any) -> None:
         """Compare the results for different bytes after the data, which a decoder that reads too far would use."""
-        content = bytes(message.data)
+        content = bytes(vars(message)[name])
         for tail in TAILS:
-            message.data = memoryview(content + tail)[: len(content)]
+            setattr(message, name, memoryview(content + tail)[: len(content)])
             np.testing.assert_array_equal(self.decode(message), decoded)
 
     def figures(self) -> dict[str, Any]:

@@ -153,8 +153,10 @@ class TrackingSettings(_Group):
 class NodeSettings(_Group):
     """The nodes localizer and drift_monitor."""
 
-    image_transport: Literal["raw", "compressed"] = Field(
-        "raw", description="topic of the images. raw: image. compressed: image/compressed"
+    image_transport: Literal["raw", "compressed", "ffmpeg", "foxglove"] = Field(
+        "raw",
+        description="topic of the images. raw: image. compressed: image/compressed. With video in H.264 or H.265: "
+        "ffmpeg (image/ffmpeg), foxglove (image/foxglove)",
     )
     lens: Literal["auto", "raw", "rectified"] = Field(
         "auto",

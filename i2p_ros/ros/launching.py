@@ -50,7 +50,9 @@ MODEL = {
     "device": ParameterArgument("device", str, "auto, cpu or cuda; default: auto"),
 }
 TRANSPORT = {
-    "image_transport": ParameterArgument("node.image_transport", str, "raw or compressed; default: raw"),
+    "image_transport": ParameterArgument(
+        "node.image_transport", str, "raw, compressed, ffmpeg or foxglove; default: raw"
+    ),
 }
 ROBOT = {
     **TRANSPORT,

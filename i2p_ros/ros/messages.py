@@ -38,11 +38,16 @@ def cloud_class(cloud_type: str) -> type:
     """
     if cloud_type not in CLOUD_MESSAGES:
         raise SettingsError(f"node.cloud_type: no decoder for {cloud_type!r}; there are {', '.join(CLOUD_MESSAGES)}")
-    package, _, name = cloud_type.split("/")
+    return message_class(cloud_type)
+
+
+def message_class(kind: str) -> type:
+    """The class of a message type. Raises MissingPackageError if its package is missing."""
+    package, _, name = kind.split("/")
     try:
         return vars(import_module(f"{package}.msg"))[name]
     except (ImportError, KeyError) as error:
-        raise MissingPackageError(f"no messages {cloud_type} here: install the ROS package {package}") from error
+        raise MissingPackageError(f"no messages {kind} here: install the ROS package {package}") from error
 
 
 def time_message(stamp: int) -> Time:

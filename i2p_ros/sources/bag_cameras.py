@@ -71,7 +71,7 @@ def first_image_size(reader: AnyReader, path: Path, topic: str) -> tuple[int, in
         with bag_errors(path, "bag.message"):
             for connection, _, raw in reader.messages(connections):
                 message = reader.deserialize(raw, connection.msgtype)
-                height, width = IMAGE_MESSAGES[connection.msgtype](message).shape[:2]
+                height, width = IMAGE_MESSAGES[connection.msgtype](message, topic).shape[:2]
                 return width, height
     except InputError:
         pass  # it is refused when it is read

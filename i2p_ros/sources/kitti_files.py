@@ -14,6 +14,7 @@ import numpy as np
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.messages.images import upper_bits
 from i2p_ros.core.types import Image, PointCloud
 
 EARTH_RADIUS = 6378137.0  # m, as in the raw development kit
@@ -97,10 +98,12 @@ def read_lines(path: Path, reason: str) -> list[str]:
 
 
 def read_image(path: Path) -> Image:
-    """RGB image (H, W, 3) uint8; InputError if it cannot be decoded."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
+    """RGB image (H, W, 3) uint8, of 16 bits as `upper_bits` says; InputError if it cannot be decoded."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if image is None or image.dtype.kind != "u":
         raise InputError(f"{path} is not a readable image: it is broken or cut short; copy it again", "image.broken")
+    if image.dtype.itemsize == 2:
+        image = upper_bits(image)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 

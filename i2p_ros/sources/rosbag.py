@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PairingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.messages import CLOUD_MESSAGES, IMAGE_MESSAGES
+from i2p_ros.core.messages import CLOUD_MESSAGES, IMAGE_MESSAGES, VIDEO_MESSAGES
 from i2p_ros.core.pairing import median_gap, pair_stamps
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, Sample
 from i2p_ros.sources.bag_index import BagIndex, Entry
 from i2p_ros.sources.bag_reader import BagTopics, bag_errors, chosen_topics, open_reader, read_header
+from i2p_ros.sources.bag_video import BagVideo
 
 
 class RosbagSource(Source):
@@ -57,6 +59,8 @@ class RosbagSource(Source):
             self.T_camera_lidar = self._calibration()
             self._cameras = self._index.cameras(self.topics.camera_info)
             self._pairs = self._paired()
+            self._image_type = next(c.msgtype for c in self._reader.connections if c.topic == self.topics.image)
+            self._video = BagVideo(self._image_type, self._index.images) if self._image_type in VIDEO_MESSAGES else None
         except BaseException:
             self.close()
             raise
@@ -101,8 +105,7 @@ class RosbagSource(Source):
     def __getitem__(self, index: int) -> Sample:
         index = range(len(self))[index]
         image_entry, cloud_entry = self._pairs[index]
-        image_message = self._read(self.topics.image, image_entry)
-        image = IMAGE_MESSAGES[image_message.__msgtype__](image_message)
+        image = IMAGE_MESSAGES[self._image_type](self._image_message(image_entry), self.topics.image)
         cloud_message = self._read(self.topics.cloud, cloud_entry)
         cloud = CLOUD_MESSAGES[cloud_message.__msgtype__](cloud_message, self._intensity_field)
         stamp = image_entry[0]
@@ -140,6 +143,11 @@ class RosbagSource(Source):
                 if read_header(raw, self._reader.is2)[0] == stamp:
                     return self._reader.deserialize(raw, connection.msgtype)
         raise InputError(f"a message of {topic} has vanished from {self.path} since it was opened", "bag.message")
+
+    def _image_message(self, entry: Entry) -> Any:
+        """The message of an image, or the frame of a video."""
+        read = partial(self._read, self.topics.image)
+        return read(entry) if self._video is None else self._video.frame(entry, read)
 
     def _camera_at(self, stamp: int) -> Camera:
         """The latest calibration up to the stamp (ns), else the first."""

@@ -47,7 +47,9 @@ def bag(tmp_path):
 
 
 def test_a_bag_is_read(bag, monkeypatch):
-    with pytest.raises(InputError, match=f"no cloud topic of type sensor_msgs/msg/PointCloud2; .* /sweep .{SWEEP}"):
+    with pytest.raises(
+        InputError, match=f"no cloud topic of type sensor_msgs/msg/PointCloud2 .*; it has .* /sweep .{SWEEP}"
+    ):
         RosbagSource(bag)
     add(monkeypatch)
     with RosbagSource(bag) as source:

@@ -9,7 +9,22 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from helpers.messages import ENCODED, GOOD, INFO, JPEG, PNG, RGB, changed, compressed, image, png_bomb, refused, wide
+from helpers.messages import (
+    ENCODED,
+    GOOD,
+    GRAY,
+    INFO,
+    JPEG,
+    PNG,
+    RGB,
+    WEBP,
+    changed,
+    compressed,
+    image,
+    png_bomb,
+    refused,
+    wide,
+)  # fmt: skip
 
 from i2p_ros.core.changes import FROZEN, FrozenImage
 from i2p_ros.core.errors import InputError
@@ -56,11 +71,19 @@ def test_row_17_yuv422_against_bt601(encoding):
     assert np.abs(decoded - colour).max() <= 3
 
 
-@pytest.mark.parametrize("encoding", ["rgb12", "16UC1", "32FC1", "nv21", ""])
+@pytest.mark.parametrize("encoding", ["rgb12", "32FC1", "yuv444", ""])
 def test_row_17_unknown_encodings_are_named(encoding):
     with pytest.raises(InputError, match=f"encoding '{encoding}' is not supported; known are rgb8"):
         image_from_message(changed(GOOD, encoding=encoding))
     refuses("image.encoding", encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", ["16UC1", "mono16"])
+def test_row_17_16_bits_of_a_topic_that_is_named_depth_are_refused(encoding):
+    message = image(wide(GRAY), encoding)
+    refused("image.encoding", image_from_message, message, "/camera/Depth/image_raw")
+    assert image_from_message(message, "/thermal/image_raw").shape == RGB.shape
+    assert image_from_message(image(GRAY, "mono8"), "/depth_camera/infra1").shape == RGB.shape
 
 
 @pytest.mark.parametrize("size", [{"width": 0}, {"height": 0}, {"height": -1}])
@@ -96,9 +119,28 @@ def test_row_21_16_bits_in_big_endian_order(encoding):
     np.testing.assert_array_equal(image_from_message(image(stored, encoding, bigendian=1)), expected)
 
 
+def planar(encoding, step, rows, width=8, height=6):
+    data = bytes(step * rows)
+    return SimpleNamespace(encoding=encoding, is_bigendian=0, width=width, height=height, step=step, data=data)
+
+
+def test_row_19_and_20_planes_that_are_too_short():
+    for encoding, rows in (("nv12", 9), ("nv21", 9), ("nv24", 18)):
+        assert image_from_message(planar(encoding, 8, rows)).shape == (6, 8, 3)
+        refused("image.step", image_from_message, planar(encoding, 7, rows))
+        refused("image.length", image_from_message, planar(encoding, 8, rows - 1))
+        refused("image.length", image_from_message, planar(encoding, 8, 6))
+        refused("image.size", image_from_message, planar(encoding, 8, rows, width=7))
+        refused("image.too_large", image_from_message, planar(encoding, 2**16, 9, width=2**16, height=2**16))
+
+
 @pytest.mark.parametrize(
     "data",
     [
+        WEBP[:-20],
+        WEBP[:25],
+        WEBP[:12] + b"ALPH" + WEBP[16:],
+        WEBP[:23] + b"xxx" + WEBP[26:],
         PNG[:-20],
         PNG[:20],
         PNG[:16] + b"IEND",
@@ -149,6 +191,24 @@ def test_row_23_a_bomb_behind_a_marker_that_decoders_pass_over(marker):
         assert tracemalloc.get_traced_memory()[1] < 10 * len(bomb)
     finally:
         tracemalloc.stop()
+
+
+def webp_of(kind, body):
+    chunk = kind + struct.pack("<I", len(body)) + body
+    return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
+
+
+def test_row_23_a_webp_that_states_a_huge_size():
+    lossy = b"\0\0\0\x9d\x01\x2a" + struct.pack("<HH", 16383, 16383)
+    lossless = b"\x2f" + struct.pack("<I", 16382 | 16382 << 14) + bytes(5)
+    extended = bytes(4) + b"\xff\xff\xff\xff\xff\x00"
+    for kind, body in ((b"VP8 ", lossy), (b"VP8L", lossless), (b"VP8X", extended)):
+        refuses_file("image.too_large", webp_of(kind, body), "webp")
+
+
+def test_row_22_a_webp_animation_is_no_image():
+    with pytest.raises(InputError, match="an animation, not one image"):
+        image_from_compressed(SimpleNamespace(format="webp", data=webp_of(b"VP8X", b"\x02" + bytes(9))))
 
 
 @pytest.mark.parametrize("fmt", ["16UC1; compressedDepth png", "16UC1; png compressed ", "32FC1; compressedDepth"])

@@ -83,6 +83,7 @@ def compressed(suffix=".png", pixels=RGB, fmt="rgb8; png compressed bgr8", param
 
 
 PNG, JPEG = compressed().data, compressed(".jpg", fmt="jpeg").data
+WEBP = compressed(".webp", fmt="webp", params=(cv2.IMWRITE_WEBP_QUALITY, 90)).data
 
 
 def png_bomb(side):
@@ -128,6 +129,50 @@ def xyz(kind="f4", points=XYZ):
 
 
 GOOD_CLOUD = cloud({**xyz(), "intensity": np.ones(50, "f4")})
+
+
+def packed(raw, data, form):
+    """A CompressedPointCloud2 with the layout of a PointCloud2."""
+    layout = {name: value for name, value in vars(raw).items() if name != "data"}
+    return SimpleNamespace(**layout, compressed_data=data, format=form)
+
+
+DRACO_TYPES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 9, 8: 10}  # PointField datatype -> Draco data type
+SIZES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 8: 8}
+
+
+def draco(raw):
+    """Draco data of a PointCloud2 as draco_point_cloud_transport writes it: an attribute for each field, in sequence.
+
+    Without quantisation, floats are as they are. Integers are here without prediction and without entropy coding.
+    """
+    points = np.frombuffer(raw.data, np.uint8).reshape(-1, raw.point_step)
+    head = b"DRACO\x02\x03\x00\x00" + struct.pack("<H", 0x8000)
+    metadata = b"\x00" + b"\x01\x0bdeduplicate\x04" + struct.pack("<i", 1) + b"\x00"
+    attributes, coders, values = b"", b"", b""
+    for number, field in enumerate(raw.fields):
+        colour = field.name in ("rgb", "rgba")
+        kind, count = (2, 4) if colour else (DRACO_TYPES[field.datatype], max(field.count, 1))
+        attributes += bytes([2 if colour else 0 if field.name in "xyz" else 4, kind, count, 0, number])
+        size = SIZES[field.datatype]
+        column = np.ascontiguousarray(points[:, field.offset : field.offset + size])
+        if kind in (9, 10):
+            coders += b"\x00"
+            values += column.tobytes()
+        else:
+            coders += b"\x01"
+            size = 1 if colour else size
+            sign = "i" if kind in (1, 3, 5) else "u"
+            # no prediction, no entropy coding, four bytes a value
+            values += b"\xfe\x00\x04" + _folded(column.view(f"<{sign}{size}")).tobytes()
+    count = struct.pack("<I", len(points))
+    return head + metadata + count + b"\x01" + bytes([len(raw.fields)]) + attributes + coders + values
+
+
+def _folded(values):
+    """Integers as Draco stores those of any type: 0, -1, 1, -2, ... as 0, 1, 2, 3, ..."""
+    values = values.astype(np.int64)
+    return np.where(values >= 0, 2 * values, -2 * values - 1).astype("<u4")
 
 
 def with_field(index, **fields):

@@ -11,6 +11,7 @@ InputError whose `reason` names the fault (`cloud.layout`, `image.step`, `camera
 
 from i2p_ros.core.messages.cameras import camera_from_message
 from i2p_ros.core.messages.clouds import cloud_from_message, usable
+from i2p_ros.core.messages.compressed_clouds import cloud_from_compressed
 from i2p_ros.core.messages.decoders import CLOUD_MESSAGES, IMAGE_MESSAGES, IMAGE_TRANSPORTS, POINT_CLOUD2
 from i2p_ros.core.messages.headers import (
     frame_name,
@@ -22,19 +23,24 @@ from i2p_ros.core.messages.headers import (
 )
 from i2p_ros.core.messages.images import image_from_compressed, image_from_message
 from i2p_ros.core.messages.rectification import ImageCamera, camera_of_image, matrix_name, named_rectified
+from i2p_ros.core.messages.video import VIDEO_MESSAGES, VideoDecoder, image_from_frame
 
 __all__ = [
     "CLOUD_MESSAGES",
     "IMAGE_MESSAGES",
     "IMAGE_TRANSPORTS",
     "POINT_CLOUD2",
+    "VIDEO_MESSAGES",
     "ImageCamera",
+    "VideoDecoder",
     "camera_from_message",
     "camera_of_image",
+    "cloud_from_compressed",
     "cloud_from_message",
     "frame_name",
     "frame_of",
     "image_from_compressed",
+    "image_from_frame",
     "image_from_message",
     "matrix_name",
     "named_rectified",

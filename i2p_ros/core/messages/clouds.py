@@ -20,7 +20,7 @@ INTENSITY_FIELDS = ("intensity", "i", "reflectivity", "signal")
 TIME_FIELDS = ("t", "time", "timestamp", "time_stamp", "offset_time")  # Ouster, Velodyne, Hesai, Autoware, Livox
 MAX_COORDINATE = 10_000.0  # m: beyond the range of any lidar, and float32 is still exact to 1 mm here
 # sensor_msgs/PointField datatype -> NumPy type
-_POINT_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
+POINT_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 
 
 def cloud_from_message(message: Any, intensity_field: str = "", max_points: int = MAX_POINTS) -> PointCloud:
@@ -56,7 +56,7 @@ def _fields(message: Any, names: tuple[str, ...]) -> dict[str, tuple[int, str]]:
     found: dict[str, tuple[int, str]] = {}
     for field in attribute(message, "fields"):
         name, offset, count = str(attribute(field, "name")), integer(field, "offset"), integer(field, "count")
-        kind = _POINT_TYPES.get(integer(field, "datatype"))
+        kind = POINT_TYPES.get(integer(field, "datatype"))
         end = offset + max(count, 1) * np.dtype(kind or "u1").itemsize
         if offset < 0 or end > step:
             raise InputError(f"field {name!r} ends at byte {end} of a point of {step}", "cloud.layout")

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Any
 
 import cv2
@@ -12,27 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.messages.image_files import image_file_size
 from i2p_ros.core.messages.reading import attribute, bytes_of, integer
 from i2p_ros.core.types import Image
 
-_PNG_START = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 50_000_000  # a larger image is a decompression bomb or a broken header
 
-# encoding -> (type, channels, OpenCV's conversion to RGB or none). Depth (16UC1, 32FC1) is left out.
+# encoding in lower case -> (type, channels, OpenCV's conversion to RGB or none). 32FC1 is left out: it is depth.
 _ENCODINGS: dict[str, tuple[str, int, int | None]] = {
     "rgb8": ("u1", 3, None),
     "bgr8": ("u1", 3, cv2.COLOR_BGR2RGB),
-    "8UC3": ("u1", 3, cv2.COLOR_BGR2RGB),
+    "8uc3": ("u1", 3, cv2.COLOR_BGR2RGB),
     "rgba8": ("u1", 4, cv2.COLOR_RGBA2RGB),
     "bgra8": ("u1", 4, cv2.COLOR_BGRA2RGB),
-    "8UC4": ("u1", 4, cv2.COLOR_BGRA2RGB),
+    "8uc4": ("u1", 4, cv2.COLOR_BGRA2RGB),
     "mono8": ("u1", 1, cv2.COLOR_GRAY2RGB),
-    "8UC1": ("u1", 1, cv2.COLOR_GRAY2RGB),
+    "8uc1": ("u1", 1, cv2.COLOR_GRAY2RGB),
     "rgb16": ("u2", 3, None),
     "bgr16": ("u2", 3, cv2.COLOR_BGR2RGB),
+    "16uc3": ("u2", 3, cv2.COLOR_BGR2RGB),
     "rgba16": ("u2", 4, cv2.COLOR_RGBA2RGB),
     "bgra16": ("u2", 4, cv2.COLOR_BGRA2RGB),
+    "16uc4": ("u2", 4, cv2.COLOR_BGRA2RGB),
     "mono16": ("u2", 1, cv2.COLOR_GRAY2RGB),
+    "16uc1": ("u2", 1, cv2.COLOR_GRAY2RGB),  # grey, or depth: see image_from_message
     # ROS names a Bayer pattern by its first two pixels, OpenCV by the second row's second and third
     "bayer_rggb8": ("u1", 1, cv2.COLOR_BayerBG2RGB),
     "bayer_bggr8": ("u1", 1, cv2.COLOR_BayerRG2RGB),
@@ -47,25 +49,42 @@ _ENCODINGS: dict[str, tuple[str, int, int | None]] = {
     "yuv422_yuy2": ("u1", 2, cv2.COLOR_YUV2RGB_YUYV),
     "yuyv": ("u1", 2, cv2.COLOR_YUV2RGB_YUYV),
 }
+# encoding -> (bytes of Y and UV for each pixel, OpenCV's conversion to RGB): a plane of Y, then one of U and V in turn
+_PLANAR = {
+    "nv12": (1.5, cv2.COLOR_YUV2RGB_NV12),
+    "nv21": (1.5, cv2.COLOR_YUV2RGB_NV21),
+    "nv24": (3.0, cv2.COLOR_YUV2RGB_YUYV),  # OpenCV has none for U and V at every pixel: every second is left out
+}
+_DEPTH = ("16uc1", "mono16")  # encodings of a topic that is named depth: mm
 
 
-def image_from_message(message: Any, max_pixels: int = MAX_PIXELS) -> Image:
-    """RGB image (H, W, 3) uint8 of a sensor_msgs/Image. Of 16 bits the upper 8 are kept.
+def image_from_message(message: Any, topic: str = "", max_pixels: int = MAX_PIXELS) -> Image:
+    """RGB image (H, W, 3) uint8 of a sensor_msgs/Image. Of 16 bits 8 are kept, as `upper_bits` says.
 
+    The case of the encoding does not matter. 16UC1 and mono16 are grey values, unless `topic` is named depth.
     Raises InputError: `image.encoding`, `image.size`, `image.step`, `image.length`, `image.too_large`.
     """
-    encoding = str(attribute(message, "encoding"))
-    kind, channels, _ = _encoding(encoding)
+    stated = str(attribute(message, "encoding"))
+    encoding = stated.lower()
+    if encoding in _DEPTH and "depth" in topic.lower():
+        raise InputError(f"{topic} has {stated} and is named depth: choose a topic of images", "image.encoding")
+    if encoding not in _ENCODINGS and encoding not in _PLANAR:
+        known = ", ".join((*_ENCODINGS, *_PLANAR))
+        raise InputError(f"encoding {stated!r} is not supported; known are {known}", "image.encoding")
     height, width = integer(message, "height"), integer(message, "width")
     _check_size(width, height, max_pixels)
+    if encoding in _PLANAR:
+        return _planar_to_rgb(message, width, height, encoding)
+    kind, channels, _ = _ENCODINGS[encoding]
     dtype = np.dtype(kind).newbyteorder(">" if attribute(message, "is_bigendian") else "<")
     rows = _rows(message, height, width * channels * dtype.itemsize)
     return _to_rgb(np.ascontiguousarray(rows).view(dtype).reshape(height, width, channels), encoding)
 
 
-def image_from_compressed(message: Any, max_pixels: int = MAX_PIXELS) -> Image:
-    """RGB image (H, W, 3) uint8 of a sensor_msgs/CompressedImage. Of 16 bits the upper 8 are kept.
+def image_from_compressed(message: Any, topic: str = "", max_pixels: int = MAX_PIXELS) -> Image:
+    """RGB image (H, W, 3) uint8 of a sensor_msgs/CompressedImage: PNG, JPEG or WebP. `topic` is not needed.
 
+    Of 16 bits 8 are kept, as `upper_bits` says. A file with one channel is a Bayer mosaic if the format says so.
     The size is checked in the header of the file before it is unpacked. Raises InputError: `image.encoding`,
     `image.size`, `image.too_large`, `image.compressed`.
     """
@@ -73,25 +92,34 @@ def image_from_compressed(message: Any, max_pixels: int = MAX_PIXELS) -> Image:
     source, _, transport = stated.partition(";")
     if "compressedDepth" in transport or source.strip() in ("16UC1", "32FC1"):
         raise InputError(f"{stated!r} is depth, not an image: choose another topic", "image.encoding")
+    mosaic = source.strip().lower() if source.startswith("bayer_") else ""
+    if mosaic and mosaic not in _ENCODINGS:
+        raise InputError(f"{mosaic!r} is not a known Bayer mosaic", "image.encoding")
     data = bytes_of(message)
-    width, height = _compressed_size(data.tobytes())
+    width, height = image_file_size(data.tobytes())
     _check_size(width, height, max_pixels)
-    mosaic = source.startswith("bayer_") and not transport.strip().endswith(("bgr8", "rgb8"))
     # the calibration is for the pixels as they are stored: an EXIF rotation must not be applied
-    flags = (cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         pixels = cv2.imdecode(data, flags)
     except cv2.error as error:
         raise InputError(f"cannot decode a {stated!r} image: {error.err}", "image.compressed") from error
     if pixels is None or pixels.shape[:2] != (height, width):
         raise InputError(f"cannot decode a {stated!r} image: the data is damaged", "image.compressed")
-    return _to_rgb(pixels.reshape(height, width, -1), f"{source[:10]}8" if mosaic else "bgr8")
+    if pixels.ndim == 3:
+        return _to_rgb(pixels, "bgr8")
+    converted = transport.strip().endswith(("bgr8", "rgb8"))
+    return _to_rgb(pixels[..., None], "mono8" if converted else mosaic or "mono8")
 
 
-def _encoding(name: str) -> tuple[str, int, int | None]:
-    if name not in _ENCODINGS:
-        raise InputError(f"encoding {name!r} is not supported; known are {', '.join(_ENCODINGS)}", "image.encoding")
-    return _ENCODINGS[name]
+def upper_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """The upper 8 of the bits that pixels (16 bits) use: 10, 12, 14 or 16, the fewest that hold the largest value.
+
+    Cameras of 10 and 12 bits write their values into the lower bits of 16. The steps keep the brightness of a stream
+    steady, as long as its brightest pixel stays within a factor of four.
+    """
+    used = int(pixels.max(initial=0)).bit_length()
+    return (pixels >> (next(bits for bits in (10, 12, 14, 16) if used <= bits) - 8)).astype(np.uint8)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -114,8 +142,33 @@ def _rows(message: Any, height: int, used: int) -> NDArray[np.uint8]:
 def _to_rgb(pixels: NDArray[Any], encoding: str) -> Image:
     """RGB image (H, W, 3) uint8 of pixels (H, W, C) in an encoding; never a view of the input."""
     if pixels.dtype.itemsize == 2:
-        pixels = (pixels >> 8).astype(np.uint8)
-    conversion = _encoding(encoding)[2]
+        pixels = upper_bits(pixels)
+    return _converted(pixels, _ENCODINGS[encoding][2], encoding)
+
+
+def _planar_to_rgb(message: Any, width: int, height: int, encoding: str) -> Image:
+    """RGB image (H, W, 3) uint8 of a plane of Y and a plane of U and V.
+
+    `step` is the length of a row of Y, as V4L2 has it, or of Y and its U and V together, as DepthAI writes it.
+    """
+    share, conversion = _PLANAR[encoding]
+    step, data = integer(message, "step"), bytes_of(message)
+    whole = len(data) == step * height and step >= share * width
+    stride = int(step / share) if whole else step
+    if stride < width:
+        raise InputError(f"a row of Y needs {width} bytes, but step is {step}", "image.step")
+    if height % 2 or width % 2:
+        raise InputError(f"{encoding} cannot be {width}x{height} pixels: both must be even", "image.size")
+    if len(data) != int(stride * share * height):
+        raise InputError(f"{encoding} with {height} rows of {step} bytes is not {len(data)} bytes", "image.length")
+    rows = data.reshape(-1, stride)
+    if encoding != "nv24":
+        return _converted(np.ascontiguousarray(rows[:, :width]), conversion, encoding)
+    colour = data[height * stride :].reshape(height, 2 * stride)[:, : 2 * width].reshape(height, width // 2, 4)[..., :2]
+    return _converted(np.dstack([rows[:height, :width], colour.reshape(height, width)]), conversion, encoding)
+
+
+def _converted(pixels: NDArray[np.uint8], conversion: int | None, encoding: str) -> Image:
     if conversion is None:
         return np.array(pixels)
     try:
@@ -123,49 +176,3 @@ def _to_rgb(pixels: NDArray[Any], encoding: str) -> Image:
     except cv2.error as error:
         height, width = pixels.shape[:2]
         raise InputError(f"{encoding} cannot be {width}x{height} pixels: {error.err}", "image.size") from error
-
-
-def _compressed_size(data: bytes) -> tuple[int, int]:
-    """Width and height of a whole PNG or JPEG file, from its header."""
-    if data.startswith(_PNG_START):
-        return _png_size(data)
-    if data.startswith(b"\xff\xd8\xff"):
-        return _jpeg_size(data)
-    raise InputError(f"{len(data)} bytes are not a whole JPEG or PNG file", "image.compressed")
-
-
-def _png_size(data: bytes) -> tuple[int, int]:
-    """Width and height of a PNG file, from its first chunk (PNG specification, 5.3 and 11.2.1).
-
-    All chunks must be complete: decoders allocate the stated length of a chunk before they read it.
-    """
-    at, kind = len(_PNG_START), data[12:16]
-    if kind != b"IHDR":
-        raise InputError("the PNG data has no header", "image.compressed")
-    while kind != b"IEND":
-        kind = data[at + 4 : at + 8]
-        at += 12 + int.from_bytes(data[at : at + 4], "big")
-        if at > len(data):
-            raise InputError("the PNG data is truncated or damaged", "image.compressed")
-    width, height = struct.unpack_from(">II", data, 16)
-    return width, height
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Width and height of a JPEG file, from its frame header (ITU-T T.81, B.2.2). Without an end marker after it, rows
-    are missing."""
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == 0xFF:  # a fill byte
-            at += 1
-            continue
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            if data.rfind(b"\xff\xd9") < at:
-                raise InputError("the JPEG data is truncated", "image.compressed")
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            return width, height
-        if length < 2 or marker == 0x01 or 0xD0 <= marker <= 0xD9:  # no length here: decoders would read on elsewhere
-            break
-        at += 2 + length
-    raise InputError("the JPEG data has no frame header", "image.compressed")

@@ -45,9 +45,9 @@ def numbers(values: Any, count: int | None, reason: str) -> Array:
     return numbers
 
 
-def bytes_of(message: Any) -> NDArray[np.uint8]:
+def bytes_of(message: Any, name: str = "data") -> NDArray[np.uint8]:
     """View (N,) uint8 of the data of a message, which may be bytes, array.array or a NumPy array."""
-    data = attribute(message, "data")
+    data = attribute(message, name)
     try:
         return np.frombuffer(data, np.uint8)
     except (TypeError, ValueError, BufferError) as error:

@@ -12,15 +12,22 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.deskew import deskewed
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.messages import matrix_name, named_rectified, stamp_of
+from i2p_ros.core.messages import (
+    IMAGE_TRANSPORTS,
+    VIDEO_MESSAGES,
+    VideoDecoder,
+    matrix_name,
+    named_rectified,
+    stamp_of,
+)
 from i2p_ros.core.pairing import Pairer
 from i2p_ros.core.types import Pair, PointCloud
-from i2p_ros.ros.messages import cloud_class
+from i2p_ros.ros.messages import cloud_class, message_class
 from i2p_ros.ros.nodes.health import Health
 from i2p_ros.ros.nodes.pair_checks import PairChecks
 from i2p_ros.ros.nodes.pair_job import PairJob
@@ -28,6 +35,7 @@ from i2p_ros.ros.nodes.tf_listener import TfListener
 
 Stamped = tuple[int, Any]  # the stamp (ns) that a message is paired by, and the message
 QUEUE = 5  # messages, as in rmw_qos_profile_sensor_data
+VIDEO_QUEUE = 100  # messages: after a lost one no image is usable until the next keyframe
 BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
 
 
@@ -88,7 +96,9 @@ class Inputs:
         """Log a warning, at most one a second."""
         self._node.get_logger().warning(text, throttle_duration_sec=1.0)
 
-    def listen(self, kind: type, topic: str, callback: Any, reliability: ReliabilityPolicy) -> None:
+    def listen(
+        self, kind: type, topic: str, callback: Any, reliability: ReliabilityPolicy, depth: int = QUEUE
+    ) -> None:  # fmt: skip
         """Subscribe with a short queue: while the node is busy, messages wait in it. QoS overrides apply."""
 
         def incompatible(event: Any) -> None:
@@ -99,7 +109,7 @@ class Inputs:
         name, qos = self._node.resolve_topic_name(topic), reliability.name
         self._subscriptions.append(
             self._node.create_subscription(
-                kind, topic, callback, QoSProfile(depth=QUEUE, reliability=reliability),
+                kind, topic, callback, QoSProfile(depth=depth, reliability=reliability),
                 event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
@@ -107,14 +117,16 @@ class Inputs:
 
     def _subscribe(self, camera: str, lidar: str) -> None:
         """Subscribe to camera_info first, so that it is read first of messages that arrive together."""
-        node, kind, topic = self.settings.node, Image, self._node.resolve_topic_name(f"{camera}image")
-        self._image_topic = topic
+        node, topic = self.settings.node, self._node.resolve_topic_name(f"{camera}image")
+        self._image_topic, kind = topic, IMAGE_TRANSPORTS[node.image_transport]
         self._camera_source = matrix_name(named_rectified(topic) if node.rectified is None else node.rectified)
-        if node.image_transport == "compressed":  # a remap of `image` alone would not reach image/compressed
-            kind, topic = CompressedImage, f"{topic}/compressed"
+        if node.image_transport != "raw":  # a remap of `image` alone would not reach image/compressed
+            topic = f"{topic}/{node.image_transport}"
+        self._video = VideoDecoder(kind) if kind in VIDEO_MESSAGES else None
         self._info_topic = self._node.resolve_topic_name(f"{camera}camera_info")
         self.listen(CameraInfo, f"{camera}camera_info", self._on_info, BEST_EFFORT)
-        self.listen(kind, topic, lambda message: self._on_input("image", message), BEST_EFFORT)
+        image, depth = message_class(kind), VIDEO_QUEUE if self._video else QUEUE
+        self.listen(image, topic, lambda message: self._on_input("image", message), BEST_EFFORT, depth)
         cloud = cloud_class(node.cloud_type)
         self.listen(cloud, f"{lidar}points", lambda message: self._on_input("points", message), BEST_EFFORT)
 
@@ -123,10 +135,12 @@ class Inputs:
         self._info = message
 
     def _on_input(self, kind: str, message: Any) -> None:
-        """Pair the message by its stamp."""
+        """Pair the message by its stamp. Every message of a video is decoded, since later ones depend on it."""
         self.health.arrived(kind)
         now = self._node.get_clock().now().nanoseconds or None
         try:
+            if kind == "image" and self._video is not None:
+                message = self._video.frame(message)
             stamp = stamp_of(message, now, self.settings.pairing.use_arrival_time)
         except InputError as error:
             self.health.drop(error.reason)

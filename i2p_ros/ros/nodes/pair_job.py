@@ -66,7 +66,7 @@ class PairJob:
         if self.info is None:
             raise InputError("no camera_info yet: is the topic right?", "camera_info.missing")
         node = self.settings.node
-        image = IMAGE_MESSAGES[IMAGE_TRANSPORTS[node.image_transport]](self.image)
+        image = IMAGE_MESSAGES[IMAGE_TRANSPORTS[node.image_transport]](self.image, image_topic)
         height, width = image.shape[:2]
         chosen = camera_of_image(self.info, image_topic, node.rectified, (width, height))
         cloud = CLOUD_MESSAGES[node.cloud_type](self.cloud, node.intensity_field)
