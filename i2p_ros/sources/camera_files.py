@@ -80,7 +80,7 @@ def _tree(file: Path) -> Mapping[Any, Any]:
         if text.lstrip().startswith("<"):
             return {node.tag: _xml_value(node) for node in ElementTree.fromstring(text)}
         # OpenCV's first line, %YAML:1.0, is no directive of YAML
-        tree = yaml.load(re.sub(r"\A\s*%YAML.*", "", text), _Loader)
+        tree = _Loader(re.sub(r"\A\s*%YAML.*", "", text)).get_single_data()
     except (OSError, ValueError, yaml.YAMLError, ElementTree.ParseError, RecursionError) as error:
         raise InputError(f"cannot read the calibration {file}: {one_line(error)}", "camera.file") from error
     if not isinstance(tree, Mapping):
