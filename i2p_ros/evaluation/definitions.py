@@ -27,6 +27,18 @@ KINDS: dict[str, str] = {
     "elsewhere": f"further off than near_miss, but turned by no more than {FLIPPED:g} deg",
     "flipped": f"turned by more than {FLIPPED:g} deg (rre_geodesic_deg): the same place, looked at the other way",
 }
+CALIBRATION: dict[str, str] = {
+    "rotation_rmse_deg": "mean over the pairs with a pose of the length of the three Euler angles (intrinsic x, y, z) "
+    "of T_estimated inv(T_true), deg",
+    "rotation_mae_deg": "mean of the absolute values of these angles, deg",
+    "translation_rmse_cm": "mean over the pairs with a pose of the length of the translation of T_estimated "
+    "inv(T_true), cm",
+    "translation_mae_cm": "mean of the absolute values of its components, cm",
+    "l1": "share of all n pairs below 1 deg and 2.5 cm, by the lengths of rotation_rmse_deg and translation_rmse_cm; a "
+    "pair without a pose is missed",
+    "l2": "the same below 2 deg and 5 cm",
+}
+LEVELS_OF_CALIBRATION = {"l1": (1.0, 2.5), "l2": (2.0, 5.0)}  # deg, cm
 COVARIANCE: dict[str, str] = {
     "anees": "average normalised estimation error squared, no unit: mean of error^T covariance^-1 error over the "
     "published poses with a covariance; the error is that of the camera in the cloud, along and about camera axes. "
@@ -66,6 +78,8 @@ DEFINITIONS: dict[str, str] = {
         for key, (m, deg) in RECALLS.items()
     },
     **{key: f"{text}; mean, std and median over the n pairs that have a pose" for key, text in ERRORS.items()},
+    "calibration": "errors as NativeCross (RA-L 2026) states them. "
+    + "; ".join(f"{key}: {text}" for key, text in CALIBRATION.items()),
     **COVARIANCE,
     "latency_ms": "time from pair to answer, ms; median and 95th percentile over the processed pairs",
     "status": "pairs by how they ended; only ok has a pose",

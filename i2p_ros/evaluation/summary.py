@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from i2p_ros.core import consistency
 from i2p_ros.core.consistency import AXES, LEVELS
 from i2p_ros.core.types import Status
+from i2p_ros.evaluation.calibration_errors import calibration_quality
 from i2p_ros.evaluation.definitions import BLOCK, DEFINITIONS, ERRORS, KINDS, RECALLS, SPREAD
 from i2p_ros.evaluation.metrics import Score, column
 
@@ -29,6 +30,7 @@ def summarise(scores: Sequence[Score]) -> dict[str, Any]:
         **{key: _share([s.within(*at) for s in scores]) for key, at in RECALLS.items()},
         **{f"{key}_geodesic": _share([s.within_geodesic(*at) for s in scores]) for key, at in RECALLS.items()},
         **{key: _statistics([v for s in scores if (v := getattr(s, key)) is not None]) for key in ERRORS},
+        "calibration": calibration_quality(scores),
         **_covariance_quality([s for s in scores if s.nees is not None]),
         **_confidence_quality([s for s in scores if s.failed is not None]),
         "junk_rate": _share([bool(s.junk) for s in scores if s.status is Status.OK and s.junk is not None]),

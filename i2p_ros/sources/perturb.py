@@ -36,6 +36,14 @@ TRANSFORMS: dict[ProtocolName, Callable[[float, Array, Array], Pose]] = {
     "vp2p": _in_ground_plane,
     "sixdof": _in_space,
     "prior": _unmoved,
+    "calib": _unmoved,
+    "calib_10_25": _unmoved,
+    "calib_10_50": _unmoved,
+}
+CALIBRATIONS: dict[ProtocolName, tuple[float, float]] = {  # largest errors of a calibration: m, deg
+    "calib": (0.15, 15.0),
+    "calib_10_25": (0.25, 10.0),
+    "calib_10_50": (0.5, 10.0),
 }
 
 
@@ -55,7 +63,7 @@ def random_transform(protocol: ProtocolName, rng: np.random.Generator) -> Pose:
 def perturbed(sample: Sample, protocol: ProtocolName, seed: int, index: int) -> tuple[Sample, Pose]:
     """The sample with its cloud in a random frame, and T_given_lidar. Both follow from protocol, seed and index.
 
-    The protocol `prior` leaves the cloud as it is and adds a prior to the sample.
+    The protocols `prior` and `calib*` leave the cloud as it is and add a prior to the sample.
     """
     rng = np.random.default_rng([seed, index])
     T_given_lidar = random_transform(protocol, rng)
@@ -63,8 +71,16 @@ def perturbed(sample: Sample, protocol: ProtocolName, seed: int, index: int) -> 
     pair = replace(sample.pair, cloud=sample.pair.cloud.transformed(T_given_lidar))
     T_camera = None if sample.T_camera_lidar is None else sample.T_camera_lidar @ T_lidar_given
     T_world = None if sample.T_world_lidar is None else sample.T_world_lidar @ T_lidar_given
-    prior = random_prior(T_camera, rng) if protocol == "prior" and T_camera else None
-    return Sample(pair, T_camera, T_world, prior), T_given_lidar
+    return Sample(pair, T_camera, T_world, _prior(protocol, T_camera, rng)), T_given_lidar
+
+
+def _prior(protocol: ProtocolName, T_camera_lidar: Pose | None, rng: np.random.Generator) -> Prior | None:
+    if T_camera_lidar and protocol == "prior":
+        return random_prior(T_camera_lidar, rng)
+    if T_camera_lidar and protocol in CALIBRATIONS:
+        metres, degrees = CALIBRATIONS[protocol]
+        return random_calibration(T_camera_lidar, rng, metres, np.radians(degrees))
+    return None
 
 
 def random_prior(
@@ -79,3 +95,11 @@ def random_prior(
     error = rng.uniform(-spread, spread)
     guess = Pose.from_rotvec(error[3:], error[:3]) @ T_camera_lidar
     return Prior(guess, from_camera_axes(guess, np.diag(spread**2 / 3.0)))
+
+
+def random_calibration(T_camera_lidar: Pose, rng: np.random.Generator, metres: float, radians: float) -> Prior:
+    """A prior as a calibration that is off by an error of random size; see `core.protocols`. It has its covariance."""
+    spread = np.repeat([metres, radians], 3)
+    error = np.repeat(rng.random(2), 3) * rng.uniform(-spread, spread)
+    guess = Pose.from_rotvec(error[3:], error[:3]) @ T_camera_lidar
+    return Prior(guess, from_camera_axes(guess, np.diag(spread**2 / 9.0)))  # E[a^2] / 3 = range^2 / 9

@@ -42,7 +42,9 @@ def test_every_protocol_is_described_and_drawn() -> None:
 
 
 def test_an_unknown_protocol_is_refused() -> None:
-    with pytest.raises(InputError, match="no protocol '6dof'; there are none, vp2p, sixdof, prior"):
+    with pytest.raises(
+        InputError, match="no protocol '6dof'; there are none, vp2p, sixdof, prior, calib, calib_10_25, calib_10_50"
+    ):
         perturbed(made(), "6dof", 0, 0)  # type: ignore[arg-type]
 
 
