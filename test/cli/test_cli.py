@@ -142,7 +142,7 @@ def test_localize_refuses_arrays_that_are_no_clouds(
 ) -> None:
     np.save(tmp_path / "a.npy", values)
     code, _, err = run(capsys, *localize(files, cloud=tmp_path / "a.npy"), "--model", model)
-    assert code == 1 and "must hold real numbers (N, 3) or (N, 4)" in err and err.count("\n") == 1
+    assert code == 1 and "must hold real numbers (N, 3) to (N, 6)" in err and err.count("\n") == 1
 
 
 def test_localize_refuses_what_does_not_fit(
