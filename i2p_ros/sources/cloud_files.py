@@ -45,7 +45,7 @@ class CloudFile:
 
 
 def read_cloud(path: Path) -> PointCloud:
-    """Cloud of a file in the frame of the file, or near it: `read_cloud_file` has the options, errors and the offset."""
+    """Cloud of a file, without how it was read: `read_cloud_file` has the options, the errors and the offset."""
     return read_cloud_file(path).cloud
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from i2p_ros.core.errors import InputError, MissingPackageError, one_line
 from i2p_ros.sources.cloud_columns import IGNORED, Columns
@@ -36,13 +36,24 @@ def read_pcd(path: Path) -> Columns:
             header = _header(file)
             _check_sizes(header, path.stat().st_size - file.tell(), file)
             found = PcdCloud.from_fileobj(_prepared(file, header))
+        return _columns(found, header)
     except Exception as error:  # of pydantic, NumPy, struct and LZF
         raise InputError(f"{path} is not a readable .pcd file: {one_line(error)}", "cloud.broken") from error
-    points = int(header["POINTS"][0])
-    if len(found.pc_data.ravel()) != points:
-        raise InputError(f"{path} has {len(found.pc_data.ravel())} points of {points}", "cloud.broken")
-    names = [n for n, count in zip(header["FIELDS"], header["COUNT"], strict=True) if n != IGNORED and count == "1"]
-    return {name: found.pc_data[name].ravel() for name in names}
+
+
+def _columns(found: Any, header: dict[str, list[str]]) -> Columns:
+    """Columns of pypcd4's cloud. It names padding at random, and cuts names at characters that it does not know."""
+    points, values = int(header["POINTS"][0]), found.pc_data.ravel()
+    read = tuple(
+        IGNORED if name == IGNORED else known
+        for name, known in zip(header["FIELDS"], found.metadata.fields, strict=False)
+    )
+    if read != tuple(header["FIELDS"]):
+        raise InputError(f"its fields {', '.join(header['FIELDS'])} have names that are not read")
+    if len(values) != points:
+        raise InputError(f"it has {len(values)} points of {points}")
+    names = [n for n, count in zip(read, header["COUNT"], strict=True) if n != IGNORED and count == "1"]
+    return {name: values[name] for name in names}
 
 
 def _header(file: BinaryIO) -> dict[str, list[str]]:

@@ -57,7 +57,7 @@ def _check_header(path: Path) -> None:
     for element in elements:
         if element.lists and element.count:
             raise InputError(f"its element {element.name} has lists, as a mesh: save the points alone", "cloud.mesh")
-        if element.count < 0 or (element.count * max(1, 2 * element.properties - 1) > size and b"ascii" in header):
+        if not 0 <= element.count * max(element.properties, 1) <= size:  # a value is a byte or more
             raise InputError(f"{element.count} rows of {element.name} do not fit into {size} bytes", "cloud.broken")
 
 

@@ -22,8 +22,8 @@ def read_pair(
 ) -> tuple[Pair, CloudFile]:
     """The pair of an image file, a cloud file and a ROS calibration file (YAML), and how the cloud was read.
 
-    `columns` and `intensity_field` are those of `read_cloud_file`. Raises InputError if a file is missing or broken, or if
-    image and calibration differ in size.
+    `columns` and `intensity_field` are those of `read_cloud_file`. Raises InputError if a file is missing or broken, or
+    if image and calibration differ in size.
     """
     for path in (image, cloud, camera):
         if not path.is_file():
