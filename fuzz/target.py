@@ -5,6 +5,8 @@
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,14 @@ import numpy as np
 from fuzz import formats
 from i2p_ros.core.errors import I2PError, InputError
 from i2p_ros.core.messages import camera_from_message, cloud_from_message, image_from_compressed, image_from_message
+from i2p_ros.sources.cloud_files import read_cloud_file
 
+FILES = ("bin", "npy", "pcd", "ply", "las", "laz")  # formats of clouds
+PACKAGES = ("laspy", "lazrs", "numpy.ma", "plyfile", "pypcd4")  # imported before memory is measured
 MAX_PIXELS = 1_000_000  # of images here, so small that a fuzzer can exceed it
 BASE = 1_000_000  # bytes that a decoder may need for any message
 PER_BYTE = 40  # bytes more for each byte of the message: three i1 of a point become float32, then float64
+PER_PACKED_BYTE = 1000  # of a file with packed points: LZF and LAZ unpack to 100 times their size
 PER_PIXEL = 8  # bytes more for each pixel that a compressed image may have
 TAILS = (b"\x00" * 64, b"\xff" * 64)  # bytes after the data, which must not change the result
 
@@ -41,11 +47,19 @@ def _camera(message: Any) -> Any:
     return found.matrix
 
 
+def _file(path: Path) -> Any:
+    found = read_cloud_file(path)
+    assert found.cloud.intensity is None or ((found.cloud.intensity >= 0) & (found.cloud.intensity <= 1)).all()
+    assert np.isfinite(found.offset).all()
+    return found.cloud.xyz
+
+
 DECODERS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], Any]]] = {
     "image": (formats.image, _image),
     "compressed": (formats.compressed, _compressed),
     "cloud": (formats.cloud, _cloud),
     "camera": (formats.camera, _camera),
+    **{kind: (formats.file(kind), _file) for kind in FILES},
 }
 
 
@@ -53,8 +67,11 @@ class Target:
     """Checks of one decoder. A failed check raises AssertionError, or the exception that the decoder should catch."""
 
     def __init__(self, name: str) -> None:
+        for package in PACKAGES if name in FILES else ():
+            import_module(package)
         self.build, self.decode = DECODERS[name]
-        self.has_data = name != "camera"
+        self.has_data = name in ("image", "compressed", "cloud")
+        self.per_byte = PER_PACKED_BYTE if name in ("pcd", "laz") else PER_BYTE
         self.bound = BASE + (PER_PIXEL * MAX_PIXELS if name == "compressed" else 0)
         self.seen: Counter[str] = Counter()
         self.peak = 0  # bytes, of any input
@@ -67,7 +84,7 @@ class Target:
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert peak <= self.bound + PER_BYTE * size, f"{peak} bytes for a message of {size}"
+        assert peak <= self.bound + self.per_byte * size, f"{peak} bytes for a message of {size}"
         self.peak, self.seen[outcome] = max(self.peak, peak), self.seen[outcome] + 1
         if decoded is not None and self.has_data:
             self._check_tail(message, decoded)

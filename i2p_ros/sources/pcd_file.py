@@ -15,7 +15,8 @@ from typing import Any, BinaryIO
 from i2p_ros.core.errors import InputError, MissingPackageError, one_line
 from i2p_ros.sources.cloud_columns import IGNORED, Columns
 
-HEADER_LINES = 10  # of PCD 0.7, without comments
+LINES = ("VERSION", "FIELDS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA")  # of PCD 0.7
+ENCODINGS = ("ascii", "binary", "binary_compressed")
 MAX_LINE = 4096  # bytes
 MAX_VALUES = 1000  # of a point, with padding
 LZF_RATIO = 88  # three bytes of LZF give at most 264
@@ -59,16 +60,15 @@ def _columns(found: Any, header: dict[str, list[str]]) -> Columns:
 def _header(file: BinaryIO) -> dict[str, list[str]]:
     """Words of each line of the header, by its first word. The file is then at its data."""
     rows: dict[str, list[str]] = {}
-    while len(rows) < HEADER_LINES and "DATA" not in rows:
+    while "DATA" not in rows:
         line = file.readline(MAX_LINE)
-        if not line or len(line) == MAX_LINE:
-            break
         words = line.decode().split()
+        if not line or len(line) == MAX_LINE or (words and words[0] in rows):
+            raise InputError("its header has a line twice or no end")
         if words and not words[0].startswith("#"):
             rows[words[0]] = words[1:]
-    missing = [key for key in ("FIELDS", "SIZE", "TYPE", "COUNT", "POINTS", "DATA") if not rows.get(key)]
-    if missing:
-        raise InputError(f"the first {HEADER_LINES} lines of its header lack {', '.join(missing)}")
+    if set(rows) != set(LINES) or not all(rows.values()) or rows["DATA"][0] not in ENCODINGS:
+        raise InputError(f"its header needs the lines {', '.join(LINES)}, and one of {', '.join(ENCODINGS)} as DATA")
     if len({len(rows[key]) for key in ("FIELDS", "SIZE", "TYPE", "COUNT")}) > 1:
         raise InputError("FIELDS, SIZE, TYPE and COUNT of its header differ in length")
     return rows
