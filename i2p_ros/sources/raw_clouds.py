@@ -51,6 +51,7 @@ def read_npy(path: Path, names: tuple[str, ...] = ()) -> tuple[Columns, tuple[st
     Raises InputError: `cloud.broken`, `cloud.shape`, `cloud.columns`.
     """
     try:
+        _check_header(path)
         rows = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a size beyond the file is refused
     except Exception as error:  # of the parser of its header too
         raise InputError(f"{path} is not a readable .npy array: {one_line(error)}", "cloud.broken") from error
@@ -61,6 +62,14 @@ def read_npy(path: Path, names: tuple[str, ...] = ()) -> tuple[Columns, tuple[st
             raise InputError(f"{path} has {rows.shape[1]} columns, and {why}; {ASK}", "cloud.columns")
         names = standard_columns(rows.shape[1])
     return columns_of(rows, names), names
+
+
+def _check_header(path: Path) -> None:
+    """Raise InputError for a header beyond the file: NumPy allocates it first (format versions 2 and 3: up to 4 GB)."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[6:7] > b"\x01" and int.from_bytes(head[8:12], "little") > path.stat().st_size:
+        raise InputError("its header is longer than the file")
 
 
 def _check_array(path: Path, rows: NDArray[Any], counts: tuple[int, ...]) -> None:

@@ -281,6 +281,13 @@ def test_an_array_that_is_larger_than_its_file_is_refused(tmp_path):
         path.write_bytes(data)
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_an_array_whose_header_is_larger_than_its_file_is_refused(tmp_path, version):
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"\x93NUMPY" + bytes([version, 0]) + b"\xff\xff\xff\x7f" + b"{'descr': '<f8', ")
+    refuses(path, "cloud.broken", "header is longer")
+
+
 @pytest.mark.parametrize(("name", "package"), [("a.pcd", "pypcd4"), ("a.ply", "plyfile"), ("a.las", "laspy")])
 def test_without_the_library_the_extra_is_named(tmp_path, monkeypatch, name, package):
     real = builtins.__import__
