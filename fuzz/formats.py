@@ -2,10 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes to messages and back, so that a fuzzer can start from valid messages and change single bytes.
 
-A message is stored as a fixed head of numbers and then its data. Texts are chosen from a list by one byte.
+A message is stored as a fixed head of numbers and then its data. Texts are chosen from a list by one byte. A file is
+stored as it is.
 """
 
+import atexit
+import shutil
 import struct
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -132,3 +138,15 @@ def camera_bytes(message: Any) -> bytes:
         message.width, message.height, message.binning_x, message.binning_y,
         roi.x_offset, roi.y_offset, roi.width, roi.height, 0,
     ) + struct.pack(f"<{len(numbers)}d", *numbers)  # fmt: skip
+
+
+def file(kind: str) -> Callable[[bytes], Path]:
+    """Function that writes bytes to a file of a kind, such as `pcd`, and gives its path: the same for all bytes."""
+    path = Path(tempfile.mkdtemp(prefix="fuzz-file-")) / f"a.{kind}"
+    atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
+
+    def written(data: bytes) -> Path:
+        path.write_bytes(data)
+        return path
+
+    return written

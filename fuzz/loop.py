@@ -11,7 +11,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["i2p_ros.core"]):
+with atheris.instrument_imports(include=["i2p_ros.core", "i2p_ros.sources", "laspy", "plyfile", "pypcd4"]):
     from fuzz.target import Target
 
 _, name, figures, *arguments = sys.argv

@@ -50,6 +50,7 @@ HOMES = {
     "rosbags": {"sources", "writers"},
     "pyarrow": {"evaluation"},
     "poselib": {"pnp"},
+    **{name: {"sources"} for name in ("pypcd4", "plyfile", "laspy", "lazrs")},
     "matplotlib": {"evaluation"},
     "launch": {"ros/launching"},
     "launch_ros": {"ros/launching"},

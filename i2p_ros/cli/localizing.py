@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -16,23 +16,32 @@ from i2p_ros.cli.parts import NONE, Files, JsonFile, Overrides, check_targets, c
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.errors import InputError
 
+if TYPE_CHECKING:
+    from i2p_ros.sources.cloud_files import CloudFile
+
 NO_POSE = 3  # exit code when there is no pose
+COLUMNS = "Columns of a .bin or .npy cloud: their number, or names such as x,y,z,intensity,ring; empty: look for them."
 
 
 def localize(
     image: Annotated[Path, typer.Option(help="Image file.")],
-    cloud: Annotated[Path, typer.Option(help="Cloud: .bin (KITTI) or .npy.")],
+    cloud: Annotated[Path, typer.Option(help="Cloud: .bin, .npy, .pcd, .ply, .las or .laz.")],
     camera: Annotated[
         Path,
         typer.Option(help="Calibration: a file of ROS, OpenCV or Kalibr. FILE#cam1 chooses one of several cameras."),
     ],
+    columns: Annotated[str, typer.Option(help=COLUMNS)] = "",
     model: Annotated[str | None, typer.Option(help="Name of a model, or a training folder.")] = None,
     overlay: Annotated[Path | None, typer.Option(help="Image file to write: the cloud over the image.")] = None,
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Localize the camera of one image in one cloud. Exit code 3: no pose. The reason is printed."""
+    """Localize the camera of one image in one cloud. Exit code 3: no pose. The reason is printed.
+
+    Of a cloud in map coordinates, such as UTM, an offset is subtracted. The pose then refers to the shifted frame. The
+    offset is printed, and is `cloud.offset_m` in the JSON.
+    """
     import cv2
 
     from i2p_ros.evaluation.files import write_bytes
@@ -43,9 +52,12 @@ def localize(
     if overlay and not cv2.haveImageWriter(str(overlay)):
         raise InputError(f"cannot write {overlay}: its name must end as that of an image, such as .png", "output")
     check_targets(overlay, json_file)
-    pair = read_pair(image, cloud, camera)
-    estimate = load(model, load_settings(files, overrides)).localize_pair(pair)
-    write_json(_estimate_json(estimate), json_file)
+    settings = load_settings(files, overrides)
+    pair, stored = read_pair(image, cloud, camera, columns, settings.node.intensity_field)
+    estimate = load(model, settings).localize_pair(pair)
+    write_json({**_estimate_json(estimate), "cloud": _cloud_json(stored)}, json_file)
+    if json_file != Path("-"):
+        _tell_cloud(stored)
     if estimate.pose is None:
         console.print(f"no pose: {estimate.status.value}: {escape(estimate.reason)}", soft_wrap=True)
         raise typer.Exit(NO_POSE)
@@ -54,6 +66,26 @@ def localize(
         write_bytes(overlay, cv2.imencode(overlay.suffix, picture[:, :, ::-1])[1].tobytes())
     if json_file != Path("-"):
         console.print(_estimate_table(estimate))
+
+
+def _cloud_json(stored: CloudFile) -> dict[str, Any]:
+    """How the cloud was read. The pose refers to the frame of the file with its origin at `offset_m`."""
+    return {
+        "points": len(stored.cloud),
+        "columns": list(stored.columns),
+        "intensity": stored.intensity or None,
+        "offset_m": stored.offset.tolist(),
+    }
+
+
+def _tell_cloud(stored: CloudFile) -> None:
+    """Print how the cloud was read."""
+    intensity = f"the intensity is {stored.intensity!r}" if stored.intensity else "without intensity"
+    columns = ", ".join(stored.columns)
+    console.print(f"cloud: {len(stored.cloud)} points of {escape(columns)}; {intensity}", soft_wrap=True)
+    if stored.offset.any():
+        origin = ", ".join(f"{value:.0f}" for value in stored.offset)
+        console.print(f"cloud frame: that of the file, with its origin at ({origin}) m", soft_wrap=True)
 
 
 def _estimate_json(estimate: Any) -> dict[str, Any]:

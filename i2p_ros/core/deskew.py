@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose, skew
-from i2p_ros.core.messages.clouds import MAX_SWEEP_S
+from i2p_ros.core.messages.point_times import MAX_SWEEP_S
 from i2p_ros.core.types import PointCloud, Points
 
 
@@ -70,23 +70,36 @@ class Trajectory:
 def deskewed(cloud: PointCloud, trajectory: Trajectory | None, time: float = 0.0) -> tuple[PointCloud, str]:
     """Cloud in the lidar frame at `time` (s after its stamp), without times of its points, and an empty text.
 
-    Where this is impossible, the cloud is returned unchanged with the reason: `deskew.no_times`, `deskew.equal_times`,
-    `deskew.absurd_times` (not finite, or more than MAX_SWEEP_S from the stamp, as of another clock), or
-    `deskew.no_motion` (no trajectory, or one that does not cover all points and `time`).
+    Points whose time is missing (NaN) are left out. Where compensation is impossible, the cloud is returned unchanged
+    with the reason: `deskew.no_times`, `deskew.equal_times`, `deskew.absurd_times` (missing for half of the points, or
+    more than MAX_SWEEP_S from the stamp, as of another clock or in no known unit), or `deskew.no_motion` (no
+    trajectory, or one that does not cover all points and `time`).
     """
     why = _refusal(cloud, trajectory, time)
     if why or trajectory is None or cloud.time is None:
         return cloud, why
-    return replace(cloud, xyz=trajectory.points_at(time, cloud.xyz, cloud.time), time=None), ""
+    timed = cloud.selected(np.asarray(np.isfinite(cloud.time)))
+    assert timed.time is not None
+    return replace(timed, xyz=trajectory.points_at(time, timed.xyz, timed.time), time=None), ""
+
+
+def time_span(times: Points) -> tuple[float, float]:
+    """The first and the last of the times of points (N,), s, without missing ones; InputError if all are missing."""
+    known = times[np.isfinite(times)]
+    if not len(known):
+        raise InputError("no point has a time", "deskew.no_times")
+    return float(known.min()), float(known.max())
 
 
 def _refusal(cloud: PointCloud, trajectory: Trajectory | None, time: float) -> str:
     """Reason why motion compensation is impossible, or an empty text."""
     if cloud.time is None or not len(cloud):
         return "deskew.no_times"
-    if not (np.abs(cloud.time) <= MAX_SWEEP_S).all():  # false for NaN too
+    if 2 * np.isfinite(cloud.time).sum() <= len(cloud):
         return "deskew.absurd_times"
-    first, last = float(cloud.time.min()), float(cloud.time.max())
+    first, last = time_span(cloud.time)
+    if max(-first, last) > MAX_SWEEP_S:
+        return "deskew.absurd_times"
     if first == last:
         return "deskew.equal_times"
     covered = trajectory is not None and trajectory.covers(min(first, time), max(last, time))

@@ -12,8 +12,9 @@ from pathlib import Path
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, Sample
+from i2p_ros.sources.cloud_files import read_cloud
 from i2p_ros.sources.kinds import KITTI_LAYOUTS
-from i2p_ros.sources.kitti_files import read_cloud, read_image
+from i2p_ros.sources.kitti_files import read_image
 from i2p_ros.sources.kitti_layouts import Drive, find_drives
 
 CAMERAS = ("image_02", "image_03")  # the colour cameras

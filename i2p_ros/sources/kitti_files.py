@@ -15,7 +15,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.messages.images import upper_bits
-from i2p_ros.core.types import Image, PointCloud
+from i2p_ros.core.types import Image
 
 EARTH_RADIUS = 6378137.0  # m, as in the raw development kit
 
@@ -105,22 +105,6 @@ def read_image(path: Path) -> Image:
     if image.dtype.itemsize == 2:
         image = upper_bits(image)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def read_cloud(path: Path) -> PointCloud:
-    """Cloud of a .bin file: little-endian float32 x, y, z in m and intensity, for each point."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path} ({error})", "cloud.missing") from error
-    if not data or len(data) % 16:
-        raise InputError(
-            f"{path} has {len(data)} bytes; a cloud is a positive multiple of 16 (float32 x, y, z, intensity): "
-            "it is cut short or of another format; copy it again",
-            "cloud.truncated",
-        )
-    rows = np.frombuffer(data, "<f4").reshape(-1, 4).astype(np.float32)
-    return PointCloud(rows[:, :3], rows[:, 3])
 
 
 def read_stamps(path: Path) -> list[int]:

@@ -117,6 +117,36 @@ def test_localize_says_no_pose_with_exit_code_3(
     assert found["status"] in err and found["status"] != "ok" and found["reason"]
 
 
+def test_localize_says_how_it_read_the_cloud_and_what_it_subtracted(
+    capsys: pytest.CaptureFixture[str],
+    files: dict[str, Path],
+    model: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The pose of a cloud in UTM refers to the shifted frame: its origin is printed and in the JSON."""
+    rows = np.fromfile(files["cloud"], "<f4").reshape(-1, 4).astype(float)
+    origin = np.array([459_000.0, 5_431_000.0, 115.0])
+    np.save(tmp_path / "utm.npy", np.column_stack([rows[:, :3] + origin, rows[:, 3]]))
+    np.column_stack([rows, np.arange(len(rows)) % 32]).astype("<f4").tofile(tmp_path / "five.bin")
+    found = PoseEstimate(Status.OK, pose=Pose.identity(), covariance=np.eye(6))
+    monkeypatch.setattr("i2p_ros.localizer.Localizer.localize_pair", lambda self, pair: found)
+    target = tmp_path / "out.json"
+    arguments = ["--model", model, "--json", str(target)]
+    code, _, err = run(capsys, *localize(files, cloud=tmp_path / "utm.npy"), *arguments)
+    offset = np.round(np.median(rows[:, :3], axis=0)) + origin
+    told = json.loads(target.read_text())["cloud"]
+    assert code == 0 and told["offset_m"] == offset.tolist() and told["points"] == len(rows)
+    assert f"origin at ({offset[0]:.0f}, {offset[1]:.0f}, {offset[2]:.0f}) m" in err
+    code, _, err = run(capsys, *localize(files, cloud=tmp_path / "five.bin"), *arguments, "--columns", "5")
+    told = json.loads(target.read_text())["cloud"]
+    assert code == 0 and told["columns"] == ["x", "y", "z", "intensity", "_"] and told["offset_m"] == [0, 0, 0]
+    assert "origin at" not in err and "points of x, y, z, intensity, _; the intensity is 'intensity'" in err
+    reflectivity = ("--columns", "x,y,z,intensity,reflectivity", "--set", "node.intensity_field=reflectivity")
+    code, _, err = run(capsys, *localize(files, cloud=tmp_path / "five.bin"), *arguments, *reflectivity)
+    assert code == 0 and json.loads(target.read_text())["cloud"]["intensity"] == "reflectivity"
+
+
 def test_localize_draws_the_pose_that_it_finds(
     capsys: pytest.CaptureFixture[str],
     files: dict[str, Path],
@@ -142,7 +172,7 @@ def test_localize_refuses_arrays_that_are_no_clouds(
 ) -> None:
     np.save(tmp_path / "a.npy", values)
     code, _, err = run(capsys, *localize(files, cloud=tmp_path / "a.npy"), "--model", model)
-    assert code == 1 and "must hold real numbers (N, 3) or (N, 4)" in err and err.count("\n") == 1
+    assert code == 1 and "must hold real numbers (N, 3) to (N, 6)" in err and err.count("\n") == 1
 
 
 def test_localize_takes_a_camchain_of_kalibr_and_a_matrix_of_opencv(

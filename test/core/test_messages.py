@@ -112,7 +112,11 @@ def test_fields_in_any_order_among_others():
         (np.array([0, 13107, 65535], "u2"), [0, 0.2, 1]),
         (np.array([-5, 0, 127], "i1"), [0, 0, 1]),
         (np.array([0, 0.25, 1.5], "f4"), [0, 0.25, 1]),
-        (np.array([0, 51, 510], "f4"), [0, 0.2, 1]),
+        (np.array([0, 51, 255], "f4"), [0, 0.2, 1]),
+        (np.array([0, 51, 255], "u2"), [0, 0.2, 1]),
+        (np.array([0, 51, 255], "u4"), [0, 0.2, 1]),
+        (np.array([0, 51, 100_000], "u4"), [0, 51 / 65535, 1]),
+        (np.array([0, 1, 1], "u1"), [0, 1 / 255, 1 / 255]),
         (np.array([np.nan, -1, 1], "f8"), [0, 0, 1]),
         (np.array([np.inf, 0.5, 1], "f4"), [0, 0.5, 1]),
     ],
@@ -123,6 +127,17 @@ def test_intensity_is_brought_to_0_1(values, expected, bigendian):
     decoded = cloud_from_message(message, intensity_field="reflectivity")
     np.testing.assert_allclose(decoded.intensity[:3], expected, atol=1e-6)
     assert cloud_from_message(message, intensity_field="intensity").intensity is None
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "u2", "u4", "i4"])
+def test_ouster_photon_counts_are_scaled(kind):
+    """Ouster's `intensity` is a count of photons in 16 bits, and usual surfaces give up to about 1000."""
+    photons = np.resize([0, 12, 256, 1000], 50).astype(kind)
+    reflectivity = np.resize([0, 51, 102, 255], 50).astype("u2")
+    message = cloud({**xyz(), "intensity": photons, "reflectivity": reflectivity})
+    np.testing.assert_allclose(cloud_from_message(message).intensity, photons / 65535, atol=1e-7)
+    found = cloud_from_message(message, intensity_field="reflectivity").intensity
+    np.testing.assert_allclose(found, reflectivity / 255, atol=1e-7)
 
 
 def test_cameras_of_both_ros_versions():

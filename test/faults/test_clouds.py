@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults of PointCloud2, rows 1 to 16 of docs/faults.md: refused by name, or read as they are meant."""
 
+import re
 import struct
 from types import SimpleNamespace
 
@@ -153,6 +154,12 @@ def test_row_14_coordinates_beyond_all(far):
     refuses("cloud.empty", **vars(cloud(xyz("f8", np.full((50, 3), far)))))
 
 
+def test_row_14_utm_coordinates_are_refused_with_the_reason_of_it():
+    with pytest.raises(InputError, match="map coordinates such as UTM") as caught:
+        cloud_from_message(cloud(xyz("f8", XYZ + np.array([459_000.25, 5_431_000.5, 115.0]))))
+    assert caught.value.reason == "cloud.empty"
+
+
 @pytest.mark.parametrize("frame", ["", "/"])
 def test_row_15_a_message_without_a_frame(frame):
     refused("frame.empty", frame_of, SimpleNamespace(header=header(frame=frame)))
@@ -169,6 +176,15 @@ TIMES = {
     "Hesai: double seconds, absolute": ("timestamp", STAMP / 1e9 + SWEEP, SWEEP),
     "Livox driver 2: double ns, absolute": ("timestamp", STAMP + SWEEP * 1e9, SWEEP),
     "double ns, relative": ("timestamp", SWEEP * 1e9, SWEEP),
+    "float us, relative": ("time", (SWEEP * 1e6).astype("f4"), SWEEP),
+    "float ms, relative": ("time", (SWEEP * 1e3).astype("f4"), SWEEP),
+    "float ms, relative, to the end": ("time", ((SWEEP - 0.1) * 1e3).astype("f4"), SWEEP - 0.1),
+    "uint32 us, relative": ("t", (SWEEP * 1e6).astype("u4"), SWEEP),
+    "uint16 ms, relative": ("point_time", (SWEEP * 1e3).round().astype("u2"), (SWEEP * 1e3).round() / 1e3),
+    "int32 ns, relative": ("time_offset_ns", ((SWEEP - 0.1) * 1e9).astype("i4"), SWEEP - 0.1),
+    "double us, absolute": ("timestamp", STAMP / 1e3 + SWEEP * 1e6, SWEEP),
+    "double ms, absolute": ("timestamp", STAMP / 1e6 + SWEEP * 1e3, SWEEP),
+    "uint64 us, absolute": ("timestamp", (STAMP // 1000 + (SWEEP * 1e6).astype("i8")).astype("u8"), SWEEP),
     "uint64 ns, absolute": ("timestamp", (STAMP + (SWEEP * 1e9).astype("i8") - 50_000_000).astype("u8"), SWEEP - 0.05),
 }
 
@@ -180,8 +196,38 @@ def test_row_16_per_point_time_relative_or_absolute(case, bigendian):
         pytest.skip("two uint32 in big-endian order are no uint64")
     name, values, expected = TIMES[case]
     decoded = cloud_from_message(cloud({**xyz(), name: values}, bigendian=bigendian))
-    np.testing.assert_allclose(decoded.time, expected, atol=3e-7)
+    np.testing.assert_allclose(decoded.time, expected, atol=2e-6 if re.search("uint.* us", case) else 3e-7)
     assert deskewed(decoded, MOTION)[1] == ""
+
+
+@pytest.mark.parametrize("per_second", [1, 1e3, 1e6, 1e9])
+@pytest.mark.parametrize("missing_at", [np.nan, 0.0, 1e30], ids=["NaN", "the origin", "far"])
+def test_row_16_absolute_times_are_0_at_missing_points(per_second, missing_at):
+    """RoboSense and Hesai write 0 for a pulse without an echo. These points take no part in the choice of the unit."""
+    missing = np.arange(50) % 3 == 0
+    points = np.where(missing[:, None], missing_at, XYZ)
+    times = np.where(missing, 0.0, (STAMP / 1e9 + SWEEP) * per_second)
+    decoded = cloud_from_message(cloud({**xyz(points=points), "timestamp": times}))
+    still, why = deskewed(decoded, MOTION)
+    assert why == "" and len(still) == (~missing).sum()
+    expected = [MOTION.points_at(0.0, XYZ[[k]], SWEEP[[k]].astype("f4"))[0] for k in np.flatnonzero(~missing)]
+    np.testing.assert_allclose(still.xyz, expected, atol=1e-4)
+
+
+def test_row_16_times_of_missing_points_do_not_count():
+    garbage = np.where(np.arange(50) % 3 == 0, 4_000_000_000, SWEEP * 1e9).astype("u4")
+    points = np.where((np.arange(50) % 3 == 0)[:, None], np.nan, XYZ)
+    decoded = cloud_from_message(cloud({**xyz(points=points), "t": garbage}))
+    np.testing.assert_allclose(decoded.time, np.delete(SWEEP, np.s_[::3]), atol=3e-7)
+
+
+@pytest.mark.parametrize("stamp", [0.3, 2.1, 5.0, 100.0])
+@pytest.mark.parametrize("per_second", [1, 1e3, 1e6, 1e9])
+@pytest.mark.parametrize("absolute", [False, True])
+def test_row_16_simulated_time_begins_at_zero(stamp, per_second, absolute):
+    message = cloud({**xyz(), "timestamp": (SWEEP + absolute * stamp) * per_second})
+    message.header = header(round(stamp * 1e9))
+    np.testing.assert_allclose(cloud_from_message(message).time, SWEEP, atol=3e-7)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +240,9 @@ def test_row_16_per_point_time_relative_or_absolute(case, bigendian):
         ({"time": np.where(SWEEP > 0.05, np.inf, SWEEP).astype("f4")}, "deskew.absurd_times"),
         ({"timestamp": 86_400.0 + SWEEP}, "deskew.absurd_times"),  # since the sensor was switched on
         ({"t": np.linspace(0, 4e9, 50).astype("u4")}, "deskew.absurd_times"),
+        ({"time": np.linspace(0, 0.003, 50)}, "deskew.absurd_times"),  # fits a sweep in no unit
+        ({"timestamp": STAMP / 1e9 + 37 + SWEEP}, "deskew.absurd_times"),  # TAI
+        ({"timestamp": np.where(SWEEP > 0.04, 0, STAMP / 1e9 + SWEEP)}, "deskew.absurd_times"),  # most are missing
         ({"timestamp": np.tile([-1e308, 1e308], 25)}, "deskew.absurd_times"),
         ({"t": (SWEEP * 5e9).astype("u4")}, "deskew.no_motion"),  # longer than the motion is known
     ],
@@ -235,7 +284,7 @@ def columns(layout):
         ("x:f4 y:f4 z:f4 intensity:f4 time:f4 ring:u2", 49 / 255, True),
         ("x:f4 y:f4 z:f4 intensity:f4 tag:u1 line:u1 timestamp:f8", 49 / 255, True),  # Livox
         ("x:f4 y:f4 z:f4 intensity:f4 t:u4 reflectivity:u2 ring:u2 ambient:u2 range:u4", 49 / 255, True),  # Ouster
-        ("x:f4 y:f4 z:f4 reflectivity:u2", 49 / 65535, False),
+        ("x:f4 y:f4 z:f4 reflectivity:u2", 49 / 255, False),
     ],
 )
 def test_layouts_of_known_lidars(layout, largest, timed):

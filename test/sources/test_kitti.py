@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from helpers.lidar import sweep
 from scipy.spatial.transform import Rotation
 
 from i2p_ros.core.errors import InputError
@@ -320,6 +321,16 @@ def test_a_truncated_cloud_is_named(raw: Path, size: int) -> None:
     path = raw / DATE / DRIVE / "velodyne_points/data/0000000001.bin"
     path.write_bytes(path.read_bytes()[:size])
     refused(f"0000000001.bin has {size} bytes", raw)
+
+
+def test_clouds_of_a_waymo_export_have_six_columns(raw: Path) -> None:
+    path = raw / DATE / DRIVE / "velodyne_points/data/0000000000.bin"
+    cloud, n = sweep(0).astype("<f4"), len(sweep(0))
+    np.hstack([cloud * [1, 1, 1, 255], np.zeros((n, 1)), np.arange(n)[:, None]]).astype("<f4").tofile(path)
+    found = KittiSource(raw)[0].pair.cloud
+    np.testing.assert_array_equal(found.xyz, cloud[:, :3])
+    assert found.intensity is not None
+    np.testing.assert_allclose(found.intensity, cloud[:, 3], atol=1e-6)
 
 
 def test_a_cloud_that_went_away_is_named(raw: Path) -> None:

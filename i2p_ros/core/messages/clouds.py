@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.intensity import unit_intensity
 from i2p_ros.core.messages.headers import stamp_of
+from i2p_ros.core.messages.point_times import TIME_FIELDS, seconds_since
 from i2p_ros.core.messages.reading import attribute, bytes_of, integer
 from i2p_ros.core.types import PointCloud, Points
 
 MAX_POINTS = 1_000_000  # of a larger cloud a random part is kept
-MAX_SWEEP_S = 2.0  # the longest time that one cloud takes to measure
 INTENSITY_FIELDS = ("intensity", "i", "reflectivity", "signal")
-TIME_FIELDS = ("t", "time", "timestamp", "time_stamp", "offset_time")  # Ouster, Velodyne, Hesai, Autoware, Livox
 MAX_COORDINATE = 10_000.0  # m: beyond the range of any lidar, and float32 is still exact to 1 mm here
 # sensor_msgs/PointField datatype -> NumPy type
 POINT_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
@@ -26,9 +26,8 @@ POINT_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8:
 def cloud_from_message(message: Any, intensity_field: str = "", max_points: int = MAX_POINTS) -> PointCloud:
     """Cloud of a PointCloud2, with intensity in 0..1 and times of points in s if it has such fields.
 
-    Intensity is the field of that name, or the first of INTENSITY_FIELDS. Integers are divided by the largest value of
-    their type (u1: 255), floats by 255 if any is above 1.5. Time is the first of TIME_FIELDS, relative to the stamp.
-    See `usable` for the points that are kept.
+    Intensity is the field `intensity_field`, or without a name the first of INTENSITY_FIELDS; `unit_intensity` has its
+    scale. Time is the first of TIME_FIELDS; `seconds_since` has its units. See `usable` for the points that are kept.
     Raises InputError: `cloud.layout`, `cloud.field_missing`, `cloud.field_type`, `cloud.empty`, `cloud.too_few_unique`.
     """
     intensities = (intensity_field,) if intensity_field else INTENSITY_FIELDS
@@ -44,8 +43,8 @@ def cloud_from_message(message: Any, intensity_field: str = "", max_points: int 
     intensity, time = column(*intensities), column(*TIME_FIELDS)
     cloud = PointCloud(
         xyz,
-        None if intensity is None else _unit_intensity(intensity),
-        None if time is None else _since(_stamp(message), time),
+        None if intensity is None else unit_intensity(intensity),
+        None if time is None else seconds_since(_stamp(message), time, _near(xyz)),
     )
     return usable(cloud, max_points)
 
@@ -93,16 +92,6 @@ def _column(points: NDArray[np.uint8], offset: int, kind: str, bigendian: bool) 
     return np.ndarray(len(points), dtype, points, offset, (points.shape[1],))
 
 
-def _unit_intensity(values: NDArray[Any]) -> Points:
-    """Intensity (N,) in 0..1, scaled as cloud_from_message says."""
-    if values.dtype.kind in "iu":
-        scale = float(np.iinfo(values.dtype).max)
-    else:
-        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-        scale = 255.0 if values.max(initial=0.0) > 1.5 else 1.0
-    return np.clip(values / scale, 0.0, 1.0).astype(np.float32)
-
-
 def _stamp(message: Any) -> int:
     """Stamp of the header, ns; 0 if it is unusable, which is refused where messages are paired by their stamps."""
     try:
@@ -111,37 +100,18 @@ def _stamp(message: Any) -> int:
         return 0
 
 
-def _since(stamp: int, values: NDArray[Any]) -> Points:
-    """Seconds (N,) since the stamp (ns), of values that count from the stamp or are absolute, whichever is nearer.
-
-    Integers are ns; so are floats that would last longer than MAX_SWEEP_S if they were seconds.
-    """
-    values = values.astype(values.dtype.newbyteorder("="))  # contiguous
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return np.full(len(values), np.nan, np.float32)
-    first, last = finite.min(), finite.max()
-    per_second = 10**9 if values.dtype.kind in "iu" or float(last) - float(first) > MAX_SWEEP_S else 1
-    start = stamp if per_second == 10**9 else stamp / 1e9
-    absolute = abs(float(first) - start) < abs(float(first))
-    if absolute and values.dtype.kind in "iu":
-        values = values.astype(np.int64) - stamp  # exact: float64 knows such numbers to 256 ns
-    elif absolute:
-        values = values.astype(np.float64) - start
-    with np.errstate(over="ignore"):
-        return (values / per_second).astype(np.float32)
-
-
 def usable(cloud: PointCloud, max_points: int = MAX_POINTS) -> PointCloud:
     """The finite points of a cloud within MAX_COORDINATE; of more than `max_points`, a random part with a fixed seed.
 
     Raises InputError `cloud.empty` if there are none, and `cloud.too_few_unique` if all lie on one line.
     """
-    with np.errstate(invalid="ignore"):
-        x, y, z = (np.abs(cloud.xyz[:, axis]) < MAX_COORDINATE for axis in range(3))  # false for NaN too
-    keep = x & y & z
+    keep = _near(cloud.xyz)
     if not keep.any():
-        raise InputError(f"none of {len(keep)} points is finite and within {MAX_COORDINATE:.0f} m", "cloud.empty")
+        raise InputError(
+            f"none of {len(keep)} points is finite and within {MAX_COORDINATE:.0f} m of the origin of its frame; map "
+            "coordinates such as UTM must be published in a frame near the points: a frame of tf cannot be shifted",
+            "cloud.empty",
+        )
     if not keep.all():
         cloud = cloud.selected(keep)
     if len(cloud) > max_points:
@@ -150,6 +120,13 @@ def usable(cloud: PointCloud, max_points: int = MAX_POINTS) -> PointCloud:
     if len(cloud) < 4 or _on_a_line(cloud.xyz):
         raise InputError(f"{len(cloud)} points all lie on one line", "cloud.too_few_unique")
     return cloud
+
+
+def _near(xyz: Points) -> NDArray[np.bool_]:
+    """Which points (N,) are finite and within MAX_COORDINATE."""
+    with np.errstate(invalid="ignore"):
+        x, y, z = (np.abs(xyz[:, axis]) < MAX_COORDINATE for axis in range(3))  # false for NaN too
+    return np.asarray(x & y & z)
 
 
 def _on_a_line(xyz: Points) -> bool:

@@ -15,7 +15,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo
 
 from i2p_ros.core.config import Settings
-from i2p_ros.core.deskew import deskewed
+from i2p_ros.core.deskew import deskewed, time_span
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.messages import (
     IMAGE_TRANSPORTS,
@@ -171,7 +171,8 @@ class Inputs:
         time = job.gap_ms / 1e3
         cloud, why = deskewed(cloud, None, time)
         if why == "deskew.no_motion" and cloud.time is not None:
-            first, last = min(float(cloud.time.min()), time), max(float(cloud.time.max()), time)
+            first, last = time_span(cloud.time)
+            first, last = min(first, time), max(last, time)
             trajectory = self._tf.trajectory(node.odom_frame, job.cloud_frame, job.cloud_stamp, first, last)
             cloud, why = deskewed(cloud, trajectory, time)
         if why:
