@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
+from collections.abc import Sequence
 from typing import Protocol
 
 from i2p_ros.core.types import Sample
@@ -37,6 +38,16 @@ class Source(Protocol):
     def lost(self) -> Counter[str]:
         """Numbers of messages and files of a recording that no sample could be made of, by reason."""
         return Counter()
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was chosen or seen when the recording was opened and that its user should know, in sentences."""
+        return ()
+
+    @property
+    def is_recalibrated(self) -> bool:
+        """Whether the recording itself changes the calibration at some time. `notes` say when."""
+        return False
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -72,6 +83,16 @@ class WrappedSource(Source):
     def lost(self) -> Counter[str]:
         """Losses of the wrapped source."""
         return self.source.lost
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Notes of the wrapped source."""
+        return self.source.notes
+
+    @property
+    def is_recalibrated(self) -> bool:
+        """Whether the wrapped source changes the calibration."""
+        return self.source.is_recalibrated
 
     def __len__(self) -> int:
         return len(self.source)

@@ -86,9 +86,12 @@ def _open_kitti(request: SourceRequest) -> Source:
 
 
 def _open_bag(request: SourceRequest) -> Source:
+    from i2p_ros.sources.bag_topics import BagTopics
     from i2p_ros.sources.rosbag import RosbagSource
 
-    return RosbagSource(request.path, request.settings.pairing)
+    settings = request.settings
+    topics, field = BagTopics.of(settings.topics), settings.node.intensity_field
+    return RosbagSource(request.path, settings.pairing, topics, intensity_field=field)
 
 
 def _is_bag(path: Path) -> bool:
