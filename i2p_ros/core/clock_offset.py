@@ -87,8 +87,8 @@ class OffsetWatch:
         for entries in self._entries.values():
             entries.clear()
 
-    @property
-    def found(self) -> ClockOffset | None:
-        """The offset if it is sure."""
+    def measured(self) -> ClockOffset | None:
+        """The offset if it is sure, or if it is none beyond the delays of messages. Else none: it is not known."""
         offset = clock_offset(list(self._entries["image"]), list(self._entries["points"]))
-        return offset if offset is not None and offset.is_sure else None
+        known = offset is not None and (offset.is_sure or abs(offset.seconds) <= LONGEST_DELAY_S)
+        return offset if known else None

@@ -217,7 +217,7 @@ def median_gap(images: Sequence[int], clouds: Sequence[int]) -> int | None:
         return None
     i, c = np.sort(np.asarray(images, np.int64)), np.sort(np.asarray(clouds, np.int64))
     if i[0] > c[-1] or c[0] > i[-1]:
-        return int((i[0] - c[0]) // 2 + (i[-1] - c[-1]) // 2)
+        return (int(i[0]) - int(c[0]) + int(i[-1]) - int(c[-1])) // 2
     slow, fast = (c, i) if np.ptp(i) * len(c) < np.ptp(c) * len(i) else (i, c)
     inside = slow[(slow >= fast[0]) & (slow <= fast[-1])]
     slow = inside if len(inside) else slow
