@@ -78,7 +78,7 @@ class TopicChoice:
     def notes(self, info: str) -> list[str]:
         """What is read and what is not, and a doubt about the camera_info, in words."""
         doubts = [frame_doubt(self._image, other) for other in self._infos if other.name == info]
-        return [", ".join([*self._texts, f"camera_info of {info}"]), *filter(None, doubts)]
+        return ["reads " + ", ".join([*self._texts, f"camera_info of {info}"]), *filter(None, doubts)]
 
     def describe_infos(self, usable: Collection[str]) -> str:
         """The usable camera_info topics with their frames and sizes, in words."""
