@@ -85,13 +85,16 @@ class BagIndex:
         camera, lidar = self.image_frame, self.cloud_frame
         if camera == lidar:
             return Timeline([], RECEIVED), False
-        found = self.transforms.history(camera, lidar)
-        if is_from_tf := not found:
-            fixed = FixedTransforms()
-            self._read({c.topic: self._transform_handler(fixed) for c in self._reader.connections if _is_tf(c, "tf")})
-            fixed.add_to(self.transforms)
+        if found := self.transforms.history(camera, lidar):
+            return Timeline(found, RECEIVED), False
+        fixed = FixedTransforms()
+        self._read({c.topic: self._transform_handler(fixed) for c in self._reader.connections if _is_tf(c, "tf")})
+        fixed.add_to(self.transforms)
+        try:
             found = self.transforms.history(camera, lidar)
-        return Timeline(found, RECEIVED), is_from_tf
+        except InputError as error:  # a loop of transforms that may not have been meant to be static
+            self.lost[error.reason] += 1
+        return Timeline(found, RECEIVED), bool(found)
 
     def _read(self, handlers: dict[str, Handler]) -> None:
         """Give every message of the topics to the handler of its topic."""
