@@ -16,9 +16,12 @@ from i2p_ros.cli.parts import (
     Cameras,
     Drives,
     Files,
+    ImageTopic,
+    InfoTopic,
     JsonFile,
     Model,
     Overrides,
+    PointsTopic,
     Root,
     SourceName,
     check_targets,
@@ -27,6 +30,8 @@ from i2p_ros.cli.parts import (
     progress,
     show,
     tell_lost,
+    tell_notes,
+    topic_overrides,
     write_json,
 )
 from i2p_ros.core.config import load_settings
@@ -53,6 +58,9 @@ def evaluate(
     seeds: Annotated[str, typer.Option(help="Several seeds, such as 7,8,9: runs each and reports the spread.")] = "",
     drives: Drives = "",
     cameras: Cameras = "",
+    image: ImageTopic = "",
+    points: PointsTopic = "",
+    camera_info: InfoTopic = "",
     json_file: JsonFile = None,
     report: Annotated[Path | None, typer.Option(help="Folder for report.html with plots and overlays.")] = None,
     files: Files = NONE,
@@ -67,12 +75,14 @@ def evaluate(
     from i2p_ros.sources.opening import find_kind, open_source
 
     check_targets(json_file, report and report / "report.html")
-    settings, written = load_settings(files, overrides), published(protocol)
+    settings = load_settings(files, [*overrides, *topic_overrides(image, points, camera_info)])
+    written = published(protocol)
     n = n or (None if find_kind(source, root).is_recorded else written.places)
     sources = {
         s: open_source(source, root, settings=settings, seed=s, n=n, cameras=listed(cameras), drives=listed(drives))
         for s in _seeds(seed, seeds) or [written.seed]
     }
+    tell_notes(list(dict.fromkeys(note for one in sources.values() for note in one.notes)))
     localizer, gallery = load(model, settings), Gallery()
     with progress("evaluating", sum(map(len, sources.values()))) as step:
         result = runner.evaluate_seeds(
@@ -106,6 +116,9 @@ def calibrate_covariance(
     n: Annotated[int | None, typer.Option(min=1, help="Pairs; the first ones of a recording.")] = 500,
     drives: Drives = "",
     cameras: Cameras = "",
+    image: ImageTopic = "",
+    points: PointsTopic = "",
+    camera_info: InfoTopic = "",
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
@@ -117,9 +130,10 @@ def calibrate_covariance(
     from i2p_ros.sources.opening import open_source
 
     check_targets(json_file, manifest_of(model))
-    settings = load_settings(files, overrides)
+    settings = load_settings(files, [*overrides, *topic_overrides(image, points, camera_info)])
     pairs = open_source(source, root, settings=settings, seed=seed, n=n, cameras=listed(cameras), drives=listed(drives))
     _refuse_trained_on(find_model(model)[0].trained.get("drives", []), pairs.name)
+    tell_notes(pairs.notes)
     with progress("calibrating", len(pairs)) as step:
         fitted = calibrated(load(model, settings), pairs, protocol, seed, lambda done, total: step(done))
     write_json(fitted.model_dump(mode="json"), json_file)

@@ -20,13 +20,17 @@ from i2p_ros.cli.parts import (
     NONE,
     Drives,
     Files,
+    ImageTopic,
+    InfoTopic,
     JsonFile,
     Overrides,
+    PointsTopic,
     check_targets,
     console,
     listed,
     progress,
     tell_error,
+    topic_overrides,
     write_json,
 )
 from i2p_ros.core.config import Settings, load_settings
@@ -70,6 +74,9 @@ def check(
     cameras: Annotated[
         str, typer.Option(help=f"Cameras of the recordings, separated by commas; empty: {default_cameras()}.")
     ] = "",
+    image: ImageTopic = "",
+    points: PointsTopic = "",
+    camera_info: InfoTopic = "",
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
@@ -84,7 +91,7 @@ def check(
     from i2p_ros.evaluation.monitoring import Checker
 
     check_targets(json_file, report and report / "report.html")
-    settings = load_settings(files, overrides)
+    settings = load_settings(files, [*overrides, *topic_overrides(image, points, camera_info)])
     checker = Checker(settings, nominal, accept, report, listed(drives), listed(cameras), _history(settings))
     results: list[dict[str, Any]] = []
     failures: list[str] = []

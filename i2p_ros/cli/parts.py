@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +29,9 @@ Cameras = Annotated[str, typer.Option(help=f"Cameras of a {nouns('cameras')}, se
 SourceName = Annotated[str, typer.Option(help=f"{', '.join(KINDS)}, or auto to look at the root.")]
 Model = Annotated[str, typer.Argument(help="Name of a model ('i2p models'), or a folder that 'i2p train' wrote.")]
 Drives = Annotated[str, typer.Option(help=f"Drives of a {nouns('drives')}, separated by commas; empty: all.")]
+ImageTopic = Annotated[str, typer.Option("--image", help="Image topic of a bag; empty: the most likely camera.")]
+PointsTopic = Annotated[str, typer.Option("--points", help="Cloud topic of a bag; empty: the most likely lidar.")]
+InfoTopic = Annotated[str, typer.Option("--camera-info", help="Calibration topic of a bag; empty: that of the images.")]
 NONE: list[Any] = []
 LOST = 3  # exit code of `i2p evaluate` and `i2p replay` when a part of the recording could not be read
 
@@ -41,6 +44,12 @@ def tell_error(error: Exception) -> None:
 def listed(text: str) -> list[str] | None:
     """Parts of a text between commas; none if it has none."""
     return [part.strip() for part in text.split(",") if part.strip()] or None
+
+
+def topic_overrides(image: str, points: str, camera_info: str) -> list[str]:
+    """Settings of the topics that are given."""
+    topics = {"image": image, "points": points, "camera_info": camera_info}
+    return [f"topics.{name}={topic}" for name, topic in topics.items() if topic]
 
 
 def check_targets(*files: Path | None) -> None:
@@ -94,6 +103,12 @@ def show(numbers: dict[str, Any], json_file: Path | None) -> None:
         elif isinstance(value, int | float | str):
             table.add_row(key, f"{value:.3g}" if isinstance(value, float) else str(value))
     console.print(table)
+
+
+def tell_notes(notes: Sequence[str]) -> None:
+    """Print on stderr what a source has to say of how it reads a recording."""
+    for note in notes:
+        console.print(f"[bold]note:[/] {escape(note)}", highlight=False, soft_wrap=True)
 
 
 def tell_lost(lost: dict[str, int]) -> None:

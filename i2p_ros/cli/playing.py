@@ -13,14 +13,19 @@ from rich.markup import escape
 from i2p_ros.cli.parts import (
     NONE,
     Files,
+    ImageTopic,
+    InfoTopic,
     JsonFile,
     Out,
     Overrides,
+    PointsTopic,
     check_targets,
     console,
     progress,
     show,
     tell_lost,
+    tell_notes,
+    topic_overrides,
     write_json,
 )
 from i2p_ros.core.config import load_settings
@@ -61,6 +66,9 @@ def replay(
     camera: Annotated[str, typer.Option(help=f"Camera of the recording; empty: {default_cameras()}.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random frames.")] = 0,
     limit: Annotated[int, typer.Option(min=0, help="Largest number of pairs; 0: all.")] = 0,
+    image: ImageTopic = "",
+    points: PointsTopic = "",
+    camera_info: InfoTopic = "",
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
@@ -72,11 +80,12 @@ def replay(
     from i2p_ros.ros.replay.demo import replay_and_report
 
     check_targets(json_file, out / "summary.json")
-    settings = load_settings(files, overrides)
+    settings = load_settings(files, [*overrides, *topic_overrides(image, points, camera_info)])
     options = {"data": str(path), "perturb": perturb, "rate": rate, "drive": drive, "camera": camera}
     chosen = settings.replay.model_copy(update={**options, "seed": seed, "limit": limit})
     with progress("localizing", None) as step:
         summary = replay_and_report(settings.model_copy(update={"replay": chosen}), out, step)
+    tell_notes(summary["notes"])
     show(summary, json_file)
     file = "report.html" if "recall_2m_5deg" in summary else "summary.json"  # without true poses there are no plots
     console.print(f"pictures and numbers: {escape(str(out / file))}", soft_wrap=True)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Detection of changes in a stream: a camera whose calibration changes, and one whose image does not change."""
+"""Detection of changes: a camera whose calibration or place changes, and one whose image does not change."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import zlib
 import numpy as np
 
 from i2p_ros.core.camera import Camera
+from i2p_ros.core.geometry import Pose, so3_log
 from i2p_ros.core.types import Image
 
 FROZEN = 10  # equal images in a row; the noise of a sensor makes this impossible
@@ -43,3 +44,10 @@ class FrozenImage:
         self.repeats = self.repeats + 1 if checksum == self._last else 0
         self._last = checksum
         return self.repeats >= FROZEN
+
+
+def motion_text(before: Pose, after: Pose) -> str:
+    """How far a camera has moved and turned between two T_camera_lidar, such as `0.300 m, 0.0 deg`."""
+    metres = np.linalg.norm(after.inverse().translation - before.inverse().translation)
+    degrees = np.degrees(np.linalg.norm(so3_log(after.rotation @ before.rotation.T)))
+    return f"{metres:.3f} m, {degrees:.1f} deg"

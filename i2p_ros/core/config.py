@@ -99,6 +99,21 @@ class SyntheticSettings(_Group):
     )
 
 
+class TopicSettings(_Group):
+    """The topics of a bag. An empty one is chosen by frame, size and rate. Topics of nodes are remapped instead."""
+
+    image: str = Field(
+        "", description="topic of the images of a bag. Empty: of those with a camera_info, the one with most pixels"
+    )
+    points: str = Field(
+        "", description="topic of the clouds of a bag. Empty: the one with most points that is not of a depth camera"
+    )
+    camera_info: str = Field(
+        "",
+        description="topic of the calibration in a bag. Empty: the one beside the images, or of their frame",
+    )
+
+
 class PairingSettings(_Group):
     """How images and clouds are paired by time."""
 
@@ -108,7 +123,9 @@ class PairingSettings(_Group):
         0.0, ge=-2e9, le=2e9, description="added to the stamps of images before pairing, s"
     )
     use_arrival_time: bool = Field(
-        False, description="pair messages by their time of arrival. For drivers that set no usable stamp"
+        False,
+        description="pair messages by their time of arrival, in a bag by the time at which they were recorded. For "
+        "drivers that set no usable stamp",
     )
 
 
@@ -164,7 +181,9 @@ class NodeSettings(_Group):
         "or only P of the camera_info is set",
     )
     intensity_field: str = Field(
-        "", description="field of the intensity in clouds. Empty: intensity, i, reflectivity or signal"
+        "",
+        description="field of the intensity in clouds, of topics and of bags. Empty: intensity, i, reflectivity or "
+        "signal",
     )
     cloud_type: str = Field("sensor_msgs/msg/PointCloud2", description="message type of the topics of clouds")
     autostart: bool = Field(True, description="configure and activate at the start. false: a lifecycle manager does so")
@@ -420,6 +439,7 @@ class Settings(_Group):
     matching: MatchingSettings = MatchingSettings()
     pnp: PnpSettings = PnpSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
+    topics: TopicSettings = TopicSettings()
     pairing: PairingSettings = PairingSettings()
     tracking: TrackingSettings = TrackingSettings()
     node: NodeSettings = NodeSettings()

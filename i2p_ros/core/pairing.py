@@ -69,6 +69,14 @@ class _Queue(Generic[T]):
             del self.items[min(self.items)]
             dropped["overflow"] += 1
 
+    def shift(self, by_ns: int) -> None:
+        """Add an offset to all stamps."""
+        self.items = {stamp + by_ns: item for stamp, item in self.items.items()}
+        self.outliers = [(stamp + by_ns, item) for stamp, item in self.outliers]
+        self.recent = deque((stamp + by_ns for stamp in self.recent), maxlen=QUEUE)
+        self.newest = None if self.newest is None else self.newest + by_ns
+        self.last_paired = None if self.last_paired is None else self.last_paired + by_ns
+
     def next_is_not_before(self, stamp: int) -> bool:
         """Whether the next message will not be older than a stamp.
 
@@ -115,6 +123,11 @@ class Pairer(Generic[ImageT, CloudT]):
     def add_cloud(self, stamp: int, item: CloudT) -> list[tuple[ImageT, CloudT, int]]:
         """New pairs after a cloud, as `add_image`."""
         return self._add(self._clouds, stamp + self.time_offset_ns, item)
+
+    def correct(self, time_offset_ns: int) -> None:
+        """Use another offset for the clouds, those that wait included."""
+        self._clouds.shift(time_offset_ns - self.time_offset_ns)
+        self.time_offset_ns = time_offset_ns
 
     def flush(self) -> list[tuple[ImageT, CloudT, int]]:
         """Pairs of the messages that still wait, at the end of the streams."""
@@ -197,11 +210,14 @@ class Pairer(Generic[ImageT, CloudT]):
 def median_gap(images: Sequence[int], clouds: Sequence[int]) -> int | None:
     """Median of image stamp minus cloud stamp, ns, between each message of the slower stream and its nearest one.
 
-    None where a stream is empty. The gap is ambiguous by multiples of the period of the faster stream.
+    None where a stream is empty. The gap is ambiguous by multiples of the period of the faster stream. Of streams that
+    do not overlap, it is that of their middles: both sensors were recorded at the same time.
     """
     if not images or not clouds:
         return None
     i, c = np.sort(np.asarray(images, np.int64)), np.sort(np.asarray(clouds, np.int64))
+    if i[0] > c[-1] or c[0] > i[-1]:
+        return (int(i[0]) - int(c[0]) + int(i[-1]) - int(c[-1])) // 2
     slow, fast = (c, i) if np.ptp(i) * len(c) < np.ptp(c) * len(i) else (i, c)
     inside = slow[(slow >= fast[0]) & (slow <= fast[-1])]
     slow = inside if len(inside) else slow

@@ -44,6 +44,11 @@ class Source(Protocol):
         """What was chosen or seen when the recording was opened and that its user should know, in sentences."""
         return ()
 
+    @property
+    def is_recalibrated(self) -> bool:
+        """Whether the recording itself changes the calibration at some time. `notes` say when."""
+        return False
+
     @abstractmethod
     def __len__(self) -> int: ...
 
@@ -83,6 +88,11 @@ class WrappedSource(Source):
     def notes(self) -> Sequence[str]:
         """Notes of the wrapped source."""
         return self.source.notes
+
+    @property
+    def is_recalibrated(self) -> bool:
+        """Whether the wrapped source changes the calibration."""
+        return self.source.is_recalibrated
 
     def __len__(self) -> int:
         return len(self.source)

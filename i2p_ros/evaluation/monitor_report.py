@@ -61,11 +61,11 @@ def onset_text(result: dict[str, Any]) -> str:
 
 
 def loss_texts(result: dict[str, Any]) -> list[str]:
-    """The parts of a recording that no verdict uses, with reasons."""
+    """The parts of a recording that no verdict uses, with reasons, and the notes of the source."""
     left_out = [f"windows left out: {count} ({reason})" for reason, count in result["left_out"].items()]
     lost = [f"pairs, messages or files lost: {count} ({reason})" for reason, count in result["lost"].items()]
     none = [] if result["windows"] else ["no window of pairs was complete: there is no verdict"]
-    return [*left_out, *lost, *none]
+    return [*left_out, *lost, *none, *result["notes"]]
 
 
 def _axes(result: dict[str, Any]) -> list[dict[str, str]]:

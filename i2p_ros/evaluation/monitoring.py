@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from i2p_ros.core.changes import motion_text
 from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import Level
 from i2p_ros.core.errors import InputError
@@ -35,25 +36,37 @@ Progress = Callable[[int], None]
 
 @dataclass
 class Result:
-    """Findings of the monitor in a recording. `pictures`, by title, show its last pair."""
+    """Findings of the monitor in a recording. `pictures`, by title, show its last pair.
+
+    A recording that changes its calibration has a new monitor from there on. `earlier` and `left_out` are the numbers
+    of findings and of windows left out before.
+    """
 
     name: str
     monitor: Monitor
     findings: list[Finding] = field(default_factory=list)
     pairs: int = 0
     lost: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    earlier: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
     pictures: dict[str, Image] = field(default_factory=dict)
 
     @property
     def level(self) -> Level:
         """Level of the last verdict; UNSURE if no window was complete."""
-        return self.findings[-1].verdict.level if self.findings else Level.UNSURE
+        return self.present[-1].verdict.level if self.present else Level.UNSURE
+
+    @property
+    def present(self) -> list[Finding]:
+        """Findings of the present monitor."""
+        return self.findings[self.earlier :]
 
     @property
     def evidence(self) -> Array:
         """Row, column and nats (C, 3) of the cells of the image, summed over all windows."""
         cells: Counter[tuple[int, int]] = Counter()
-        for finding in self.findings:
+        for finding in self.present:
             for row, column, nats in finding.drift.evidence:
                 cells[int(row), int(column)] += nats
         return np.array([(*cell, nats) for cell, nats in cells.items()]).reshape(-1, 3)
@@ -61,11 +74,12 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """The result without pictures as plain values, in m and rad."""
         rig, test = self.monitor.rig, self.monitor.test
-        last = self.findings[-1].verdict if self.findings else test.verdict(0)
+        last = self.present[-1].verdict if self.present else test.verdict(0)
         estimated = self.monitor.estimated(last)
         return {
             "recording": self.name, "vehicle": rig.vehicle, "camera": rig.camera, "lidar": rig.lidar,
-            "pairs": self.pairs, "lost": dict(self.lost), "left_out": dict(test.left_out),
+            "pairs": self.pairs, "lost": dict(self.lost), "left_out": dict(self.left_out + test.left_out),
+            "notes": self.notes,
             "level": self.level.value, "verdict": last.to_json(),
             "accepted": None if test.reference is None else test.reference.delta.tolist(),
             "T_camera_lidar": self.monitor.nominal.matrix.tolist(),
@@ -90,7 +104,8 @@ def monitored(
 ) -> Result:
     """Result of all pairs of a source. Drift is counted from `nominal`, or else from the calibration of the source.
 
-    `reference` is an accepted state, at which drift is zero. `progress` is called with the number of pairs read.
+    `reference` is an accepted state, at which drift is zero. `progress` is called with the number of pairs read. If the
+    recording changes its calibration, estimates start again from the new one, as in the node.
     Raises InputError `calibration.missing` if there is no calibration, and `pairs` if no pair can be used.
     """
     result, last = None, None
@@ -104,7 +119,8 @@ def monitored(
         result = result or Result(
             source.name, _monitor(source, sample, settings, nominal, reference, history, network_pose)
         )
-        _refuse_other_calibration(source, sample, result.monitor, nominal)
+        if nominal is None and _has_other_calibration(source, sample, result.monitor):
+            _begin_again(result, _monitor(source, sample, settings, None, None, history, network_pose))
         result.pairs += 1
         _take(result, result.monitor.add(sample.pair, _motion(last, sample)))
         last = sample
@@ -116,6 +132,7 @@ def monitored(
     if result.monitor.history_error:
         raise InputError(result.monitor.history_error, "history")
     result.lost = lost
+    result.notes = [*result.notes, *source.notes]
     _paint(result, last.pair, settings.refinement.columns)
     return result
 
@@ -216,7 +233,7 @@ def accepted(
 ) -> Reference:
     """State of a correctly calibrated recording, from which drift is counted. Raises InputError without a window."""
     result = monitored(source, settings, nominal, network_pose=network_pose)
-    if not result.findings:
+    if not result.present:
         raise InputError(f"{source.name}: no window to accept, of {result.pairs} pairs", "drift.empty")
     return result.monitor.test.present()
 
@@ -238,11 +255,27 @@ def _monitor(
     return monitor
 
 
-def _refuse_other_calibration(source: Source, sample: Sample, monitor: Monitor, given: Pose | None) -> None:
-    """InputError if the calibration of a pair differs from that of the first: drift has one nominal calibration."""
+def _has_other_calibration(source: Source, sample: Sample, monitor: Monitor) -> bool:
+    """Whether the calibration of a pair differs from the nominal one of the monitor.
+
+    Raises InputError if it does and the source does not say so: drift has one nominal calibration.
+    """
     own = sample.T_camera_lidar
-    if given is None and own is not None and not monitor.has_nominal(own):
-        raise InputError(f"{source.name}: the calibration of {sample.pair.name} is another than before", "calibration")
+    if own is None or monitor.has_nominal(own):
+        return False
+    if source.is_recalibrated:
+        return True
+    raise InputError(f"{source.name}: the calibration of {sample.pair.name} is another than before", "calibration")
+
+
+def _begin_again(result: Result, monitor: Monitor) -> None:
+    """Finish the window of the old calibration, and go on with the monitor of the new one."""
+    _take(result, result.monitor.finish())
+    moved = motion_text(result.monitor.nominal, monitor.nominal)
+    before = f"; before that: {result.level.value}" if result.present else ""
+    result.notes.append(f"the nominal calibration changes by {moved}: estimates start again{before}")
+    result.left_out += result.monitor.test.left_out
+    result.monitor, result.earlier = monitor, len(result.findings)
 
 
 def _motion(before: Sample | None, now: Sample) -> Motion | None:
@@ -260,9 +293,9 @@ def _take(result: Result, finding: Finding | None) -> None:
 
 def _paint(result: Result, pair: Pair, columns: int) -> None:
     """Add pictures of the cloud at both calibrations, and of the cells with the evidence."""
-    if not result.findings:
+    if not result.present:
         return
-    nominal, estimated = result.monitor.nominal, result.monitor.estimated(result.findings[-1].verdict)
+    nominal, estimated = result.monitor.nominal, result.monitor.estimated(result.present[-1].verdict)
     for title, pose in (("nominal calibration", nominal), ("estimated calibration", estimated)):
         if pose is not None:
             drawn = overlay(pair.image, pair.camera, pair.cloud, pose)

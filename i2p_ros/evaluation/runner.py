@@ -104,6 +104,7 @@ def evaluate(
 
     `progress` gets the number of pairs done and of all, `watch` gets each evaluated pair. Pairs that cannot be read
     have no row. `lost` in the meta of the report counts them and the messages that the source has lost, by reason.
+    `notes` has what the source says of how it reads the recording.
     Raises InputError for a source without pairs or without readable pairs, an unknown protocol, and a pair without a
     true pose, as of a recording without calibration.
     """
@@ -125,7 +126,8 @@ def evaluate(
         if progress:
             progress(index + 1, total)
     lost = dict(source.lost + unread)
-    return Report(rows, {"model": model, "source": source.name, "protocol": protocol, "seed": seed, "lost": lost})
+    meta = {"model": model, "source": source.name, "protocol": protocol, "seed": seed, "lost": lost}
+    return Report(rows, meta | {"notes": list(source.notes)})
 
 
 def evaluate_seeds(
@@ -137,7 +139,7 @@ def evaluate_seeds(
     model: str = "",
 ) -> Report:
     """One report over several seeds, each with its source: `evaluate` of each, one after the other."""
-    rows, lost = list[Score](), Counter[str]()
+    rows, lost, notes = list[Score](), Counter[str](), list[str]()
     total = sum(len(source) for source in sources.values())
 
     def step(done: int, of: int) -> None:
@@ -148,9 +150,11 @@ def evaluate_seeds(
         report = evaluate(localizer, source, protocol, seed, progress=step, watch=watch, model=model)
         rows += report.rows
         lost.update(report.meta["lost"])
+        notes += [note for note in source.notes if note not in notes]
     names = "; ".join(dict.fromkeys(source.name for source in sources.values()))
     seeds = seed if len(sources) == 1 else ",".join(map(str, sources))
-    return Report(rows, {"model": model, "source": names, "protocol": protocol, "seed": seeds, "lost": dict(lost)})
+    meta = {"model": model, "source": names, "protocol": protocol, "seed": seeds, "lost": dict(lost)}
+    return Report(rows, meta | {"notes": notes})
 
 
 def _evaluated(localizer: Localizes, sample: Sample, protocol: ProtocolName, seed: int, index: int) -> EvaluatedPair:

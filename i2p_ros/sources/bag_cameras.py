@@ -4,15 +4,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from rosbags.highlevel import AnyReader
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.messages import IMAGE_MESSAGES, camera_of_image
-from i2p_ros.sources.bag_reader import bag_errors
+from i2p_ros.core.messages import camera_of_image
+from i2p_ros.core.topic_choice import TopicInfo
 
 
 class InfoDecoder:
@@ -26,7 +25,7 @@ class InfoDecoder:
     def __init__(
         self, reader: AnyReader, image_topic: str, rectified: bool | None, image_size: tuple[int, int] | None
     ) -> None:
-        self._reader, self._image_topic = reader, image_topic.removesuffix("/compressed")
+        self._reader, self._image_topic = reader, TopicInfo(image_topic).base
         self._rectified, self._image_size = rectified, image_size
         self._latest: dict[str, tuple[bytes, Camera | InputError]] = {}  # by topic: content and what it gave
         self._texts: dict[str, dict[str, str]] = {}  # notes by topic and kind
@@ -42,9 +41,13 @@ class InfoDecoder:
             raise InputError(str(latest[1]), latest[1].reason)  # anew: one that is raised again grows its traceback
         return latest[1]
 
-    def notes(self, topic: str) -> list[str]:
-        """For a camera_info topic: the matrix that cameras are read from, and warnings of contradictions."""
-        return [f"{topic}: {text}" for text in self._texts.get(topic, {}).values()]
+    def matrices(self, topic: str) -> str:
+        """What the cameras of a camera_info topic are read from, in words: one matrix, or several in turn."""
+        return ", then ".join(text for kind, text in self._texts.get(topic, {}).items() if kind != "doubt")
+
+    def doubts(self, topic: str) -> list[str]:
+        """Warnings of contradictions in the messages of a camera_info topic."""
+        return [f"{topic}: {text}" for kind, text in self._texts.get(topic, {}).items() if kind == "doubt"]
 
     def refusals(self) -> str:
         """The refusals in words, each after a semicolon."""
@@ -62,17 +65,3 @@ class InfoDecoder:
         if chosen.doubt:  # with the numbers of this message: the first is enough
             texts.setdefault("doubt", chosen.doubt)
         return chosen.camera
-
-
-def first_image_size(reader: AnyReader, path: Path, topic: str) -> tuple[int, int] | None:
-    """Width and height of the first image of a topic, px; none if it cannot be read."""
-    connections = [c for c in reader.connections if c.topic == topic]
-    try:
-        with bag_errors(path, "bag.message"):
-            for connection, _, raw in reader.messages(connections):
-                message = reader.deserialize(raw, connection.msgtype)
-                height, width = IMAGE_MESSAGES[connection.msgtype](message, topic).shape[:2]
-                return width, height
-    except InputError:
-        pass  # it is refused when it is read
-    return None

@@ -8,66 +8,124 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from rosbags.highlevel import AnyReader
 
 from i2p_ros.core.camera import Camera
+from i2p_ros.core.clock_offset import Entry
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import pose_from_transform, stamp_ns, transform_from_stamped
-from i2p_ros.sources.bag_cameras import InfoDecoder, first_image_size
-from i2p_ros.sources.bag_reader import INFO_TYPES, BagTopics, bag_errors, read_header
-from i2p_ros.sources.static_transforms import StaticTransforms
+from i2p_ros.sources.bag_cameras import InfoDecoder
+from i2p_ros.sources.bag_reader import bag_errors, read_header
+from i2p_ros.sources.bag_topics import INFO_TYPES, BagTopics
+from i2p_ros.sources.static_transforms import FixedTransforms, StaticTransforms
 
-Entry = tuple[int, int]  # header stamp, time received: ns
+T = TypeVar("T")
+STAMP, RECEIVED = 0, 1  # of an Entry
+TF_TYPES = ("tf2_msgs/msg/TFMessage", "tf/msg/tfMessage")
+Handler = Callable[[Any, int, bytes], None]  # of connection, time received (ns) and raw message
+
+
+class Timeline(Generic[T]):
+    """Values that hold from a time (ns) on. The first one holds before its time too."""
+
+    def __init__(self, values: list[tuple[int, T]], clock: int) -> None:
+        """`values` are in order of time. `clock` says which time of an Entry is meant: STAMP or RECEIVED."""
+        self.values, self._clock = values, clock
+
+    def at(self, entry: Entry) -> T:
+        """The value at the time of an entry. There must be a value."""
+        return self.values[max(bisect_right(self.values, entry[self._clock], key=_time) - 1, 0)][1]
 
 
 class BagIndex:
     """Index of an open bag. Of images and clouds only the headers are decoded.
 
     `images` and `clouds` are their entries in the order of the bag. `lost` counts by reason the messages whose header,
-    calibration, transform or pose could not be used. `decoder` says which matrix a camera is read from.
+    calibration, transform or pose could not be used. `decoder` decodes calibrations. With `by_arrival` the stamps of
+    headers are not checked.
     """
 
-    def __init__(self, reader: AnyReader, path: Path, topics: BagTopics, rectified: bool | None) -> None:
-        self._reader, self._topics = reader, topics
+    def __init__(
+        self, reader: AnyReader, path: Path, topics: BagTopics, decoder: InfoDecoder, by_arrival: bool
+    ) -> None:  # fmt: skip
+        self._reader, self._path, self._topics = reader, path, topics
+        self._decoder, self._by_arrival = decoder, by_arrival
         self.images: list[Entry] = []
         self.clouds: list[Entry] = []
         self.image_frame = self.cloud_frame = ""
         self.transforms = StaticTransforms()
         self.lost: Counter[str] = Counter()
-        self._infos: dict[str, list[tuple[int, str, Camera]]] = {}
-        size = first_image_size(reader, path, topics.image)
-        self.decoder = InfoDecoder(reader, topics.image, rectified, size)
+        self._infos: dict[str, list[tuple[Entry, Camera]]] = {}
         self._poses: list[tuple[int, Pose]] = []
-        self._read(path)
-        self._poses.sort(key=_stamp)
+        self._read({c.topic: found for c in reader.connections if (found := self._handler(c))})
+        self._poses.sort(key=_time)
 
-    def _read(self, path: Path) -> None:
-        connections = self._reader.connections
-        handlers = {c.topic: handler for c in connections if (handler := self._handler(c.topic, c.msgtype))}
-        wanted = [c for c in connections if c.topic in handlers]
-        with bag_errors(path, "bag.unreadable"):
+    @property
+    def usable_infos(self) -> list[str]:
+        """The camera_info topics that have a calibration."""
+        return list(self._infos)
+
+    def cameras(self, topic: str) -> Timeline[Camera]:
+        """The usable calibrations of a camera_info topic, by stamp, or by time received if a stamp is not set."""
+        infos = self._infos[topic]
+        clock = RECEIVED if self._by_arrival or any(not stamp for (stamp, _), _ in infos) else STAMP
+        return Timeline(sorted(((entry[clock], camera) for entry, camera in infos), key=_time), clock)
+
+    def pose_at(self, time: int, slop_ns: int) -> Pose | None:
+        """T_world_lidar of the true pose nearest to a time (ns), or none if that is farther than the slop."""
+        at = bisect_right(self._poses, time, key=_time)
+        near = min(self._poses[max(at - 1, 0) : at + 1], key=lambda entry: abs(entry[0] - time), default=None)
+        return near[1] if near and abs(near[0] - time) <= slop_ns else None
+
+    def calibrations(self) -> tuple[Timeline[Pose], bool]:
+        """Every T_camera_lidar by the time from which on it was received, and whether it is from /tf.
+
+        /tf is read only if /tf_static does not connect the two frames. There is no calibration if neither does, and if
+        camera and lidar state the same frame, which is a mistake.
+        """
+        camera, lidar = self.image_frame, self.cloud_frame
+        if camera == lidar:
+            return Timeline([], RECEIVED), False
+        if found := self.transforms.history(camera, lidar):
+            return Timeline(found, RECEIVED), False
+        fixed = FixedTransforms()
+        self._read({c.topic: self._transform_handler(fixed) for c in self._reader.connections if _is_tf(c, "tf")})
+        fixed.add_to(self.transforms)
+        try:
+            found = self.transforms.history(camera, lidar)
+        except InputError as error:  # a loop of transforms that may not have been meant to be static
+            self.lost[error.reason] += 1
+        return Timeline(found, RECEIVED), bool(found)
+
+    def _read(self, handlers: dict[str, Handler]) -> None:
+        """Give every message of the topics to the handler of its topic."""
+        wanted = [c for c in self._reader.connections if c.topic in handlers]
+        if not wanted:
+            return
+        with bag_errors(self._path, "bag.unreadable"):
             for connection, received, raw in self._reader.messages(wanted):
                 try:
-                    with bag_errors(path, "bag.message"):
+                    with bag_errors(self._path, "bag.message"):
                         handlers[connection.topic](connection, received, raw)
                 except InputError as error:
                     self.lost[error.reason] += 1
 
-    def _handler(self, topic: str, kind: str) -> Callable[[Any, int, bytes], None] | None:
-        """The method for the messages of a topic, or none. It takes connection, time received (ns) and raw message."""
+    def _handler(self, connection: Any) -> Handler | None:
+        """The method for the messages of a connection, or none."""
+        topic = connection.topic
         if topic in (self._topics.image, self._topics.cloud):
             return self._add_sensor
         if topic == self._topics.pose:
             return self._add_pose
-        if kind in INFO_TYPES and self._topics.camera_info in ("", topic):
+        if connection.msgtype in INFO_TYPES and self._topics.camera_info in ("", topic):
             return self._add_info
-        return self._add_transforms if topic.rpartition("/")[2] == "tf_static" else None
+        return self._transform_handler(self.transforms) if _is_tf(connection, "tf_static") else None
 
     def _add_sensor(self, connection: Any, received: int, raw: bytes) -> None:
-        stamp, frame = read_header(raw, self._reader.is2)
+        stamp, frame = read_header(raw, self._reader.is2, check=not self._by_arrival)
         if connection.topic == self._topics.image:
             self.images.append((stamp, received))
             self.image_frame = self.image_frame or frame
@@ -76,47 +134,33 @@ class BagIndex:
             self.cloud_frame = self.cloud_frame or frame
 
     def _add_info(self, connection: Any, received: int, raw: bytes) -> None:
-        """Add a calibration. A stamp of zero, as drivers write it that send one only once, is the time received."""
-        stamp, frame = read_header(raw, self._reader.is2, check=False)
-        camera = self.decoder.camera(connection, raw)
-        self._infos.setdefault(connection.topic, []).append((stamp or received, frame, camera))
+        stamp, _ = read_header(raw, self._reader.is2, check=False)
+        camera = self._decoder.camera(connection, raw)
+        self._infos.setdefault(connection.topic, []).append(((stamp, received), camera))
 
-    def _add_pose(self, connection: Any, _: int, raw: bytes) -> None:
+    def _add_pose(self, connection: Any, received: int, raw: bytes) -> None:
         message: Any = self._reader.deserialize(raw, connection.msgtype)
-        self._poses.append((stamp_ns(message.header.stamp), pose_from_transform(message.pose)))
+        time = received if self._by_arrival else stamp_ns(message.header.stamp)
+        self._poses.append((time, pose_from_transform(message.pose)))
 
-    def _add_transforms(self, connection: Any, _: int, raw: bytes) -> None:
-        message: Any = self._reader.deserialize(raw, connection.msgtype)
-        for transform in message.transforms:
-            self.transforms.add(*transform_from_stamped(transform))
+    def _transform_handler(self, transforms: StaticTransforms | FixedTransforms) -> Handler:
+        """A handler that adds transforms from the time on at which they were received: their stamps may be of any
+        clock, and tf2 does not look at those of static ones."""
 
-    def camera_info_topic(self) -> str:
-        """The camera_info topic of the image topic: beside it, else of the same frame, else the only one.
+        def add(connection: Any, received: int, raw: bytes) -> None:
+            message: Any = self._reader.deserialize(raw, connection.msgtype)
+            for transform in message.transforms:
+                try:
+                    transforms.add(*transform_from_stamped(transform), received)
+                except InputError as error:
+                    self.lost[error.reason] += 1
 
-        Raises InputError `bag.camera_info` if there is none of these.
-        """
-        beside = self._topics.image.removesuffix("/compressed").rpartition("/")[0] + "/camera_info"
-        same_frame = [topic for topic, infos in self._infos.items() if infos[0][1] == self.image_frame]
-        only = list(self._infos) if len(self._infos) == 1 else []
-        for topic in (self._topics.camera_info, beside, *sorted(same_frame), *only):
-            if topic in self._infos:
-                return topic
-        raise InputError(
-            f"no camera_info for {self._topics.image} (frame {self.image_frame!r}): there are usable ones on "
-            f"{', '.join(sorted(self._infos)) or 'no topic'}{self.decoder.refusals()}; name the topic to use",
-            "bag.camera_info",
-        )
-
-    def cameras(self, topic: str) -> list[tuple[int, Camera]]:
-        """Stamp (ns) and camera of every usable message of a camera_info topic, in order of time."""
-        return sorted(((stamp, camera) for stamp, _, camera in self._infos[topic]), key=_stamp)
-
-    def pose_at(self, stamp: int, slop_ns: int) -> Pose | None:
-        """T_world_lidar of the true pose nearest to the stamp (ns), or none if that is farther than the slop."""
-        at = bisect_right(self._poses, stamp, key=_stamp)
-        near = min(self._poses[max(at - 1, 0) : at + 1], key=lambda entry: abs(entry[0] - stamp), default=None)
-        return near[1] if near and abs(near[0] - stamp) <= slop_ns else None
+        return add
 
 
-def _stamp(entry: tuple[int, Any]) -> int:
+def _is_tf(connection: Any, name: str) -> bool:
+    return connection.topic.rpartition("/")[2] == name and connection.msgtype in TF_TYPES
+
+
+def _time(entry: tuple[int, Any]) -> int:
     return entry[0]

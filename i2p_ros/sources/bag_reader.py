@@ -1,14 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Opening of bags with rosbags, choice of their topics, and headers of raw messages."""
+"""Opening of bags with rosbags, and headers of raw messages."""
 
 from __future__ import annotations
 
 import struct
 import weakref
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -17,26 +16,14 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from i2p_ros.core.errors import I2PError, InputError, one_line
-from i2p_ros.core.messages import CLOUD_MESSAGES, IMAGE_MESSAGES, frame_name, stamp_ns
+from i2p_ros.core.messages import frame_name, stamp_ns
 from i2p_ros.sources.mcap_repair import is_cut_off, write_repaired
 
-INFO_TYPES = ("sensor_msgs/msg/CameraInfo",)
-POSE_TYPES = ("geometry_msgs/msg/PoseStamped",)
 _REPAIR = {
     ".mcap": "`mcap recover FILE -o repaired.mcap` saves what is readable",
     ".db3": "`sqlite3 FILE .recover | sqlite3 repaired.db3` saves what is readable",
     ".bag": "`rosbag reindex FILE` saves what is readable",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class BagTopics:
-    """Topics to read. An empty topic is chosen by type. `pose` (T_world_lidar) may be absent from the bag."""
-
-    image: str = ""
-    cloud: str = ""
-    camera_info: str = ""
-    pose: str = "/ground_truth/pose"
 
 
 def open_reader(path: Path) -> tuple[AnyReader, int]:
@@ -88,34 +75,6 @@ def bag_errors(path: Path, reason: str) -> Iterator[None]:
         raise InputError(
             f"cannot read bag {path}: {one_line(error) or type(error).__name__}; {advice}", reason
         ) from error
-
-
-def chosen_topics(reader: AnyReader, wanted: BagTopics) -> BagTopics:
-    """Topics of the bag. An unset camera_info stays empty, since it is chosen by frame, which the index reads later."""
-    types = {c.topic: c.msgtype for c in reader.connections if c.msgcount}
-    choose(types, wanted.camera_info, INFO_TYPES, "camera_info")
-    if wanted.pose != BagTopics().pose or wanted.pose in types:
-        choose(types, wanted.pose, POSE_TYPES, "pose")
-    return replace(
-        wanted,
-        image=choose(types, wanted.image, IMAGE_MESSAGES, "image"),
-        cloud=choose(types, wanted.cloud, CLOUD_MESSAGES, "cloud"),
-    )
-
-
-def choose(types: Mapping[str, str], wanted: str, allowed: Collection[str], what: str) -> str:
-    """The wanted topic, or the alphabetically first topic of an allowed type, depth images last.
-
-    Raises InputError `bag.topics` if the bag has none. `what` is the kind of topic, for the message.
-    """
-    candidates = [topic for topic, kind in types.items() if kind in allowed]
-    if wanted in candidates:
-        return wanted
-    if wanted or not candidates:
-        there = ", ".join(f"{topic} ({kind})" for topic, kind in sorted(types.items())) or "no messages"
-        missing = f"no {what} topic {wanted}".rstrip()
-        raise InputError(f"the bag has {missing} of type {' or '.join(allowed)}; it has {there}", "bag.topics")
-    return min(candidates, key=lambda topic: ("depth" in topic.lower(), topic))
 
 
 def read_header(raw: bytes, is_ros2: bool, check: bool = True) -> tuple[int, str]:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from i2p_ros.core.clock_offset import Entry
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.messages import VideoDecoder
 from i2p_ros.core.messages.video import VideoFrame
-from i2p_ros.sources.bag_index import Entry
 
 
 class BagVideo:

@@ -86,10 +86,12 @@ def _open_kitti(request: SourceRequest) -> Source:
 
 
 def _open_bag(request: SourceRequest) -> Source:
+    from i2p_ros.sources.bag_topics import BagTopics
     from i2p_ros.sources.rosbag import RosbagSource
 
     settings = request.settings
-    return RosbagSource(request.path, settings.pairing, rectified=settings.node.rectified)
+    topics, field, rectified = BagTopics.of(settings.topics), settings.node.intensity_field, settings.node.rectified
+    return RosbagSource(request.path, settings.pairing, topics, rectified=rectified, intensity_field=field)
 
 
 def _open_frames(request: SourceRequest) -> Source:

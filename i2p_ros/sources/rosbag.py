@@ -5,32 +5,39 @@
 from __future__ import annotations
 
 import weakref
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from i2p_ros.core.camera import Camera
+from i2p_ros.core.changes import motion_text
+from i2p_ros.core.clock_offset import Entry, clock_offset
 from i2p_ros.core.config import PairingSettings
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import CLOUD_MESSAGES, IMAGE_MESSAGES, VIDEO_MESSAGES
+from i2p_ros.core.optical_frame import optical_doubt
 from i2p_ros.core.pairing import median_gap, pair_stamps
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, Sample
-from i2p_ros.sources.bag_index import BagIndex, Entry
-from i2p_ros.sources.bag_reader import BagTopics, bag_errors, chosen_topics, open_reader, read_header
+from i2p_ros.sources.bag_cameras import InfoDecoder
+from i2p_ros.sources.bag_index import RECEIVED, STAMP, BagIndex
+from i2p_ros.sources.bag_reader import bag_errors, open_reader, read_header
+from i2p_ros.sources.bag_topics import BagTopics, TopicChoice
 from i2p_ros.sources.bag_video import BagVideo
+
+MOST_CHANGES = 3  # of a static transform that a note tells one by one
 
 
 class RosbagSource(Source):
-    """Images and clouds of a bag, paired by header stamp.
+    """Images and clouds of a bag, paired by header stamp, or by time received with pairing.use_arrival_time.
 
     The bag is scanned once for headers. Images and clouds are read when they are asked for. `topics` are the topics in
-    use. `T_camera_lidar` comes from /tf_static and is none if that does not connect the two frames.
+    use. T_camera_lidar comes from /tf_static, or from /tf if it never changes there. It is none if neither connects the
+    two frames. If it changes, each pair has the one that was valid when its image was received.
+    A clock of the lidar that is off by a constant is corrected if the times received prove it. `notes` say so.
     Raises InputError `bag.*` for a bag that cannot be read, lacks a topic or a calibration, or gives no pair. Reading a
     sample raises InputError if its image or cloud cannot be decoded.
     """
@@ -47,19 +54,21 @@ class RosbagSource(Source):
         """`rectified`: whether images are rectified, so that P is their camera. By default camera_of_image decides.
         `intensity_field`: see cloud_from_message."""
         self.path, self._intensity_field = Path(path), intensity_field
-        settings = settings or PairingSettings()
-        self._slop_ns = round(settings.slop_s * 1e9)
-        self._offsets_ns = round(settings.time_offset_s * 1e9), round(settings.image_time_offset_s * 1e9)
+        self._settings = settings or PairingSettings()
+        self._clock = RECEIVED if self._settings.use_arrival_time else STAMP
         self._reader, cut_off = open_reader(self.path)
         self._close = weakref.finalize(self, self._reader.close)  # at the latest when the source is deleted
         try:
-            wanted = chosen_topics(self._reader, topics or BagTopics())
-            self._index = BagIndex(self._reader, self.path, wanted, rectified)
-            self.topics = replace(wanted, camera_info=self._index.camera_info_topic())
-            self.T_camera_lidar = self._calibration()
+            self._choice = TopicChoice(self._reader, self.path, topics or BagTopics())
+            wanted = self._choice.topics
+            self._decoder = InfoDecoder(self._reader, wanted.image, rectified, self._choice.image_size)
+            self._index = BagIndex(self._reader, self.path, wanted, self._decoder, self._clock == RECEIVED)
+            self.topics = replace(wanted, camera_info=self._camera_info())
+            self._calibrations, self._is_from_tf = self._index.calibrations()
             self._cameras = self._index.cameras(self.topics.camera_info)
+            self._offset = clock_offset(self._index.images, self._index.clouds) if self._clock == STAMP else None
             self._pairs = self._paired()
-            self._image_type = next(c.msgtype for c in self._reader.connections if c.topic == self.topics.image)
+            self._image_type = next(c.msgtype for c in self._reader.connections if c.topic == wanted.image)
             self._video = BagVideo(self._image_type, self._index.images) if self._image_type in VIDEO_MESSAGES else None
         except BaseException:
             self.close()
@@ -84,10 +93,23 @@ class RosbagSource(Source):
         """
         return self._index.lost
 
-    @property
+    @cached_property
     def notes(self) -> Sequence[str]:
-        """The matrix that cameras are read from, and why; warnings where the calibration contradicts itself."""
-        return self._index.decoder.notes(self.topics.camera_info)
+        """The topics in use, the matrix of the camera, and what is odd about clocks, transforms and frames."""
+        (camera, lidar), info = self.frames, self.topics.camera_info
+        return [
+            *self._choice.notes(info, self._decoder.matrices(info)),
+            *self._offset_notes(),
+            *[f"the transform {lidar} -> {camera} is from /tf, where it never changes"] * self._is_from_tf,
+            *self._change_notes(),
+            *self._frame_notes(),
+            *self._decoder.doubts(info),
+        ]
+
+    @property
+    def is_recalibrated(self) -> bool:
+        """Whether the static transform between camera and lidar changes within the bag."""
+        return len(self._calibrations.values) > 1
 
     def close(self) -> None:
         """Close the files."""
@@ -108,31 +130,90 @@ class RosbagSource(Source):
         image = IMAGE_MESSAGES[self._image_type](self._image_message(image_entry), self.topics.image)
         cloud_message = self._read(self.topics.cloud, cloud_entry)
         cloud = CLOUD_MESSAGES[cloud_message.__msgtype__](cloud_message, self._intensity_field)
-        stamp = image_entry[0]
-        camera = self._camera_at(stamp).fitted(image.shape[1], image.shape[0])
+        stamp = image_entry[self._clock]
+        camera = self._cameras.at(image_entry).fitted(image.shape[1], image.shape[0])
         pair = Pair(image, camera, cloud, stamp, f"{self.path.stem}/{index:06d}")
-        return Sample(pair, self.T_camera_lidar, self._index.pose_at(cloud_entry[0], self._slop_ns))
+        T_camera_lidar = self._calibrations.at(image_entry) if self._calibrations.values else None
+        T_world_lidar = self._index.pose_at(cloud_entry[self._clock], round(self._settings.slop_s * 1e9))
+        return Sample(pair, T_camera_lidar, T_world_lidar)
 
-    def _calibration(self) -> Pose | None:
-        """T_camera_lidar from /tf_static; none if camera and lidar state the same frame, which is a mistake."""
-        camera, lidar = self._index.image_frame, self._index.cloud_frame
-        return None if camera == lidar else self._index.transforms.lookup(camera, lidar)
+    def _camera_info(self) -> str:
+        """The camera_info topic of the images. Raises InputError `bag.camera_info` if there is none."""
+        usable = self._index.usable_infos
+        if found := self._choice.chosen_info(usable):
+            return found
+        raise InputError(
+            f"no camera_info for {self._choice.topics.image} (frame {self._index.image_frame!r}): there are usable "
+            f"ones on {self._choice.describe_infos(usable)}{self._decoder.refusals()}; name the topic to use by "
+            "topics.camera_info",
+            "bag.camera_info",
+        )
 
     def _paired(self) -> list[tuple[Entry, Entry]]:
-        """Entries of image and cloud of each pair; InputError with the median gap if there is no pair."""
-        images, clouds = self._index.images, self._index.clouds
-        stamps = [stamp for stamp, _ in images], [stamp for stamp, _ in clouds]
-        pairs = [(images[i], clouds[c]) for i, c in pair_stamps(*stamps, self._slop_ns, *self._offsets_ns)]
+        """Entries of image and cloud of each pair; InputError `bag.pairs` with the median gap if there is none."""
+        images, clouds, set_s = self._index.images, self._index.clouds, self._settings
+        times = [entry[self._clock] for entry in images], [entry[self._clock] for entry in clouds]
+        slop, cloud_offset, image_offset = (
+            round(seconds * 1e9) for seconds in (set_s.slop_s, self._correction_s, set_s.image_time_offset_s)
+        )
+        pairs = [(images[i], clouds[c]) for i, c in pair_stamps(*times, slop, cloud_offset, image_offset)]
         if pairs:
             return pairs
-        median = median_gap(*stamps)
+        median = median_gap(*times)
         gap = "" if median is None else f"; images come {median / 1e9:+.3f} s after clouds"
+        what = "time received" if self._clock == RECEIVED else "header stamp"
         raise InputError(
             f"{len(images)} images on {self.topics.image} and {len(clouds)} clouds on {self.topics.cloud}, but no two "
-            f"within {self._slop_ns / 1e9} s by header stamp{gap}: set pairing.time_offset_s or pairing.slop_s "
+            f"within {set_s.slop_s} s by {what}{gap}: set pairing.time_offset_s or pairing.slop_s "
             f"(messages lost: {dict(self._index.lost)})",
             "bag.pairs",
         )
+
+    @property
+    def _correction_s(self) -> float:
+        """Offset that is added to the stamps of clouds: that of the settings, or else a measured one that is sure."""
+        set_s, offset = self._settings, self._offset
+        is_set = set_s.time_offset_s or set_s.image_time_offset_s
+        return offset.correction_s if offset is not None and offset.is_sure and not is_set else set_s.time_offset_s
+
+    def _offset_notes(self) -> list[str]:
+        """A measured offset of the clocks: the one that is corrected, or one beyond the slop that is left."""
+        if self._offset is None:
+            return []
+        set_s, corrected_s = self._settings, self._correction_s
+        if corrected_s != set_s.time_offset_s:
+            return [f"{self._offset.text}, and is applied: it is as exact as the delays of the messages"]
+        left = replace(self._offset, seconds=self._offset.seconds + corrected_s - set_s.image_time_offset_s)
+        if abs(left.seconds) <= set_s.slop_s or not left.is_steady:
+            return []
+        side = "ahead of" if left.seconds > 0 else "behind"
+        return [
+            f"clouds are stamped {abs(left.seconds):.3f} s {side} images by the times at which they were received: if "
+            f"the clocks differ, set pairing.time_offset_s={corrected_s - left.seconds:.3f}"
+        ]
+
+    def _change_notes(self) -> list[str]:
+        """The changes of the static transform between camera and lidar."""
+        (camera, lidar), start = self.frames, min(received for _, received in self._index.images)
+        changes = [
+            f"at t={(time - start) / 1e9:.3f} s ({time / 1e9:.3f}) by {motion_text(before, after)}"
+            for (_, before), (time, after) in pairwise(self._calibrations.values)
+        ]
+        if not changes:
+            return []
+        more = f", and {len(changes) - MOST_CHANGES} times more" if len(changes) > MOST_CHANGES else ""
+        return [f"the static transform {lidar} -> {camera} changed {', '.join(changes[:MOST_CHANGES])}{more}"]
+
+    def _frame_notes(self) -> list[str]:
+        """A doubt about the frame of the images, by the first pair."""
+        try:
+            sample = self[0]
+        except InputError:
+            return []
+        if sample.T_camera_lidar is None:
+            return []
+        doubt = optical_doubt(sample.pair, sample.T_camera_lidar, self.frames[0])
+        return [doubt] if doubt else []
 
     def _read(self, topic: str, entry: Entry) -> Any:
         """The message with the header stamp and the time received of the entry."""
@@ -140,7 +221,7 @@ class RosbagSource(Source):
         connections = [c for c in self._reader.connections if c.topic == topic]
         with bag_errors(self.path, "bag.message"):
             for connection, _, raw in self._reader.messages(connections, received, received + 1):
-                if read_header(raw, self._reader.is2)[0] == stamp:
+                if read_header(raw, self._reader.is2, check=False)[0] == stamp:
                     return self._reader.deserialize(raw, connection.msgtype)
         raise InputError(f"a message of {topic} has vanished from {self.path} since it was opened", "bag.message")
 
@@ -148,7 +229,3 @@ class RosbagSource(Source):
         """The message of an image, or the frame of a video."""
         read = partial(self._read, self.topics.image)
         return read(entry) if self._video is None else self._video.frame(entry, read)
-
-    def _camera_at(self, stamp: int) -> Camera:
-        """The latest calibration up to the stamp (ns), else the first."""
-        return self._cameras[max(bisect_right(self._cameras, stamp, key=lambda entry: entry[0]) - 1, 0)][1]

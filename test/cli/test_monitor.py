@@ -24,7 +24,7 @@ from i2p_ros.evaluation.history_export import COLUMNS
 from i2p_ros.evaluation.monitoring import monitored
 from i2p_ros.monitor.history import History
 from i2p_ros.synthetic import SyntheticSource
-from i2p_ros.writers.bag import STORE
+from i2p_ros.writers.bag import STORE, transforms
 from i2p_ros.writers.writing import write_bag, write_kitti_raw
 
 DRIFT = np.array([0.0, 0.0, 0.0, np.radians(0.6), 0.0, 0.0])
@@ -239,6 +239,56 @@ def test_drives_and_cameras_of_a_folder_are_judged_each_on_its_own(
     assert "several drives or cameras" in monitor(capsys, bags["true"], *accept, *QUICK)[2]
     with pytest.raises(InputError, match="another than before"):
         monitored(_Two(), load_settings((), QUICK[1::2]))
+
+
+def with_change(bag: Path, copy: Path, after: Pose, at: int) -> int:
+    """The bag, in which the calibration changes before the image of an index. Returns the time, ns."""
+    with AnyReader([bag]) as reader, Writer(copy, version=9) as writer:
+        topics = {c.id: writer.add_connection(c.topic, c.msgtype, typestore=STORE) for c in reader.connections}
+        tf = next(c for c in reader.connections if c.topic == "/tf_static")
+        images = [stamp for c, stamp, _ in reader.messages() if c.topic == "/camera/image"]
+        time = images[at] - 1000
+        for connection, stamp, raw in reader.messages():
+            if connection.topic == "/camera/image" and stamp == images[at]:
+                message = transforms(time, after.inverse())
+                writer.write(topics[tf.id], time, STORE.serialize_cdr(message, message.__msgtype__))
+            writer.write(topics[connection.id], stamp, raw)
+    return time
+
+
+def test_a_static_transform_that_changes_is_a_change_of_the_nominal_and_no_drift_since_the_first_window(
+    capsys: pytest.CaptureFixture[str], bags: dict[str, Path], tmp_path: Path
+) -> None:
+    true = SyntheticSource(SyntheticSettings(drive=True, rate_hz=1.0), 5, 1)[0].T_camera_lidar
+    assert true is not None
+    with_change(bags["true"], tmp_path / "changed", true.retract(-DRIFT), 3)
+    code, out, _ = monitor(capsys, tmp_path / "changed", *QUICK, "--json", "-")
+    (result,) = json.loads(out)
+    assert [window["verdict"]["level"] for window in result["windows"]] == ["ok", "alarm"] and code == 8
+    assert any(
+        "static transform lidar -> camera_optical_frame changed at t=3.000 s" in note for note in result["notes"]
+    )
+    assert any("nominal calibration changes by 0.003 m, 0.6 deg" in note for note in result["notes"])
+    assert "since the first window" not in monitor(capsys, tmp_path / "changed", *QUICK)[1]
+    small = true.retract(-0.01 * DRIFT)
+    with_change(bags["true"], tmp_path / "corrected", small, 3)
+    assert monitor(capsys, tmp_path / "corrected", *QUICK)[0] in (0, 6)  # one window may not observe every axis
+
+
+def test_the_topics_of_a_bag_are_told_and_can_be_named(
+    capsys: pytest.CaptureFixture[str], bags: dict[str, Path], tmp_path: Path
+) -> None:
+    names = ("--image", "/camera/image", "--points", "/points", "--camera-info", "/camera/camera_info")
+    code, out, _ = monitor(capsys, bags["true"], *names, *QUICK, "--json", "-")
+    (result,) = json.loads(out)
+    assert code == 0
+    assert result["notes"] == ["reads images of /camera/image, clouds of /points, camera_info of /camera/camera_info"]
+    code, _, err = monitor(capsys, bags["true"], "--image", "/nowhere", *QUICK)
+    assert code == 1 and "no image topic /nowhere" in " ".join(err.split())
+    words = ("--source", "rosbag", "--root", str(bags["true"]), "--n", "1")
+    code, _, err = run(capsys, "evaluate", *words, "--points", "/points", "--json", str(tmp_path / "out.json"))
+    assert code == 0 and "note: reads images of /camera/image" in " ".join(err.split())
+    assert json.loads((tmp_path / "out.json").read_text())["notes"] == result["notes"]
 
 
 def test_bad_input_is_one_clear_line(capsys: pytest.CaptureFixture[str], bags: dict[str, Path], tmp_path: Path) -> None:

@@ -130,3 +130,15 @@ def test_row_29_another_calibration_is_adopted_told_and_tracked_anew(make, capfd
     assert graph.localizer.pairs[3].camera.fx == 91.0 and graph.until(lambda: last(graph, "calib_epoch") == "2")
     said = capfd.readouterr().err
     assert said.count("the calibration has changed") == 1 and "fx=90.0" in said and "fx=91.0" in said
+
+
+def test_a_camera_info_of_another_frame_is_named(make, capfd):
+    """Two cameras, of which the wrong camera_info is remapped to the node."""
+    graph = make(node__diagnostics_s=0.1)
+    parts = graph.messages()
+    parts["info"].header = messages.header(START, "rear_optical")
+    graph.play(parts)
+    assert graph.until(lambda: "of the frame 'rear_optical'" in (last(graph, "text") or ""))
+    assert "/camera_info is of the frame 'rear_optical', but images on /image" in capfd.readouterr().err
+    graph.play(graph.messages(1))
+    assert graph.until(lambda: "rear_optical" not in last(graph, "text"))

@@ -11,7 +11,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
 pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.py)")
 
 from helpers.faults import STEP, T_BASE_CAMERA, dropped, elsewhere, last, shifted, tf_publisher, transforms
-from helpers.graph import START, T_CAMERA_LIDAR, made, values
+from helpers.graph import START, T_CAMERA_LIDAR, made, sample, values
 from rclpy.context import Context
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, PointCloud2
@@ -237,3 +237,34 @@ def test_row_50_a_slow_localizer_gets_the_newest_pair_and_the_rest_is_counted(ma
     assert graph.until(lambda: len(answers) == 6)
     assert [pair.stamp for pair in graph.localizer.pairs] == [START, START + 5 * STEP]
     assert graph.until(lambda: dropped(graph).get("busy") == 4)
+
+
+def test_row_41_a_lidar_whose_clock_is_37_s_ahead_is_paired_and_told(make):
+    """The stamps are refused as future ones without the offset, which the times of arrival tell."""
+    graph = make(use_sim_time=True, node__diagnostics_s=0.1)
+    for index in range(4):
+        now = START + index * STEP
+        graph.set_clock(now)
+        parts = graph.messages(index)
+        parts["points"].header.stamp = messages.time_message(now + 37 * 10**9)
+        graph.send(parts)
+        graph.until(lambda: False, 0.2)
+    assert graph.until(lambda: len(graph.localizer.pairs) >= 2)
+    for pair in graph.localizer.pairs:
+        np.testing.assert_array_equal(pair.cloud.xyz, sample((pair.stamp - START) // STEP).pair.cloud.xyz)
+    assert graph.until(lambda: "pairing.time_offset_s=-37.000" in last(graph, "text"))
+
+
+def test_row_41_a_clock_offset_longer_than_the_time_between_pairs_joins_no_other_scenes(make):
+    graph = make(use_sim_time=True)
+    for index in range(5):
+        now = START + index * 20 * 10**9
+        graph.set_clock(now)
+        parts = shifted(graph, index, now)
+        parts["points"].header.stamp = messages.time_message(now - 40 * 10**9)
+        graph.send(parts)
+        graph.until(lambda: False, 0.2)
+    assert graph.until(lambda: len(graph.localizer.pairs) >= 3)
+    for pair in graph.localizer.pairs:
+        index = (pair.stamp - START) // (20 * 10**9)
+        np.testing.assert_array_equal(pair.cloud.xyz, sample(index).pair.cloud.xyz)

@@ -87,21 +87,21 @@ class Bag:
         fields = (self.header(stamp, frame), *size[::-1], model, *numbers, 0, 0, roi)
         self.write(topic, "sensor_msgs/msg/CameraInfo", *fields, received=received or stamp)
 
-    def cloud(self, stamp, points, topic=CLOUD, received=None):
+    def cloud(self, stamp, points, topic=CLOUD, received=None, frame="lidar"):
         fields = [
             self.make("sensor_msgs/msg/PointField", name, 4 * i, 7, 1)
             for i, name in enumerate(("x", "y", "z", "intensity"))
         ]
         data = np.ascontiguousarray(points, np.float32).view(np.uint8).ravel()
-        fields = (self.header(stamp, "lidar"), 1, len(points), fields, False, 16, 16 * len(points), data, True)
+        fields = (self.header(stamp, frame), 1, len(points), fields, False, 16, 16 * len(points), data, True)
         self.write(topic, "sensor_msgs/msg/PointCloud2", *fields, received=received or stamp)
 
-    def transforms(self, stamp, *transforms):
+    def transforms(self, stamp, *transforms, topic="/tf_static"):
         stamped = [
             self.make("geometry_msgs/msg/TransformStamped", self.header(stamp, a), b, self._transform(pose))
             for a, b, pose in transforms
         ]
-        self.write("/tf_static", "tf2_msgs/msg/TFMessage", stamped, received=stamp)
+        self.write(topic, "tf2_msgs/msg/TFMessage", stamped, received=stamp)
 
     def _transform(self, pose, kind="Transform", vector="Vector3"):
         t = self.make(f"geometry_msgs/msg/{vector}", *map(float, pose.translation))

@@ -86,7 +86,7 @@ def test_a_bag_of_kitti2bag_is_known_by_its_frames_after_a_remap(tmp_path):
 
 
 def test_a_bag_of_kitti2bag_odom_has_only_p(tmp_path):
-    path = bag_of(tmp_path, "/kitti/camera_color_left/image", k=np.zeros(9), d=[], model="", frame="camera_color_left")
+    path = bag_of(tmp_path, "/kitti/camera_color_left/image", k=np.zeros(9), d=[], model="")
     assert camera_of(path) == RECTIFIED
 
 

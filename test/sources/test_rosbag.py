@@ -35,7 +35,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode
 
 from i2p_ros.core.config import PairingSettings
 from i2p_ros.core.errors import InputError
-from i2p_ros.sources.bag_reader import BagTopics
+from i2p_ros.sources.bag_topics import BagTopics
 from i2p_ros.sources.rosbag import RosbagSource
 from i2p_ros.sources.static_transforms import StaticTransforms
 

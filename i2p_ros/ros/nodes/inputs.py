@@ -14,6 +14,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo
 
+from i2p_ros.core.clock_offset import OffsetWatch
 from i2p_ros.core.config import Settings
 from i2p_ros.core.deskew import deskewed, time_span
 from i2p_ros.core.errors import InputError
@@ -21,11 +22,14 @@ from i2p_ros.core.messages import (
     IMAGE_TRANSPORTS,
     VIDEO_MESSAGES,
     VideoDecoder,
+    frame_name,
     matrix_name,
     named_rectified,
+    stamp_ns,
     stamp_of,
 )
 from i2p_ros.core.pairing import Pairer
+from i2p_ros.core.topic_choice import TopicInfo, frame_doubt
 from i2p_ros.core.types import Pair, PointCloud
 from i2p_ros.ros.messages import cloud_class, message_class
 from i2p_ros.ros.nodes.health import Health
@@ -36,6 +40,7 @@ from i2p_ros.ros.nodes.tf_listener import TfListener
 Stamped = tuple[int, Any]  # the stamp (ns) that a message is paired by, and the message
 QUEUE = 5  # messages, as in rmw_qos_profile_sensor_data
 VIDEO_QUEUE = 100  # messages: after a lost one no image is usable until the next keyframe
+SAME_OFFSET_NS = 10**9  # measured offsets of clocks that differ by less are the same: delays vary
 BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
 
 
@@ -57,6 +62,7 @@ class Inputs:
         pairing = settings.pairing
         offsets = int(pairing.time_offset_s * 1e9), int(pairing.image_time_offset_s * 1e9)
         self._pairer: Pairer[Stamped, Stamped] = Pairer(int(pairing.slop_s * 1e9), *offsets)
+        self._watch = None if pairing.use_arrival_time or any(offsets) else OffsetWatch()
         self._subscriptions: list[Any] = []
         try:
             self._subscribe(f"{camera}/" if camera else "", f"{lidar}/" if lidar else "")
@@ -83,6 +89,7 @@ class Inputs:
 
     def decoded(self, job: PairJob) -> Pair:
         """The pair, with its cloud as it was at the time of the image. Raises InputError."""
+        self._check_frames(job)
         pair, camera = job.decoded(self._image_topic)
         self._camera_source = camera.source
         if camera.doubt:
@@ -141,13 +148,45 @@ class Inputs:
         try:
             if kind == "image" and self._video is not None:
                 message = self._video.frame(message)
-            stamp = stamp_of(message, now, self.settings.pairing.use_arrival_time)
+            self._correct_clock(kind, message, now)
+            stamp = self._stamp(kind, message, now)
         except InputError as error:
             self.health.drop(error.reason)
             self.warn(f"{kind} dropped: {error}")
             return
         add = self._pairer.add_image if kind == "image" else self._pairer.add_cloud
         self._collect(lambda: add(stamp, (stamp, message)), stamp)
+
+    def _stamp(self, kind: str, message: Any, now: int | None) -> int:
+        """Time by which a message is paired, ns. Raises InputError for a stamp that is in the future by all clocks."""
+        by_arrival = self.settings.pairing.use_arrival_time
+        offset = self._pairer.image_offset_ns if kind == "image" else self._pairer.time_offset_ns
+        sensors_now = now if now is None or by_arrival else now - offset
+        return stamp_of(message, sensors_now, by_arrival)
+
+    def _correct_clock(self, kind: str, message: Any, now: int | None) -> None:
+        """Correct a constant offset of the clocks that the times of arrival prove, unless the settings have one."""
+        if self._watch is None or now is None:
+            return
+        self._watch.add(kind, stamp_ns(message.header.stamp), now)
+        found = self._watch.measured()
+        offset = round(found.correction_s * 1e9) if found is not None and found.is_sure else 0
+        if found is None or abs(offset - self._pairer.time_offset_ns) < SAME_OFFSET_NS:
+            return
+        text = f"{found.text}, and is applied" if found.is_sure else ""
+        self.health.set_warning("clock", text)
+        self.warn(text or "the clocks of camera and lidar agree again")
+        self._pairer.correct(offset)
+
+    def _check_frames(self, job: PairJob) -> None:
+        """Warn of a camera_info of another frame than the image."""
+        if job.info is None:
+            return
+        image = TopicInfo(self._image_topic, job.camera_frame)
+        doubt = frame_doubt(image, TopicInfo(self._info_topic, frame_name(job.info.header.frame_id)))
+        self.health.set_warning("camera_info", doubt)
+        if doubt:
+            self.checks.warn_once("camera_info", doubt)
 
     def _collect(self, pairing: Callable[[], list[tuple[Stamped, Stamped, int]]], now: int) -> None:
         """Hand over the pairs of the pairer, and count the messages that it drops. If time has jumped, start again."""
@@ -157,6 +196,8 @@ class Inputs:
         for reason in dropped.elements():
             self.health.drop(reason)
         if dropped["time_reset"]:
+            if self._watch is not None:
+                self._watch.clear()
             self._on_reset("time has jumped")
             if self._tf is not None:
                 self._tf.clear_if_ahead(now)

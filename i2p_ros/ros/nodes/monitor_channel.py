@@ -16,10 +16,12 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from i2p_ros.core.changes import motion_text
 from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import INTERVAL, drift_covariance, drift_transform, verdict_values
 from i2p_ros.core.errors import DeviceError, InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.optical_frame import optical_doubt
 from i2p_ros.monitor.history import History, MonitoredRig
 from i2p_ros.monitor.sequential_test import Motion
 from i2p_ros.monitor.session import Finding, Monitor, NetworkPose
@@ -32,8 +34,8 @@ from i2p_ros.ros.nodes.pair_job import PairJob
 from i2p_ros.ros.nodes.tf_listener import TfListener
 from i2p_ros.sources.nominal import read_nominal
 
+CHANGED = "the nominal calibration or its frames have changed"
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # late subscribers get the last verdict
-CHANGED = "the nominal calibration or its frames have changed: estimates start again"
 PATIENCE_S = 10.0  # longest wait of a service for the worker. The node handles no messages meanwhile
 MOTION_S = 0.1  # time over which the speed is measured
 
@@ -116,6 +118,7 @@ class MonitorChannel:
             self.camera_frame = job.camera_frame
             with self._busy:
                 monitor = self._monitor_of(job)
+                self._health.set_warning("optical", optical_doubt(pair, monitor.nominal, job.camera_frame))
                 self._stamp = pair.stamp
                 finding = monitor.add(pair, self._motion(job))
                 self._health.set_warning("history", monitor.history_error)
@@ -189,10 +192,17 @@ class MonitorChannel:
             new = Monitor(nominal, rig, job.settings, self._history, self._network_pose)
             if self._monitor is not None:
                 new.unrecorded = self._monitor.unrecorded
-                self._health.set_warning("nominal", CHANGED)
-                self._inputs.warn(CHANGED)
+                changed = self._changed(self._monitor.nominal, nominal, names)
+                self._health.set_warning("nominal", changed)
+                self._inputs.warn(changed)
             self._monitor, self._frame_names = new, names
         return self._monitor
+
+    def _changed(self, before: Pose, after: Pose, names: tuple[str, str]) -> str:
+        """What has changed, in words."""
+        same = names == self._frame_names
+        what = f"by {motion_text(before, after)}" if same else f"to {' and '.join(names)}"
+        return f"{CHANGED} {what}: estimates start again"
 
     def _nominal(self, job: PairJob) -> Pose:
         """Nominal T_camera_lidar. Raises InputError."""

@@ -65,7 +65,13 @@ def replay_and_report(settings: Settings, out: Path, progress: Progress) -> dict
         raise InputError(f"{source.name}: nothing was played; lost: {dict(lost + source.lost)}", "replay.empty")
     meta = {"model": settings.model, "source": source.name, "protocol": options.perturb, "seed": options.seed}
     lost += source.lost
-    numbers = {**meta, **summary(rows), "lost": dict(lost), "settings": settings.model_dump()}
+    numbers = {
+        **meta,
+        **summary(rows),
+        "lost": dict(lost),
+        "notes": list(source.notes),
+        "settings": settings.model_dump(),
+    }
     _remove_earlier(out)
     write_json(out / "summary.json", numbers)
     _write_trajectories(out, rows)

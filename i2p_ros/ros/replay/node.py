@@ -22,6 +22,8 @@ class ReplayNode(Player):
         self._reported = time.monotonic()
         source = open_recording(self.settings)
         self.get_logger().info(f"playing {len(source)} pairs of {source.name}")
+        for note in source.notes:
+            self.get_logger().info(note)
         try:
             play(self, source, self._report, on_lost=self._log_lost)
         finally:

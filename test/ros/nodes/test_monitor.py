@@ -30,6 +30,8 @@ from tf2_msgs.msg import TFMessage
 from i2p_ros import localizer
 from i2p_ros.core.config import SyntheticSettings
 from i2p_ros.core.errors import DeviceError, I2PError
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.optical_frame import T_OPTICAL_BODY
 from i2p_ros.core.resources import resource
 from i2p_ros.monitor import history as history_module
 from i2p_ros.monitor import session
@@ -218,6 +220,23 @@ def test_a_nominal_calibration_that_never_stays_is_told(make):
     assert graph.entry()["severity"] == messages.WARN and not graph.heard["/drift_monitor/verdict"]
     assert graph.play([4, 5], 1)
     assert graph.until(lambda: "have changed" not in graph.entry()["text"])
+
+
+def test_a_static_transform_that_changes_is_told_by_how_much(make):
+    graph = make(monitor__network_pairs=0)
+    graph.calibrate(TRUE)
+    assert graph.play(range(3), 1)
+    inverse = TRUE.inverse()
+    graph.calibrate(Pose(inverse.rotation, inverse.translation + np.array([0.3, 0.0, 0.0])).inverse())
+    graph.play([3], 0)
+    assert graph.until(lambda: "have changed by 0.300 m, 0.0 deg" in graph.entry().get("text", ""))
+
+
+def test_a_camera_frame_with_x_forward_is_named(make):
+    graph = make(monitor__network_pairs=0)
+    graph.calibrate(T_OPTICAL_BODY.inverse() @ TRUE)
+    graph.play(range(3), 1)
+    assert graph.until(lambda: "the frame 'camera' of the image is no optical frame" in graph.entry().get("text", ""))
 
 
 def test_what_is_not_known_is_no_drift(make):
