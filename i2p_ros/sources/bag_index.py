@@ -10,13 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader
-
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import camera_from_message, pose_from_transform, stamp_ns, transform_from_stamped
-from i2p_ros.sources.bag_reader import INFO_TYPES, BagTopics, bag_errors, read_header
+from i2p_ros.sources.bag_reader import INFO_TYPES, BagReader, BagTopics, bag_errors, read_header
 from i2p_ros.sources.static_transforms import StaticTransforms
 
 Entry = tuple[int, int]  # header stamp, time received: ns
@@ -29,7 +27,7 @@ class BagIndex:
     calibration, transform or pose could not be used.
     """
 
-    def __init__(self, reader: AnyReader, path: Path, topics: BagTopics, rectified: bool) -> None:
+    def __init__(self, reader: BagReader, path: Path, topics: BagTopics, rectified: bool) -> None:
         self._reader, self._topics, self._rectified = reader, topics, rectified
         self.images: list[Entry] = []
         self.clouds: list[Entry] = []

@@ -62,6 +62,7 @@ class RosbagSource(Source):
             self.close()
             raise
         self._index.lost.update(["bag.cut_off"] * cut_off)
+        self._index.lost.update(self._reader.lost({self.topics.image, self.topics.cloud, self.topics.camera_info}))
 
     @property
     def name(self) -> str:
