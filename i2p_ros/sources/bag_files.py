@@ -32,11 +32,6 @@ class BagFiles:
     missing: tuple[str, ...] = ()
     others: tuple[Path, ...] = ()
 
-    @property
-    def first_split(self) -> int:
-        """Number of the first split, or 0 if the name of its file has none."""
-        return split_of(self.files[0])[0]
-
 
 def bag_files(path: Path) -> BagFiles:
     """Files of the bag at a path: a file, or a folder with bag files.
@@ -61,17 +56,25 @@ def bag_files(path: Path) -> BagFiles:
 
 
 def split_of(file: Path) -> tuple[int, str]:
-    """Number of a split and the name that it shares with the other splits, of a bag that rosbag2 has split."""
+    """Number of a split of rosbag2 and the name that all splits share, or 0 and the name of the file.
+
+    The old names begin with that of the folder. A folder that was renamed has metadata.yaml: it still holds one bag.
+    """
     stem = file.name.partition(".")[0]
-    match = _NEW_SPLIT.fullmatch(stem) or _OLD_SPLIT.fullmatch(stem)
-    return (int(match["number"]), match["name"]) if match else (0, stem)
+    if match := _NEW_SPLIT.fullmatch(stem):
+        return int(match["number"]), match["name"]
+    match = _OLD_SPLIT.fullmatch(stem)
+    if match and (match["name"] == file.resolve().parent.name or file.with_name("metadata.yaml").exists()):
+        return int(match["number"]), match["name"]
+    return 0, stem
 
 
 def _splits_before(path: Path) -> tuple[Path, ...]:
-    """The splits of the same bag with lower numbers, in order."""
+    """The splits of the same bag with lower numbers, in order; none if the folder holds several bags of this name."""
     number, name = split_of(path)
-    others = [file for file in _with_suffix(path.parent) if split_of(file)[1] == name and split_of(file)[0] < number]
-    return tuple(sorted(others, key=_by_number))
+    splits = [(split_of(file)[0], file) for file in _with_suffix(path.parent) if split_of(file)[1] == name]
+    is_one_bag = len({split for split, _ in splits}) == len(splits)
+    return tuple(sorted((file for split, file in splits if split < number and is_one_bag), key=_by_number))
 
 
 def _listed(metadata: Path) -> list[str]:

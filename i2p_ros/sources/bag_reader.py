@@ -21,7 +21,7 @@ from i2p_ros.sources.chunked_file import FOREVER, BagConnection, merged
 from i2p_ros.sources.mcap_file import MCAP_MAGIC, McapFile
 from i2p_ros.sources.message_types import MessageTypes, ros2_name
 from i2p_ros.sources.ros1_file import ROS1_MAGIC, Ros1File
-from i2p_ros.sources.sqlite_file import SQLITE_MAGIC, SqliteFile
+from i2p_ros.sources.sqlite_file import SQLITE_MAGIC, SqliteFile, has_log, with_log
 from i2p_ros.sources.unpacking import ZSTD_MAGIC, BagDamageError, unpack_file, unpacked
 
 INFO_TYPES = ("sensor_msgs/msg/CameraInfo",)
@@ -151,6 +151,8 @@ def _opened(file: Path, resources: ExitStack) -> BagFile:
         folder = Path(resources.enter_context(TemporaryDirectory(prefix="i2p_bag_")))
         unpack_file(file, folder / file.stem)
         return _opened(folder / file.stem, resources)
+    if magic.startswith(SQLITE_MAGIC) and has_log(file):
+        file = with_log(file, Path(resources.enter_context(TemporaryDirectory(prefix="i2p_bag_"))))
     for begin, kind in _KINDS.items():
         if magic.startswith(begin):
             opened = kind(file)

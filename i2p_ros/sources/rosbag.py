@@ -82,6 +82,11 @@ class RosbagSource(Source):
         """
         return self._index.lost
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the user on how the bag was read, such as where /tf_static comes from."""
+        return self._reader.notes
+
     def close(self) -> None:
         """Close the files."""
         self._close()

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from i2p_ros.sources.chunked_file import FOREVER, BagConnection, RawMessage
 from i2p_ros.sources.mcap_file import DEFINITIONS
-from i2p_ros.sources.unpacking import BagDamageError
+from i2p_ros.sources.unpacking import BagDamageError, copy_file
 
 SQLITE_MAGIC = b"SQLite format 3\0"
 _LARGEST_TIME = 2**63 - 1  # of an integer in SQLite
@@ -90,6 +90,22 @@ class SqliteFile:
                 if not isinstance(data, bytes):
                     raise BagDamageError("a message is not stored as bytes")
                 yield time, number, data
+
+
+def has_log(path: Path) -> bool:
+    """Whether messages are in a log beside the file: rosbag2's preset `resilient` leaves one after a crash."""
+    log = path.with_name(f"{path.name}-wal")
+    return log.is_file() and log.stat().st_size > 0
+
+
+def with_log(path: Path, folder: Path) -> Path:
+    """A copy of the file in the folder, with the messages of its log. The recording itself stays as it is."""
+    for name in (path.name, f"{path.name}-wal"):
+        copy_file(path.with_name(name), folder / name)
+    with _damage(), closing(sqlite3.connect(folder / path.name)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.execute("PRAGMA journal_mode = DELETE")
+    return folder / path.name
 
 
 @contextmanager

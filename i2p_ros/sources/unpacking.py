@@ -62,6 +62,13 @@ def _decompressed(data: bytes, compression: str, most: int) -> bytes:
     return content
 
 
+def copy_file(path: Path, target: Path) -> None:
+    """Copy a file; raises InputError `bag.too_large` if less than 1 GiB would be left free on the disk."""
+    if shutil.disk_usage(target.parent).free - path.stat().st_size < FREE_BYTES:
+        raise InputError(f"{target.parent} has no room for a copy of {path}: free some disk", "bag.too_large")
+    shutil.copyfile(path, target)
+
+
 def unpack_file(path: Path, target: Path) -> None:
     """Write the content of a .zstd file to `target`. Of a file that is cut off, what is there is written.
 
@@ -71,7 +78,7 @@ def unpack_file(path: Path, target: Path) -> None:
     most, written = max(MOST_FILE_BYTES, MOST_RATIO * path.stat().st_size), 0
     try:
         with zstd.open(path, "rb") as packed, target.open("wb") as out:
-            while block := packed.read(_BLOCK):
+            while block := packed.read1(_BLOCK):  # read() loses what it has at the end of a cut-off file
                 written += len(block)
                 if written > most or shutil.disk_usage(target.parent).free < FREE_BYTES:
                     raise InputError(
