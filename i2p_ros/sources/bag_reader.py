@@ -52,11 +52,11 @@ class BagReader:
     """The open files of a bag as one stream of messages.
 
     `connections` are the topics, one for each type that a topic has. `is2` says whether messages are serialized as in
-    ROS 2. `notes` are sentences for the user on how the bag was read.
+    ROS 2. `note` says why /tf_static is from another file or missing, and is empty otherwise.
     """
 
-    def __init__(self, files: list[BagFile], resources: ExitStack, lost: Counter[str], notes: tuple[str, ...]) -> None:
-        self._files, self._resources, self._lost, self.notes = files, resources, lost, notes
+    def __init__(self, path: Path, files: list[BagFile], resources: ExitStack, lost: Counter[str], note: str) -> None:
+        self._path, self._files, self._resources, self._lost, self.note = path, files, resources, lost, note
         self.is2 = not all(file.is_ros1 for file in files)
         same = defaultdict[tuple[str, str], list[BagConnection]](list)
         for connection in (c for file in files for c in file.connections.values()):
@@ -101,18 +101,14 @@ class BagReader:
         """
         lost = Counter(self._lost)
         lost["bag.damaged"] = len(self._damaged) + sum(len(file.damaged) for file in self._files)
-        lost["bag.not_recorded"] = self._not_recorded(topics)
-        return +lost
-
-    def _not_recorded(self, topics: Collection[str]) -> int:
         events = [connection for connection in self.connections if connection.msgtype == LOST_TYPE]
-        lost = 0
         for connection, _, raw in self.messages(events) if events else ():
-            with suppress(InputError), bag_errors(Path(), "bag.message"):
-                for topic in self.deserialize(raw, connection.msgtype).messages_lost_statistics:
-                    if topic.topic_name in topics:
-                        lost += topic.messages_lost_in_transport + topic.messages_lost_in_recorder
-        return lost
+            try:
+                with bag_errors(self._path, "bag.message"):
+                    lost["bag.not_recorded"] += _not_recorded(self.deserialize(raw, connection.msgtype), topics)
+            except InputError as error:
+                lost[error.reason] += 1
+        return +lost
 
     def close(self) -> None:
         """Close the files, and remove what was unpacked."""
@@ -139,18 +135,18 @@ def open_reader(path: Path) -> tuple[BagReader, int]:
             raise errors[0]
         lost["bag.unreadable_file"] = len(errors)
         cut_off = sum(file.is_cut_off for file in files)
-        notes = _with_static_transforms(files, found, resources)
-        return BagReader(files, resources.pop_all(), lost, notes), cut_off
+        note = _with_static_transforms(files, found, resources)
+        return BagReader(path, files, resources.pop_all(), lost, note), cut_off
 
 
-def _opened(file: Path, resources: ExitStack) -> BagFile:
+def _opened(file: Path, resources: ExitStack, is_unpacked: bool = False) -> BagFile:
     """The open file, by the format of its content."""
     with file.open("rb") as stream:
         magic = stream.read(16)
-    if magic.startswith(ZSTD_MAGIC):
+    if magic.startswith(ZSTD_MAGIC) and not is_unpacked:
         folder = Path(resources.enter_context(TemporaryDirectory(prefix="i2p_bag_")))
         unpack_file(file, folder / file.stem)
-        return _opened(folder / file.stem, resources)
+        return _opened(folder / file.stem, resources, is_unpacked=True)
     if magic.startswith(SQLITE_MAGIC) and has_log(file):
         file = with_log(file, Path(resources.enter_context(TemporaryDirectory(prefix="i2p_bag_"))))
     for begin, kind in _KINDS.items():
@@ -163,28 +159,30 @@ def _opened(file: Path, resources: ExitStack) -> BagFile:
     raise BagDamageError(f"{file.name} does not begin like an MCAP file, a .db3 file or a ROS 1 bag")
 
 
-def _with_static_transforms(files: list[BagFile], found: BagFiles, resources: ExitStack) -> tuple[str, ...]:
-    """Add /tf_static of the first split to the files of a later one. The result are notes for the user.
+def _with_static_transforms(files: list[BagFile], found: BagFiles, resources: ExitStack) -> str:
+    """Add /tf_static of the first split to a later one. The result says so, or says that it is missing.
 
     rosbag2 records /tf_static once, in the first split, unless it is told to repeat it in each.
     """
     if any(_is_static(c) for file in files for c in file.connections.values()):
-        return ()
-    names = ", ".join(file.name for file in found.files[:1])
+        return ""
     for other in found.others[:1]:
         with suppress(BagDamageError):
             first = _opened(other, resources)
             first.connections = {k: c for k, c in first.connections.items() if _is_static(c)}
             if first.connections:
                 files.append(first)
-                return (f"{names} has no /tf_static: it is read from {other.name}",)
+                return f"/tf_static is that of {other.name}"
     number, _ = split_of((*found.others, *found.files)[0])
-    if not number:
-        return ()
     return (
-        f"the bag has no /tf_static, and its first file is split {number}: rosbag2 records /tf_static in split 0, "
-        "which --max-bag-files deletes or which lies elsewhere; with --repeat-all-transient-local it is in each split",
+        f"/tf_static was in split 0, and --max-bag-files or a copy has left split {number} the first" if number else ""
     )
+
+
+def _not_recorded(event: Any, topics: Collection[str]) -> int:
+    """Number of messages of the topics that were lost, by a rosbag2_interfaces/msg/MessagesLostEvent."""
+    statistics = [topic for topic in event.messages_lost_statistics if topic.topic_name in topics]
+    return sum(topic.messages_lost_in_transport + topic.messages_lost_in_recorder for topic in statistics)
 
 
 def _key(connection: BagConnection) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from rosbags.interfaces import Nodetype
@@ -30,7 +31,8 @@ class MessageTypes:
     def __init__(self, connections: Iterable[BagConnection], is_ros1: bool) -> None:
         self._definitions = {c.msgtype: c.definition for c in connections}
         self._is_ros1 = is_ros1
-        self._stores: dict[str, Any] = {}
+        self._common = get_typestore(Stores.EMPTY)
+        self._stores: dict[str, Any] = {}  # of rosbags, by type: the common one, which is fast, if definitions agree
 
     def deserialize(self, raw: bytes, msgtype: str) -> Any:
         """The message of these bytes; raises InputError `message.type` if the type is not known, and errors of rosbags
@@ -41,16 +43,18 @@ class MessageTypes:
         return (store.deserialize_ros1 if self._is_ros1 else store.deserialize_cdr)(raw, msgtype)
 
     def _store(self, msgtype: str) -> Any:
-        """A store of rosbags with the type and all types that it has fields of."""
+        """A store with the type and all types that it has fields of."""
         found: dict[str, Fields] = {}
         known, missing = self._parsed(msgtype), [msgtype]
         while missing:
             name = missing.pop()
             found[name] = known[name] if name in known else self._standard(name, msgtype)
             missing += [other for _, kind in found[name][1] for other in _named(kind) if other not in found]
-        store = get_typestore(Stores.EMPTY)
-        store.register(found)
-        return store
+        for store in (self._common, get_typestore(Stores.EMPTY)):
+            with suppress(TypesysError):  # another type of this bag has a field of the same type, with other fields
+                store.register(found)
+                return store
+        raise InputError(f"the definition of {msgtype} in the bag is not valid", "message.type")
 
     def _parsed(self, msgtype: str) -> Mapping[str, Fields]:
         """Types in the definition of a type; none if it cannot be parsed."""

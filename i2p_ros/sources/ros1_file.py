@@ -113,7 +113,7 @@ def _fields(head: bytes) -> Fields:
     """Values by name; each field is `name=value` after its length."""
     fields, at = {}, 0
     while at < len(head):
-        size = _length(_reader(head), at)
+        size = int.from_bytes(head[at : at + 4], "little")
         name, _, value = head[at + 4 : at + 4 + size].partition(b"=")
         fields[name] = value
         at += 4 + size

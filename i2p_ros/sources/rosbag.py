@@ -54,6 +54,8 @@ class RosbagSource(Source):
             if rectified is None:
                 rectified = "/image_rect" in wanted.image
             self._index = BagIndex(self._reader, self.path, wanted, rectified)
+            self._index.lost.update(["bag.cut_off"] * cut_off)
+            self._index.lost.update(self._reader.lost({wanted.image, wanted.cloud}))
             self.topics = replace(wanted, camera_info=self._index.camera_info_topic())
             self.T_camera_lidar = self._calibration()
             self._cameras = self._index.cameras(self.topics.camera_info)
@@ -61,13 +63,11 @@ class RosbagSource(Source):
         except BaseException:
             self.close()
             raise
-        self._index.lost.update(["bag.cut_off"] * cut_off)
-        self._index.lost.update(self._reader.lost({self.topics.image, self.topics.cloud, self.topics.camera_info}))
 
     @property
     def name(self) -> str:
-        """`bag` with the name of its file or folder."""
-        return f"bag {self.path.name}"
+        """`bag` with the name of its file or folder, and why its /tf_static is from another file or missing."""
+        return f"bag {self.path.name}" + (f" ({self._reader.note})" if self._reader.note else "")
 
     @property
     def frames(self) -> tuple[str, str]:
@@ -76,16 +76,13 @@ class RosbagSource(Source):
 
     @property
     def lost(self) -> Counter[str]:
-        """Numbers by reason of messages that could not be used, and of files that are cut off as `bag.cut_off`.
+        """Numbers by reason of messages that could not be used, and of losses of files.
 
-        `mcap recover` may save more of a file that is cut off.
+        `bag.cut_off` counts files without a proper end, `bag.missing_file` and `bag.unreadable_file` files of a bag that
+        are not read at all, `bag.damaged` chunks and messages that cannot be unpacked, and `bag.not_recorded` messages of
+        the two sensors that the recorder lost by its own account.
         """
         return self._index.lost
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Sentences for the user on how the bag was read, such as where /tf_static comes from."""
-        return self._reader.notes
 
     def close(self) -> None:
         """Close the files."""

@@ -10,6 +10,8 @@ from helpers.bags import CLOUDS, FRAMES, IMAGE, IMAGES, ROS1, START, fill, messa
 from helpers.mcap import write_mcap
 
 from i2p_ros.core.errors import InputError
+from i2p_ros.sources.chunked_file import BagConnection
+from i2p_ros.sources.message_types import MessageTypes
 from i2p_ros.sources.rosbag import RosbagSource
 
 SERVICE = "int64 a\nint64 b\n---\nint64 sum\n"
@@ -125,3 +127,15 @@ def test_an_mcap_of_ros1_messages(tmp_path):
     """As `mcap convert bag.bag` writes it: profile ros1, schemas ros1msg, messages ros1."""
     rows = messages(kind="ros1")
     check(write_mcap(tmp_path / "bag.mcap", rows, profile="ros1", ros1=True))
+
+
+def test_two_types_may_have_different_fields_of_one_name():
+    """As in a bag that was merged of recordings with two versions of a package."""
+    inner = "=" * 80 + "\nMSG: b_msgs/X\n{} value\n"
+    topics = [
+        BagConnection("/a", "a_msgs/msg/A", 1, ("msg", "b_msgs/X x\n" + inner.format("uint8"))),
+        BagConnection("/c", "c_msgs/msg/C", 1, ("msg", "b_msgs/X x\n" + inner.format("uint16"))),
+    ]
+    types = MessageTypes(topics, is_ros1=False)
+    assert types.deserialize(b"\0\1\0\0\7", "a_msgs/msg/A").x.value == 7
+    assert types.deserialize(b"\0\1\0\0\7\1", "c_msgs/msg/C").x.value == 263

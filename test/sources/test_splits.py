@@ -52,7 +52,7 @@ def test_splits_are_in_order_of_their_numbers(tmp_path, name):
     reader.close()
     assert images == [START + 100 * MS * k for k in range(SPLITS)]
     with RosbagSource(folder) as source:
-        assert len(source) == SPLITS and not source.lost and not source.notes
+        assert len(source) == SPLITS and not source.lost and source.name == f"bag {source.path.name}"
 
 
 @pytest.mark.parametrize("name", [OLD, LYRICAL])
@@ -62,10 +62,10 @@ def test_a_lone_split_takes_the_static_transforms_of_the_first(tmp_path, name):
     with RosbagSource(file) as source:
         assert len(source) == 1 and source.T_camera_lidar is not None
         np.testing.assert_allclose(source.T_camera_lidar.matrix, pose(1).inverse().matrix, atol=1e-12)
-        assert source.notes == (f"{file.name} has no /tf_static: it is read from {first.name}",)
+        assert source.name == f"bag {file.name} (/tf_static is that of {first.name})"
         np.testing.assert_array_equal(source[0].pair.image, IMAGES[10 % FRAMES])
     with RosbagSource(first) as source:
-        assert source.T_camera_lidar is not None and not source.notes
+        assert source.T_camera_lidar is not None and source.name == f"bag {source.path.name}"
 
 
 def test_a_lone_packed_split_takes_the_static_transforms_of_the_first(tmp_path):
@@ -74,13 +74,13 @@ def test_a_lone_packed_split_takes_the_static_transforms_of_the_first(tmp_path):
     file.rename(folder / "bag_0.mcap.zstd")
     write_mcap(folder / "bag_1.mcap", split(0))
     with RosbagSource(folder / "bag_1.mcap") as source:
-        assert len(source) == 1 and source.T_camera_lidar is not None and "bag_0.mcap.zstd" in source.notes[0]
+        assert len(source) == 1 and source.T_camera_lidar is not None and "bag_0.mcap.zstd" in source.name
 
 
 def test_a_split_that_repeats_the_static_transforms_uses_its_own(tmp_path):
     folder = splits(tmp_path, static=range(SPLITS))
     with RosbagSource(folder / OLD.format(3)) as source:
-        assert source.T_camera_lidar is not None and not source.notes
+        assert source.T_camera_lidar is not None and source.name == f"bag {source.path.name}"
 
 
 @pytest.mark.parametrize("name", [OLD, LYRICAL])
@@ -89,8 +89,9 @@ def test_max_bag_files_has_deleted_the_static_transforms(tmp_path, name):
     for path in (folder, folder / name.format(5, 5)):
         with RosbagSource(path) as source:
             assert source.T_camera_lidar is None and source[0].T_camera_lidar is None
-            (note,) = source.notes
-            assert "its first file is split 4" in note and "--max-bag-files" in note
+            assert "--max-bag-files or a copy has left split 4 the first" in source.name
+            with pytest.raises(InputError, match=r"max-bag-files .* has no true T_camera_lidar"):
+                evaluate(Silent(), source, "none")
 
 
 @pytest.mark.parametrize("name", ["{}_run_2026_05_23-10_{:02d}_00.mcap", "run_2026_05_{1}.mcap"])
@@ -119,7 +120,7 @@ def test_a_bag_without_static_transforms_and_without_splits_has_no_note(tmp_path
         bag.cloud(START, CLOUDS[0])
 
     with RosbagSource(write_mcap(tmp_path / "run_2026_05_23.mcap", messages(filling))) as source:
-        assert source.T_camera_lidar is None and not source.notes
+        assert source.T_camera_lidar is None and source.name == f"bag {source.path.name}"
 
 
 EVENT = "rosbag2_interfaces/msg/MessagesLostEvent"
@@ -131,7 +132,7 @@ LOST = (
 )
 
 
-@pytest.mark.parametrize(("definition", "lost"), [(LOST, {"bag.not_recorded": 12}), ("words", {})])
+@pytest.mark.parametrize(("definition", "lost"), [(LOST, {"bag.not_recorded": 12}), ("words", {"message.type": 2})])
 def test_messages_that_the_recorder_has_lost_are_counted(tmp_path, definition, lost):
     store = get_typestore(Stores.EMPTY)
     store.register(get_types_from_msg(LOST, EVENT))

@@ -202,14 +202,12 @@ def test_messages_in_the_log_of_an_sqlite_recording(tmp_path):
     path = written(tmp_path, "sqlite3")
     (file,) = path.glob("*.db3")
     database = sqlite3.connect(file)
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA wal_autocheckpoint = 0")
+    rows = database.execute("SELECT * FROM messages").fetchall()
     with database:
-        database.execute("CREATE TABLE copy AS SELECT * FROM messages")
         database.execute("DELETE FROM messages")
+    database.execute("PRAGMA journal_mode = WAL")
     with database:
-        database.execute("INSERT INTO messages SELECT * FROM copy")
-        database.execute("DROP TABLE copy")
+        database.executemany("INSERT INTO messages VALUES (?, ?, ?, ?)", rows)
     crashed = tmp_path / "crashed"
     shutil.copytree(path, crashed)
     database.close()
