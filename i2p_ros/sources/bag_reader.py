@@ -174,9 +174,8 @@ def _with_static_transforms(files: list[BagFile], found: BagFiles, resources: Ex
                 files.append(first)
                 return f"/tf_static is that of {other.name}"
     number, _ = split_of((*found.others, *found.files)[0])
-    return (
-        f"/tf_static was in split 0, and --max-bag-files or a copy has left split {number} the first" if number else ""
-    )
+    missing = f"/tf_static was in split 0; split {number} is the first that --max-bag-files or a copy has left"
+    return missing if number else ""
 
 
 def _not_recorded(event: Any, topics: Collection[str]) -> int:

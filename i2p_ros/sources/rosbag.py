@@ -78,9 +78,9 @@ class RosbagSource(Source):
     def lost(self) -> Counter[str]:
         """Numbers by reason of messages that could not be used, and of losses of files.
 
-        `bag.cut_off` counts files without a proper end, `bag.missing_file` and `bag.unreadable_file` files of a bag that
-        are not read at all, `bag.damaged` chunks and messages that cannot be unpacked, and `bag.not_recorded` messages of
-        the two sensors that the recorder lost by its own account.
+        `bag.cut_off` counts files without a proper end, `bag.missing_file` and `bag.unreadable_file` files that are not
+        read at all, `bag.damaged` chunks and messages that cannot be unpacked, and `bag.not_recorded` messages of the
+        two sensors that the recorder lost by its own account.
         """
         return self._index.lost
 

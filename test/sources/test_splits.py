@@ -9,6 +9,9 @@ from helpers.mcap import write_mcap
 from rosbags.rosbag2 import CompressionFormat, CompressionMode
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from i2p_ros.core.config import Settings
+from i2p_ros.core.errors import InputError
+from i2p_ros.evaluation.monitoring import monitored
 from i2p_ros.sources.bag_files import bag_files, split_of
 from i2p_ros.sources.bag_reader import open_reader, read_header
 from i2p_ros.sources.rosbag import RosbagSource
@@ -89,9 +92,8 @@ def test_max_bag_files_has_deleted_the_static_transforms(tmp_path, name):
     for path in (folder, folder / name.format(5, 5)):
         with RosbagSource(path) as source:
             assert source.T_camera_lidar is None and source[0].T_camera_lidar is None
-            assert "--max-bag-files or a copy has left split 4 the first" in source.name
-            with pytest.raises(InputError, match=r"max-bag-files .* has no true T_camera_lidar"):
-                evaluate(Silent(), source, "none")
+            with pytest.raises(InputError, match=r"split 4 is the first that --max-bag-files .* has no calibration"):
+                monitored(source, Settings())
 
 
 @pytest.mark.parametrize("name", ["{}_run_2026_05_23-10_{:02d}_00.mcap", "run_2026_05_{1}.mcap"])
