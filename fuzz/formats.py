@@ -71,6 +71,11 @@ def cloud_bytes(message: Any) -> bytes:
     return CLOUD.pack(len(fields), *numbers) + b"".join(fields) + bytes(message.data)
 
 
+def bag(data: bytes) -> Any:
+    """A bag file of these bytes."""
+    return SimpleNamespace(data=data)
+
+
 def camera(data: bytes) -> Any:
     """The sensor_msgs/CameraInfo of these bytes. `rectified` is whether its image is rectified."""
     (lens, count, rectified, width, height, bx, by, x, y, w, h, _), rest = _head(CAMERA, data)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""libFuzzer's loop around one decoder: `python -m fuzz.loop image|compressed|cloud|camera FIGURES [its arguments]`.
+"""libFuzzer's loop around one decoder: `python -m fuzz.loop image|compressed|cloud|camera|bag FIGURES [its arguments]`.
 
 `python -m fuzz` starts one process for each decoder, because libFuzzer ends its process.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["i2p_ros.core"]):
+with atheris.instrument_imports(include=["i2p_ros.core", "i2p_ros.sources"]):
     from fuzz.target import Target
 
 _, name, figures, *arguments = sys.argv

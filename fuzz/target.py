@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One decoder under test, with the conditions that must hold for any message."""
 
+import tempfile
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,13 @@ import numpy as np
 from fuzz import formats
 from i2p_ros.core.errors import I2PError, InputError
 from i2p_ros.core.messages import camera_from_message, cloud_from_message, image_from_compressed, image_from_message
+from i2p_ros.sources.bag_reader import bag_errors, open_reader, read_header
+from i2p_ros.sources.unpacking import MOST_BYTES
 
 MAX_PIXELS = 1_000_000  # of images here, so small that a fuzzer can exceed it
 BASE = 1_000_000  # bytes that a decoder may need for any message
 PER_BYTE = 40  # bytes more for each byte of the message: three i1 of a point become float32, then float64
+BAG = 4 * MOST_BYTES + (8 << 20)  # bytes that a bag may need: a chunk with its copies, and message types
 PER_PIXEL = 8  # bytes more for each pixel that a compressed image may have
 TAILS = (b"\x00" * 64, b"\xff" * 64)  # bytes after the data, which must not change the result
 
@@ -41,11 +46,42 @@ def _camera(message: Any) -> Any:
     return found.matrix
 
 
+def _bag(message: Any) -> Any:
+    """Read all messages of a bag, as a source does."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bag"
+        path.write_bytes(message.data)
+        reader, cut_off = open_reader(path)
+        try:
+            read, lost = _messages_of(reader, path)
+            assert cut_off in (0, 1) and all(count > 0 for count in (lost + reader.lost({"/points"})).values())
+        finally:
+            reader.close()
+    return np.array(read)
+
+
+def _messages_of(reader: Any, path: Path) -> tuple[list[int], Counter[str]]:
+    """Times of the messages that can be deserialized, and numbers of the others by reason."""
+    read, lost = list[int](), Counter[str]()
+    with bag_errors(path, "bag.unreadable"):
+        for connection, time, raw in reader.messages():
+            try:
+                with bag_errors(path, "bag.message"):
+                    if connection.msgtype != "tf2_msgs/msg/TFMessage":
+                        read_header(raw, reader.is2)
+                    reader.deserialize(raw, connection.msgtype)
+                read.append(time)
+            except InputError as error:
+                lost[error.reason] += 1
+    return read, lost
+
+
 DECODERS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], Any]]] = {
     "image": (formats.image, _image),
     "compressed": (formats.compressed, _compressed),
     "cloud": (formats.cloud, _cloud),
     "camera": (formats.camera, _camera),
+    "bag": (formats.bag, _bag),
 }
 
 
@@ -54,8 +90,8 @@ class Target:
 
     def __init__(self, name: str) -> None:
         self.build, self.decode = DECODERS[name]
-        self.has_data = name != "camera"
-        self.bound = BASE + (PER_PIXEL * MAX_PIXELS if name == "compressed" else 0)
+        self.has_data = name not in ("camera", "bag")
+        self.bound = BASE + {"compressed": PER_PIXEL * MAX_PIXELS, "bag": BAG}.get(name, 0)
         self.seen: Counter[str] = Counter()
         self.peak = 0  # bytes, of any input
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -91,9 +92,9 @@ def _listed(metadata: Path) -> list[str]:
 
 def _present(file: Path) -> Path | None:
     """The file, or what `zstd` or `zstd -d` has made of it since it was recorded."""
-    for candidate in (file, file.with_name(file.name.removesuffix(PACKED)), file.with_name(file.name + PACKED)):
-        if candidate.is_file():
-            return candidate
+    candidates = (file, file.with_name(file.name.removesuffix(PACKED)), file.with_name(file.name + PACKED))
+    with suppress(OSError):  # the name may be too long for a file
+        return next((candidate for candidate in candidates if candidate.is_file()), None)
     return None
 
 

@@ -122,10 +122,9 @@ def open_reader(path: Path) -> tuple[BagReader, int]:
     packed as .zstd, or unfinished: it is read up to its last whole chunk. What has to be unpacked is in the folder for
     temporary files until the reader is closed. Raises InputError `bag.*`.
     """
-    found, lost = bag_files(path), Counter[str]()
-    lost["bag.missing_file"] = len(found.missing)
     with ExitStack() as resources, bag_errors(path, "bag.unreadable"):
-        files, errors = [], []
+        found = bag_files(path)
+        files, errors, lost = [], [], Counter({"bag.missing_file": len(found.missing)})
         for file in found.files:
             try:
                 files.append(_opened(file, resources))
