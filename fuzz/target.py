@@ -20,7 +20,7 @@ from i2p_ros.sources.unpacking import MOST_BYTES
 MAX_PIXELS = 1_000_000  # of images here, so small that a fuzzer can exceed it
 BASE = 1_000_000  # bytes that a decoder may need for any message
 PER_BYTE = 40  # bytes more for each byte of the message: three i1 of a point become float32, then float64
-BAG = 4 * MOST_BYTES + (8 << 20)  # bytes that a bag may need: a chunk with its copies, and message types
+BAG = 4 * MOST_BYTES  # bytes that a bag may need: a chunk and its messages
 PER_PIXEL = 8  # bytes more for each pixel that a compressed image may have
 TAILS = (b"\x00" * 64, b"\xff" * 64)  # bytes after the data, which must not change the result
 
@@ -47,33 +47,24 @@ def _camera(message: Any) -> Any:
 
 
 def _bag(message: Any) -> Any:
-    """Read all messages of a bag, as a source does."""
+    """Times of all messages of a bag, and their headers, as a source reads them at first."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bag"
         path.write_bytes(message.data)
         reader, cut_off = open_reader(path)
+        times, lost = list[int](), Counter[str]()
         try:
-            read, lost = _messages_of(reader, path)
+            with bag_errors(path, "bag.unreadable"):
+                for _, time, raw in reader.messages():
+                    times.append(time)
+                    try:
+                        read_header(raw, reader.is2)
+                    except InputError as error:
+                        lost[error.reason] += 1
             assert cut_off in (0, 1) and all(count > 0 for count in (lost + reader.lost({"/points"})).values())
         finally:
             reader.close()
-    return np.array(read)
-
-
-def _messages_of(reader: Any, path: Path) -> tuple[list[int], Counter[str]]:
-    """Times of the messages that can be deserialized, and numbers of the others by reason."""
-    read, lost = list[int](), Counter[str]()
-    with bag_errors(path, "bag.unreadable"):
-        for connection, time, raw in reader.messages():
-            try:
-                with bag_errors(path, "bag.message"):
-                    if connection.msgtype != "tf2_msgs/msg/TFMessage":
-                        read_header(raw, reader.is2)
-                    reader.deserialize(raw, connection.msgtype)
-                read.append(time)
-            except InputError as error:
-                lost[error.reason] += 1
-    return read, lost
+    return np.array(times)
 
 
 DECODERS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], Any]]] = {

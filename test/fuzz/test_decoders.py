@@ -124,7 +124,7 @@ def test_any_transform_and_stamp(numbers, sec, nanosec):
 BAGS = [file.read_bytes() for file in sorted((ROOT / "fuzz" / "corpus" / "bag").iterdir())]
 
 
-@settings(fuzzed, max_examples=100)
+@fuzzed
 @given(
     st.sampled_from(BAGS), st.integers(0, 2000), st.one_of(st.binary(max_size=8), st.just(b"\xff" * 8)), st.floats(0, 1)
 )

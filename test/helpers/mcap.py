@@ -5,6 +5,7 @@
 import struct
 from collections import Counter
 
+import lz4.frame
 from backports import zstd
 
 from helpers.bags import definition
@@ -36,7 +37,7 @@ def message(number, time, data):
 def chunk(rows, compression=""):
     """The chunk of messages as (channel, time, bytes), and its sizes, packed and unpacked."""
     content = b"".join(message(*row) for row in rows)
-    packed = zstd.compress(content) if compression == "zstd" else content
+    packed = {"": bytes, "zstd": zstd.compress, "lz4": lz4.frame.compress}[compression](content)
     times = [time for _, time, _ in rows]
     head = struct.pack("<QQQI", min(times), max(times), len(content), 0)
     sizes = len(packed), len(content)

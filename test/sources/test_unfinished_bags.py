@@ -14,6 +14,7 @@ from backports import zstd
 from helpers.bags import CLOUDS, FRAMES, HEIGHT, IMAGES, START, WIDTH, messages, pose, stamps, written
 from helpers.mcap import write_mcap
 from rosbags.highlevel import AnyReader
+from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode
 
 from i2p_ros.core.config import Settings
@@ -49,12 +50,22 @@ def unordered():
     return rows
 
 
-@pytest.mark.parametrize("compression", ["", "zstd"])
+@pytest.mark.parametrize("compression", ["", "zstd", "lz4"])
 def test_chunk_indexes_without_message_indexes(tmp_path, compression):
     path = write_mcap(tmp_path / "bag.mcap", messages(), per_chunk=3, indexed=0, compression=compression)
     with AnyReader([path]) as reader:
         assert not list(reader.messages())  # what rosbags makes of it
     check(path)
+
+
+@pytest.mark.parametrize("compression", list(Writer1.CompressionFormat))
+def test_compressed_ros1_bags(tmp_path, compression):
+    path = written(tmp_path, "ros1", fmt=compression)
+    check(path)
+    data = path.read_bytes()
+    at = data.index(b"index_pos=") + len(b"index_pos=")
+    path.write_bytes(data[:at] + bytes(8) + data[at + 8 :])
+    check(path, cut_off=1)
 
 
 def test_message_indexes_for_some_chunks_only(tmp_path):
