@@ -85,7 +85,7 @@ class BagReader:
         for time, number, raw in file.messages(numbers, start, stop):
             try:  # serialized messages begin with 0 in ROS 2, so that this is compression by message
                 packed = self.is2 and raw.startswith(ZSTD_MAGIC)
-                yield time, numbers[number], unpacked(raw, "zstd") if packed else raw
+                yield time, numbers[number], bytes(unpacked(memoryview(raw), "zstd")) if packed else raw
             except BagDamageError:
                 self._damaged.add((numbers[number].topic, time))
 

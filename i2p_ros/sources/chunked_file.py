@@ -129,7 +129,7 @@ class ChunkedFile(ABC):
         """Take the bytes of a record of the kind DEFINITION."""
 
     @abstractmethod
-    def _content(self, record: bytes) -> bytes:
+    def _content(self, record: memoryview) -> memoryview:
         """The unpacked records of a chunk, of which the content is given; raises BagDamageError."""
 
     @abstractmethod
@@ -158,17 +158,17 @@ class ChunkedFile(ABC):
         return merged((max(chunk.first, start), self._messages(chunk, wanted, start, stop)) for chunk in due)
 
     def _messages(self, chunk: Chunk, wanted: Collection[int], start: int, stop: int) -> Iterator[RawMessage]:
-        records, content = list[BagRecord](), b""
+        records, content = list[BagRecord](), memoryview(b"")
         try:
-            content = self._read(chunk.begin, chunk.end - chunk.begin)
+            content = memoryview(self._read(chunk.begin, chunk.end - chunk.begin))
             content = self._content(content) if chunk.packed else content
-            for record in self._records(_reader(content), 0, len(content)):
+            for record in self._records(reader_of(content), 0, len(content)):
                 if record.kind is MESSAGE and record.connection in wanted and start <= record.time < stop:
                     records.append(record)
         except BagDamageError:
             self.damaged.add(chunk.begin)
         for record in sorted(records, key=_time):
-            yield record.time, record.connection, content[record.begin : record.end]
+            yield record.time, record.connection, bytes(content[record.begin : record.end])
 
     def _scan(self, at: int) -> None:
         """Find chunks, messages and definitions from an offset on, as far as records are whole."""
@@ -197,12 +197,12 @@ class ChunkedFile(ABC):
         """Numbers of messages of a chunk by connection."""
         messages = []
         try:
-            content = self._content(self._read(chunk.begin, chunk.end - chunk.begin))
-            for record in self._records(_reader(content), 0, len(content)):
+            content = self._content(memoryview(self._read(chunk.begin, chunk.end - chunk.begin)))
+            for record in self._records(reader_of(content), 0, len(content)):
                 if record.kind is MESSAGE:
                     messages.append(record)
                 elif record.kind is RecordKind.DEFINITION:
-                    self._define(content[record.start : record.end])
+                    self._define(bytes(content[record.start : record.end]))
         except BagDamageError:
             self.damaged.add(chunk.begin)
         self._add(messages, chunk.begin, chunk.end)
@@ -222,7 +222,7 @@ class ChunkedFile(ABC):
         return self._file.read(length)
 
 
-def unpack(layout: struct.Struct, data: bytes, at: int = 0) -> tuple[int, ...]:
+def unpack(layout: struct.Struct, data: bytes | memoryview, at: int = 0) -> tuple[int, ...]:
     """Numbers of a record; raises BagDamageError if it is too short."""
     try:
         return layout.unpack_from(data, at)
@@ -230,8 +230,9 @@ def unpack(layout: struct.Struct, data: bytes, at: int = 0) -> tuple[int, ...]:
         raise BagDamageError(f"a record is too short: {len(data)} bytes") from error
 
 
-def _reader(content: bytes) -> Read:
-    return lambda at, length: content[at : at + length]
+def reader_of(content: bytes | memoryview) -> Read:
+    """A function that reads from a chunk or record."""
+    return lambda at, length: bytes(content[at : at + length])
 
 
 def _time(record: BagRecord) -> int:

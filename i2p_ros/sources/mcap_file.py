@@ -82,7 +82,7 @@ class McapFile(ChunkedFile):
             topic, at = _text(content, _HEAD.size + 4)
             self._channels[number] = schema, topic, _text(content, at)[0]
 
-    def _content(self, record: bytes) -> bytes:
+    def _content(self, record: memoryview) -> memoryview:
         _, _, size, checksum = unpack(_CHUNK, record)
         compression, at = _text(record, _CHUNK.size)
         (length,) = unpack(_U64, record, at)
@@ -140,10 +140,10 @@ class McapFile(ChunkedFile):
         return defined and schemas and chunks == len(self.chunks) and messages == indexed == counts.total()
 
 
-def _text(content: bytes, at: int) -> tuple[str, int]:
+def _text(content: bytes | memoryview, at: int) -> tuple[str, int]:
     """A text with its length before it, and the offset after it."""
     (length,) = unpack(_U32, content, at)
     at += _U32.size
     if at + length > len(content):
         raise BagDamageError("a text is longer than its record")
-    return content[at : at + length].decode(errors="replace"), at + length
+    return bytes(content[at : at + length]).decode(errors="replace"), at + length

@@ -9,7 +9,16 @@ import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from i2p_ros.sources.chunked_file import MESSAGE, BagConnection, BagRecord, Chunk, ChunkedFile, Read, RecordKind
+from i2p_ros.sources.chunked_file import (
+    MESSAGE,
+    BagConnection,
+    BagRecord,
+    Chunk,
+    ChunkedFile,
+    Read,
+    RecordKind,
+    reader_of,
+)
 from i2p_ros.sources.unpacking import BagDamageError, unpacked
 
 ROS1_MAGIC = b"#ROSBAG V2.0\n"
@@ -49,7 +58,7 @@ class Ros1File(ChunkedFile):
             at = stop
 
     def _define(self, content: bytes) -> None:
-        fields, begin = _head(_reader(content), 0)
+        fields, begin = _head(reader_of(content), 0)
         more = _fields(content[begin:])
         topic = re.sub("/+", "/", _text(fields, b"topic"))
         self._topics[_numbers(fields, b"conn", _U32)[0]] = (
@@ -58,8 +67,8 @@ class Ros1File(ChunkedFile):
             _text(more, b"message_definition"),
         )
 
-    def _content(self, record: bytes) -> bytes:
-        fields, begin = _head(_reader(record), 0)
+    def _content(self, record: memoryview) -> memoryview:
+        fields, begin = _head(reader_of(record), 0)
         return unpacked(record[begin:], _text(fields, b"compression"), _numbers(fields, b"size", _U32)[0])
 
     def _connections(self, counts: Counter[int]) -> dict[int, BagConnection]:
@@ -85,7 +94,7 @@ class Ros1File(ChunkedFile):
 
     def _add_info(self, content: bytes) -> Counter[int]:
         """Take the record on a chunk. The result are its numbers of messages by connection."""
-        fields, begin = _head(_reader(content), 0)
+        fields, begin = _head(reader_of(content), 0)
         (at,) = _numbers(fields, b"chunk_pos", _U64)
         chunk, data = _head(self._read, at)
         end = data + _length(self._read, data - 4)
@@ -142,7 +151,3 @@ def _time(fields: Fields, name: bytes) -> int:
 
 def _text(fields: Fields, name: bytes) -> str:
     return fields.get(name, b"").decode(errors="replace")
-
-
-def _reader(content: bytes) -> Read:
-    return lambda at, length: content[at : at + length]

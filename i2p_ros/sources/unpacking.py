@@ -29,7 +29,7 @@ class BagDamageError(Exception):
     """Bytes of a bag that are not what its format says. A repair tool may save a part of the bag."""
 
 
-def unpacked(data: bytes, compression: str, size: int | None = None) -> bytes:
+def unpacked(data: memoryview, compression: str, size: int | None = None) -> memoryview:
     """Content of a chunk or message that is compressed with zstd, lz4 or bz2, or not ("" or "none").
 
     `size` is the number of bytes that the content must have, if that is known. Raises BagDamageError if the data is
@@ -45,13 +45,13 @@ def unpacked(data: bytes, compression: str, size: int | None = None) -> bytes:
             raise BagDamageError(
                 f"{len(data)} bytes of {compression} are said to unpack to {size}: the limit is {most}"
             )
-        content = _decompressed(data, compression, most if size is None else size)
+        content = memoryview(_decompressed(data, compression, most if size is None else size))
     if size is not None and len(content) != size:
         raise BagDamageError(f"a chunk has {len(content)} bytes instead of {size}")
     return content
 
 
-def _decompressed(data: bytes, compression: str, most: int) -> bytes:
+def _decompressed(data: memoryview, compression: str, most: int) -> bytes:
     unpacker = _UNPACKERS[compression]()
     try:
         content: bytes = unpacker.decompress(data, max_length=most + 1)

@@ -95,11 +95,11 @@ def test_an_mcap_whose_chunk_indexes_point_anywhere(tmp_path):
 @pytest.mark.parametrize("data", [BOMB, b"\x28\xb5\x2f\xfd", BOMB[:100], b"", zstd.compress(b"1234")[:-1]])
 def test_messages_that_do_not_unpack(data):
     with pytest.raises(BagDamageError):
-        unpacked(data, "zstd")
+        unpacked(memoryview(data), "zstd")
     with pytest.raises(BagDamageError):
-        unpacked(data, "lz4", 1 << 28)
+        unpacked(memoryview(data), "lz4", 1 << 28)
     with pytest.raises(BagDamageError, match="unknown"):
-        unpacked(data, "brotli")
+        unpacked(memoryview(data), "brotli")
 
 
 def test_a_zstd_file_that_unpacks_to_too_much(tmp_path, monkeypatch):
