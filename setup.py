@@ -57,6 +57,8 @@ setup(
     install_requires=[
         "jinja2",
         "matplotlib",
+        "backports.zstd",
+        "lz4",
         "numpy>=1.26",
         "opencv-python-headless",
         "poselib",

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fuzzes the decoders one after the other, and prints the results as JSON.
+"""Fuzzes the decoders and the readers of files one after the other, and prints the results as JSON.
 
 `python -m fuzz --inputs 50000` or `--seconds 15`, both per decoder. If an input makes a decoder fail, the exit code is
-1, and the message names the folder with that input. The corpus holds valid messages of each kind, and for each reason
+1, and the message names the folder with that input. The corpus holds valid inputs of each kind, and for each reason
 of refusal the smallest input that causes it, in a file of that name.
 """
 

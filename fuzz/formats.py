@@ -117,6 +117,11 @@ def video_bytes(codec: str, packets: list[bytes]) -> bytes:
     return bytes([VIDEO_FORMATS.index(codec)]) + b"".join(len(p).to_bytes(2, "little") + p for p in packets)
 
 
+def bag(data: bytes) -> Any:
+    """A bag file of these bytes."""
+    return SimpleNamespace(data=data)
+
+
 def camera(data: bytes) -> Any:
     """The sensor_msgs/CameraInfo of these bytes. `rectified` is whether its image is rectified."""
     (lens, count, rectified, width, height, bx, by, x, y, w, h, _), rest = _head(CAMERA, data)

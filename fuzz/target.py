@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One decoder under test, with the conditions that must hold for any message."""
 
+import tempfile
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
@@ -25,7 +26,9 @@ from i2p_ros.core.messages import (
     image_from_message,
 )
 from i2p_ros.core.messages.video import COMPRESSED_VIDEO
+from i2p_ros.sources.bag_reader import bag_errors, open_reader, read_header
 from i2p_ros.sources.cloud_files import read_cloud_file
+from i2p_ros.sources.unpacking import MOST_BYTES
 
 FILES = ("bin", "npy", "pcd", "ply", "las", "laz")  # formats of clouds
 PACKAGES = ("laspy", "lazrs", "numpy.ma", "plyfile", "pypcd4")  # imported before memory is measured
@@ -34,6 +37,7 @@ MAX_CLOUD = 1_000_000  # bytes of an unpacked cloud here
 BASE = 1_000_000  # bytes that a decoder may need for any message
 PER_BYTE = 40  # bytes more for each byte of the message: three i1 of a point become float32, then float64
 PER_PACKED_BYTE = 1000  # of a file with packed points: LZF and LAZ unpack to 100 times their size
+BAG = 4 * MOST_BYTES  # bytes that a bag may need: a chunk and its messages
 PER_PIXEL = 8  # bytes more for each pixel that a compressed image may have
 TAILS = (b"\x00" * 64, b"\xff" * 64)  # bytes after the data, which must not change the result
 
@@ -85,6 +89,27 @@ def _file(path: Path) -> Any:
     return found.cloud.xyz
 
 
+def _bag(message: Any) -> Any:
+    """Times of all messages of a bag, and their headers, as a source reads them at first."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bag"
+        path.write_bytes(message.data)
+        reader, cut_off = open_reader(path)
+        times, lost = list[int](), Counter[str]()
+        try:
+            with bag_errors(path, "bag.unreadable"):
+                for _, time, raw in reader.messages():
+                    times.append(time)
+                    try:
+                        read_header(raw, reader.is2)
+                    except InputError as error:
+                        lost[error.reason] += 1
+            assert cut_off in (0, 1) and all(count > 0 for count in (lost + reader.lost({"/points"})).values())
+        finally:
+            reader.close()
+    return np.array(times)
+
+
 DECODERS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], Any]]] = {
     "image": (formats.image, _image),
     "compressed": (formats.compressed, _compressed),
@@ -93,12 +118,14 @@ DECODERS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], Any]]] = {
     "video": (formats.video, _video),
     "camera": (formats.camera, _camera),
     **{kind: (formats.file(kind), _file) for kind in FILES},
+    "bag": (formats.bag, _bag),
 }
 DATA = {"image": "data", "compressed": "data", "cloud": "data", "compressed_cloud": "compressed_data"}
 UNPACKED = {  # bytes, at most
     "compressed": PER_PIXEL * MAX_PIXELS,
     "compressed_cloud": PER_BYTE * MAX_CLOUD,
     "video": PER_PIXEL * MAX_PIXELS,
+    "bag": BAG,
 }
 
 

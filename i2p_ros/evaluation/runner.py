@@ -119,7 +119,7 @@ def evaluate(
             if unread.total() == total:
                 raise
             continue
-        evaluated = _evaluated(localizer, sample, protocol, seed, index)
+        evaluated = _evaluated(localizer, source, sample, protocol, seed, index)
         rows.append(evaluated.score)
         if watch:
             watch(evaluated)
@@ -157,11 +157,13 @@ def evaluate_seeds(
     return Report(rows, meta | {"notes": notes})
 
 
-def _evaluated(localizer: Localizes, sample: Sample, protocol: ProtocolName, seed: int, index: int) -> EvaluatedPair:
+def _evaluated(
+    localizer: Localizes, source: Source, sample: Sample, protocol: ProtocolName, seed: int, index: int
+) -> EvaluatedPair:
     given, T_given_lidar = perturbed(sample, protocol, seed, index)
     if given.T_camera_lidar is None:
         what = f"{sample.pair.name or 'a pair'} has no true T_camera_lidar"
-        raise InputError(f"{what}; evaluation needs a source with calibration", "evaluation.truth")
+        raise InputError(f"{what}; evaluation needs a calibration, and {source.name} has none", "evaluation.truth")
     estimate = localizer.localize_pair(given.pair, given.prior)
     result = score(estimate, given.T_camera_lidar, given.pair.name, given.pair.stamp)
     share = overlap(given.pair, given.T_camera_lidar)

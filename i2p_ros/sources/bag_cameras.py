@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from rosbags.highlevel import AnyReader
-
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.messages import camera_of_image
 from i2p_ros.core.topic_choice import TopicInfo
+from i2p_ros.sources.bag_reader import BagReader
 
 
 class InfoDecoder:
@@ -23,7 +22,7 @@ class InfoDecoder:
     """
 
     def __init__(
-        self, reader: AnyReader, image_topic: str, rectified: bool | None, image_size: tuple[int, int] | None
+        self, reader: BagReader, image_topic: str, rectified: bool | None, image_size: tuple[int, int] | None
     ) -> None:
         self._reader, self._image_topic = reader, TopicInfo(image_topic).base
         self._rectified, self._image_size = rectified, image_size

@@ -10,15 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from rosbags.highlevel import AnyReader
-
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.clock_offset import Entry
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import pose_from_transform, stamp_ns, transform_from_stamped
 from i2p_ros.sources.bag_cameras import InfoDecoder
-from i2p_ros.sources.bag_reader import bag_errors, read_header
+from i2p_ros.sources.bag_reader import BagReader, bag_errors, read_header
 from i2p_ros.sources.bag_topics import INFO_TYPES, BagTopics
 from i2p_ros.sources.static_transforms import FixedTransforms, StaticTransforms
 
@@ -49,7 +47,7 @@ class BagIndex:
     """
 
     def __init__(
-        self, reader: AnyReader, path: Path, topics: BagTopics, decoder: InfoDecoder, by_arrival: bool
+        self, reader: BagReader, path: Path, topics: BagTopics, decoder: InfoDecoder, by_arrival: bool
     ) -> None:  # fmt: skip
         self._reader, self._path, self._topics = reader, path, topics
         self._decoder, self._by_arrival = decoder, by_arrival

@@ -11,13 +11,11 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader
-
 from i2p_ros.core.config import TopicSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.messages import CLOUD_MESSAGES, IMAGE_MESSAGES, VIDEO_MESSAGES, VideoDecoder
 from i2p_ros.core.topic_choice import TopicInfo, choose_cloud, choose_image, find_info, frame_doubt
-from i2p_ros.sources.bag_reader import bag_errors, read_header
+from i2p_ros.sources.bag_reader import BagReader, bag_errors, read_header
 
 INFO_TYPES = ("sensor_msgs/msg/CameraInfo",)
 POSE_TYPES = ("geometry_msgs/msg/PoseStamped",)
@@ -46,7 +44,7 @@ class TopicChoice:
     `bag.topics` if a wanted topic or a whole kind is missing.
     """
 
-    def __init__(self, reader: AnyReader, path: Path, wanted: BagTopics) -> None:
+    def __init__(self, reader: BagReader, path: Path, wanted: BagTopics) -> None:
         self._reader, self._path = reader, path
         self._types = {c.topic: c.msgtype for c in reader.connections if c.msgcount}
         image_names = self._named(wanted.image, IMAGE_MESSAGES, "image")

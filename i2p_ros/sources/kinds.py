@@ -21,6 +21,7 @@ KITTI_LAYOUTS = (
     "or a folder that holds these as `raw`, `odometry` and `object`"
 )
 BAG_SUFFIXES = (".mcap", ".db3", ".bag")
+_BAG_ENDINGS = (*BAG_SUFFIXES, ".mcap.zstd", ".db3.zstd", ".bag.active")
 SYNTHETIC_SAMPLES = 200
 Choice = Literal["cameras", "drives"]
 
@@ -102,8 +103,8 @@ def _open_frames(request: SourceRequest) -> Source:
 
 def _is_bag(path: Path) -> bool:
     if path.is_file():
-        return path.suffix in BAG_SUFFIXES
-    return (path / "metadata.yaml").exists() or any(file.suffix in BAG_SUFFIXES for file in path.iterdir())
+        return path.name.endswith(_BAG_ENDINGS)
+    return (path / "metadata.yaml").exists() or any(file.name.endswith(_BAG_ENDINGS) for file in path.iterdir())
 
 
 def _is_kitti(path: Path) -> bool:

@@ -63,6 +63,8 @@ class RosbagSource(Source):
             wanted = self._choice.topics
             self._decoder = InfoDecoder(self._reader, wanted.image, rectified, self._choice.image_size)
             self._index = BagIndex(self._reader, self.path, wanted, self._decoder, self._clock == RECEIVED)
+            self._index.lost.update(["bag.cut_off"] * cut_off)
+            self._index.lost.update(self._reader.lost({wanted.image, wanted.cloud}))
             self.topics = replace(wanted, camera_info=self._camera_info())
             self._calibrations, self._is_from_tf = self._index.calibrations()
             self._cameras = self._index.cameras(self.topics.camera_info)
@@ -73,12 +75,11 @@ class RosbagSource(Source):
         except BaseException:
             self.close()
             raise
-        self._index.lost.update(["bag.cut_off"] * cut_off)
 
     @property
     def name(self) -> str:
-        """`bag` with the name of its file or folder."""
-        return f"bag {self.path.name}"
+        """`bag` with the name of its file or folder, and why its /tf_static is from another file or missing."""
+        return f"bag {self.path.name}" + (f" ({self._reader.note})" if self._reader.note else "")
 
     @property
     def frames(self) -> tuple[str, str]:
@@ -87,9 +88,11 @@ class RosbagSource(Source):
 
     @property
     def lost(self) -> Counter[str]:
-        """Numbers by reason of messages that could not be used, and of files that are cut off as `bag.cut_off`.
+        """Numbers by reason of messages that could not be used, and of losses of files.
 
-        `mcap recover` may save more of a file that is cut off.
+        `bag.cut_off` counts files without a proper end, `bag.missing_file` and `bag.unreadable_file` files that are not
+        read at all, `bag.damaged` chunks and messages that cannot be unpacked, and `bag.not_recorded` messages of the
+        two sensors that the recorder lost by its own account.
         """
         return self._index.lost
 

@@ -123,6 +123,19 @@ def test_any_transform_and_stamp(numbers, sec, nanosec):
             assert np.allclose(found @ found.T, np.eye(3)) if isinstance(found, np.ndarray) else 0 < found < 2e18
 
 
+BAGS = [file.read_bytes() for file in sorted((ROOT / "fuzz" / "corpus" / "bag").iterdir())]
+
+
+@fuzzed
+@given(
+    st.sampled_from(BAGS), st.integers(0, 2000), st.one_of(st.binary(max_size=8), st.just(b"\xff" * 8)), st.floats(0, 1)
+)
+def test_any_bag(data, position, patch, share):
+    damaged = data[:position] + patch + data[position + len(patch) :]
+    damaged = damaged[: len(damaged) if share > 0.5 else int(2 * share * len(damaged))]
+    target["bag"].check(target["bag"].build(damaged), len(damaged))
+
+
 @pytest.mark.parametrize("name", DECODERS)
 def test_the_corpus_is_read_as_before(name):
     """Inputs that reached new code once; sound messages are among them."""

@@ -33,6 +33,7 @@ class Bag:
 
     def __init__(self, path, kind, **options):
         self.path, self.ros1, self.connections = path, kind == "ros1", {}
+        self.definitions = {}  # text and checksum of other definitions than the right ones, by type
         self.store = ROS1 if self.ros1 else ROS2
         if self.ros1:
             self.writer = Writer1(path)
@@ -63,7 +64,11 @@ class Bag:
 
     def write_raw(self, topic, kind, raw, received):
         if topic not in self.connections:
-            self.connections[topic] = self.writer.add_connection(topic, kind, typestore=self.store)
+            options = {"typestore": self.store}
+            if kind in self.definitions:
+                text, checksum = self.definitions[kind]
+                options = {"msgdef": text, "md5sum" if self.ros1 else "rihs01": checksum}
+            self.connections[topic] = self.writer.add_connection(topic, kind, **options)
         self.writer.write(self.connections[topic], received, raw)
 
     def image(self, stamp, pixels, topic=IMAGE, frame="/cam_optical", received=None, step=3 * WIDTH, encoding="rgb8"):
@@ -113,6 +118,17 @@ class Bag:
         self.write(POSE, "geometry_msgs/msg/PoseStamped", *fields, received=stamp)
 
 
+class Messages(Bag):
+    """Messages as (topic, type, time received, bytes), for bags that rosbags does not write."""
+
+    def __init__(self, kind):
+        self.ros1, self.rows = kind == "ros1", []
+        self.store = ROS1 if self.ros1 else ROS2
+
+    def write_raw(self, topic, kind, raw, received):
+        self.rows.append((topic, kind, received, raw))
+
+
 def pose(seed):
     r = np.random.default_rng(seed)
     return Pose(Rotation.random(random_state=seed).as_matrix(), r.uniform(-2, 2, 3))
@@ -135,6 +151,18 @@ def fill(bag):
         bag.info(stamp + MS, fx=50.0 + i)
         bag.cloud(stamp, CLOUDS[i], received=stamp + 7 * MS)
         bag.pose(stamp, POSES[i])
+
+
+def messages(filling=fill, kind="mcap"):
+    """Rows of Messages of a filling."""
+    bag = Messages(kind)
+    filling(bag)
+    return bag.rows
+
+
+def definition(kind, ros1=False):
+    """Text of the definition of a type and of all that it needs."""
+    return (ROS1 if ros1 else ROS2).generate_msgdef(kind, ros_version=1 if ros1 else 2)[0]
 
 
 def written(tmp_path, kind="mcap", filling=fill, **options):

@@ -248,7 +248,7 @@ def test_row_62_an_empty_bag(tmp_path, kind):
 @pytest.mark.parametrize(
     ("kind", "advice"), [("mcap", "mcap recover"), ("sqlite3", "sqlite3 FILE .recover"), ("ros1", "rosbag reindex")]
 )
-@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.97])
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.8])
 def test_row_62_a_truncated_bag_says_how_to_repair_it(tmp_path, kind, advice, share):
     path = written(tmp_path, kind)
     file = path if kind == "ros1" else next(f for f in path.iterdir() if f.suffix != ".yaml")
@@ -256,6 +256,17 @@ def test_row_62_a_truncated_bag_says_how_to_repair_it(tmp_path, kind, advice, sh
     with pytest.raises(InputError, match=f"cannot read bag .*{re.escape(advice)}") as caught:
         RosbagSource(path)
     assert caught.value.reason == "bag.unreadable"
+
+
+@pytest.mark.parametrize("kind", ["mcap", "ros1"])
+def test_row_62_a_bag_whose_index_alone_is_cut_off_is_read_in_whole(tmp_path, kind):
+    path = written(tmp_path, kind)
+    file = path if kind == "ros1" else next(path.glob("*.mcap"))
+    file.write_bytes(file.read_bytes()[: int(0.97 * file.stat().st_size)])
+    with RosbagSource(path) as source:
+        assert source.lost == {"bag.cut_off": 1}
+        source.lost.clear()
+        check(source)
 
 
 def test_what_is_no_bag(tmp_path):
