@@ -85,7 +85,7 @@ def replay(
     chosen = settings.replay.model_copy(update={**options, "seed": seed, "limit": limit})
     with progress("localizing", None) as step:
         summary = replay_and_report(settings.model_copy(update={"replay": chosen}), out, step)
-    tell_notes(summary["notes"])
+    tell_notes(summary.get("notes", ()))
     show(summary, json_file)
     file = "report.html" if "recall_2m_5deg" in summary else "summary.json"  # without true poses there are no plots
     console.print(f"pictures and numbers: {escape(str(out / file))}", soft_wrap=True)

@@ -184,9 +184,9 @@ class Inputs:
             return
         image = TopicInfo(self._image_topic, job.camera_frame)
         doubt = frame_doubt(image, TopicInfo(self._info_topic, frame_name(job.info.header.frame_id)))
-        self.health.set_warning("camera_info", doubt)
+        self.health.set_warning("camera_info.frame", doubt)
         if doubt:
-            self.checks.warn_once("camera_info", doubt)
+            self.checks.warn_once("camera_info.frame", doubt)
 
     def _collect(self, pairing: Callable[[], list[tuple[Stamped, Stamped, int]]], now: int) -> None:
         """Hand over the pairs of the pairer, and count the messages that it drops. If time has jumped, start again."""
