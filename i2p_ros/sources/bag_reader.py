@@ -97,17 +97,18 @@ class BagReader:
         """Numbers by reason of files, chunks and messages that are lost so far.
 
         `bag.not_recorded` counts messages of these topics of which the recorder says that it lost them: that of ROS 2
-        Lyrical does so on events/rosbag2_messages_lost.
+        Lyrical does so on events/rosbag2_messages_lost. Raises InputError `bag.unreadable` if these cannot be read.
         """
         lost = Counter(self._lost)
         lost["bag.damaged"] = len(self._damaged) + sum(len(file.damaged) for file in self._files)
         events = [connection for connection in self.connections if connection.msgtype == LOST_TYPE]
-        for connection, _, raw in self.messages(events) if events else ():
-            try:
-                with bag_errors(self._path, "bag.message"):
-                    lost["bag.not_recorded"] += _not_recorded(self.deserialize(raw, connection.msgtype), topics)
-            except InputError as error:
-                lost[error.reason] += 1
+        with bag_errors(self._path, "bag.unreadable"):
+            for connection, _, raw in self.messages(events) if events else ():
+                try:
+                    with bag_errors(self._path, "bag.message"):
+                        lost["bag.not_recorded"] += _not_recorded(self.deserialize(raw, connection.msgtype), topics)
+                except InputError as error:
+                    lost[error.reason] += 1
         return +lost
 
     def close(self) -> None:
