@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 
@@ -44,12 +46,15 @@ def write_json(path: Path, content: dict[str, Any] | list[Any]) -> None:
 
 
 def write_tum(path: Path, rows: Iterable[tuple[int, Pose]]) -> None:
-    """Write a trajectory for TUM tools and evo: a line `t x y z qx qy qz qw`, t in s, per stamp (ns) and pose."""
+    """Write a trajectory for TUM tools and evo: a line `t x y z qx qy qz qw`, t in s, per stamp (ns) and pose.
+
+    Numbers are read back exactly, also where a world has coordinates of millions of metres, as UTM has.
+    """
     lines = [_tum_line(stamp, pose) for stamp, pose in rows]
     write_bytes(path, "".join(["# timestamp tx ty tz qx qy qz qw\n", *lines]).encode())
 
 
 def _tum_line(stamp: int, pose: Pose) -> str:
     seconds, nanoseconds = divmod(stamp, 10**9)  # as integers: a float holds only some 100 ns of today's time
-    numbers = " ".join(f"{v:.9g}" for v in (*pose.translation, *pose.quaternion))
+    numbers = " ".join(np.format_float_positional(v, trim="-") for v in (*pose.translation, *pose.quaternion))
     return f"{seconds}.{nanoseconds:09d} {numbers}\n"

@@ -18,7 +18,9 @@ KITTI_LAYOUTS = (
     "raw (DATE/DATE_drive_NNNN_sync: the folder of the dates, a date or a drive), "
     "odometry (sequences/NN: the folder of `sequences`, or one sequence), "
     "object (training/velodyne: the folder of `training`), "
-    "or a folder that holds these as `raw`, `odometry` and `object`"
+    "tracking (training/velodyne/NNNN: the folder of `training`), "
+    "KITTI-360 (the folder of data_2d_raw, data_3d_raw and calibration, or a drive), "
+    "or a folder that holds these as `raw`, `odometry`, `object`, `tracking` and `KITTI-360`"
 )
 BAG_SUFFIXES = (".mcap", ".db3", ".bag")
 _BAG_ENDINGS = (*BAG_SUFFIXES, ".mcap.zstd", ".db3.zstd", ".bag.active")
@@ -81,9 +83,9 @@ def _open_synthetic(request: SourceRequest) -> Source:
 
 
 def _open_kitti(request: SourceRequest) -> Source:
-    from i2p_ros.sources.kitti import CAMERAS, KittiSource
+    from i2p_ros.sources.kitti import KittiSource
 
-    return KittiSource(request.path, request.choices.get("cameras", CAMERAS), request.choices.get("drives"))
+    return KittiSource(request.path, request.choices.get("cameras"), request.choices.get("drives"))
 
 
 def _open_bag(request: SourceRequest) -> Source:

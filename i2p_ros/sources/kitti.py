@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Source of KITTI folders in the raw, odometry and object layouts (Geiger et al. 2013)."""
+"""Source of KITTI folders (Geiger et al. 2013) and of KITTI-360 (Liao et al. 2022)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from i2p_ros.sources.kinds import KITTI_LAYOUTS
 from i2p_ros.sources.kitti_files import read_image
 from i2p_ros.sources.kitti_layouts import Drive, find_drives
 
-CAMERAS = ("image_02", "image_03")  # the colour cameras
+IMAGE_SUFFIXES = (".png", ".jpg")  # KITTI has PNG; many people convert them to save space
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class KittiFrame:
     drive: Drive
     stem: str
     camera: int
+    image: Path
     stamp: int  # ns
 
     @property
@@ -38,13 +39,13 @@ class KittiFrame:
 class KittiSource(Source):
     """Frames of one or more drives that have both an image and a cloud, in the order of drive, frame and camera.
 
-    `cameras` are KITTI's names (image_02 or image_2). `drives` are whole names or their numbers (0052 or 04); without
-    them, all drives are read. `skipped` counts images without a cloud and clouds without an image, over all cameras.
-    Frames without times are one second apart. Raises InputError if there is nothing to read, and for a broken file when
-    it is read.
+    `cameras` are KITTI's names (image_02 or image_2); without them, the colour cameras are read. `drives` are whole
+    names or their numbers (0052 or 04); without them, all drives are read. `skipped` counts images without a cloud and
+    clouds without an image, over all cameras. Frames without times are one second apart. Raises InputError if there is
+    nothing to read, and for a broken file when it is read.
     """
 
-    def __init__(self, root: Path, cameras: Sequence[str] = CAMERAS, drives: Sequence[str] | None = None) -> None:
+    def __init__(self, root: Path, cameras: Sequence[str] | None = None, drives: Sequence[str] | None = None) -> None:
         root = Path(root).absolute()
         if not root.is_dir():
             raise InputError(f"{root} is not a folder; expected a KITTI folder: {KITTI_LAYOUTS}", "source.missing")
@@ -52,16 +53,13 @@ class KittiSource(Source):
         if not openers:
             what = "has no KITTI layout" if any(root.iterdir()) else "is empty"
             raise InputError(f"{root} {what}; expected {KITTI_LAYOUTS}", "source.layout")
-        numbers = sorted({_camera_number(name) for name in cameras})
+        numbers = None if cameras is None else sorted({_camera_number(name) for name in cameras})
         self.skipped, self._frames = 0, list[KittiFrame]()
-        for name in _chosen(openers, drives):
-            self._frames += self._listed(openers[name](), numbers)
+        opened = [openers[name]() for name in _chosen(openers, drives)]
+        for drive in opened:
+            self._frames += self._listed(drive, numbers or drive.cameras)
         if not self._frames:
-            raise InputError(
-                f"{root} has no frame with both an image of {', '.join(cameras)} and a cloud "
-                f"({self.skipped} files lack their other half)",
-                "source.empty",
-            )
+            raise InputError(self._nothing(root, opened[0], numbers or opened[0].cameras), "source.empty")
 
     @property
     def drives(self) -> tuple[str, ...]:
@@ -84,28 +82,47 @@ class KittiSource(Source):
 
     def __getitem__(self, index: int) -> Sample:
         frame = self._frames[index]
-        path = frame.drive.images(frame.camera) / f"{frame.stem}.png"
-        image = read_image(path)
-        camera, T_camera_lidar = frame.drive.projection(frame.camera, frame.stem).of(image, path)
+        image = read_image(frame.image)
+        camera, T_camera_lidar = frame.drive.projection(frame.camera, frame.stem).of(image, frame.image)
         cloud = read_cloud(frame.drive.clouds / f"{frame.stem}.bin")
         pair = Pair(image, camera, cloud, frame.stamp, frame.name)
         return Sample(pair, T_camera_lidar, frame.drive.T_world_lidar(frame.stem))
 
     def _listed(self, drive: Drive, cameras: Sequence[int]) -> Iterator[KittiFrame]:
-        clouds = _stems(drive.clouds, ".bin")
-        images = {camera: _stems(drive.images(camera), ".png") for camera in cameras if drive.images(camera).is_dir()}
-        self.skipped += sum(len(stems ^ clouds) for stems in images.values())
+        clouds = _files(drive.clouds, (".bin",))
+        folders = {camera: folder for camera in cameras if (folder := drive.images(camera)).is_dir()}
+        images = {camera: _files(folder, IMAGE_SUFFIXES) for camera, folder in folders.items()}
+        self.skipped += sum(len(files.keys() ^ clouds.keys()) for files in images.values())
         for stem in sorted(clouds):
-            for camera, stems in images.items():
-                if stem in stems:
-                    yield KittiFrame(drive, stem, camera, drive.stamp(camera, stem))
+            for camera, files in images.items():
+                if stem in files:
+                    yield KittiFrame(drive, stem, camera, files[stem], drive.stamp(camera, stem))
+
+    def _nothing(self, root: Path, drive: Drive, cameras: Sequence[int]) -> str:
+        """A message for a folder without frames, with what its first drive has."""
+        names = ", ".join(drive.camera_name(camera) for camera in cameras)
+        clouds = len(_files(drive.clouds, (".bin",)))
+        folders = [p.name for p in _folder_of_cameras(drive).glob("image_*") if p.is_dir()]
+        return (
+            f"{root} has no frame with both an image of {names} and a cloud ({self.skipped} files lack their other "
+            f"half); {drive.name} has {clouds} clouds in {drive.clouds} (.bin), and images of "
+            f"{', '.join(sorted(folders)) or 'no camera'} ({' or '.join(IMAGE_SUFFIXES)})"
+        )
 
 
-def _stems(folder: Path, suffix: str) -> set[str]:
-    """Stems of a folder's files with a suffix and a number as stem; empty if there is no folder."""
+def _files(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
+    """Files of a folder by stem, if the stem is a number; empty if there is no folder."""
     if not folder.is_dir():
-        return set()
-    return {path.stem for path in folder.iterdir() if path.suffix == suffix and path.stem.isdigit()}
+        return {}
+    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in suffixes and path.stem.isdigit()}
+
+
+def _folder_of_cameras(drive: Drive) -> Path:
+    """Folder that holds the folders `image_*` of a drive."""
+    folder = drive.images(drive.cameras[0])
+    while folder.name != drive.camera_name(drive.cameras[0]):
+        folder = folder.parent
+    return folder.parent
 
 
 def _camera_number(name: str) -> int:
@@ -120,7 +137,7 @@ def _chosen(openers: dict[str, Callable[[], Drive]], drives: Sequence[str] | Non
     if drives is None:
         return list(openers)
     asked = {drive.removesuffix("_sync") for drive in drives}
-    names = {name: {name, name.rpartition("_drive_")[2]} & asked for name in openers}
+    names = {name: {name, name.rpartition("_")[2]} & asked for name in openers}
     unknown = asked.difference(*names.values())
     if unknown or not asked:
         raise InputError(f"no drive {', '.join(sorted(unknown))!r}; there are {', '.join(openers)}", "source.drive")

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -17,12 +19,14 @@ from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.messages.images import upper_bits
 from i2p_ros.core.types import Image
 
+T = TypeVar("T")
+SECOND = 10**9  # ns
 EARTH_RADIUS = 6378137.0  # m, as in the raw development kit
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationFile:
-    """Rows `key: numbers` of a calibration file, without rows that are not numbers, such as dates."""
+    """Rows `key: numbers` or `key numbers` of a calibration file, without rows that are not numbers, such as dates."""
 
     path: Path
     rows: dict[str, Array]
@@ -43,6 +47,10 @@ class CalibrationFile:
     def rigid(self, matrix: Array, key: str) -> Pose:
         """Transform of a matrix (3, 4) from the row `key`; InputError if it is not rigid."""
         return _rigid(matrix, f"{self.path}: {key}")
+
+    def rotation(self, key: str) -> Pose:
+        """Transform without translation of a row of 9 numbers."""
+        return self.rigid(np.column_stack([self.matrix(key, 3, 3), np.zeros(3)]), key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ def read_calibration(path: Path) -> CalibrationFile:
     """Rows of a calibration file; InputError if it is missing or unreadable."""
     rows = {}
     for line in read_lines(path, "calibration"):
-        key, _, values = line.partition(":")
+        key, _, values = line.partition(":" if ":" in line else " ")  # R_rect of the tracking benchmark has no colon
         try:
             rows[key.strip()] = np.array(values.split(), np.float64)
         except ValueError:
@@ -123,10 +131,23 @@ def read_poses(path: Path) -> list[Pose]:
     return poses
 
 
+def read_poses_by_frame(path: Path) -> dict[int, Pose]:
+    """T_world_imu by frame, of lines with the number of the frame and 12 numbers (KITTI-360)."""
+    poses = {}
+    for number, line in enumerate(read_lines(path, "poses"), 1):
+        values = _floats(line, path, 13)
+        poses[int(values[0])] = _rigid(values[1:13].reshape(3, 4), f"{path}, line {number}")
+    return poses
+
+
+def read_transform(path: Path) -> Pose:
+    """Transform of a file with 12 numbers and no key."""
+    return _rigid(_floats(" ".join(read_lines(path, "calibration")), path, 12)[:12].reshape(3, 4), str(path))
+
+
 def read_oxts(path: Path) -> Array:
-    """Latitude and longitude (deg), altitude (m), roll, pitch and yaw (rad) of one frame, (6,)."""
-    lines = read_lines(path, "oxts")
-    return _floats(lines[0] if lines else "", path, 6)[:6]
+    """Latitude and longitude (deg), altitude (m), roll, pitch and yaw (rad) of each line, (N, 6) with N >= 1."""
+    return np.array([_floats(line, path, 6)[:6] for line in read_lines(path, "oxts") or [""]])
 
 
 def oxts_pose(values: Array, latitude: float) -> Pose:
@@ -139,6 +160,26 @@ def oxts_pose(values: Array, latitude: float) -> Pose:
     north = radius * np.log(np.tan(np.radians(90.0 + lat) / 2.0))
     turn = Pose.from_rotvec([0, 0, yaw]) @ Pose.from_rotvec([0, pitch, 0]) @ Pose.from_rotvec([roll, 0, 0])
     return Pose(turn.rotation, np.array([radius * np.radians(lon), north, altitude]))
+
+
+class Mercator:
+    """World of oxts records (6,): x east, y north, z up, with its origin at the lidar of the first record."""
+
+    def __init__(self, first: Array, T_imu_lidar: Pose) -> None:
+        self._latitude, self._origin, self._T_imu_lidar = float(first[0]), np.zeros(3), T_imu_lidar
+        self._origin = self.T_world_lidar(first).translation
+
+    def T_world_lidar(self, values: Array) -> Pose:
+        """T_world_lidar of one record."""
+        T_mercator_lidar = oxts_pose(values, self._latitude) @ self._T_imu_lidar
+        return Pose(T_mercator_lidar.rotation, T_mercator_lidar.translation - self._origin)
+
+
+def of_frame(values: Sequence[T], stem: str, path: Path) -> T:
+    """Value of a frame in a file with one line per frame; InputError if there are too few lines."""
+    if int(stem) >= len(values):
+        raise InputError(f"{path} has {len(values)} lines but there is a frame {stem}: one line per frame", "times")
+    return values[int(stem)]
 
 
 def _nanoseconds(text: str) -> int:

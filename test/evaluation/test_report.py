@@ -302,6 +302,14 @@ def test_tum_lines_hold_nanoseconds_and_quaternions(tmp_path: Path) -> None:
     np.testing.assert_allclose(Rotation.from_quat(values[3:]).as_matrix(), pose.rotation, atol=1e-8)
 
 
+def test_tum_files_keep_utm_coordinates(tmp_path: Path) -> None:
+    pose = Pose.from_rotvec([0.1, -0.2, 0.3], [4_500_000.1234, 500_000.0001, 1e-5])
+    write_tum(tmp_path / "t.txt", [(0, pose)])
+    line = (tmp_path / "t.txt").read_text().splitlines()[1]
+    assert line.split()[1:4] == ["4500000.1234", "500000.0001", "0.00001"]
+    np.testing.assert_array_equal(np.array(line.split()[1:], float), [*pose.translation, *pose.quaternion])
+
+
 def test_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"x": float("nan")})

@@ -63,12 +63,12 @@ def test_a_lone_split_takes_the_static_transforms_of_the_first(tmp_path, name):
     folder = splits(tmp_path, name)
     file, first = folder / name.format(10, 10), folder / name.format(0, 0)
     with RosbagSource(file) as source:
-        assert len(source) == 1 and source.T_camera_lidar is not None
-        np.testing.assert_allclose(source.T_camera_lidar.matrix, pose(1).inverse().matrix, atol=1e-12)
+        assert len(source) == 1 and source[0].T_camera_lidar is not None
+        np.testing.assert_allclose(source[0].T_camera_lidar.matrix, pose(1).inverse().matrix, atol=1e-12)
         assert source.name == f"bag {file.name} (/tf_static is that of {first.name})"
         np.testing.assert_array_equal(source[0].pair.image, IMAGES[10 % FRAMES])
     with RosbagSource(first) as source:
-        assert source.T_camera_lidar is not None and source.name == f"bag {source.path.name}"
+        assert source[0].T_camera_lidar is not None and source.name == f"bag {source.path.name}"
 
 
 def test_a_lone_packed_split_takes_the_static_transforms_of_the_first(tmp_path):
@@ -77,13 +77,13 @@ def test_a_lone_packed_split_takes_the_static_transforms_of_the_first(tmp_path):
     file.rename(folder / "bag_0.mcap.zstd")
     write_mcap(folder / "bag_1.mcap", split(0))
     with RosbagSource(folder / "bag_1.mcap") as source:
-        assert len(source) == 1 and source.T_camera_lidar is not None and "bag_0.mcap.zstd" in source.name
+        assert len(source) == 1 and source[0].T_camera_lidar is not None and "bag_0.mcap.zstd" in source.name
 
 
 def test_a_split_that_repeats_the_static_transforms_uses_its_own(tmp_path):
     folder = splits(tmp_path, static=range(SPLITS))
     with RosbagSource(folder / OLD.format(3)) as source:
-        assert source.T_camera_lidar is not None and source.name == f"bag {source.path.name}"
+        assert source[0].T_camera_lidar is not None and source.name == f"bag {source.path.name}"
 
 
 @pytest.mark.parametrize("name", [OLD, LYRICAL])
@@ -91,7 +91,7 @@ def test_max_bag_files_has_deleted_the_static_transforms(tmp_path, name):
     folder = splits(tmp_path, name, first=4)
     for path in (folder, folder / name.format(5, 5)):
         with RosbagSource(path) as source:
-            assert source.T_camera_lidar is None and source[0].T_camera_lidar is None
+            assert source[0].T_camera_lidar is None
             with pytest.raises(InputError, match=r"split 4 is the first that --max-bag-files .* has no calibration"):
                 monitored(source, Settings())
 
@@ -104,7 +104,7 @@ def test_static_transforms_are_not_taken_from_another_recording(tmp_path, name):
     for number, (own, minute) in enumerate([(0, 10), (0, 20), (1, 21)]):
         write_mcap(folder / name.format(own, minute), split(number, static=number < 2))
     with RosbagSource(folder / name.format(1, 21)) as source:
-        assert source.T_camera_lidar is None
+        assert source[0].T_camera_lidar is None
 
 
 def test_a_renamed_folder_is_still_one_bag(tmp_path):
@@ -112,7 +112,7 @@ def test_a_renamed_folder_is_still_one_bag(tmp_path):
     (folder / "metadata.yaml").write_text("")
     folder = folder.rename(tmp_path / "tuesday")
     with RosbagSource(folder / OLD.format(2)) as source:
-        assert source.T_camera_lidar is not None
+        assert source[0].T_camera_lidar is not None
 
 
 def test_a_bag_without_static_transforms_and_without_splits_has_no_note(tmp_path):
@@ -122,7 +122,7 @@ def test_a_bag_without_static_transforms_and_without_splits_has_no_note(tmp_path
         bag.cloud(START, CLOUDS[0])
 
     with RosbagSource(write_mcap(tmp_path / "run_2026_05_23.mcap", messages(filling))) as source:
-        assert source.T_camera_lidar is None and source.name == f"bag {source.path.name}"
+        assert source[0].T_camera_lidar is None and source.name == f"bag {source.path.name}"
 
 
 EVENT = "rosbag2_interfaces/msg/MessagesLostEvent"
