@@ -178,7 +178,7 @@ class NodeSettings(_Group):
     lens: Literal["auto", "raw", "rectified"] = Field(
         "auto",
         description="whether images are rectified. auto: they are if rect or rectified is a word of the topic's name, "
-        "or only P of the camera_info is set",
+        "only P of the camera_info is set, or kitti2bag wrote it",
     )
     intensity_field: str = Field(
         "",
