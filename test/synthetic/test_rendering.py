@@ -37,7 +37,8 @@ def place_of(index: int, **settings: object) -> Place:
 
 def by_camera(scene: StreetScene, place: Place) -> tuple[Rays, Rectangles]:
     T = _matrices([place.T_camera_lidar @ place.T_world_lidar.inverse()], CPU)
-    return camera_rays([place.camera], T), camera_rectangles_of(scene.solids, [place.camera], T)
+    rays = camera_rays([place.camera], T)
+    return rays, camera_rectangles_of(scene.solids, [place.camera], T, rays)
 
 
 def by_lidar(scene: StreetScene, place: Place) -> tuple[Rays, Rectangles]:
@@ -212,7 +213,7 @@ def test_places_in_one_batch_do_not_mix() -> None:
     T = _matrices([p.T_camera_lidar @ p.T_world_lidar.inverse() for p in many], CPU)
     cameras = [p.camera for p in many]
     rays = camera_rays(cameras, T)
-    hits = first_hits(together, rays, camera_rectangles_of(together.solids, cameras, T))
+    hits = first_hits(together, rays, camera_rectangles_of(together.solids, cameras, T, rays))
     for k, place in enumerate(many):
         alone = build_scene([place], CPU)
         one = first_hits(alone, *by_camera(alone, place))
