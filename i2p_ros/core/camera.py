@@ -17,7 +17,7 @@ from i2p_ros.core.lenses import LENSES, PINHOLE, Lens
 
 MIN_DEPTH = 0.1  # m: nearer points have no useful projection
 VIEW = 1.0, 0.3125  # x/z, y/z: at most so much to each side of a fisheye is undistorted. Networks train on such images
-MIN_VIEW = 16  # px
+MIN_VIEW = 0.1  # the least width and height of that part, 6 deg
 OUTSIDE = -1e3  # px: a pixel that no image has
 
 
@@ -211,13 +211,13 @@ def _undistorted(camera: Camera) -> Camera:
     (left, _), (right, _), (_, top), (_, bottom) = camera.unproject(middles)
     left, right = np.fmax(left, -VIEW[0]), np.fmin(right, VIEW[0])  # these prefer a number to NaN
     top, bottom = np.fmax(top, -VIEW[1]), np.fmin(bottom, VIEW[1])
-    width, height = round((right - left) * camera.fx), round((bottom - top) * camera.fy)
-    if min(width, height) < MIN_VIEW:
+    if not min(right - left, bottom - top) >= MIN_VIEW:
         raise InputError(
-            f"the fisheye of this camera is too wide for a pinhole image, and its image, {camera.width}x{camera.height} "
+            f"this fisheye is too wide for a pinhole image, and its image, {camera.width}x{camera.height} "
             f"with the optical axis at ({camera.cx:.0f}, {camera.cy:.0f}), shows nothing of the middle of the view",
             "camera_info.too_wide",
         )
+    width, height = max(1, round((right - left) * camera.fx)), max(1, round((bottom - top) * camera.fy))
     return replace(same, cx=-left * camera.fx - 0.5, cy=-top * camera.fy - 0.5, width=width, height=height)
 
 

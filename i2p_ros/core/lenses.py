@@ -148,7 +148,8 @@ def _fold(d: Array) -> float:
     above, below = np.polynomial.Polynomial([1, k1, k2, k3]), np.polynomial.Polynomial([1, k4, k5, k6])
     t = np.polynomial.Polynomial([0, 1])
     slope = (above + 2 * t * above.deriv()) * below - 2 * t * above * below.deriv()  # of r above / below, in t = r * r
-    return float(np.sqrt(min(_first_root(slope.coef), _first_root(below.coef))))
+    roots = [_first_root(np.asarray(polynomial.coef, np.float64)) for polynomial in (slope, below)]
+    return float(np.sqrt(min(roots)))
 
 
 class Equidistant:
@@ -173,6 +174,8 @@ class Equidistant:
         with np.errstate(all="ignore"):
             radius = np.hypot(distorted[:, 0], distorted[:, 1])
             angle = _inverted(lambda a: _of_angle(a, d), radius, _largest_angle(d))
+            reached = np.abs(_of_angle(angle, d)[0] - radius) <= TOLERANCE * np.maximum(radius, 1.0)
+            angle = np.where(reached, angle, np.nan)
             sideways = np.where(radius > 0, np.sin(angle) / radius, 0.0 * angle)
             return np.column_stack([distorted * sideways[:, None], np.cos(angle)])
 

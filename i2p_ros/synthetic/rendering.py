@@ -51,8 +51,8 @@ class Place:
 def render(places: Sequence[Place], device: torch.device | str = "cpu") -> tuple[Tensor, list[Tensor]]:
     """Images (P, H, W, 3) uint8 RGB, and for each place a cloud (N, 4) float32 of x, y, z (m, lidar frame), intensity.
 
-    All cameras must have the same size, and either all or none of them a lens distortion. On the CPU the result does not depend on the batches,
-    bit for bit.
+    All cameras must have the same size, and either all or none of them a lens distortion. On the CPU the result does
+    not depend on the batches, bit for bit.
     """
     batch_size = BATCH_SIZE.get(torch.device(device).type, 1)
     images, clouds = [], []

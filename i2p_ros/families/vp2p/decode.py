@@ -13,7 +13,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Correspondences, DescriptorSimilarity, Prediction
-from i2p_ros.families.vp2p.inputs import input_frame
+from i2p_ros.families.vp2p.inputs import input_frame, view_camera
 from i2p_ros.networks.base import Tensors
 from i2p_ros.networks.both import Both, in_turn
 from i2p_ros.networks.matching import Grid, coarse, mutual, peaks, product
@@ -59,14 +59,13 @@ def viewing_directions(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The sector (N,) of each of xyz (N, 3), and which sectors (V, S) each of V viewing directions holds.
 
-    Sectors are angles about the up axis through the median of the points. A direction holds those in the
-    undistorted image of the camera, and a margin. Were all directions matched at once, the best matches of one would
-    drown in the others.
+    Sectors are angles about the up axis through the median of the points. A direction holds those in view of the
+    camera, and a margin. Were all directions matched at once, the best matches of one would drown in the others.
     """
     x, y = (xyz[:, :2] - np.median(xyz[:, :2], axis=0)).T
     sector = np.floor((np.arctan2(y, x) / (2.0 * np.pi) + 0.5) * SECTORS).astype(np.int64).clip(0, SECTORS - 1)
-    flat = camera.undistorted
-    (left, _), (right, _) = np.arctan(flat.unproject([[0.0, flat.cy], [flat.width - 1.0, flat.cy]]))
+    view = view_camera(camera)
+    (left, _), (right, _) = np.arctan(view.unproject([[0.0, view.cy], [view.width - 1.0, view.cy]]))
     centres, middles = np.arange(views) / views, (np.arange(SECTORS) + 0.5) / SECTORS
     off = np.abs((middles - centres[:, None] + 0.5) % 1.0 - 0.5) * 2.0 * np.pi
     return sector, off <= max((right - left) / 2.0 + VIEW_MARGIN, np.pi / views + np.pi / SECTORS)
@@ -92,7 +91,7 @@ def _candidates(
     cell = np.concatenate([c for _, c in found])[first]
     all_ = _correspondences(row, cell, grid, pixels, points, xyz, camera)
     ends = np.cumsum([len(r) for r, _ in found])[:-1]
-    seen = np.isfinite(all_.pixels).all(axis=1)
+    seen = np.asarray(np.isfinite(all_.pixels).all(axis=1))
     return tuple(all_.selected(part[seen[part]]) for part in np.split(back, ends))
 
 

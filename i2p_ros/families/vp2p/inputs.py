@@ -166,12 +166,17 @@ def input_frame(guess: Pose | None) -> Pose:
     return T_LEVEL_CAMERA @ guess if guess else Pose.identity()
 
 
+def view_camera(camera: Camera) -> Camera:
+    """The camera whose edges bound the view: this one, or `undistorted` where a corner has no x/z and y/z."""
+    corners = [[u, v] for u in (0.0, camera.width - 1.0) for v in (0.0, camera.height - 1.0)]
+    return camera.undistorted if np.isnan(camera.unproject(corners)).any() else camera
+
+
 def near_view(cloud: PointCloud, guess: Pose, camera: Camera) -> PointCloud:
-    """The points that may be in the undistorted image of a camera near `guess` (T_camera_lidar), in the frame of
-    `input_frame`."""
-    T, flat = input_frame(guess), camera.undistorted
-    corners = [[0.0, 0.0], [flat.width - 1.0, flat.height - 1.0]]
-    (left, top), (right, bottom) = np.arctan(flat.unproject(corners))
+    """The points that may be in view of a camera near `guess` (T_camera_lidar), in the frame of `input_frame`."""
+    T, view = input_frame(guess), view_camera(camera)
+    corners = [[0.0, 0.0], [view.width - 1.0, view.height - 1.0]]
+    (left, top), (right, bottom) = np.arctan(view.unproject(corners))
     x, y, z = (cloud.xyz @ T.rotation.T.astype(np.float32) + T.translation.astype(np.float32)).T  # to a millimetre
     wide = _between_rays(x, -y, left - CROP_MARGIN, right + CROP_MARGIN)
     high = _between_rays(np.hypot(x, y), -z, top - CROP_MARGIN, bottom + CROP_MARGIN)
