@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -15,6 +16,9 @@ from i2p_ros.core.geometry import Array
 from i2p_ros.core.lenses import LENSES, PINHOLE, Lens
 
 MIN_DEPTH = 0.1  # m: nearer points have no useful projection
+VIEW = 1.0, 0.3125  # x/z, y/z: at most so much to each side of a fisheye is undistorted. Networks train on such images
+MIN_VIEW = 0.1  # the least width and height of that part, 6 deg
+OUTSIDE = -1e3  # px: a pixel that no image has
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,17 @@ class Camera:
 
     @property
     def undistorted(self) -> Camera:
-        """The same camera without lens distortion."""
-        return replace(self, model="plumb_bob", distortion=())
+        """A pinhole camera with the same optical axis. It has the same K and size, and for a fisheye that is too wide
+        for a pinhole image the same focal lengths and the middle of the view: at most 90 deg wide, 16:5.
+
+        Raises InputError `camera_info.too_wide` for a part of such a fisheye's image that shows nothing of the middle.
+        """
+        return _undistorted(self)
+
+    @property
+    def is_fisheye(self) -> bool:
+        """Whether the camera may see at 90 deg and more off its optical axis."""
+        return bool(self.distortion) and self._lens.is_fisheye
 
     @property
     def stated_distortion(self) -> tuple[str, tuple[float, ...]]:
@@ -119,44 +132,64 @@ class Camera:
     def project(self, points: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
         """Pixels (N, 2) of points (N, 3) m in the optical frame, and (N,) whether each lies inside the image.
 
-        A pixel is NaN if its point is nearer than MIN_DEPTH, behind the camera, or so far off the optical axis that the
-        lens distortion folds back.
+        A pixel is NaN if its point is nearer than MIN_DEPTH, or so far off the optical axis that the lens has no ray
+        to it: behind the camera, or where the distortion folds back. A fisheye may see points at 90 deg and more off
+        the axis, and of these the distance counts for MIN_DEPTH instead of the depth.
         """
         p = np.asarray(points, np.float64).reshape(-1, 3)
         pixels = np.full((len(p), 2), np.nan)
-        ok = np.isfinite(p).all(axis=1) & (p[:, 2] > MIN_DEPTH)
-        if self.distortion:
-            ok &= self._lens.is_valid(np.hypot(p[:, 0], p[:, 1]) / np.maximum(p[:, 2], MIN_DEPTH), self._coefficients)
+        ok = np.isfinite(p).all(axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            ok &= (np.linalg.norm(p, axis=1) if self.is_fisheye else p[:, 2]) > MIN_DEPTH
         if ok.any():
-            pixels[ok] = self._distort(p[ok, :2] / p[ok, 2:])
+            pixels[ok] = self._pixels(p[ok])
         with np.errstate(invalid="ignore"):
             inside = (pixels >= -0.5).all(axis=1) & (pixels < [self.width - 0.5, self.height - 0.5]).all(axis=1)
         return pixels, np.asarray(inside)
 
     def unproject(self, pixels: ArrayLike) -> Array:
-        """Coordinates (N, 2) x/z, y/z in the optical frame of pixels (N, 2), with the lens distortion removed."""
+        """Coordinates (N, 2) x/z, y/z in the optical frame of pixels (N, 2), with the lens distortion removed.
+
+        NaN where no ray reaches, and where the ray is at 90 deg or more off the axis: `rays` has these too.
+        """
         uv = np.asarray(pixels, np.float64).reshape(-1, 2)
-        if not self.distortion or not len(uv):
-            return (uv - [self.cx, self.cy]) / [self.fx, self.fy]
-        return self._lens.undistort(uv, self.matrix, self._coefficients)
+        if not self.distortion:
+            return (uv - self._centre) / self._focal
+        x, y, z = self.rays(uv).T
+        return np.stack([x, y], axis=1) / np.where(z > 0, z, np.nan)[:, None]
+
+    def rays(self, pixels: ArrayLike) -> Array:
+        """Unit rays (N, 3) in the optical frame of pixels (N, 2); NaN where no ray reaches."""
+        distorted = (np.asarray(pixels, np.float64).reshape(-1, 2) - self._centre) / self._focal
+        if self.distortion:
+            return self._lens.rays(distorted, self._coefficients)
+        rays = np.column_stack([distorted, np.ones(len(distorted))])
+        return np.asarray(rays / np.linalg.norm(rays, axis=1, keepdims=True))
 
     def undistort(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Camera]:
-        """The image (H, W, C) without lens distortion, of the same K and size, and its camera."""
+        """The image (H, W, C) of the camera `undistorted`, and that camera. It is black where the lens sees nothing."""
         if not self.distortion:
             return image, self
-        map_x, map_y = self._lens.maps(self.matrix, self._coefficients, (self.width, self.height))
-        return np.asarray(cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR), np.uint8), self.undistorted
+        return np.asarray(cv2.remap(image, *_undistortion(self), cv2.INTER_LINEAR), np.uint8), self.undistorted
 
     def distorted(self, pixels: ArrayLike) -> Array:
-        """Pixels (N, 2) of this camera for pixels (N, 2) of `undistorted`."""
+        """Pixels (N, 2) of this camera for pixels (N, 2) of `undistorted`; NaN where the lens sees nothing."""
         uv = np.asarray(pixels, np.float64).reshape(-1, 2)
-        return self._distort(self.undistorted.unproject(uv)) if self.distortion and len(uv) else uv
+        return self._pixels(self.undistorted.rays(uv)) if self.distortion else uv
 
-    def _distort(self, normalised: Array) -> Array:
-        """Pixels (N, 2) of undistorted coordinates (N, 2) x/z, y/z."""
+    def _pixels(self, rays: Array) -> Array:
+        """Pixels (N, 2) of rays (N, 3) of any length."""
         if not self.distortion:
-            return normalised * [self.fx, self.fy] + [self.cx, self.cy]
-        return self._lens.distort(normalised, self.matrix, self._coefficients)
+            return rays[:, :2] / rays[:, 2:] * self._focal + self._centre
+        return self._lens.project(rays, self._coefficients) * self._focal + self._centre
+
+    @property
+    def _focal(self) -> Array:
+        return np.array([self.fx, self.fy])
+
+    @property
+    def _centre(self) -> Array:
+        return np.array([self.cx, self.cy])
 
     @property
     def _lens(self) -> Lens:
@@ -165,3 +198,34 @@ class Camera:
     @property
     def _coefficients(self) -> Array:
         return np.array(self.distortion)
+
+
+@lru_cache(maxsize=16)
+def _undistorted(camera: Camera) -> Camera:
+    """See `Camera.undistorted`."""
+    same = replace(camera, model="plumb_bob", distortion=())
+    corners = [[u, v] for u in (0.0, camera.width - 1.0) for v in (0.0, camera.height - 1.0)]
+    if not (camera.is_fisheye and np.isnan(camera.unproject(corners)).any()):
+        return same
+    middles = [[0.0, camera.cy], [camera.width - 1.0, camera.cy], [camera.cx, 0.0], [camera.cx, camera.height - 1.0]]
+    (left, _), (right, _), (_, top), (_, bottom) = camera.unproject(middles)
+    left, right = np.fmax(left, -VIEW[0]), np.fmin(right, VIEW[0])  # these prefer a number to NaN
+    top, bottom = np.fmax(top, -VIEW[1]), np.fmin(bottom, VIEW[1])
+    if not min(right - left, bottom - top) >= MIN_VIEW:
+        raise InputError(
+            f"this fisheye is too wide for a pinhole image, and its image, {camera.width}x{camera.height} "
+            f"with the optical axis at ({camera.cx:.0f}, {camera.cy:.0f}), shows nothing of the middle of the view",
+            "camera_info.too_wide",
+        )
+    width, height = max(1, round((right - left) * camera.fx)), max(1, round((bottom - top) * camera.fy))
+    return replace(same, cx=-left * camera.fx - 0.5, cy=-top * camera.fy - 0.5, width=width, height=height)
+
+
+@lru_cache(maxsize=4)
+def _undistortion(camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Column and row (H, W) in the image of a camera for each pixel of `undistorted`, outside where there is none."""
+    flat = camera.undistorted
+    columns, rows = np.meshgrid(np.arange(flat.width), np.arange(flat.height))
+    pixels = camera.distorted(np.stack([columns, rows], axis=-1).reshape(-1, 2))
+    u, v = np.nan_to_num(pixels, nan=OUTSIDE).astype(np.float32).T.reshape(2, flat.height, flat.width)
+    return u, v

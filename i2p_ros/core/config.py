@@ -82,8 +82,13 @@ class PnpSettings(_Group):
 class SyntheticSettings(_Group):
     """The synthetic street world."""
 
-    width: int = Field(512, ge=16, description="width of images, px")
-    height: int = Field(160, ge=16, description="height of images, px")
+    camera: Literal["random", "tum_vi", "t265"] = Field(
+        "random",
+        description="random: a pinhole camera of width x height px. tum_vi, t265: a fisheye as in the TUM VI dataset "
+        "or in a RealSense T265, of its own size",
+    )
+    width: int = Field(512, ge=16, description="width of images of random cameras, px")
+    height: int = Field(160, ge=16, description="height of images of random cameras, px")
     beams: int = Field(64, ge=1, description="number of lidar beams")
     points: int = Field(40000, ge=100, description="largest number of lidar returns")
     drive: bool = Field(

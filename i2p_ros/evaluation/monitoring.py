@@ -300,5 +300,6 @@ def _paint(result: Result, pair: Pair, columns: int) -> None:
         if pose is not None:
             drawn = overlay(pair.image, pair.camera, pair.cloud, pose)
             result.pictures[title] = captioned(drawn, title)
-    cell = pair.camera.width / columns
-    result.pictures["evidence"] = captioned(cells_shaded(pair.image, result.evidence, cell), "where the evidence is")
+    undistorted, camera = pair.camera.undistort(pair.image)
+    shaded = cells_shaded(undistorted, result.evidence, camera.width / columns)
+    result.pictures["evidence"] = captioned(shaded, "where the evidence is")

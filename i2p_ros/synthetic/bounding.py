@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from i2p_ros.synthetic.random_streams import picked, put
-from i2p_ros.synthetic.ray_casting import NEAR, Rectangles
+from i2p_ros.synthetic.ray_casting import NEAR, Rays, Rectangles
 from i2p_ros.synthetic.solids import Shape, Solids
 
+TILE, PART = 8, 256  # px, of tiles of a lens's image; solids whose tiles are found at a time
 _SIGNS = [[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)]
 _EDGES = [(a, b) for a in range(8) for b in range(a) if (a ^ b) in (1, 2, 4)]
 _SLACK = 1e-3  # rad, px: bound of rounding errors
@@ -49,6 +50,54 @@ def camera_rectangles(
     left, right = _bounds(u, valid, width)
     top, bottom = _bounds(v, valid, height)
     return _not_empty(Rectangles(torch.arange(len(solids), device=T.device), top, bottom, left, right))
+
+
+def tile_rectangles(solids: Solids, rays: Rays, width: int, height: int) -> Rectangles:
+    """Tiles of TILE x TILE px in which solids may be visible, one rectangle for each solid in each tile, for any lens.
+
+    All rays of a tile lie in a cone about its middle ray. Within the distance to the farthest corner of a bounding box
+    they are at most `reach` from the middle ray, so it hits the box with `reach` added on all sides if any of them hits
+    the box.
+    """
+    middle, spread = _tiles(rays.directions, width, height)
+    distance = torch.linalg.vector_norm(solids.centre - rays.origin[:, solids.place, 0], dim=0)
+    farthest = distance + torch.linalg.vector_norm(solids.half, dim=0)
+    solid, tile = [], []
+    for part in torch.arange(len(solids), device=middle.device).split(PART):
+        place = solids.place[part]
+        reach = farthest[part, None] * spread[place] + _SLACK
+        hit = _boxes_hit(solids, part, rays.origin[:, place, 0], middle[:, place], reach).nonzero()
+        solid.append(part[hit[:, 0]])
+        tile.append(hit[:, 1])
+    across = -(-width // TILE)
+    top, left = (TILE * torch.cat(tile).div(across, rounding_mode="floor"), TILE * (torch.cat(tile) % across))
+    bottom, right = (top + TILE).clamp(max=height), (left + TILE).clamp(max=width)
+    return Rectangles(torch.cat(solid), top, bottom, left, right)
+
+
+def _tiles(directions: Tensor, width: int, height: int) -> tuple[Tensor, Tensor]:
+    """Middle rays (3, P, T) of all tiles, row by row, and the sines (P, T) of the largest angles of rays to them."""
+    grid = directions.unflatten(2, (height, width))
+    grid = torch.nn.functional.pad(grid, (0, -width % TILE, 0, -height % TILE), mode="replicate")
+    tiles = grid.unflatten(3, (-1, TILE)).unflatten(2, (-1, TILE)).movedim(3, 5).flatten(4).flatten(2, 3)
+    middle = torch.nn.functional.normalize(tiles.mean(3), dim=0)
+    return middle, torch.linalg.vector_norm(tiles - middle[..., None], dim=0).amax(-1)  # a chord is above its sine
+
+
+def _boxes_hit(solids: Solids, part: Tensor, origin: Tensor, middle: Tensor, reach: Tensor) -> Tensor:
+    """(m, T) whether rays from `origin` (3, m) along `middle` (3, m, T) may hit the bounding boxes of a part (m,) of
+    the solids, with `reach` (m, T) added on all sides (slab test)."""
+    c, s = solids.cos[part], solids.sin[part]
+    x, y, z = origin - solids.centre[:, part]
+    start = (c * x + s * y, c * y - s * x, z)
+    dx, dy, dz = middle
+    along = (c[:, None] * dx + s[:, None] * dy, c[:, None] * dy - s[:, None] * dx, dz)
+    enter, leave = torch.zeros_like(dx), torch.full_like(dx, torch.inf)
+    for o, d, half in zip(start, along, solids.half[:, part], strict=True):
+        size, inverse = half[:, None] + reach, 1.0 / torch.where(d.abs() < 1e-9, 1e-9, d)
+        near, far = (-o[:, None] - size) * inverse, (size - o[:, None]) * inverse
+        enter, leave = torch.maximum(enter, torch.minimum(near, far)), torch.minimum(leave, torch.maximum(near, far))
+    return enter <= leave
 
 
 def _tighten(value: Tensor, valid: Tensor, solids: Solids, T: Tensor, k: int, f: Tensor, c: Tensor) -> None:

@@ -82,7 +82,8 @@ def _place_at(
     roll += math.cos(turn) * math.atan(fall) - math.sin(turn) * math.atan(climb)
     rotation = (Pose.from_rotvec([0.0, 0.0, yaw]) @ Pose.from_rotvec([roll, pitch, 0.0])).rotation
     T_world_lidar = Pose(rotation, np.array([px, py, z + rig.height + rise]))
-    return Place(world, rig.camera, rig.response, rig.lidar, rig.T_camera_lidar, T_world_lidar, clearance)
+    T = rig.T_camera_lidar
+    return Place(world, rig.camera, rig.response, rig.lidar, T, T_world_lidar, clearance, rig.field_of_view)
 
 
 def _slopes(at: World, along: torch.Tensor, across: torch.Tensor) -> tuple[float, float]:

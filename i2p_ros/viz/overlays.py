@@ -24,15 +24,17 @@ def overlay(
 ) -> Image:
     """The image with the points in view, coloured by depth from red (near) to blue (far), with near points on top.
 
-    Occluded points are drawn too. At most max_points are drawn, at an even step through the points in view.
+    Of a fisheye, which may see points beside and behind it, the distance counts as the depth. Occluded points are drawn
+    too. At most max_points are drawn, at an even step through the points in view.
     """
     in_camera = T_camera_lidar.apply(cloud.xyz)
     pixels, inside = camera.project(in_camera)
     in_view = np.flatnonzero(inside)
     in_view = in_view[:: max(1, -(-len(in_view) // max_points))]
-    far_first = in_view[np.argsort(-in_camera[in_view, 2])]
+    depth = np.linalg.norm(in_camera[in_view], axis=1) if camera.is_fisheye else in_camera[in_view, 2]
+    far_first = np.argsort(-depth)
     canvas = _dimmed(image, dim)
-    _paint(canvas, pixels[far_first], depth_colours(in_camera[far_first, 2]), _radius(camera))
+    _paint(canvas, pixels[in_view[far_first]], depth_colours(depth[far_first]), _radius(camera))
     return canvas
 
 

@@ -75,7 +75,7 @@ def calibration_files(sample: Sample) -> dict[str, str]:
     rectified frame. The frame of the imu is that of the lidar.
     """
     assert sample.T_camera_lidar is not None
-    camera, still = sample.pair.camera, _text(np.eye(3))
+    camera, still = sample.pair.camera.undistorted, _text(np.eye(3))
     k, size, none = _text(camera.matrix), _text([camera.width, camera.height]), _text(np.zeros(3))
     p = _text(np.column_stack([camera.matrix, np.zeros(3)]))
     rows = []

@@ -33,6 +33,13 @@ def test_the_drift_of_a_window_is_found_to_a_centimetre_and_a_twentieth_of_a_deg
     assert all(answer.gain > 100.0 for answer, _ in answers)
 
 
+def test_the_drift_of_a_wide_fisheye_is_found_too() -> None:
+    drift = np.array([0.04, -0.03, 0.05, *np.radians([0.4, -0.3, 0.5])])
+    answer, error = found(drive(1, 10, "tum_vi"), drift)
+    assert (np.abs(error * CM_DEG) < [4.0] * 3 + [0.2] * 3).all(), error * CM_DEG
+    assert answer.gain > 50.0
+
+
 def test_the_covariance_is_that_of_the_errors() -> None:
     windows = [drive(seed, 20)[start : start + 5] for seed in (1, 2) for start in (0, 5, 10, 15)]
     answers = [found(window, np.zeros(6)) for window in windows]

@@ -204,23 +204,20 @@ def test_a_lens_is_added_by_a_class_and_a_row(monkeypatch: pytest.MonkeyPatch) -
     """A lens that scales x/z and y/z by its one coefficient."""
 
     class Scaling:
-        name, aliases, counts, zero_is_pinhole = "scaling", ("zoom",), (1,), False
+        name, aliases, counts, zero_is_pinhole, is_fisheye = "scaling", ("zoom",), (1,), False, False
 
-        def distort(self, normalised: Array, k: Array, d: Array) -> Array:
-            return normalised * d * [k[0, 0], k[1, 1]] + k[:2, 2]
+        def project(self, rays: Array, d: Array) -> Array:
+            normalised = rays[:, :2] / rays[:, 2:]
+            return np.where(np.hypot(*normalised.T)[:, None] < 1.0, normalised * d, np.nan)
 
-        def undistort(self, pixels: Array, k: Array, d: Array) -> Array:
-            return (pixels - k[:2, 2]) / [k[0, 0], k[1, 1]] / d
-
-        def maps(self, k: Array, d: Array, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-            return np.zeros(size[::-1], np.float32), np.zeros(size[::-1], np.float32)
-
-        def is_valid(self, radius: Array, d: Array) -> np.ndarray:
-            return radius < 1.0
+        def rays(self, distorted: Array, d: Array) -> Array:
+            rays = np.column_stack([distorted / d, np.ones(len(distorted))])
+            return rays / np.linalg.norm(rays, axis=1, keepdims=True)
 
     monkeypatch.setitem(lenses.LENSES, "scaling", Scaling())
     camera = Camera.from_matrix(PLAIN.matrix, 640, 480, lenses.lens_name("zoom"), [0.5])
-    assert camera.model == "scaling" and (camera.undistort(np.ones((480, 640, 3), np.uint8))[0] == 1).all()
+    assert camera.model == "scaling" and camera.undistort(np.ones((480, 640, 3), np.uint8))[0].any()
+    assert camera.undistort(np.zeros((480, 640, 3), np.uint8))[1] == PLAIN
     uv, inside = camera.project([[2.0, 1.0, 4.0], [9.0, 0.0, 4.0]])
     assert_allclose(uv[0], [319.5 + 300 * 0.25, 239 + 310 * 0.125])
     assert inside.tolist() == [True, False] and np.isnan(uv[1]).all()

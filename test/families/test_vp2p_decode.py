@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matches and similarities of VP2P: of any image and any cloud, where they belong."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,19 @@ def test_cells_that_do_not_divide_the_map_keep_their_place() -> None:
     assert (camera.width, camera.height) == (53, 32)
     assert camera.fx == pytest.approx(given.camera.fx / 6)
     assert camera.cx == pytest.approx((given.camera.cx + 0.5) / 6 - 0.5)
+
+
+def test_cells_where_a_lens_sees_nothing_have_no_matches() -> None:
+    """A strong barrel reaches 39 deg off the axis, and the undistorted image 47 deg to its corners."""
+    family, given = VP2P(TINY, MatchingSettings()), pair(320, 192)
+    given = replace(given, camera=replace(given.camera, distortion=(-0.5, 0.0, 0.0, 0.0)))
+    scene, inputs = prepared(given)
+    with torch.inference_mode():
+        out = family.network().eval()(**batched({**scene.shared, **inputs}))
+    candidates = family.decode(scene, inputs, out).candidates
+    assert np.isnan(given.camera.distorted([[0.0, 0.0]])).all()
+    assert sum(map(len, candidates)) > 0
+    assert all(np.isfinite(matches.pixels).all() for matches in candidates)
 
 
 @pytest.mark.parametrize("views", [1, 2, 3, 8])

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.networks import GUESS, TINY, pair, prepared, street
+from scipy.spatial import cKDTree
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
@@ -24,6 +25,7 @@ from i2p_ros.families.vp2p.inputs import (
     point_features,
     shuffled,
 )
+from i2p_ros.synthetic.rigs import CAMERAS
 
 
 @pytest.mark.parametrize("guess", [None, Pose.from_rotvec([1.2, -1.2, 1.2], [0.4, -0.2, 0.3])])
@@ -118,6 +120,26 @@ def test_a_guess_leaves_what_its_camera_may_see_in_axes_along_the_camera() -> No
     np.testing.assert_allclose(features[ahead, 5], np.clip(x / z, -3, 3)[ahead], atol=1e-3)
     np.testing.assert_allclose(features[ahead, 6], np.clip(y / z, -3, 3)[ahead], atol=1e-3)
     assert (features[:, 7] == 1).all() and (point_features(seen)[:, 5:] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["tum_vi", "t265"])
+def test_a_wide_fisheye_keeps_the_points_in_view_of_its_guess(name: str) -> None:
+    camera, cloud = CAMERAS[name][0], street(20000)
+    seen = near_view(cloud, GUESS, camera)
+    _, visible = camera.undistorted.project(GUESS.apply(cloud.xyz))
+    kept = cKDTree(input_frame(GUESS).inverse().apply(seen.xyz))
+    assert visible.sum() > 1000 and len(seen) < 0.6 * len(cloud)
+    assert kept.query(cloud.xyz[visible])[0].max() < 1e-4
+
+
+def test_the_image_of_a_wide_fisheye_is_the_middle_of_its_view() -> None:
+    camera = CAMERAS["tum_vi"][0]
+    image = np.random.default_rng(0).integers(0, 256, (512, 512, 3)).astype(np.uint8)
+    scene, _ = prepared(Pair(image, camera, street()))
+    x, y = scene.shared["image"][3:]
+    assert x.shape == network_image(Pair(image, camera, street()), TINY.image_width).shape[1:]
+    assert (x.min(), x.max()) == (pytest.approx(-1, abs=0.05), pytest.approx(1, abs=0.05))
+    assert (y.min(), y.max()) == (pytest.approx(-0.31, abs=0.05), pytest.approx(0.31, abs=0.05))
 
 
 def test_a_guess_that_sees_nothing_is_refused() -> None:

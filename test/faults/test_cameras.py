@@ -6,11 +6,16 @@ import cv2
 import numpy as np
 import pytest
 from helpers.messages import INFO, ROI, K, P, at, changed, refused
+from helpers.networks import FAMILY, prepared, street
 
 from i2p_ros.core.changes import CameraHistory
-from i2p_ros.core.config import NodeSettings
+from i2p_ros.core.config import NodeSettings, Settings
 from i2p_ros.core.messages import camera_from_message
+from i2p_ros.core.types import Pair, Status
+from i2p_ros.localizer import load
 from i2p_ros.ros.nodes.health import ERROR, OK, WARN, Health
+from i2p_ros.runtime.weights import save_model
+from i2p_ros.synthetic.rigs import CAMERAS
 
 
 def refuses(reason, **fields):
@@ -130,6 +135,15 @@ def test_row_31_a_thin_prism_and_a_tilted_sensor_against_opencv(extra):
     without = camera_from_message(changed(INFO, distortion_model="rational_polynomial", d=RATIONAL))
     assert np.abs(expected - without.project(points)[0]).max() > 0.05
     np.testing.assert_allclose(camera.unproject(expected), points[:, :2] / points[:, 2:], atol=1e-6)
+
+
+def test_row_30_a_fisheye_image_that_shows_nothing_of_the_middle_is_refused(tmp_path):
+    camera = CAMERAS["tum_vi"][0].cropped(0, 0, 512, 100)
+    image = np.random.default_rng(0).integers(0, 256, (100, 512, 3)).astype(np.uint8)
+    refused("camera_info.too_wide", prepared, Pair(image, camera, street()))
+    save_model(tmp_path, FAMILY, FAMILY.network(), Settings(), {"samples": 0})
+    estimate = load(str(tmp_path)).localize_pair(Pair(image, camera, street()))
+    assert estimate.status is Status.BAD_INPUT and "too wide" in estimate.reason
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,10 @@ def place(k: int) -> tuple[Pair, Pose]:
 
 
 @cache
-def drive(seed: int, n: int) -> tuple[Sample, ...]:
+def drive(seed: int, n: int, camera: str = "random") -> tuple[Sample, ...]:
     """The samples of a drive at 1 Hz, with one calibration."""
-    source = SyntheticSource(SyntheticSettings(drive=True, rate_hz=1.0), seed, n)
+    settings = SyntheticSettings.model_validate({"drive": True, "rate_hz": 1.0, "camera": camera})
+    source = SyntheticSource(settings, seed, n)
     return tuple(source[i] for i in range(n))
 
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The renderer against independent references: brute force in float64, the geometry of the ground, OpenCV."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -37,7 +39,8 @@ def place_of(index: int, **settings: object) -> Place:
 
 def by_camera(scene: StreetScene, place: Place) -> tuple[Rays, Rectangles]:
     T = _matrices([place.T_camera_lidar @ place.T_world_lidar.inverse()], CPU)
-    return camera_rays([place.camera], T), camera_rectangles_of(scene.solids, [place.camera], T)
+    rays = camera_rays([place.camera], T)
+    return rays, camera_rectangles_of(scene.solids, [place.camera], T, rays)
 
 
 def by_lidar(scene: StreetScene, place: Place) -> tuple[Rays, Rectangles]:
@@ -169,10 +172,34 @@ def test_street_coordinates_and_back() -> None:
     torch.testing.assert_close(cos * cos + sin * sin, torch.ones_like(cos))
 
 
+@pytest.mark.parametrize("name", ["tum_vi", "t265"])
+def test_a_fisheye_shows_what_its_rays_hit(name: str) -> None:
+    """Tiles leave out no hit, and the image is true up to the edge of its circle, beyond 90 deg off the axis."""
+    whole = place_of(2, camera=name)
+    place = replace(whole, camera=whole.camera.resized(whole.camera.width // 8, whole.camera.height // 8))
+    scene = build_scene([place], CPU)
+    rays, tiles = by_camera(scene, place)
+    size = place.camera.height, place.camera.width
+    distance, solid = cast_solids(rays, scene.solids, tiles)
+    expected, of = cast_solids(rays, scene.solids, everywhere(scene.solids, *size))
+    assert torch.equal(distance, expected) and torch.equal(solid, of)
+    T = place.T_camera_lidar @ place.T_world_lidar.inverse()
+    local = rays.directions[:, 0].double().numpy().T @ T.rotation.T
+    pixels = np.stack(np.meshgrid(np.arange(size[1]), np.arange(size[0])), axis=-1).reshape(-1, 2)
+    np.testing.assert_allclose(place.camera.project(5.0 * local)[0], pixels, atol=0.01)
+    off_axis = np.degrees(np.arccos(local[:, 2].clip(-1, 1))).reshape(size)
+    (image,), _ = render([place])
+    limit = np.degrees(place.field_of_view) / 2
+    assert image.numpy()[off_axis > limit + 8].mean() < 20
+    assert image.numpy()[off_axis < limit - 8].mean() > 40
+    assert name != "tum_vi" or (limit - off_axis[off_axis > 90]).max() > 0
+
+
 @pytest.mark.parametrize("index", range(4))
-def test_points_project_onto_the_solid_that_their_pixel_shows(index: int) -> None:
+@pytest.mark.parametrize("camera", ["random", "tum_vi"])
+def test_points_project_onto_the_solid_that_their_pixel_shows(index: int, camera: str) -> None:
     """A ray of the camera through a hit of the lidar hits the same solid at the same point, or a solid in front."""
-    place = place_of(index)
+    place = place_of(index, camera=camera)
     scene = build_scene([place], CPU)
     rays, rectangles = by_lidar(scene, place)
     hits = first_hits(scene, rays, rectangles)
@@ -212,7 +239,7 @@ def test_places_in_one_batch_do_not_mix() -> None:
     T = _matrices([p.T_camera_lidar @ p.T_world_lidar.inverse() for p in many], CPU)
     cameras = [p.camera for p in many]
     rays = camera_rays(cameras, T)
-    hits = first_hits(together, rays, camera_rectangles_of(together.solids, cameras, T))
+    hits = first_hits(together, rays, camera_rectangles_of(together.solids, cameras, T, rays))
     for k, place in enumerate(many):
         alone = build_scene([place], CPU)
         one = first_hits(alone, *by_camera(alone, place))

@@ -15,6 +15,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Correspondences, PointCloud, Status
 from i2p_ros.evaluation import plots
 from i2p_ros.evaluation.metrics import Score
+from i2p_ros.synthetic.rigs import CAMERAS
 from i2p_ros.viz import before_after, draw_matches, overlay
 from i2p_ros.viz.overlays import BAD, BAR, GOOD, UNKNOWN, depth_colours
 
@@ -39,6 +40,14 @@ def test_the_nearer_point_is_on_top_whatever_the_order() -> None:
     expected = depth_colours(np.array([5.0]))[0]
     for points in ((near, far), (far, near)):
         np.testing.assert_array_equal(overlay(BLACK, CAMERA, cloud(*points), Pose.identity())[40, 100], expected)
+
+
+def test_a_fisheye_shows_points_beside_it_in_the_colour_of_their_distance() -> None:
+    camera = CAMERAS["tum_vi"][0]
+    drawn = overlay(np.zeros((512, 512, 3), np.uint8), camera, cloud((-20.0, -20.0, -1.0)), Pose.identity())
+    (u, v), inside = (values[0] for values in camera.project([[-20.0, -20.0, -1.0]]))
+    assert inside
+    np.testing.assert_array_equal(drawn[round(v), round(u)], depth_colours(np.array([28.3]))[0])
 
 
 def test_colours_go_from_red_to_blue() -> None:

@@ -23,6 +23,7 @@ from i2p_ros.core.messages import camera_from_message
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, Sample
 from i2p_ros.sources.kitti import KittiSource
+from i2p_ros.synthetic.rigs import CAMERAS
 from i2p_ros.writers.bag import camera_info
 from i2p_ros.writers.writing import write_bag, write_kitti_raw
 
@@ -117,6 +118,17 @@ def test_kitti_raw_takes_lens_distortion_out(tmp_path: Path) -> None:
     assert back.pair.camera == CAMERA
     expected = cv2.undistort(sample(0).pair.image, lens.matrix, np.array(lens.distortion))
     assert np.abs(back.pair.image.astype(int) - expected).max() <= 2
+
+
+def test_kitti_raw_has_the_calibration_of_the_undistorted_middle_of_a_wide_fisheye(tmp_path: Path) -> None:
+    lens = CAMERAS["tum_vi"][0].resized(64, 64)
+    taken = sample(0)
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    write_kitti_raw(Listed([replace(taken, pair=replace(taken.pair, image=image, camera=lens))]), tmp_path / "out")
+    (back,) = KittiSource(tmp_path / "out")
+    expected, camera = lens.undistort(image)
+    np.testing.assert_allclose(back.pair.camera.matrix, camera.matrix, atol=1e-9)
+    np.testing.assert_array_equal(back.pair.image, expected)
 
 
 def messages(path: Path) -> dict[str, list[Any]]:

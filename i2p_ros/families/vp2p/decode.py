@@ -13,7 +13,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Correspondences, DescriptorSimilarity, Prediction
-from i2p_ros.families.vp2p.inputs import input_frame
+from i2p_ros.families.vp2p.inputs import input_frame, view_camera
 from i2p_ros.networks.base import Tensors
 from i2p_ros.networks.both import Both, in_turn
 from i2p_ros.networks.matching import Grid, coarse, mutual, peaks, product
@@ -59,12 +59,13 @@ def viewing_directions(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The sector (N,) of each of xyz (N, 3), and which sectors (V, S) each of V viewing directions holds.
 
-    Sectors are angles about the up axis through the median of the points. A direction holds those in the image of the
+    Sectors are angles about the up axis through the median of the points. A direction holds those in view of the
     camera, and a margin. Were all directions matched at once, the best matches of one would drown in the others.
     """
     x, y = (xyz[:, :2] - np.median(xyz[:, :2], axis=0)).T
     sector = np.floor((np.arctan2(y, x) / (2.0 * np.pi) + 0.5) * SECTORS).astype(np.int64).clip(0, SECTORS - 1)
-    (left, _), (right, _) = np.arctan(camera.unproject([[0.0, camera.cy], [camera.width - 1.0, camera.cy]]))
+    view = view_camera(camera)
+    (left, _), (right, _) = np.arctan(view.unproject([[0.0, view.cy], [view.width - 1.0, view.cy]]))
     centres, middles = np.arange(views) / views, (np.arange(SECTORS) + 0.5) / SECTORS
     off = np.abs((middles - centres[:, None] + 0.5) % 1.0 - 0.5) * 2.0 * np.pi
     return sector, off <= max((right - left) / 2.0 + VIEW_MARGIN, np.pi / views + np.pi / SECTORS)
@@ -83,13 +84,15 @@ def _candidates(
 ) -> tuple[Correspondences, ...]:  # fmt: skip
     """A set of matches for each view, from its rows of points and its cells.
 
-    A point has the same cell in all views, so its peak is computed once.
+    A point has the same cell in all views, so its peak is computed once. Cells where the lens sees nothing have no
+    matches.
     """
     row, first, back = np.unique(np.concatenate([r for r, _ in found]), return_index=True, return_inverse=True)
     cell = np.concatenate([c for _, c in found])[first]
     all_ = _correspondences(row, cell, grid, pixels, points, xyz, camera)
     ends = np.cumsum([len(r) for r, _ in found])[:-1]
-    return tuple(all_.selected(part) for part in np.split(back, ends))
+    seen = np.asarray(np.isfinite(all_.pixels).all(axis=1))
+    return tuple(all_.selected(part[seen[part]]) for part in np.split(back, ends))
 
 
 def _correspondences(
@@ -99,7 +102,7 @@ def _correspondences(
     """Points of rows (M,) and the peaks near their cells (M,), as matches in original pixels."""
     chosen, cells = (torch.from_numpy(a).to(points.device) for a in (row, cell))
     on_map, similarity = peaks(pixels, points[chosen], grid, cells)
-    h, w = pixels.shape[1:]
-    undistorted = (on_map.cpu().numpy().astype(np.float64) + 0.5) * [camera.width / w, camera.height / h] - 0.5
+    (h, w), flat = pixels.shape[1:], camera.undistorted
+    undistorted = (on_map.cpu().numpy().astype(np.float64) + 0.5) * [flat.width / w, flat.height / h] - 0.5
     weights = similarity.clamp(1e-3, 1).double().cpu().numpy()
     return Correspondences(camera.distorted(undistorted), xyz[row].astype(np.float64), weights)

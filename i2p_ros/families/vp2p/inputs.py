@@ -88,8 +88,9 @@ def _mirrored_features(features: Floats) -> Floats:
 
 def network_camera(camera: Camera, width: int) -> Camera:
     """The camera of the image as the network takes it: undistorted, of this width, its height a multiple of 16."""
-    height = 16 * max(1, round(width * camera.height / camera.width / 16))
-    return camera.undistorted.resized(width, min(height, 2 * width))
+    flat = camera.undistorted
+    height = 16 * max(1, round(width * flat.height / flat.width / 16))
+    return flat.resized(width, min(height, 2 * width))
 
 
 def network_image(pair: Pair, width: int) -> Floats:
@@ -164,11 +165,17 @@ def input_frame(guess: Pose | None) -> Pose:
     return T_LEVEL_CAMERA @ guess if guess else Pose.identity()
 
 
+def view_camera(camera: Camera) -> Camera:
+    """The camera whose edges bound the view: this one, or `undistorted` where a corner has no x/z and y/z."""
+    corners = [[u, v] for u in (0.0, camera.width - 1.0) for v in (0.0, camera.height - 1.0)]
+    return camera.undistorted if np.isnan(camera.unproject(corners)).any() else camera
+
+
 def near_view(cloud: PointCloud, guess: Pose, camera: Camera) -> PointCloud:
     """The points that may be in view of a camera near `guess` (T_camera_lidar), in the frame of `input_frame`."""
-    T = input_frame(guess)
-    corners = [[0.0, 0.0], [camera.width - 1.0, camera.height - 1.0]]
-    (left, top), (right, bottom) = np.arctan(camera.unproject(corners))
+    T, view = input_frame(guess), view_camera(camera)
+    corners = [[0.0, 0.0], [view.width - 1.0, view.height - 1.0]]
+    (left, top), (right, bottom) = np.arctan(view.unproject(corners))
     x, y, z = (cloud.xyz @ T.rotation.T.astype(np.float32) + T.translation.astype(np.float32)).T  # to a millimetre
     wide = _between_rays(x, -y, left - CROP_MARGIN, right + CROP_MARGIN)
     high = _between_rays(np.hypot(x, y), -z, top - CROP_MARGIN, bottom + CROP_MARGIN)
