@@ -12,8 +12,8 @@ import numpy as np
 
 Entry = tuple[int, int]  # header stamp, time received: ns
 LEAST = 2  # messages of each topic
-LONGEST_DELAY_S = 3.0  # between stamp and reception. A larger difference is one of clocks
-SPREAD = 0.25  # largest share of an offset by which the single messages differ from it
+LONGEST_DELAY_S = 15.0  # between stamp and reception, as over a slow link. A larger difference is one of clocks
+SPREAD = 0.05  # largest share of an offset by which the single messages differ from it
 KNOWN_S = {37.0: "TAI - UTC is 37 s", 18.0: "GPS time - UTC is 18 s", 19.0: "TAI - GPS time is 19 s"}
 NEAR_S = 0.3  # an offset this near to a known one is taken for it: the delays of the sensors differ by as much
 
@@ -86,6 +86,11 @@ class OffsetWatch:
         """Forget all messages, after a jump of time."""
         for entries in self._entries.values():
             entries.clear()
+
+    def ahead_ns(self, kind: str) -> int:
+        """Median of stamp minus time received of `image` or `points`, ns; 0 without messages."""
+        entries = self._entries[kind]
+        return int(np.median([stamp - received for stamp, received in entries])) if entries else 0
 
     def measured(self) -> ClockOffset | None:
         """The offset if it is sure, or if it is none beyond the delays of messages. Else none: it is not known."""

@@ -127,6 +127,11 @@ class PairingSettings(_Group):
     image_time_offset_s: float = Field(
         0.0, ge=-2e9, le=2e9, description="added to the stamps of images before pairing, s"
     )
+    correct_clock: bool = Field(
+        True,
+        description="correct a constant offset of the clocks of camera and lidar above 15 s that the times of arrival "
+        "prove, unless time_offset_s or image_time_offset_s is set",
+    )
     use_arrival_time: bool = Field(
         False,
         description="pair messages by their time of arrival, in a bag by the time at which they were recorded. For "

@@ -76,9 +76,11 @@ def choose_image(images: Collection[TopicInfo], infos: Collection[TopicInfo], cl
     """The image topics, of which the best one is most like a camera.
 
     A camera's images can be decoded and have a camera_info. Their frame is not that of a cloud, in which lidars send
-    pictures of their own. They come steadily, and have the most pixels.
+    pictures of their own; the frame of a depth camera's cloud has a camera_info. They come steadily, and have the most
+    pixels.
     """
-    most, cloud_frames = max(image.count for image in images), {cloud.frame for cloud in clouds} - {""}
+    most, camera_frames = max(image.count for image in images), {info.frame for info in infos}
+    cloud_frames = {cloud.frame for cloud in clouds} - camera_frames - {""}
 
     def key(image: TopicInfo) -> Key:
         is_lidars = image.frame in cloud_frames or _is_named(image.name, NO_PHOTOGRAPH)
@@ -105,11 +107,13 @@ def choose_cloud(clouds: Collection[TopicInfo], infos: Collection[TopicInfo]) ->
 
 
 def find_info(image: TopicInfo, infos: Collection[TopicInfo], images: Collection[TopicInfo]) -> TopicInfo | None:
-    """The camera_info of an image topic, or none: the one beside it, else one of its frame and size.
+    """The camera_info of an image topic, or none: the one beside it, else one of its frame and size that is not beside
+    the images of another camera: drivers give several cameras one frame.
 
     One of unknown frame counts if it is the only one, its size fits, and there are no images of another camera.
     """
-    fitting = [info for info in infos if _fits(image, info)]
+    others = {other.camera_info for other in images if other.base != image.base} - {image.camera_info}
+    fitting = [info for info in infos if _fits(image, info) and info.name not in others]
     for info in fitting:
         if info.name == image.camera_info:
             return info

@@ -27,7 +27,8 @@ class InfoDecoder:
         self._reader, self._image_topic = reader, TopicInfo(image_topic).base
         self._rectified, self._image_size = rectified, image_size
         self._latest: dict[str, tuple[bytes, Camera | InputError]] = {}  # by topic: content and what it gave
-        self._texts: dict[str, dict[str, str]] = {}  # notes by topic and kind
+        self._matrices: dict[str, list[str]] = {}  # by topic, in words
+        self._doubts: dict[str, str] = {}  # by topic
         self.refused: dict[tuple[str, str], str] = {}  # by topic and reason
 
     def camera(self, connection: Any, raw: bytes) -> Camera:
@@ -42,11 +43,11 @@ class InfoDecoder:
 
     def matrices(self, topic: str) -> str:
         """What the cameras of a camera_info topic are read from, in words: one matrix, or several in turn."""
-        return ", then ".join(text for kind, text in self._texts.get(topic, {}).items() if kind != "doubt")
+        return ", then ".join(self._matrices.get(topic, []))
 
     def doubts(self, topic: str) -> list[str]:
         """Warnings of contradictions in the messages of a camera_info topic."""
-        return [f"{topic}: {text}" for kind, text in self._texts.get(topic, {}).items() if kind == "doubt"]
+        return [f"{topic}: {self._doubts[topic]}"] if topic in self._doubts else []
 
     def refusals(self) -> str:
         """The refusals in words, each after a semicolon."""
@@ -59,8 +60,9 @@ class InfoDecoder:
         except InputError as error:
             self.refused.setdefault((connection.topic, error.reason), str(error))
             return error
-        texts = self._texts.setdefault(connection.topic, {})
-        texts[chosen.source] = chosen.source
+        matrices = self._matrices.setdefault(connection.topic, [])
+        if chosen.source not in matrices:
+            matrices.append(chosen.source)
         if chosen.doubt:  # with the numbers of this message: the first is enough
-            texts.setdefault("doubt", chosen.doubt)
+            self._doubts.setdefault(connection.topic, chosen.doubt)
         return chosen.camera

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -42,20 +42,23 @@ class BagIndex:
     """Index of an open bag. Of images and clouds only the headers are decoded.
 
     `images` and `clouds` are their entries in the order of the bag. `lost` counts by reason the messages whose header,
-    calibration, transform or pose could not be used. `decoder` decodes calibrations. With `by_arrival` the stamps of
-    headers are not checked.
+    transform or pose could not be used, and `lost_infos` the calibrations by topic. `types` are the message types of
+    the topics of images and clouds. `decoder` decodes calibrations. With `by_arrival` the stamps of headers are not
+    checked.
     """
 
     def __init__(
-        self, reader: BagReader, path: Path, topics: BagTopics, decoder: InfoDecoder, by_arrival: bool
+        self, reader: BagReader, path: Path, topics: BagTopics, types: Mapping[str, str], decoder: InfoDecoder,
+        by_arrival: bool,
     ) -> None:  # fmt: skip
-        self._reader, self._path, self._topics = reader, path, topics
+        self._reader, self._path, self._topics, self._types = reader, path, topics, types
         self._decoder, self._by_arrival = decoder, by_arrival
         self.images: list[Entry] = []
         self.clouds: list[Entry] = []
         self.image_frame = self.cloud_frame = ""
         self.transforms = StaticTransforms()
         self.lost: Counter[str] = Counter()
+        self.lost_infos = defaultdict[str, Counter[str]](Counter)
         self._infos: dict[str, list[tuple[Entry, Camera]]] = {}
         self._poses: list[tuple[int, Pose]] = []
         self._read({c.topic: found for c in reader.connections if (found := self._handler(c))})
@@ -109,7 +112,8 @@ class BagIndex:
                     with bag_errors(self._path, "bag.message"):
                         handlers[connection.topic](connection, received, raw)
                 except InputError as error:
-                    self.lost[error.reason] += 1
+                    is_info = connection.msgtype in INFO_TYPES
+                    (self.lost_infos[connection.topic] if is_info else self.lost)[error.reason] += 1
 
     def _handler(self, connection: Any) -> Handler | None:
         """The method for the messages of a connection, or none."""
@@ -123,6 +127,8 @@ class BagIndex:
         return self._transform_handler(self.transforms) if _is_tf(connection, "tf_static") else None
 
     def _add_sensor(self, connection: Any, received: int, raw: bytes) -> None:
+        if connection.msgtype != self._types[connection.topic]:
+            raise InputError(f"{connection.topic} is read as {self._types[connection.topic]}", "message.type")
         stamp, frame = read_header(raw, self._reader.is2, check=not self._by_arrival)
         if connection.topic == self._topics.image:
             self.images.append((stamp, received))

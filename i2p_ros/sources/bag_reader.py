@@ -153,13 +153,12 @@ def _with_static_transforms(files: list[BagFile], found: BagFiles, resources: Ex
     """
     if any(_is_static(c) for file in files for c in file.connections.values()):
         return ""
-    for other in found.others[:1]:
-        with suppress(BagDamageError):
-            first = _opened(other, resources)
-            first.connections = {k: c for k, c in first.connections.items() if _is_static(c)}
-            if first.connections:
-                files.append(first)
-                return f"/tf_static is that of {other.name}"
+    with suppress(BagDamageError, IndexError):  # IndexError: there is no other split
+        first = _opened(found.others[0], resources)
+        first.connections = {k: c for k, c in first.connections.items() if _is_static(c)}
+        if first.connections:
+            files.append(first)
+            return f"/tf_static is that of {found.others[0].name}"
     number, _ = split_of((*found.others, *found.files)[0])
     missing = f"/tf_static was in split 0; split {number} is the first that --max-bag-files or a copy has left"
     return missing if number else ""

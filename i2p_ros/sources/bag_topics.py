@@ -14,12 +14,15 @@ from typing import Any
 from i2p_ros.core.config import TopicSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.messages import CLOUD_MESSAGES, IMAGE_MESSAGES, VIDEO_MESSAGES, VideoDecoder
+from i2p_ros.core.messages.reading import attribute
 from i2p_ros.core.topic_choice import TopicInfo, choose_cloud, choose_image, find_info, frame_doubt
 from i2p_ros.sources.bag_reader import BagReader, bag_errors, read_header
 
 INFO_TYPES = ("sensor_msgs/msg/CameraInfo",)
 POSE_TYPES = ("geometry_msgs/msg/PoseStamped",)
 SAMPLES = 3  # messages of each topic that are decoded to see what it holds
+TRIED = 20  # messages of each topic that are tried for that: a sensor may begin with empty ones
+KEYFRAME_WITHIN = 300  # messages of a video: as many are looked at to find its first keyframe
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class TopicChoice:
 
     def __init__(self, reader: BagReader, path: Path, wanted: BagTopics) -> None:
         self._reader, self._path = reader, path
-        self._types = {c.topic: c.msgtype for c in reader.connections if c.msgcount}
+        by_count = sorted(reader.connections, key=lambda c: c.msgcount)
+        self._types = {c.topic: c.msgtype for c in by_count if c.msgcount}  # of two types the more frequent one
         image_names = self._named(wanted.image, IMAGE_MESSAGES, "image")
         cloud_names = self._named(wanted.cloud, CLOUD_MESSAGES, "cloud")
         info_names = self._named(wanted.camera_info, INFO_TYPES, "camera_info")
@@ -55,6 +59,7 @@ class TopicChoice:
         self._images, clouds, self._infos = (
             [self._survey(name) for name in names] for names in (image_names, cloud_names, info_names)
         )
+        self._infos = [info for info in self._infos if info.count]
         images = choose_image(self._images, self._infos, clouds)
         cloud = choose_cloud(clouds, self._infos)
         self._image = next((info for info in self._images if info.name == wanted.image), images.best)
@@ -63,6 +68,11 @@ class TopicChoice:
             f"images of {wanted.image or images.text}",
             f"clouds of {wanted.cloud or cloud.text}",
         ]
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Message types of the topics of images and clouds. Other messages of a topic are not read."""
+        return {topic: self._types[topic] for topic in (self.topics.image, self.topics.cloud)}
 
     @property
     def image_size(self) -> tuple[int, int] | None:
@@ -101,35 +111,47 @@ class TopicChoice:
         raise InputError(f"the bag has {missing} of type {' or '.join(allowed)}; it has {there}", "bag.topics")
 
     def _survey(self, topic: str) -> TopicInfo:
-        """Frame, number and size of the messages of a topic, by the first of them."""
-        connections = [c for c in self._reader.connections if c.topic == topic]
-        seen = list[tuple[str, tuple[int, int]]]()
+        """Frame, number and size of the messages of a topic, by the first of them.
+
+        The number is 0 for a camera_info without a calibration.
+        """
+        kind, seen = self._types[topic], list[tuple[str, tuple[int, int] | None]]()
+        connections = [c for c in self._reader.connections if (c.topic, c.msgtype) == (topic, kind)]
+        video = VideoDecoder(kind) if kind in VIDEO_MESSAGES else None
         with bag_errors(self._path, "bag.unreadable"):
-            for connection, _, raw in islice(self._reader.messages(connections), SAMPLES):
-                seen.append(self._seen(connection.msgtype, topic, raw))
-        sizes = sorted((size for _, size in seen), key=prod)
+            for _, _, raw in islice(self._reader.messages(connections), KEYFRAME_WITHIN if video else TRIED):
+                seen.append(self._seen(kind, topic, raw, video))
+                if sum(size is not None for _, size in seen) == (1 if video else SAMPLES):
+                    break
+        sizes = sorted((size for _, size in seen if size is not None), key=prod)
         width, height = sizes[len(sizes) // 2] if sizes else (0, 0)
         frame = next((frame for frame, _ in seen if frame), "")
-        return TopicInfo(topic, frame, sum(c.msgcount for c in connections), width, height)
+        count = sum(c.msgcount for c in connections)
+        return TopicInfo(topic, frame, count if kind not in INFO_TYPES or sizes else 0, width, height)
 
-    def _seen(self, kind: str, topic: str, raw: bytes) -> tuple[str, tuple[int, int]]:
-        """Frame and size of a message. Both are empty if it cannot be decoded."""
+    def _seen(
+        self, kind: str, topic: str, raw: bytes, video: VideoDecoder | None
+    ) -> tuple[str, tuple[int, int] | None]:
+        """Frame of a message, and its size or none if it cannot be used."""
         frame = ""
         try:
             with bag_errors(self._path, "bag.message"):
                 frame = read_header(raw, self._reader.is2, check=False)[1]
-                return frame, _size(kind, topic, self._reader.deserialize(raw, kind))
+                message = self._reader.deserialize(raw, kind)
+                return frame, _size(kind, topic, video.frame(message) if video else message)
         except InputError:
-            return frame, (0, 0)
+            return frame, None
 
 
 def _size(kind: str, topic: str, message: Any) -> tuple[int, int]:
-    """Width and height of an image or of the image of a camera_info in px, or columns and rows of a cloud."""
+    """Width and height of an image, a frame of a video or the image of a camera_info in px, or the number of points
+    of a cloud and 1."""
     if kind in INFO_TYPES:
+        if not attribute(message, "k", "K")[0] and not attribute(message, "p", "P")[0]:
+            raise InputError("the camera is not calibrated", "camera_info.uncalibrated")
         width, height = message.roi.width or message.width, message.roi.height or message.height
         return width // (message.binning_x or 1), height // (message.binning_y or 1)
     if kind in IMAGE_MESSAGES:
-        shown = VideoDecoder(kind).frame(message) if kind in VIDEO_MESSAGES else message
-        height, width = IMAGE_MESSAGES[kind](shown, topic).shape[:2]
+        height, width = IMAGE_MESSAGES[kind](message, topic).shape[:2]
         return width, height
     return len(CLOUD_MESSAGES[kind](message, "")), 1

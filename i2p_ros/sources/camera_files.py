@@ -35,7 +35,16 @@ _EXPECTED = (
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads OpenCV's matrices as mappings."""
+    """SafeLoader that reads OpenCV's matrices as mappings.
+
+    It refuses aliases: a few bytes of them expand to any size.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """The next node."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("a calibration file may not have YAML aliases (*)")
+        return super().compose_node(parent, index)
 
 
 _Loader.add_constructor("tag:yaml.org,2002:opencv-matrix", lambda loader, node: loader.construct_mapping(node, True))
@@ -80,7 +89,7 @@ def _tree(file: Path) -> Mapping[Any, Any]:
         if text.lstrip().startswith("<"):
             return {node.tag: _xml_value(node) for node in ElementTree.fromstring(text)}
         # OpenCV's first line, %YAML:1.0, is no directive of YAML
-        tree = _Loader(re.sub(r"\A\s*%YAML.*", "", text)).get_single_data()
+        tree = _Loader(re.sub(r"\A\s*%YAML.*", "", text)).get_data()
     except (OSError, ValueError, yaml.YAMLError, ElementTree.ParseError, RecursionError) as error:
         raise InputError(f"cannot read the calibration {file}: {one_line(error)}", "camera.file") from error
     if not isinstance(tree, Mapping):

@@ -7,36 +7,44 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import numpy as np
+from annotated_types import Len
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError, one_line
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.source import Source
+from i2p_ros.core.stated_camera import stated_camera
 from i2p_ros.core.types import Pair, PointCloud, Sample
-from i2p_ros.sources.cloud_files import read_cloud_file
+from i2p_ros.sources.cloud_files import read_cloud
 from i2p_ros.sources.kitti_files import read_image
 
 LIST = "frames.json"
-COLUMNS = "x, y, z, intensity"
 SECOND = 10**9  # ns
 
 
 class FrameEntry(BaseModel):
     """One pair of the list. NAME.png and NAME.bin (float32 x, y, z in m, intensity 0..1) lie beside it."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     dataset: str = "frames"
     drive: str = ""
-    K: list[list[float]]
+    K: Annotated[list[Annotated[list[float], Len(3, 3)]], Len(3, 3)]
     model: str = "plumb_bob"
     distortion: list[float] = []
-    T_camera_lidar: list[list[float]] | None = None
+    T_camera_lidar: Annotated[list[Annotated[list[float], Len(4, 4)]], Len(4, 4)] | None = None
     intensity: bool = True  # whether the fourth column is one
+    day: str = ""
+    frame: str = ""
+    use: str = ""  # what the pair is meant for, such as train
+    whole_turn: bool = True  # whether the cloud is one of 360 deg
+    points: int = 0
+    width: int = 0
+    height: int = 0
 
     @property
     def recording(self) -> str:
@@ -80,8 +88,8 @@ class FramesSource(Source):
     def __getitem__(self, index: int) -> Sample:
         entry = self._entries[index]
         image = read_image(self._root / f"{entry.name}.png")
-        camera = Camera.from_matrix(entry.K, image.shape[1], image.shape[0], entry.model, entry.distortion)
-        cloud = read_cloud_file(self._root / f"{entry.name}.bin", COLUMNS).cloud
+        camera = stated_camera(np.array(entry.K), image.shape[1], image.shape[0], entry.model, entry.distortion)
+        cloud = read_cloud(self._root / f"{entry.name}.bin")
         if not entry.intensity:
             cloud = PointCloud(cloud.xyz)
         pair = Pair(image, camera, cloud, range(len(self))[index] * SECOND, entry.name)

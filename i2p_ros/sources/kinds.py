@@ -61,6 +61,7 @@ class SourceKind:
     suffixes: tuple[str, ...] = ()  # of files that are a recording each
     choices: tuple[Choice, ...] = ()  # what can be chosen of a recording; its drives are monitored one by one
     default_cameras: tuple[str, ...] = ()  # for a replay and for the monitor; several cameras are monitored one by one
+    has_topics: bool = False  # which settings.topics may name
     frames_in_tf: bool = False  # whether Source.frames are the names in tf, URDF and calibration files
 
     @property
@@ -128,8 +129,8 @@ KINDS: dict[str, SourceKind] = {
             choices=("drives",),
         ),
         SourceKind(
-            "rosbag", "bag", _open_bag, _is_bag, f"metadata.yaml or files that end in {', '.join(BAG_SUFFIXES)}",
-            BAG_SUFFIXES, frames_in_tf=True,
+            "rosbag", "bag", _open_bag, _is_bag, f"metadata.yaml or files that end in {', '.join(_BAG_ENDINGS)}",
+            BAG_SUFFIXES, has_topics=True, frames_in_tf=True,
         ),
     )
 }  # fmt: skip

@@ -43,7 +43,7 @@ def open_source(
     cameras: Sequence[str] | None = None,
     drives: Sequence[str] | None = None,
 ) -> Source:
-    """The source of a kind (a key of KINDS: synthetic, kitti, rosbag), or with `auto` of the kind that lies at root.
+    """The source of a kind, which is a key of KINDS, or with `auto` of the kind that lies at root.
 
     `seed` is that of a synthetic world. `n` is the number of its samples, and the largest number of samples of a
     recording. `cameras` and `drives` choose among those of a KITTI folder. Raises InputError `source.*` for a wrong
@@ -54,6 +54,8 @@ def open_source(
     if n is not None and n < 1:
         raise InputError(f"a source needs at least one sample, got n={n}", "source.n")
     choices = _choices(found, root, cameras, drives)
+    if named := [name for name, topic in settings.topics.model_dump().items() if topic and not found.has_topics]:
+        raise InputError(f"topics.{named[0]} is for bags, not for source {found.name!r}", "source.choice")
     if found.is_recorded and root is None:
         raise InputError(f"source {found.name!r} needs a root: the folder or file to read", "source.root")
     if root and not found.is_recorded:

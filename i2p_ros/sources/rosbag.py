@@ -62,15 +62,17 @@ class RosbagSource(Source):
             self._choice = TopicChoice(self._reader, self.path, topics or BagTopics())
             wanted = self._choice.topics
             self._decoder = InfoDecoder(self._reader, wanted.image, rectified, self._choice.image_size)
-            self._index = BagIndex(self._reader, self.path, wanted, self._decoder, self._clock == RECEIVED)
+            types, by_arrival = self._choice.types, self._clock == RECEIVED
+            self._index = BagIndex(self._reader, self.path, wanted, types, self._decoder, by_arrival)
             self._index.lost.update(["bag.cut_off"] * cut_off)
             self._index.lost.update(self._reader.lost({wanted.image, wanted.cloud}))
             self.topics = replace(wanted, camera_info=self._camera_info())
+            self._index.lost.update(self._index.lost_infos[self.topics.camera_info])
             self._calibrations, self._is_from_tf = self._index.calibrations()
             self._cameras = self._index.cameras(self.topics.camera_info)
             self._offset = clock_offset(self._index.images, self._index.clouds) if self._clock == STAMP else None
             self._pairs = self._paired()
-            self._image_type = next(c.msgtype for c in self._reader.connections if c.topic == wanted.image)
+            self._image_type = types[wanted.image]
             self._video = BagVideo(self._image_type, self._index.images) if self._image_type in VIDEO_MESSAGES else None
         except BaseException:
             self.close()
@@ -105,7 +107,8 @@ class RosbagSource(Source):
             *self._offset_notes(),
             *[f"the transform {lidar} -> {camera} is from /tf, where it never changes"] * self._is_from_tf,
             *self._change_notes(),
-            *self._frame_notes(),
+            *self._camera_notes(),
+            *self._pair_notes(),
             *self._decoder.doubts(info),
         ]
 
@@ -164,6 +167,8 @@ class RosbagSource(Source):
             return pairs
         median = median_gap(*times)
         gap = "" if median is None else f"; images come {median / 1e9:+.3f} s after clouds"
+        if self._correction_s != set_s.time_offset_s:
+            gap += f", before a correction of the clocks by {self._correction_s:.3f} s (pairing.correct_clock)"
         what = "time received" if self._clock == RECEIVED else "header stamp"
         raise InputError(
             f"{len(images)} images on {self.topics.image} and {len(clouds)} clouds on {self.topics.cloud}, but no two "
@@ -176,7 +181,7 @@ class RosbagSource(Source):
     def _correction_s(self) -> float:
         """Offset that is added to the stamps of clouds: that of the settings, or else a measured one that is sure."""
         set_s, offset = self._settings, self._offset
-        is_set = set_s.time_offset_s or set_s.image_time_offset_s
+        is_set = set_s.time_offset_s or set_s.image_time_offset_s or not set_s.correct_clock
         return offset.correction_s if offset is not None and offset.is_sure and not is_set else set_s.time_offset_s
 
     def _offset_notes(self) -> list[str]:
@@ -207,21 +212,33 @@ class RosbagSource(Source):
         more = f", and {len(changes) - MOST_CHANGES} times more" if len(changes) > MOST_CHANGES else ""
         return [f"the static transform {lidar} -> {camera} changed {', '.join(changes[:MOST_CHANGES])}{more}"]
 
-    def _frame_notes(self) -> list[str]:
-        """A doubt about the frame of the images, by the first pair."""
+    def _camera_notes(self) -> list[str]:
+        """The changes of the camera's calibration."""
+        changes = [time for (_, before), (time, after) in pairwise(self._cameras.values) if before != after]
+        if not changes:
+            return []
+        start = self._cameras.values[0][0]
+        times = ", ".join(f"t={(time - start) / 1e9:.3f} s" for time in changes[:MOST_CHANGES])
+        return [f"{self.topics.camera_info}: the calibration changed {len(changes)} times, first at {times}"]
+
+    def _pair_notes(self) -> list[str]:
+        """A missing field of the intensity, and a doubt about the frame of the images, by the first pair."""
         try:
             sample = self[0]
         except InputError:
             return []
-        if sample.T_camera_lidar is None:
-            return []
-        doubt = optical_doubt(sample.pair, sample.T_camera_lidar, self.frames[0])
-        return [doubt] if doubt else []
+        notes = []
+        if self._intensity_field and sample.pair.cloud.intensity is None:
+            notes.append(f"clouds have no field {self._intensity_field!r}: they are read without intensity")
+        if sample.T_camera_lidar is not None:
+            notes.append(optical_doubt(sample.pair, sample.T_camera_lidar, self.frames[0]))
+        return [note for note in notes if note]
 
     def _read(self, topic: str, entry: Entry) -> Any:
         """The message with the header stamp and the time received of the entry."""
         stamp, received = entry
-        connections = [c for c in self._reader.connections if c.topic == topic]
+        kind = self._choice.types[topic]
+        connections = [c for c in self._reader.connections if (c.topic, c.msgtype) == (topic, kind)]
         with bag_errors(self.path, "bag.message"):
             for connection, _, raw in self._reader.messages(connections, received, received + 1):
                 if read_header(raw, self._reader.is2, check=False)[0] == stamp:

@@ -12,7 +12,7 @@ import numpy as np
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 
-SAME = 1e-6  # m and rad: transforms that differ by less are the same
+SAME = 1e-4  # m and rad: transforms that differ by less are the same, as of publishers that round differently
 LEAST = 2  # messages of a transform of /tf before it counts as fixed
 Link = tuple[int, str, Pose]  # from this time (ns) on, the parent, T_parent_child
 
@@ -31,6 +31,9 @@ class StaticTransforms:
         links = self._links.setdefault(child, [])
         if not links or links[-1][1] != parent or _differ(links[-1][2], T_parent_child):
             links.append((time, parent, T_parent_child))
+
+    def __contains__(self, child: str) -> bool:
+        return child in self._links
 
     def lookup(self, a: str, b: str, time: int | None = None) -> Pose | None:
         """T_a_b along the tree at a time (ns), or by the last links. None if the two frames are not connected.
@@ -95,9 +98,9 @@ class FixedTransforms:
         seen.is_moving = seen.is_moving or seen.parent != parent or _differ(seen.T_parent_child, T_parent_child)
 
     def add_to(self, tree: StaticTransforms) -> None:
-        """Add the fixed transforms to a tree."""
+        """Add the fixed transforms to a tree, but for frames that have a parent there."""
         for child, seen in self._seen.items():
-            if seen.count >= LEAST and not seen.is_moving:
+            if seen.count >= LEAST and not seen.is_moving and child not in tree:
                 tree.add(seen.parent, child, seen.T_parent_child, seen.time)
 
 

@@ -34,6 +34,16 @@ def test_the_camera_is_chosen_before(other):
     assert choice.best == FRONT and choice.equal == 1 and f"not {other.name}" in choice.text
 
 
+def test_the_colour_camera_beside_a_lidar_keeps_its_place_though_its_depth_cloud_has_its_frame():
+    """As of a RealSense, whose infrared pictures are larger."""
+    infra = TopicInfo("/front/infra1/image_rect_raw", "front_infra1", 100, 1280, 720)
+    colour = TopicInfo("/front/color/image_raw", "front_optical", 100, 640, 480)
+    infos = [TopicInfo("/front/color/camera_info", "front_optical", 100, 640, 480)]
+    infos.append(TopicInfo("/front/infra1/camera_info", "front_infra1", 100, 1280, 720))
+    depth = TopicInfo("/front/depth/color/points", "front_optical", 100, 640, 480)
+    assert choose_image([infra, colour], infos, [LIDAR, depth]).best == colour
+
+
 def test_two_cameras_of_equal_standing_are_told():
     choice = choose_image([REAR, FRONT], [FRONT_INFO, REAR_INFO], [LIDAR])
     assert choice.best == FRONT and choice.equal == 2

@@ -239,20 +239,23 @@ def test_row_50_a_slow_localizer_gets_the_newest_pair_and_the_rest_is_counted(ma
     assert graph.until(lambda: dropped(graph).get("busy") == 4)
 
 
-def test_row_41_a_lidar_whose_clock_is_37_s_ahead_is_paired_and_told(make):
-    """The stamps are refused as future ones without the offset, which the times of arrival tell."""
+@pytest.mark.parametrize(("sensor", "ahead_s"), [("points", 37), ("points", -37), ("image", 37), ("image", -37)])
+def test_row_41_a_sensor_whose_clock_is_37_s_off_is_paired_and_told(make, sensor, ahead_s):
+    """Stamps ahead are refused as future ones without the offset, which the times of arrival tell."""
     graph = make(use_sim_time=True, node__diagnostics_s=0.1)
     for index in range(4):
         now = START + index * STEP
         graph.set_clock(now)
         parts = graph.messages(index)
-        parts["points"].header.stamp = messages.time_message(now + 37 * 10**9)
+        parts[sensor].header.stamp = messages.time_message(now + ahead_s * 10**9)
         graph.send(parts)
         graph.until(lambda: False, 0.2)
     assert graph.until(lambda: len(graph.localizer.pairs) >= 2)
+    off = ahead_s * 10**9 if sensor == "image" else 0
     for pair in graph.localizer.pairs:
-        np.testing.assert_array_equal(pair.cloud.xyz, sample((pair.stamp - START) // STEP).pair.cloud.xyz)
-    assert graph.until(lambda: "pairing.time_offset_s=-37.000" in last(graph, "text"))
+        np.testing.assert_array_equal(pair.cloud.xyz, sample((pair.stamp - off - START) // STEP).pair.cloud.xyz)
+    correction = -ahead_s if sensor == "points" else ahead_s
+    assert graph.until(lambda: f"pairing.time_offset_s={correction:.3f}" in last(graph, "text"))
 
 
 def test_row_41_a_clock_offset_longer_than_the_time_between_pairs_joins_no_other_scenes(make):

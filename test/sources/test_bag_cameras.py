@@ -193,8 +193,10 @@ def test_a_refusal_of_a_thousand_equal_messages_is_counted_and_told_once(tmp_pat
             bag.image(stamp, IMAGES[i])
             bag.cloud(stamp, CLOUDS[i])
         for k in range(1000):
-            bag.info(START + k * MS, "/other/camera_info", model="omni")
+            bag.info(START + k * MS, INFO, model="omni")
         bag.info(START)
+        bag.info(START, "/other/camera_info", k=np.full(9, np.nan), frame="other")
 
     with RosbagSource(written(tmp_path, "mcap", filling)) as source:
-        assert source.lost == {"camera_info.distortion_model": 1000} and len(source.notes) == 1
+        assert source.lost == {"camera_info.distortion_model": 1000}  # and none of those of another camera
+        assert len(source.notes) == 1

@@ -100,3 +100,18 @@ def test_a_camera_info_without_stamp_holds_from_the_time_on_at_which_it_was_rece
 
     with RosbagSource(written(tmp_path, filling=filling)) as source:
         assert [source[k].pair.camera.fx for k in range(5)] == [50.0, 51.0, 52.0, 53.0, 54.0] and not source.lost
+
+
+@pytest.mark.parametrize("delay_s", [3.4, 5.0])
+def test_images_that_arrive_seconds_late_with_right_stamps_are_not_shifted(tmp_path, delay_s):
+    path = bag(tmp_path, 0, 2.0, delays_ms=(round(delay_s * 1000), 50))
+    with RosbagSource(path) as source:
+        assert numbers(source) == SAME and "if the clocks differ, set pairing.time_offset_s" in source.notes[1]
+
+
+def test_the_correction_of_the_clocks_can_be_switched_off(tmp_path):
+    path = bag(tmp_path, 37, 0.1)
+    with pytest.raises(InputError, match="no two within"):
+        RosbagSource(path, PairingSettings(correct_clock=False))
+    with RosbagSource(path) as source:
+        assert numbers(source) == SAME

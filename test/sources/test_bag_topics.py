@@ -101,3 +101,58 @@ def test_the_intensity_field_of_the_settings_holds_for_a_bag(tmp_path):
     source = open_source("rosbag", path, settings=load_settings((), ["node.intensity_field=z"]))
     cloud = source[0].pair.cloud
     np.testing.assert_allclose(cloud.intensity, np.clip(CLOUDS[0][:, 2] / 255, 0, 1), atol=1e-6)
+
+
+def test_a_topic_with_messages_of_two_types_is_read_by_the_more_frequent_one(tmp_path):
+    def other(b, k, t):
+        if k == 0:
+            images = b.connections.pop(IMAGE)  # the next publisher of the topic has another type
+            text = b.make("std_msgs/msg/String", "no image")
+            b.write_raw(IMAGE, "std_msgs/msg/String", b.serialize(text, "std_msgs/msg/String"), t)
+            b.connections[IMAGE] = images
+
+    with RosbagSource(bag(tmp_path, other)) as source:
+        assert len(source) == 5 and source[0].pair.image.shape == (48, 64, 3)
+        assert source.lost == {"message.type": 1}
+
+
+def test_two_cameras_that_state_one_frame_each_have_their_own_camera_info(tmp_path):
+    """As usb_cam, whose frame is the same for all cameras."""
+
+    def other(b, k, t):
+        b.image(t, IMAGES[k], "/a/image_raw")
+        b.info(t, "/a/camera_info", k=np.zeros(9), p=np.zeros(12), d=[])
+
+    with RosbagSource(bag(tmp_path, other, "/b/image_raw", "/b/camera_info")) as source:
+        assert (source.topics.image, source.topics.camera_info) == ("/b/image_raw", "/b/camera_info")
+
+
+def test_a_lidar_that_begins_with_empty_clouds_is_still_the_lidar(tmp_path):
+    def filling(bag):
+        for k, stamp in enumerate(stamps()):
+            bag.image(stamp, IMAGES[k])
+            bag.info(stamp)
+            bag.cloud(stamp, np.full_like(CLOUDS[k], np.nan) if k < 4 else CLOUDS[k])
+            bag.cloud(stamp, CLOUDS[k][:20], "/obstacles")
+
+    with RosbagSource(written(tmp_path, filling=filling)) as source:
+        assert source.topics.cloud == CLOUD
+
+
+def test_a_calibration_that_changes_is_told(tmp_path):
+    path = bag(tmp_path, lambda b, k, t: b.info(t, fx=50.0 if k < 3 else 60.0), info="")
+    with RosbagSource(path) as source:
+        assert [source[k].pair.camera.fx for k in (0, 4)] == [50.0, 60.0]
+        assert any("/cam/camera_info: the calibration changed 1 times, first at t=" in note for note in source.notes)
+
+
+def test_an_intensity_field_that_is_missing_is_told(tmp_path):
+    with RosbagSource(bag(tmp_path, lambda b, k, t: None), intensity_field="gain") as source:
+        assert "clouds have no field 'gain': they are read without intensity" in source.notes
+
+
+@pytest.mark.parametrize("kind", ["synthetic", "kitti"])
+def test_topics_are_refused_for_sources_without_topics(tmp_path, kind):
+    root = None if kind == "synthetic" else tmp_path
+    with pytest.raises(InputError, match=f"topics.points is for bags, not for source '{kind}'"):
+        open_source(kind, root, settings=load_settings((), ["topics.points=/points"]))

@@ -9,7 +9,7 @@ from helpers.bags import CLOUDS, FRAMES, IMAGES, MS, START, pose, stamps, writte
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.optical_frame import T_OPTICAL_BODY
 from i2p_ros.sources.rosbag import RosbagSource
-from i2p_ros.sources.static_transforms import StaticTransforms
+from i2p_ros.sources.static_transforms import FixedTransforms, StaticTransforms
 
 T_LIDAR_CAMERA = pose(4)
 MOVED = Pose(T_LIDAR_CAMERA.rotation, T_LIDAR_CAMERA.translation + np.array([0.3, 0.0, 0.0]))
@@ -106,3 +106,19 @@ def test_a_tree_of_links_at_any_time():
         np.testing.assert_allclose(tree.lookup("camera", "lidar", time).matrix, expected.matrix, atol=1e-12)
     assert [time for time, _ in tree.history("camera", "lidar")] == [10, 30]
     assert tree.history("camera", "nowhere") == []
+
+
+def test_a_fixed_transform_of_tf_does_not_replace_a_static_one() -> None:
+    tree, fixed = StaticTransforms(), FixedTransforms()
+    tree.add("base", "cam", Pose.identity(), 100)
+    for time in (50, 60):
+        fixed.add("other", "cam", Pose.from_rotvec([0, 0, 1.0]), time)
+    fixed.add_to(tree)
+    assert tree.lookup("base", "cam", 200) is not None and tree.lookup("other", "cam") is None
+
+
+def test_publishers_that_round_differently_change_nothing() -> None:
+    tree = StaticTransforms()
+    for time, x in enumerate((0.1, 0.10001, 0.1)):
+        tree.add("lidar", "cam", Pose.from_rotvec([0.0, 0.0, 0.0], [x, 0.0, 0.0]), time)
+    assert len(tree.history("cam", "lidar")) == 1

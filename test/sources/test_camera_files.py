@@ -237,3 +237,19 @@ def test_a_damaged_calibration_never_escapes(tmp_path_factory):
             assert camera.fx > 0 and camera.width > 0
 
     damaged()
+
+
+def test_a_file_of_aliases_is_refused_before_it_expands(tmp_path):
+    """Ten levels of ten aliases each would be 10^10 values."""
+    levels = "".join(f"l{k}: &l{k} [{', '.join([f'*l{k - 1}'] * 10)}]\n" for k in range(1, 10))
+    file = tmp_path / "cam.yaml"
+    file.write_text(f"l0: &l0 [1]\n{levels}camera_matrix: {{data: *l9}}\n")
+    with pytest.raises(InputError, match="may not have YAML aliases") as caught:
+        read_camera(file)
+    assert len(str(caught.value)) < 500
+
+
+def test_what_ros2_topic_echo_prints_is_read(tmp_path):
+    file = tmp_path / "cam.yaml"
+    file.write_text("width: 64\nheight: 48\nk: [50, 0, 32, 0, 50, 24, 0, 0, 1]\nd: []\n---\n")
+    assert read_camera(file).fx == 50

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from helpers.lidar import sweep
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
@@ -83,3 +84,30 @@ def test_a_pair_whose_files_are_missing_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.bin").unlink()
     with pytest.raises(InputError, match=r"a\.bin"):
         source[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"K": [[50, 40, 31.5], [0, 50, 15.5], [0, 0, 1]]}, "skew"),
+        ({"K": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}, "placeholder"),
+        ({"K": [[50, 0], [0, 50, 15.5], [0, 0, 1]]}, "K.0"),
+        ({"T_camera_lidar": [[1, 0, 0, 0]]}, "T_camera_lidar"),
+        ({"T_camera_Lidar": T_CAMERA_LIDAR}, "T_camera_Lidar"),
+    ],
+)
+def test_a_calibration_that_cannot_be_right_is_refused(tmp_path: Path, change: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        opened(written(tmp_path, {"name": "a", **change}))[0]
+
+
+def test_the_lens_may_have_the_name_of_a_driver(tmp_path: Path) -> None:
+    source = opened(written(tmp_path, {"name": "a", "model": "fisheye", "distortion": [0.1, 0, 0, 0, 0]}))
+    assert source[0].pair.camera.model == "equidistant"
+
+
+def test_a_cloud_of_nuscenes_has_five_columns(tmp_path: Path) -> None:
+    root = written(tmp_path, {"name": "a"})
+    cloud = sweep(1).astype(np.float32)
+    np.column_stack([cloud, np.arange(len(cloud)) % 32]).astype(np.float32).tofile(root / "a.bin")
+    np.testing.assert_array_equal(opened(root)[0].pair.cloud.xyz, cloud[:, :3])

@@ -62,7 +62,8 @@ class Inputs:
         pairing = settings.pairing
         offsets = int(pairing.time_offset_s * 1e9), int(pairing.image_time_offset_s * 1e9)
         self._pairer: Pairer[Stamped, Stamped] = Pairer(int(pairing.slop_s * 1e9), *offsets)
-        self._watch = None if pairing.use_arrival_time or any(offsets) else OffsetWatch()
+        by_stamp = pairing.correct_clock and not pairing.use_arrival_time and not any(offsets)
+        self._watch = OffsetWatch() if by_stamp else None
         self._subscriptions: list[Any] = []
         try:
             self._subscribe(f"{camera}/" if camera else "", f"{lidar}/" if lidar else "")
@@ -161,6 +162,8 @@ class Inputs:
         """Time by which a message is paired, ns. Raises InputError for a stamp that is in the future by all clocks."""
         by_arrival = self.settings.pairing.use_arrival_time
         offset = self._pairer.image_offset_ns if kind == "image" else self._pairer.time_offset_ns
+        if self._watch is not None and self._pairer.time_offset_ns:  # either clock may be the wrong one
+            offset = min(offset, -self._watch.ahead_ns(kind))
         sensors_now = now if now is None or by_arrival else now - offset
         return stamp_of(message, sensors_now, by_arrival)
 
