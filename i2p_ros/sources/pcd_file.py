@@ -34,9 +34,10 @@ def read_pcd(path: Path) -> Columns:
         raise MissingPackageError("a .pcd file needs pypcd4: pip install i2p_ros[files]") from error
     try:
         with path.open("rb") as file:
-            header = _header(file)
+            stated = _header(file)
+            header = {"COUNT": ["1"] * len(stated["FIELDS"]), **stated}
             _check_sizes(header, path.stat().st_size - file.tell(), file)
-            found = PcdCloud.from_fileobj(_prepared(file, header))
+            found = PcdCloud.from_fileobj(_prepared(file, header, is_whole="COUNT" in stated))
         return _columns(found, header)
     except Exception as error:  # of pydantic, NumPy, struct and LZF
         raise InputError(f"{path} is not a readable .pcd file: {one_line(error)}", "cloud.broken") from error
@@ -58,7 +59,7 @@ def _columns(found: Any, header: dict[str, list[str]]) -> Columns:
 
 
 def _header(file: BinaryIO) -> dict[str, list[str]]:
-    """Words of each line of the header, by its first word. The file is then at its data."""
+    """Words of each line of the header, by its first word. COUNT may be missing. The file is then at its data."""
     rows: dict[str, list[str]] = {}
     while "DATA" not in rows:
         line = file.readline(MAX_LINE)
@@ -67,15 +68,15 @@ def _header(file: BinaryIO) -> dict[str, list[str]]:
             raise InputError("its header has a line twice or no end")
         if words and not words[0].startswith("#"):
             rows[words[0]] = words[1:]
-    if set(rows) != set(LINES) or not all(rows.values()) or rows["DATA"][0] not in ENCODINGS:
+    if {"COUNT", *rows} != set(LINES) or not all(rows.values()) or rows["DATA"][0] not in ENCODINGS:
         raise InputError(f"its header needs the lines {', '.join(LINES)}, and one of {', '.join(ENCODINGS)} as DATA")
-    if len({len(rows[key]) for key in ("FIELDS", "SIZE", "TYPE", "COUNT")}) > 1:
-        raise InputError("FIELDS, SIZE, TYPE and COUNT of its header differ in length")
     return rows
 
 
 def _check_sizes(header: dict[str, list[str]], left: int, file: BinaryIO) -> None:
     """Raise InputError unless the points of the header, with padding, fit into the bytes that are left."""
+    if len({len(header[key]) for key in ("FIELDS", "SIZE", "TYPE", "COUNT")}) > 1:
+        raise InputError("FIELDS, SIZE, TYPE and COUNT of its header differ in length")
     points, counts = int(header["POINTS"][0]), [int(count) for count in header["COUNT"]]
     sizes = [int(size) for size in header["SIZE"]]
     if points < 1 or min(*counts, *sizes, 1) < 1 or sum(counts) > MAX_VALUES or max(sizes) > 8:
@@ -94,12 +95,18 @@ def _check_sizes(header: dict[str, list[str]], left: int, file: BinaryIO) -> Non
         raise InputError(f"{points} points need {expected} bytes, and {left} are left: it is cut short")
 
 
-def _prepared(file: BinaryIO, header: dict[str, list[str]]) -> BinaryIO:
-    """The file from its start; of ASCII with single blanks between values, because pypcd4 refuses others."""
-    if header["DATA"][0] != "ascii":
+def _prepared(file: BinaryIO, header: dict[str, list[str]], is_whole: bool) -> BinaryIO:
+    """The file from its start, as pypcd4 needs it: with all lines, and of ASCII with single blanks between values.
+
+    `is_whole` says that the file itself has all lines. The file is at its data.
+    """
+    if header["DATA"][0] == "ascii":
+        lines = (b" ".join(line.split()) for line in file)
+        body = b"\n".join(line for line in lines if line)
+    elif is_whole:
         file.seek(0)
         return file
-    lines = (b" ".join(line.split()) for line in file)
-    body = b"\n".join(line for line in lines if line)
-    head = "".join(f"{key} {' '.join(words)}\n" for key, words in header.items())
+    else:
+        body = file.read()
+    head = "".join(f"{key} {' '.join(header[key])}\n" for key in LINES)
     return io.BytesIO(head.encode() + body)

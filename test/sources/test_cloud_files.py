@@ -81,6 +81,19 @@ def test_pcd_of_all_encodings_with_padding(tmp_path, encoding, padding, kind):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "binary", "binary_compressed"])
+def test_a_pcd_without_the_line_count_has_one_value_in_each_field(tmp_path, encoding):
+    """PCD 0.7: "By default, if COUNT is not present, all dimensions' count is set to 1"."""
+    path = tmp_path / "a.pcd"
+    write_pcd(path, columns("f4", XYZ.round(2)), encoding)
+    path.write_bytes(path.read_bytes().replace(b"COUNT 1 1 1 1\n", b"", 1))
+    found = read_cloud_file(path)
+    np.testing.assert_allclose(found.cloud.xyz, XYZ.round(2), atol=1e-5)
+    np.testing.assert_allclose(found.cloud.intensity, np.round(3000 * GREY) / 65535, atol=1e-6)
+    path.write_bytes(path.read_bytes()[:-40])
+    refuses(path, "cloud.broken")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "binary", "binary_compressed"])
 def test_pcd_as_its_library_writes_it(tmp_path, encoding):
     columns = [*XYZ.T.round(1), np.zeros(len(XYZ)), GREY.round(1)]
     names = ("x", "y", "z", "rgb", "Intensity")
