@@ -57,7 +57,7 @@ def read_cloud_file(path: Path, columns: str = "", intensity_field: str = "") ->
     INTENSITY_COLUMNS; `unit_intensity` has its scale. Of coordinates beyond MAX_COORDINATE, as of UTM, an offset is
     subtracted in float64: float32 would round them to decimetres.
     Raises InputError: `cloud`, `cloud.missing`, `cloud.broken`, `cloud.truncated`, `cloud.shape`, `cloud.columns`,
-    `cloud.mesh`, `cloud.field_missing`. Raises MissingPackageError without the library of a format.
+    `cloud.mesh`, `cloud.field_missing`, `cloud.too_large`. Raises MissingPackageError without the library of a format.
     """
     kind = path.suffix.lower()
     if kind in RAW_READERS:

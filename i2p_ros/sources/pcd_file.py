@@ -12,8 +12,8 @@ import io
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from i2p_ros.core.errors import InputError, MissingPackageError, one_line
-from i2p_ros.sources.cloud_columns import IGNORED, Columns
+from i2p_ros.core.errors import InputError, MissingPackageError
+from i2p_ros.sources.cloud_columns import IGNORED, Columns, check_size, unreadable
 
 LINES = ("VERSION", "FIELDS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA")  # of PCD 0.7
 ENCODINGS = ("ascii", "binary", "binary_compressed")
@@ -25,8 +25,8 @@ LZF_RATIO = 88  # three bytes of LZF give at most 264
 def read_pcd(path: Path) -> Columns:
     """Columns of a .pcd file in any of its encodings, without padding and without fields of several values.
 
-    Raises InputError `cloud.broken` for a header that contradicts itself or the size of the file, or damaged data, and
-    MissingPackageError without pypcd4.
+    Raises InputError `cloud.broken` for a header that contradicts itself or the size of the file, or damaged data,
+    `cloud.too_large` as `check_size`, and MissingPackageError without pypcd4.
     """
     try:
         from pypcd4 import PointCloud as PcdCloud
@@ -40,7 +40,7 @@ def read_pcd(path: Path) -> Columns:
             found = PcdCloud.from_fileobj(_prepared(file, header, is_whole="COUNT" in stated))
         return _columns(found, header)
     except Exception as error:  # of pydantic, NumPy, struct and LZF
-        raise InputError(f"{path} is not a readable .pcd file: {one_line(error)}", "cloud.broken") from error
+        raise unreadable(path, error) from error
 
 
 def _columns(found: Any, header: dict[str, list[str]]) -> Columns:
@@ -74,14 +74,15 @@ def _header(file: BinaryIO) -> dict[str, list[str]]:
 
 
 def _check_sizes(header: dict[str, list[str]], left: int, file: BinaryIO) -> None:
-    """Raise InputError unless the points of the header, with padding, fit into the bytes that are left."""
+    """Raise InputError if the points, with padding, do not fit into the bytes that are left, or are too many."""
     if len({len(header[key]) for key in ("FIELDS", "SIZE", "TYPE", "COUNT")}) > 1:
         raise InputError("FIELDS, SIZE, TYPE and COUNT of its header differ in length")
     points, counts = int(header["POINTS"][0]), [int(count) for count in header["COUNT"]]
     sizes = [int(size) for size in header["SIZE"]]
     if points < 1 or min(*counts, *sizes, 1) < 1 or sum(counts) > MAX_VALUES or max(sizes) > 8:
         raise InputError(f"its header has {points} points of {sum(counts)} values")
-    expected, encoding = points * sum(s * c for s, c in zip(sizes, counts, strict=True)), header["DATA"][0]
+    point_bytes, encoding = sum(s * c for s, c in zip(sizes, counts, strict=True)), header["DATA"][0]
+    expected = points * point_bytes
     if encoding == "ascii":  # a digit and a blank or line feed for each value, or more
         expected = 2 * points * sum(counts) - 1
     elif encoding == "binary_compressed":
@@ -89,10 +90,11 @@ def _check_sizes(header: dict[str, list[str]], left: int, file: BinaryIO) -> Non
         packed, unpacked = (int.from_bytes(file.read(4), "little") for _ in range(2))
         file.seek(place)
         if unpacked != expected or unpacked > LZF_RATIO * packed:
-            raise InputError(f"{packed} packed bytes cannot hold {points} points of {expected // points} bytes")
+            raise InputError(f"{packed} packed bytes cannot hold {points} points of {point_bytes} bytes")
         expected = 8 + packed
     if expected > left:
         raise InputError(f"{points} points need {expected} bytes, and {left} are left: it is cut short")
+    check_size(points, point_bytes)
 
 
 def _prepared(file: BinaryIO, header: dict[str, list[str]], is_whole: bool) -> BinaryIO:

@@ -282,6 +282,32 @@ def test_a_laz_file_whose_chunks_do_not_fit_is_refused(tmp_path, what):
     refuses(path, "cloud.broken")
 
 
+def test_a_large_laz_of_zeros_that_states_too_many_points_is_refused(tmp_path):
+    """The points fit into 100 times the size of the file."""
+    path = tmp_path / "a.laz"
+    write_las(path)
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<Q", data, 247, 60_000_000)
+    path.write_bytes(data)
+    with path.open("r+b") as file:
+        file.truncate(25_000_000)
+    refuses(path, "cloud.too_large", "60000000 points")
+
+
+@pytest.mark.parametrize(("points", "padding"), [(60_000_000, 0), (30_000_000, 20)])
+@pytest.mark.parametrize("encoding", ["binary", "binary_compressed"])
+def test_a_large_pcd_of_zeros_that_states_too_many_points_is_refused(tmp_path, points, padding, encoding):
+    """The points fit into the file, which is a hole on the disk; the packed ones into 88 times its size."""
+    path, n, size = tmp_path / "a.pcd", 1000, 14 + 4 * padding
+    write_pcd(path, columns("f4", XYZ[:n].round()), encoding, padding)
+    head, _, _ = path.read_bytes().replace(f"POINTS {n}".encode(), f"POINTS {points}".encode()).partition(b"DATA")
+    packed = size * points // 88 + 1
+    path.write_bytes(head + f"DATA {encoding}\n".encode() + struct.pack("<II", packed, size * points))
+    with path.open("r+b") as file:
+        file.truncate(size * points + 1000 if encoding == "binary" else packed + 1000)
+    refuses(path, "cloud.too_large", f"{points} points")
+
+
 def test_an_array_that_is_larger_than_its_file_is_refused(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.zeros((50, 4)))
