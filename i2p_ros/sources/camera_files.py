@@ -35,7 +35,13 @@ _EXPECTED = (
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads OpenCV's matrices as mappings."""
+    """SafeLoader that reads OpenCV's matrices as mappings, and no aliases: a few bytes of them make many gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.get_event()
+            raise yaml.composer.ComposerError(None, None, "write out each alias of YAML (*name)", event.start_mark)
+        return super().compose_node(parent, index)
 
 
 _Loader.add_constructor("tag:yaml.org,2002:opencv-matrix", lambda loader, node: loader.construct_mapping(node, True))

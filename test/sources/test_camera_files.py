@@ -96,6 +96,17 @@ def test_a_ros_file_names_its_lens_as_camera_info_does(tmp_path, name, d, model)
     np.testing.assert_array_equal(camera.matrix.ravel(), K)
 
 
+def test_a_yaml_file_of_aliases_does_not_expand(tmp_path):
+    """362 bytes that stand for 10^7 words."""
+    levels = "".join(f"a{k + 1}: &a{k + 1} [{', '.join([f'*a{k}'] * 10)}]\n" for k in range(7))
+    path = tmp_path / "camera.yaml"
+    for text in (f"a0: &a0 word\n{levels}camera_matrix: *a7\n", "image_width: &w 640\nimage_height: *w\n"):
+        path.write_text(text)
+        with pytest.raises(InputError, match="alias of YAML") as caught:
+            read_camera(path)
+        assert caught.value.reason == "camera.file" and len(str(caught.value)) < 1000
+
+
 def test_a_skewed_matrix_in_a_file_is_refused_by_name(tmp_path):
     text = (ROS % ("plumb_bob", 5, BARREL)).replace("[500.5, 0,", "[500.5, 4.26,")
     refused("camera_info.k", "the matrix has skew", tmp_path, text)
