@@ -17,7 +17,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, Sample
 from i2p_ros.sources.cloud_files import read_cloud_file
-from i2p_ros.sources.kitti_files import read_image
+from i2p_ros.sources.image_files import read_image
 
 LIST = "frames.json"
 COLUMNS = "x, y, z, intensity"

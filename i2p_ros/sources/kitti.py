@@ -13,8 +13,8 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, Sample
 from i2p_ros.sources.cloud_files import read_cloud
+from i2p_ros.sources.image_files import read_image
 from i2p_ros.sources.kinds import KITTI_LAYOUTS
-from i2p_ros.sources.kitti_files import read_image
 from i2p_ros.sources.kitti_layouts import Drive, find_drives
 
 IMAGE_SUFFIXES = (".png", ".jpg")  # KITTI has PNG; many people convert them to save space
