@@ -44,11 +44,6 @@ class CloudFile:
     offset: Array
 
 
-def read_cloud(path: Path) -> PointCloud:
-    """Cloud of a file, without how it was read: `read_cloud_file` has the options, the errors and the offset."""
-    return read_cloud_file(path).cloud
-
-
 def read_cloud_file(path: Path, columns: str = "", intensity_field: str = "") -> CloudFile:
     """Cloud of a file: coordinates in m, and intensity in 0..1 if it has such a column.
 

@@ -10,7 +10,7 @@ import pytest
 from helpers.lidar import sweep
 
 from i2p_ros.core.errors import InputError, MissingPackageError
-from i2p_ros.sources.cloud_files import read_cloud, read_cloud_file
+from i2p_ros.sources.cloud_files import read_cloud_file
 
 pypcd4, plyfile, laspy = (pytest.importorskip(name) for name in ("pypcd4", "plyfile", "laspy"))
 
@@ -99,7 +99,7 @@ def test_pcd_as_its_library_writes_it(tmp_path, encoding):
     names = ("x", "y", "z", "rgb", "Intensity")
     cloud = pypcd4.PointCloud.from_points([c.astype("f4") for c in columns], names, (np.float32,) * 5)
     cloud.save(tmp_path / "a.PCD", encoding=pypcd4.Encoding(encoding))
-    found = read_cloud(tmp_path / "a.PCD")
+    found = read_cloud_file(tmp_path / "a.PCD").cloud
     np.testing.assert_allclose(found.xyz, XYZ.astype("f4").round(1), atol=1e-5)
     np.testing.assert_allclose(found.intensity, GREY.round(1), atol=1e-5)
 
@@ -170,7 +170,7 @@ def test_coordinates_of_a_lidar_are_not_shifted_by_far_or_missing_points(tmp_pat
 
 def refuses(path, reason, match="a"):
     with pytest.raises(InputError, match=match) as caught:
-        read_cloud(path)
+        read_cloud_file(path)
     assert caught.value.reason == reason and path.name in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -339,7 +339,7 @@ def test_without_the_library_the_extra_is_named(tmp_path, monkeypatch, name, pac
     (tmp_path / name).write_bytes(b"")
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingPackageError, match=r"pip install i2p_ros\[files\]"):
-        read_cloud(tmp_path / name)
+        read_cloud_file(tmp_path / name)
 
 
 def test_other_files_are_refused_by_their_name(tmp_path):

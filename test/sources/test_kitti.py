@@ -303,6 +303,17 @@ def test_clouds_of_a_waymo_export_have_six_columns(raw: Path) -> None:
     np.testing.assert_allclose(found.intensity, cloud[:, 3], atol=1e-6)
 
 
+def test_a_short_cloud_has_the_columns_of_its_drive(raw: Path) -> None:
+    """Few points do not tell how many columns they have."""
+    clouds = raw / DATE / DRIVE / "velodyne_points/data"
+    cloud = np.hstack([sweep(0), np.zeros((len(sweep(0)), 1)), np.arange(len(sweep(0)))[:, None]]).astype("<f4")
+    for stem, count in (("0000000000", len(cloud)), ("0000000001", 200)):
+        cloud[:count].tofile(clouds / f"{stem}.bin")
+    source = KittiSource(raw, cameras=["image_02"], drives=["0001"])
+    np.testing.assert_array_equal(source[0].pair.cloud.xyz, cloud[:, :3])
+    np.testing.assert_array_equal(source[1].pair.cloud.xyz, cloud[:200, :3])
+
+
 def test_a_cloud_that_went_away_is_named(raw: Path) -> None:
     source = KittiSource(raw)
     shutil.rmtree(raw / DATE / DRIVE / "velodyne_points")
