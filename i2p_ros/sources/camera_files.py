@@ -35,15 +35,12 @@ _EXPECTED = (
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads OpenCV's matrices as mappings.
+    """SafeLoader that reads OpenCV's matrices as mappings, and no aliases: a few bytes of them make many gigabytes."""
 
-    It refuses aliases: a few bytes of them expand to any size.
-    """
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """The next node."""
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("a calibration file may not have YAML aliases (*)")
+            event = self.get_event()
+            raise yaml.composer.ComposerError(None, None, "write out each alias of YAML (*name)", event.start_mark)
         return super().compose_node(parent, index)
 
 

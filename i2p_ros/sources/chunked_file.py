@@ -1,6 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What MCAP and ROS 1 bags have in common: records, of which some are chunks that hold records in turn."""
+"""What MCAP and ROS 1 bags have in common: records, of which some are chunks that hold records in turn.
+
+The readers of this package read what the libraries of these formats refuse, and are bounded:
+
+- A size that a file states is compared with the file, and with a limit, before memory is allocated.
+- A file that was cut off, or a .bag.active without an index, gives its whole records. A damaged chunk costs its own
+  messages alone, and a schema that cannot be read costs its own topics.
+- An MCAP without message indexes is read from any time on. The package `mcap` reads such a file only as one stream
+  from its beginning.
+"""
 
 from __future__ import annotations
 

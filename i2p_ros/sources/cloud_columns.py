@@ -10,20 +10,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2p_ros.core.errors import InputError
+from i2p_ros.core.errors import InputError, one_line
 from i2p_ros.core.geometry import Array
 from i2p_ros.core.messages.clouds import MAX_COORDINATE
 
 ASK = "say what it holds with --columns: a number, or names such as x,y,z,intensity,ring"
 Columns = dict[str, NDArray[Any]]  # name of a column -> its values (N,)
-IGNORED = "_"
+IGNORED, TOO_LARGE = "_", "cloud.too_large"
 STANDARD = ("x", "y", "z", "intensity")  # of KITTI; nuScenes, Waymo and Boreas exports add columns after them
 USUAL_COUNTS = (3, 4, 5, 6)
+MAX_POINTS, MAX_BYTES = 50_000_000, 2**31  # of a cloud in a file: a larger one is a broken header or a whole map
 COUNTS = range(3, 13)  # numbers of columns that are compared
 FEWEST_NUMBERS = 4000  # fewer numbers of a file do not tell their columns
 SAMPLE = 2**16  # numbers of a file that are looked at
 TOLERANCE = 0.15  # bits: above the noise of the entropies, and a third of the smallest difference that was seen
 MAX_INTENSITY = 65535.0
+
+
+def check_size(points: int, point_bytes: int) -> None:
+    """Raise InputError `cloud.too_large` for more than MAX_POINTS points or MAX_BYTES bytes of all points."""
+    if points > MAX_POINTS or points * point_bytes > MAX_BYTES:
+        raise InputError(
+            f"{points} points of {point_bytes} bytes are more than the {MAX_POINTS} points or {MAX_BYTES} bytes "
+            "allowed: cut out the part around the camera",
+            TOO_LARGE,
+        )
+
+
+def unreadable(path: Path, error: Exception) -> InputError:
+    """The error of a file that a check or a library refuses: `cloud.too_large` of `check_size`, or `cloud.broken`."""
+    if isinstance(error, InputError) and error.reason == TOO_LARGE:
+        return InputError(f"{path} has {error}", TOO_LARGE)
+    return InputError(f"{path} is not a readable {path.suffix} file: {one_line(error)}", "cloud.broken")
 
 
 def parsed_columns(text: str) -> tuple[str, ...]:

@@ -44,11 +44,6 @@ class CloudFile:
     offset: Array
 
 
-def read_cloud(path: Path) -> PointCloud:
-    """Cloud of a file, without how it was read: `read_cloud_file` has the options, the errors and the offset."""
-    return read_cloud_file(path).cloud
-
-
 def read_cloud_file(path: Path, columns: str = "", intensity_field: str = "") -> CloudFile:
     """Cloud of a file: coordinates in m, and intensity in 0..1 if it has such a column.
 
@@ -57,7 +52,7 @@ def read_cloud_file(path: Path, columns: str = "", intensity_field: str = "") ->
     INTENSITY_COLUMNS; `unit_intensity` has its scale. Of coordinates beyond MAX_COORDINATE, as of UTM, an offset is
     subtracted in float64: float32 would round them to decimetres.
     Raises InputError: `cloud`, `cloud.missing`, `cloud.broken`, `cloud.truncated`, `cloud.shape`, `cloud.columns`,
-    `cloud.mesh`, `cloud.field_missing`. Raises MissingPackageError without the library of a format.
+    `cloud.mesh`, `cloud.field_missing`, `cloud.too_large`. Raises MissingPackageError without the library of a format.
     """
     kind = path.suffix.lower()
     if kind in RAW_READERS:

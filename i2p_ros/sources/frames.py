@@ -18,8 +18,8 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.source import Source
 from i2p_ros.core.stated_camera import stated_camera
 from i2p_ros.core.types import Pair, PointCloud, Sample
-from i2p_ros.sources.cloud_files import read_cloud
-from i2p_ros.sources.kitti_files import read_image
+from i2p_ros.sources.cloud_files import read_cloud_file
+from i2p_ros.sources.image_files import read_image
 
 LIST = "frames.json"
 SECOND = 10**9  # ns
@@ -89,7 +89,7 @@ class FramesSource(Source):
         entry = self._entries[index]
         image = read_image(self._root / f"{entry.name}.png")
         camera = stated_camera(np.array(entry.K), image.shape[1], image.shape[0], entry.model, entry.distortion)
-        cloud = read_cloud(self._root / f"{entry.name}.bin")
+        cloud = read_cloud_file(self._root / f"{entry.name}.bin").cloud
         if not entry.intensity:
             cloud = PointCloud(cloud.xyz)
         pair = Pair(image, camera, cloud, range(len(self))[index] * SECOND, entry.name)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.source import Source
-from i2p_ros.core.types import Pair, Sample
-from i2p_ros.sources.cloud_files import read_cloud
+from i2p_ros.core.types import Pair, PointCloud, Sample
+from i2p_ros.sources.cloud_columns import FEWEST_NUMBERS
+from i2p_ros.sources.cloud_files import read_cloud_file
+from i2p_ros.sources.image_files import read_image
 from i2p_ros.sources.kinds import KITTI_LAYOUTS
-from i2p_ros.sources.kitti_files import read_image
 from i2p_ros.sources.kitti_layouts import Drive, find_drives
 
 IMAGE_SUFFIXES = (".png", ".jpg")  # KITTI has PNG; many people convert them to save space
@@ -55,6 +56,7 @@ class KittiSource(Source):
             raise InputError(f"{root} {what}; expected {KITTI_LAYOUTS}", "source.layout")
         numbers = None if cameras is None else sorted({_camera_number(name) for name in cameras})
         self.skipped, self._frames = 0, list[KittiFrame]()
+        self._columns: dict[str, str] = {}  # of the clouds, by the name of the drive
         opened = [openers[name]() for name in _chosen(openers, drives)]
         for drive in opened:
             self._frames += self._listed(drive, numbers or drive.cameras)
@@ -84,9 +86,16 @@ class KittiSource(Source):
         frame = self._frames[index]
         image = read_image(frame.image)
         camera, T_camera_lidar = frame.drive.projection(frame.camera, frame.stem).of(image, frame.image)
-        cloud = read_cloud(frame.drive.clouds / f"{frame.stem}.bin")
-        pair = Pair(image, camera, cloud, frame.stamp, frame.name)
+        pair = Pair(image, camera, self._cloud(frame), frame.stamp, frame.name)
         return Sample(pair, T_camera_lidar, frame.drive.T_world_lidar(frame.stem))
+
+    def _cloud(self, frame: KittiFrame) -> PointCloud:
+        """Cloud of a frame. Its columns are those of the drive, once a cloud has told them: a guess takes 18 ms."""
+        drive = frame.drive.name
+        found = read_cloud_file(frame.drive.clouds / f"{frame.stem}.bin", self._columns.get(drive, ""))
+        if len(found.cloud) * len(found.columns) >= FEWEST_NUMBERS:
+            self._columns[drive] = ",".join(found.columns)
+        return found.cloud
 
     def _listed(self, drive: Drive, cameras: Sequence[int]) -> Iterator[KittiFrame]:
         clouds = _files(drive.clouds, (".bin",))

@@ -10,13 +10,11 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
 import numpy as np
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
-from i2p_ros.core.messages.images import upper_bits
 from i2p_ros.core.types import Image
 
 T = TypeVar("T")
@@ -103,16 +101,6 @@ def read_lines(path: Path, reason: str) -> list[str]:
         return [line for line in path.read_text().splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path} ({error}): KITTI folders need this file", reason) from error
-
-
-def read_image(path: Path) -> Image:
-    """RGB image (H, W, 3) uint8, of 16 bits as `upper_bits` says; InputError if it cannot be decoded."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    if image is None or image.dtype.kind != "u":
-        raise InputError(f"{path} is not a readable image: it is broken or cut short; copy it again", "image.broken")
-    if image.dtype.itemsize == 2:
-        image = upper_bits(image)
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def read_stamps(path: Path) -> list[int]:

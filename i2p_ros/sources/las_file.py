@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from i2p_ros.core.errors import InputError, MissingPackageError, one_line
-from i2p_ros.sources.cloud_columns import Columns
+from i2p_ros.core.errors import InputError, MissingPackageError
+from i2p_ros.sources.cloud_columns import Columns, check_size, unreadable
 
 VLR_BYTES = 54  # of the head of a variable length record
 MAX_RATIO = 100  # bytes of points for each byte of a .laz file; real ones have up to 20
@@ -40,7 +40,8 @@ class _LasSizes:
 def read_las(path: Path) -> Columns:
     """Columns x, y, z (float64, with scale and offset of the file applied) and intensity (uint16) of its points.
 
-    Raises InputError `cloud.broken` for a damaged file, and MissingPackageError without laspy or lazrs.
+    Raises InputError `cloud.broken` for a damaged file and `cloud.too_large` as `check_size`, and MissingPackageError
+    without laspy or lazrs.
     """
     try:
         import laspy
@@ -64,11 +65,11 @@ def read_las(path: Path) -> Columns:
                 xyz = {axis: np.asarray(points[axis], np.float64) for axis in "xyz"}
             return {**xyz, "intensity": np.asarray(points["intensity"])}
     except Exception as error:  # of laspy, lazrs and NumPy
-        raise InputError(f"{path} is not a readable {path.suffix} file: {one_line(error)}", "cloud.broken") from error
+        raise unreadable(path, error) from error
 
 
 def _check_sizes(path: Path) -> None:
-    """Raise InputError if the records and points of the header do not fit into the file."""
+    """Raise InputError if the records and points of the header do not fit into the file, or are too many."""
     size = path.stat().st_size
     with path.open("rb") as file:
         sizes = _sizes(file.read(375))
@@ -80,6 +81,7 @@ def _check_sizes(path: Path) -> None:
     room = MAX_RATIO * size if sizes.packed else size - sizes.start
     if sizes.points * sizes.point > room:
         raise InputError(f"{sizes.points} points of {sizes.point} bytes do not fit into {size} bytes: it is cut short")
+    check_size(sizes.points, sizes.point)
 
 
 def _sizes(head: bytes) -> _LasSizes:

@@ -10,7 +10,7 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.types import Pair
 from i2p_ros.sources.camera_files import file_and_name, read_camera
 from i2p_ros.sources.cloud_files import CloudFile, read_cloud_file
-from i2p_ros.sources.kitti_files import read_image
+from i2p_ros.sources.image_files import read_image
 
 
 def read_pair(

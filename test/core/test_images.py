@@ -13,7 +13,7 @@ from helpers.messages import GRAY, RGB, WEBP, compressed, image
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.messages import image_from_compressed, image_from_message
 from i2p_ros.core.messages.images import upper_bits
-from i2p_ros.sources.kitti_files import read_image
+from i2p_ros.sources.image_files import read_image
 from i2p_ros.sources.rosbag import RosbagSource
 
 SMOOTH = cv2.resize(RGB[:3, :4] // 2 + 64, (64, 48), interpolation=cv2.INTER_LINEAR)

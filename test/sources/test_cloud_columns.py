@@ -10,7 +10,7 @@ from helpers.lidar import sweep
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.sources.cloud_columns import count_of, parsed_columns
-from i2p_ros.sources.cloud_files import read_cloud, read_cloud_file
+from i2p_ros.sources.cloud_files import read_cloud_file
 
 CLOUDS = [sweep(seed) for seed in range(100)]
 
@@ -71,7 +71,7 @@ def test_columns_after_the_intensity_are_left_out_and_the_intensity_is_scaled(tm
 def test_an_array_has_the_intensity_of_its_fourth_column(tmp_path):
     for name, values in layouts(CLOUDS[1], 0).items():
         np.save(tmp_path / "a.npy", values)
-        cloud = read_cloud(tmp_path / "a.npy")
+        cloud = read_cloud_file(tmp_path / "a.npy").cloud
         np.testing.assert_array_equal(cloud.xyz, values[:, :3].astype("f4"))
         if name == "4: 0 to 255":
             np.testing.assert_allclose(cloud.intensity, values[:, 3] / 255, atol=1e-6)
@@ -109,7 +109,7 @@ def test_a_file_that_is_cut_short_is_not_read_with_another_number_of_columns(tmp
 def test_a_small_file_has_four_columns(tmp_path):
     cloud = CLOUDS[3][:60].astype("<f4")
     cloud.tofile(tmp_path / "a.bin")
-    np.testing.assert_array_equal(read_cloud(tmp_path / "a.bin").xyz, cloud[:, :3])
+    np.testing.assert_array_equal(read_cloud_file(tmp_path / "a.bin").cloud.xyz, cloud[:, :3])
 
 
 def test_the_option_names_the_columns(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from helpers.lidar import sweep
 
 from i2p_ros.core.errors import InputError, MissingPackageError
-from i2p_ros.sources.cloud_files import read_cloud, read_cloud_file
+from i2p_ros.sources.cloud_files import read_cloud_file
 
 pypcd4, plyfile, laspy = (pytest.importorskip(name) for name in ("pypcd4", "plyfile", "laspy"))
 
@@ -81,12 +81,25 @@ def test_pcd_of_all_encodings_with_padding(tmp_path, encoding, padding, kind):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "binary", "binary_compressed"])
+def test_a_pcd_without_the_line_count_has_one_value_in_each_field(tmp_path, encoding):
+    """PCD 0.7: "By default, if COUNT is not present, all dimensions' count is set to 1"."""
+    path = tmp_path / "a.pcd"
+    write_pcd(path, columns("f4", XYZ.round(2)), encoding)
+    path.write_bytes(path.read_bytes().replace(b"COUNT 1 1 1 1\n", b"", 1))
+    found = read_cloud_file(path)
+    np.testing.assert_allclose(found.cloud.xyz, XYZ.round(2), atol=1e-5)
+    np.testing.assert_allclose(found.cloud.intensity, np.round(3000 * GREY) / 65535, atol=1e-6)
+    path.write_bytes(path.read_bytes()[:-40])
+    refuses(path, "cloud.broken")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "binary", "binary_compressed"])
 def test_pcd_as_its_library_writes_it(tmp_path, encoding):
     columns = [*XYZ.T.round(1), np.zeros(len(XYZ)), GREY.round(1)]
     names = ("x", "y", "z", "rgb", "Intensity")
     cloud = pypcd4.PointCloud.from_points([c.astype("f4") for c in columns], names, (np.float32,) * 5)
     cloud.save(tmp_path / "a.PCD", encoding=pypcd4.Encoding(encoding))
-    found = read_cloud(tmp_path / "a.PCD")
+    found = read_cloud_file(tmp_path / "a.PCD").cloud
     np.testing.assert_allclose(found.xyz, XYZ.astype("f4").round(1), atol=1e-5)
     np.testing.assert_allclose(found.intensity, GREY.round(1), atol=1e-5)
 
@@ -157,7 +170,7 @@ def test_coordinates_of_a_lidar_are_not_shifted_by_far_or_missing_points(tmp_pat
 
 def refuses(path, reason, match="a"):
     with pytest.raises(InputError, match=match) as caught:
-        read_cloud(path)
+        read_cloud_file(path)
     assert caught.value.reason == reason and path.name in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -269,6 +282,32 @@ def test_a_laz_file_whose_chunks_do_not_fit_is_refused(tmp_path, what):
     refuses(path, "cloud.broken")
 
 
+def test_a_large_laz_of_zeros_that_states_too_many_points_is_refused(tmp_path):
+    """The points fit into 100 times the size of the file."""
+    path = tmp_path / "a.laz"
+    write_las(path)
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<Q", data, 247, 60_000_000)
+    path.write_bytes(data)
+    with path.open("r+b") as file:
+        file.truncate(25_000_000)
+    refuses(path, "cloud.too_large", "60000000 points")
+
+
+@pytest.mark.parametrize(("points", "padding"), [(60_000_000, 0), (30_000_000, 20)])
+@pytest.mark.parametrize("encoding", ["binary", "binary_compressed"])
+def test_a_large_pcd_of_zeros_that_states_too_many_points_is_refused(tmp_path, points, padding, encoding):
+    """The points fit into the file, which is a hole on the disk; the packed ones into 88 times its size."""
+    path, n, size = tmp_path / "a.pcd", 1000, 14 + 4 * padding
+    write_pcd(path, columns("f4", XYZ[:n].round()), encoding, padding)
+    head, _, _ = path.read_bytes().replace(f"POINTS {n}".encode(), f"POINTS {points}".encode()).partition(b"DATA")
+    packed = size * points // 88 + 1
+    path.write_bytes(head + f"DATA {encoding}\n".encode() + struct.pack("<II", packed, size * points))
+    with path.open("r+b") as file:
+        file.truncate(size * points + 1000 if encoding == "binary" else packed + 1000)
+    refuses(path, "cloud.too_large", f"{points} points")
+
+
 def test_an_array_that_is_larger_than_its_file_is_refused(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.zeros((50, 4)))
@@ -300,7 +339,7 @@ def test_without_the_library_the_extra_is_named(tmp_path, monkeypatch, name, pac
     (tmp_path / name).write_bytes(b"")
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingPackageError, match=r"pip install i2p_ros\[files\]"):
-        read_cloud(tmp_path / name)
+        read_cloud_file(tmp_path / name)
 
 
 def test_other_files_are_refused_by_their_name(tmp_path):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 from pathlib import Path
 
 import cv2
@@ -28,8 +29,9 @@ from scipy.spatial.transform import Rotation
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.sources.image_files import read_image
 from i2p_ros.sources.kitti import KittiSource
-from i2p_ros.sources.kitti_files import oxts_pose, read_image, read_stamps
+from i2p_ros.sources.kitti_files import oxts_pose, read_stamps
 
 DATE, DRIVE = "2011_09_26", "2011_09_26_drive_0001_sync"
 RAW_TIMES = ("2011-09-26 13:02:25.964389445", "2011-09-26 13:02:26.074343681", "2011-09-26 13:02:26.184000001")
@@ -301,6 +303,17 @@ def test_clouds_of_a_waymo_export_have_six_columns(raw: Path) -> None:
     np.testing.assert_allclose(found.intensity, cloud[:, 3], atol=1e-6)
 
 
+def test_a_short_cloud_has_the_columns_of_its_drive(raw: Path) -> None:
+    """Few points do not tell how many columns they have."""
+    clouds = raw / DATE / DRIVE / "velodyne_points/data"
+    cloud = np.hstack([sweep(0), np.zeros((len(sweep(0)), 1)), np.arange(len(sweep(0)))[:, None]]).astype("<f4")
+    for stem, count in (("0000000000", len(cloud)), ("0000000001", 200)):
+        cloud[:count].tofile(clouds / f"{stem}.bin")
+    source = KittiSource(raw, cameras=["image_02"], drives=["0001"])
+    np.testing.assert_array_equal(source[0].pair.cloud.xyz, cloud[:, :3])
+    np.testing.assert_array_equal(source[1].pair.cloud.xyz, cloud[:200, :3])
+
+
 def test_a_cloud_that_went_away_is_named(raw: Path) -> None:
     source = KittiSource(raw)
     shutil.rmtree(raw / DATE / DRIVE / "velodyne_points")
@@ -340,6 +353,17 @@ def test_times_keep_every_nanosecond(tmp_path: Path) -> None:
     path.write_text("2011-13-26 13:02:25\n")
     with pytest.raises(InputError, match="one time a line"):
         read_stamps(path)
+
+
+def test_the_rotation_that_a_jpeg_states_is_not_applied(tmp_path: Path) -> None:
+    """The calibration is for the pixels as they are stored."""
+    plain, turned = tmp_path / "plain.jpg", tmp_path / "turned.jpg"
+    cv2.imwrite(str(plain), picture(0))
+    data = plain.read_bytes()
+    exif = b"Exif\0\0II*\0" + struct.pack("<IHHHIII", 8, 1, 0x112, 3, 1, 6, 0)  # orientation 6: by 90 deg
+    turned.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:])
+    assert cv2.imread(str(turned)).shape[:2] == SIZE  # width, height: OpenCV turns it
+    np.testing.assert_array_equal(read_image(turned), read_image(plain))
 
 
 def test_a_grey_image_reads_as_rgb(tmp_path: Path) -> None:
