@@ -96,15 +96,25 @@ def test_a_ros_file_names_its_lens_as_camera_info_does(tmp_path, name, d, model)
     np.testing.assert_array_equal(camera.matrix.ravel(), K)
 
 
-def test_a_yaml_file_of_aliases_does_not_expand(tmp_path):
+@pytest.mark.parametrize("key", ["camera_matrix", "camera_model", "image_width"])
+def test_a_yaml_file_of_aliases_does_not_expand(tmp_path, key):
     """362 bytes that stand for 10^7 words."""
     levels = "".join(f"a{k + 1}: &a{k + 1} [{', '.join([f'*a{k}'] * 10)}]\n" for k in range(7))
     path = tmp_path / "camera.yaml"
-    for text in (f"a0: &a0 word\n{levels}camera_matrix: *a7\n", "image_width: &w 640\nimage_height: *w\n"):
+    for text in (f"a0: &a0 word\n{levels}{key}: *a7\n", f"intrinsics: &a [*a]\n{key}: *a\n"):
         path.write_text(text)
-        with pytest.raises(InputError, match="alias of YAML") as caught:
+        with pytest.raises(InputError, match="more than 100000 values") as caught:
             read_camera(path)
         assert caught.value.reason == "camera.file" and len(str(caught.value)) < 1000
+
+
+def test_a_camchain_in_which_cameras_share_lists_is_read(tmp_path):
+    """PyYAML writes a list that is used twice as an alias."""
+    cam0 = yaml.safe_load(CAM0)["cam0"]
+    text = yaml.safe_dump({"cam0": cam0, "cam1": {**cam0, "camera_model": "pinhole"}})
+    assert "*id001" in text
+    (tmp_path / "camchain.yaml").write_text(text)
+    assert read_camera(tmp_path / "camchain.yaml#cam0") == read_camera(tmp_path / "camchain.yaml#cam1")
 
 
 def test_a_skewed_matrix_in_a_file_is_refused_by_name(tmp_path):
