@@ -16,7 +16,7 @@ import yaml
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError, one_line
 from i2p_ros.core.geometry import Array
-from i2p_ros.core.stated_camera import stated_camera
+from i2p_ros.core.stated_camera import is_pinhole, stated_camera
 
 MAX_BYTES, MAX_VALUES = 1_000_000, 100_000  # of a calibration file
 MAX_TEXT = 1000  # characters of an error, which may show any value of the file
@@ -148,7 +148,7 @@ def _ros_or_opencv(tree: Mapping[str, Any], image_size: tuple[int, int] | None) 
     k = _numbers(_first(values, _MATRIX)).reshape(3, 3)
     d = _numbers(_first(values, _DISTORTION, []))
     lens = str(values.get("distortionmodel") or "")
-    if lens and not any(name in values for name in _DISTORTION) and lens not in ("none", "pinhole"):
+    if lens and not any(name in values for name in _DISTORTION) and not is_pinhole(lens):
         raise InputError(f"distortion_model is {lens}, but there are no distortion_coefficients", "camera.file")
     return stated_camera(k, *_image_size(values, image_size), lens or _lens_by_count(values, d), d)
 

@@ -122,6 +122,13 @@ def test_a_skewed_matrix_in_a_file_is_refused_by_name(tmp_path):
     refused("camera_info.k", "the matrix has skew", tmp_path, text)
 
 
+@pytest.mark.parametrize("name", ["none", "None", "Pinhole", "' pinhole '"])
+def test_a_pinhole_in_any_case_needs_no_coefficients(tmp_path, name):
+    matrix = "camera_matrix: {data: [500.5, 0, 319.5, 0, 510, 239.5, 0, 0, 1]}"
+    (tmp_path / "a.yaml").write_text(f"image_width: 640\nimage_height: 480\n{matrix}\ndistortion_model: {name}\n")
+    assert read_camera(tmp_path / "a.yaml") == PINHOLE
+
+
 def test_coefficients_under_a_misspelt_name_are_not_dropped(tmp_path):
     """distortion_coefficents is in files that people share."""
     text = (ROS % ("plumb_bob", 5, BARREL)).replace("distortion_coefficients", "distortion_coefficents")
