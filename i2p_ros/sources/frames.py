@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError, one_line
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.source import Source
+from i2p_ros.core.stated_camera import stated_camera
 from i2p_ros.core.types import Pair, PointCloud, Sample
 from i2p_ros.sources.cloud_files import read_cloud_file
 from i2p_ros.sources.image_files import read_image
@@ -24,19 +26,33 @@ COLUMNS = "x, y, z, intensity"
 SECOND = 10**9  # ns
 
 
-class FrameEntry(BaseModel):
-    """One pair of the list. NAME.png and NAME.bin (float32 x, y, z in m, intensity 0..1) lie beside it."""
+Row3 = tuple[float, float, float]
+Row4 = tuple[float, float, float, float]
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+
+class FrameEntry(BaseModel):
+    """One pair of the list. NAME.png and NAME.bin (float32 x, y, z in m, intensity 0..1) lie beside it.
+
+    `day`, `frame`, `use`, `whole_turn` and `points` are notes for the reader of the list.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     dataset: str = "frames"
     drive: str = ""
-    K: list[list[float]]
+    K: tuple[Row3, Row3, Row3]
+    width: int | None = None  # of the image, px
+    height: int | None = None
     model: str = "plumb_bob"
     distortion: list[float] = []
-    T_camera_lidar: list[list[float]] | None = None
+    T_camera_lidar: tuple[Row4, Row4, Row4] | tuple[Row4, Row4, Row4, Row4] | None = None
     intensity: bool = True  # whether the fourth column is one
+    day: str = ""
+    frame: str = ""
+    use: str = ""
+    whole_turn: bool | None = None
+    points: int | None = None
 
     @property
     def recording(self) -> str:
@@ -80,12 +96,24 @@ class FramesSource(Source):
     def __getitem__(self, index: int) -> Sample:
         entry = self._entries[index]
         image = read_image(self._root / f"{entry.name}.png")
-        camera = Camera.from_matrix(entry.K, image.shape[1], image.shape[0], entry.model, entry.distortion)
+        try:
+            camera, T_camera_lidar = _calibration(entry, (image.shape[1], image.shape[0]))
+        except InputError as error:
+            raise InputError(f"{self._root / LIST}, pair {entry.name}: {error}", error.reason) from error
         cloud = read_cloud_file(self._root / f"{entry.name}.bin", COLUMNS).cloud
         if not entry.intensity:
             cloud = PointCloud(cloud.xyz)
         pair = Pair(image, camera, cloud, range(len(self))[index] * SECOND, entry.name)
-        return Sample(pair, Pose.from_matrix(entry.T_camera_lidar) if entry.T_camera_lidar else None)
+        return Sample(pair, T_camera_lidar)
+
+
+def _calibration(entry: FrameEntry, size: tuple[int, int]) -> tuple[Camera, Pose | None]:
+    """The camera of a pair, and T_camera_lidar if it is known. `size` is width and height of the image, px."""
+    width, height = size
+    if (entry.width or width, entry.height or height) != size:
+        raise InputError(f"the image is {width}x{height}, not {entry.width}x{entry.height}", "image.size")
+    camera = stated_camera(np.array(entry.K), width, height, entry.model, entry.distortion)
+    return camera, Pose.from_matrix(entry.T_camera_lidar) if entry.T_camera_lidar else None
 
 
 def _entries(file: Path) -> list[FrameEntry]:
