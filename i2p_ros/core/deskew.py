@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose, skew
-from i2p_ros.core.messages.point_times import MAX_SWEEP_S
+from i2p_ros.core.messages.point_times import MAX_SWEEP_S, MIN_SWEEP_S
 from i2p_ros.core.types import PointCloud, Points
 
 
@@ -72,8 +72,9 @@ def deskewed(cloud: PointCloud, trajectory: Trajectory | None, time: float = 0.0
 
     Points whose time is missing (NaN) are left out. Where compensation is impossible, the cloud is returned unchanged
     with the reason: `deskew.no_times`, `deskew.equal_times`, `deskew.absurd_times` (missing for half of the points, or
-    more than MAX_SWEEP_S from the stamp, as of another clock or in no known unit), or `deskew.no_motion` (no
-    trajectory, or one that does not cover all points and `time`).
+    more than MAX_SWEEP_S from the stamp, as of another clock or in no known unit), `deskew.short_sweep` (they span less
+    than MIN_SWEEP_S, as in a single packet: too short to compensate), or `deskew.no_motion` (no trajectory, or one that
+    does not cover all points and `time`).
     """
     why = _refusal(cloud, trajectory, time)
     if why or trajectory is None or cloud.time is None:
@@ -102,6 +103,8 @@ def _refusal(cloud: PointCloud, trajectory: Trajectory | None, time: float) -> s
         return "deskew.absurd_times"
     if first == last:
         return "deskew.equal_times"
+    if last - first < MIN_SWEEP_S:
+        return "deskew.short_sweep"
     covered = trajectory is not None and trajectory.covers(min(first, time), max(last, time))
     return "" if covered else "deskew.no_motion"
 

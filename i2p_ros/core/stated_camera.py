@@ -38,17 +38,25 @@ def stated_camera(k: Array, width: int, height: int, lens: str = "", distortion:
     return camera
 
 
+def is_pinhole(stated: str) -> bool:
+    """Whether the name of a lens, as a driver or a tool states it, means no distortion."""
+    return _name(stated) in _PINHOLES
+
+
+def _name(stated: str) -> str:
+    return re.sub(r"[\s-]+", "_", stated.strip().lower())
+
+
 def _stated_lens(stated: str, d: Array) -> tuple[str, Array]:
     """Name of the distortion model and coefficients (C,). A lens whose coefficients are missing is not a pinhole."""
-    name = re.sub(r"[\s-]+", "_", stated.strip().lower())
-    if name in _PINHOLES:
+    if is_pinhole(stated):
         if d.any():
             raise InputError(
                 f"distortion_model {stated!r} has no distortion, but there are coefficients: name the lens",
                 "camera_info.distortion_model",
             )
         return "plumb_bob", np.zeros(0)
-    model = lens_name(name)
+    model = lens_name(_name(stated))
     if model not in LENSES:
         return stated, d  # Camera refuses it with the names that are known
     used = _COEFFICIENTS.get(model, d.size)

@@ -61,7 +61,8 @@ def split_of(file: Path) -> tuple[int, str]:
 
     The old names begin with that of the folder. A folder that was renamed has metadata.yaml: it still holds one bag.
     """
-    stem = file.name.partition(".")[0]
+    known = (suffix for suffixes in _SUFFIXES for suffix in suffixes)
+    stem = file.name.removesuffix(next((suffix for suffix in known if file.name.endswith(suffix)), ""))
     if match := _NEW_SPLIT.fullmatch(stem):
         return int(match["number"]), match["name"]
     match = _OLD_SPLIT.fullmatch(stem)

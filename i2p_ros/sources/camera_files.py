@@ -16,9 +16,10 @@ import yaml
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError, one_line
 from i2p_ros.core.geometry import Array
-from i2p_ros.core.stated_camera import stated_camera
+from i2p_ros.core.stated_camera import is_pinhole, stated_camera
 
-MAX_BYTES = 1_000_000  # of a calibration file
+MAX_BYTES, MAX_VALUES = 1_000_000, 100_000  # of a calibration file
+MAX_TEXT = 1000  # characters of an error, which may show any value of the file
 # names in ROS and OpenCV files, in lower case without underscores
 _MATRIX, _DISTORTION = ("cameramatrix", "k"), ("distortioncoefficients", "distortioncoeffs", "distcoeffs", "d")
 _WIDTH, _HEIGHT, _SIZE = ("imagewidth", "width"), ("imageheight", "height"), ("imagesize", "resolution")
@@ -35,13 +36,20 @@ _EXPECTED = (
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads OpenCV's matrices as mappings, and no aliases: a few bytes of them make many gigabytes."""
+    """SafeLoader that reads OpenCV's matrices as mappings, and at most MAX_VALUES: aliases make gigabytes of bytes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._values, self._sizes = 0, dict[int, int]()  # the latter by the id of a node; PyYAML keeps all nodes
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.get_event()
-            raise yaml.composer.ComposerError(None, None, "write out each alias of YAML (*name)", event.start_mark)
-        return super().compose_node(parent, index)
+        before, is_alias = self._values, self.check_event(yaml.AliasEvent)
+        node = super().compose_node(parent, index)
+        self._values += self._sizes.get(id(node), MAX_VALUES) if is_alias else 1  # an alias of itself has no size yet
+        self._sizes[id(node)] = self._values - before
+        if self._values > MAX_VALUES:
+            raise yaml.YAMLError(f"it has more than {MAX_VALUES} values, with those that aliases stand for")
+        return node
 
 
 _Loader.add_constructor("tag:yaml.org,2002:opencv-matrix", lambda loader, node: loader.construct_mapping(node, True))
@@ -71,9 +79,10 @@ def read_camera(path: Path, image_size: tuple[int, int] | None = None) -> Camera
             raise InputError(f"{file} is of one camera: leave out #{name}", "camera.choice")
         return _kalibr(tree) if "intrinsics" in tree else _ros_or_opencv(tree, image_size)
     except InputError as error:
-        raise InputError(f"{file}: {error}", error.reason) from error
+        raise InputError(f"{file}: {one_line(error, MAX_TEXT)}", error.reason) from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise InputError(f"{file} is not a camera calibration ({error!r}); {_EXPECTED}", "camera.file") from error
+        what = f"{type(error).__name__}: {one_line(error)}"
+        raise InputError(f"{file} is not a camera calibration ({what}); {_EXPECTED}", "camera.file") from error
 
 
 def _tree(file: Path) -> Mapping[Any, Any]:
@@ -139,7 +148,7 @@ def _ros_or_opencv(tree: Mapping[str, Any], image_size: tuple[int, int] | None) 
     k = _numbers(_first(values, _MATRIX)).reshape(3, 3)
     d = _numbers(_first(values, _DISTORTION, []))
     lens = str(values.get("distortionmodel") or "")
-    if lens and not any(name in values for name in _DISTORTION) and lens not in ("none", "pinhole"):
+    if lens and not any(name in values for name in _DISTORTION) and not is_pinhole(lens):
         raise InputError(f"distortion_model is {lens}, but there are no distortion_coefficients", "camera.file")
     return stated_camera(k, *_image_size(values, image_size), lens or _lens_by_count(values, d), d)
 

@@ -48,9 +48,9 @@ def read_cloud_file(path: Path, columns: str = "", intensity_field: str = "") ->
     """Cloud of a file: coordinates in m, and intensity in 0..1 if it has such a column.
 
     `columns` are those of a .bin or .npy file, as `parsed_columns` takes them. Without them, the number of columns of
-    a .bin file follows from its numbers. Intensity is the column `intensity_field`, or without a name the first of
-    INTENSITY_COLUMNS; `unit_intensity` has its scale. Of coordinates beyond MAX_COORDINATE, as of UTM, an offset is
-    subtracted in float64: float32 would round them to decimetres.
+    a .bin file follows from its numbers. Intensity is the column `intensity_field`, which must be there, or without a
+    name the first of INTENSITY_COLUMNS; `unit_intensity` has its scale. Of coordinates beyond MAX_COORDINATE, as of
+    UTM, an offset is subtracted in float64: float32 would round them to decimetres.
     Raises InputError: `cloud`, `cloud.missing`, `cloud.broken`, `cloud.truncated`, `cloud.shape`, `cloud.columns`,
     `cloud.mesh`, `cloud.field_missing`, `cloud.too_large`. Raises MissingPackageError without the library of a format.
     """
@@ -70,7 +70,8 @@ def read_cloud_file(path: Path, columns: str = "", intensity_field: str = "") ->
 
 def _cloud_of(path: Path, found: Columns, names: tuple[str, ...], intensity_field: str) -> CloudFile:
     """The cloud of columns with names in lower case. `names` are those of the file."""
-    missing = [axis for axis in "xyz" if axis not in found]
+    needed = ("x", "y", "z", intensity_field) if intensity_field else ("x", "y", "z")
+    missing = [name for name in needed if name not in found]
     if missing:
         raise InputError(
             f"{path} has no column {', '.join(missing)}; it has {', '.join(names) or 'none'}", "cloud.field_missing"

@@ -7,12 +7,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Len
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError, one_line
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.source import Source
@@ -25,26 +25,33 @@ LIST = "frames.json"
 SECOND = 10**9  # ns
 
 
+Row3 = tuple[float, float, float]
+Row4 = tuple[float, float, float, float]
+
+
 class FrameEntry(BaseModel):
-    """One pair of the list. NAME.png and NAME.bin (float32 x, y, z in m, intensity 0..1) lie beside it."""
+    """One pair of the list. NAME.png and NAME.bin (float32 x, y, z in m, intensity 0..1) lie beside it.
+
+    `day`, `frame`, `use`, `whole_turn` and `points` are notes for the reader of the list.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     dataset: str = "frames"
     drive: str = ""
-    K: Annotated[list[Annotated[list[float], Len(3, 3)]], Len(3, 3)]
+    K: tuple[Row3, Row3, Row3]
+    width: int | None = None  # of the image, px
+    height: int | None = None
     model: str = "plumb_bob"
     distortion: list[float] = []
-    T_camera_lidar: Annotated[list[Annotated[list[float], Len(4, 4)]], Len(4, 4)] | None = None
+    T_camera_lidar: tuple[Row4, Row4, Row4] | tuple[Row4, Row4, Row4, Row4] | None = None
     intensity: bool = True  # whether the fourth column is one
     day: str = ""
     frame: str = ""
-    use: str = ""  # what the pair is meant for, such as train
-    whole_turn: bool = True  # whether the cloud is one of 360 deg
-    points: int = 0
-    width: int = 0
-    height: int = 0
+    use: str = ""
+    whole_turn: bool | None = None
+    points: int | None = None
 
     @property
     def recording(self) -> str:
@@ -88,12 +95,24 @@ class FramesSource(Source):
     def __getitem__(self, index: int) -> Sample:
         entry = self._entries[index]
         image = read_image(self._root / f"{entry.name}.png")
-        camera = stated_camera(np.array(entry.K), image.shape[1], image.shape[0], entry.model, entry.distortion)
+        try:
+            camera, T_camera_lidar = _calibration(entry, (image.shape[1], image.shape[0]))
+        except InputError as error:
+            raise InputError(f"{self._root / LIST}, pair {entry.name}: {error}", error.reason) from error
         cloud = read_cloud_file(self._root / f"{entry.name}.bin").cloud
         if not entry.intensity:
             cloud = PointCloud(cloud.xyz)
         pair = Pair(image, camera, cloud, range(len(self))[index] * SECOND, entry.name)
-        return Sample(pair, Pose.from_matrix(entry.T_camera_lidar) if entry.T_camera_lidar else None)
+        return Sample(pair, T_camera_lidar)
+
+
+def _calibration(entry: FrameEntry, size: tuple[int, int]) -> tuple[Camera, Pose | None]:
+    """The camera of a pair, and T_camera_lidar if it is known. `size` is width and height of the image, px."""
+    width, height = size
+    if (entry.width or width, entry.height or height) != size:
+        raise InputError(f"the image is {width}x{height}, not {entry.width}x{entry.height}", "image.size")
+    camera = stated_camera(np.array(entry.K), width, height, entry.model, entry.distortion)
+    return camera, Pose.from_matrix(entry.T_camera_lidar) if entry.T_camera_lidar else None
 
 
 def _entries(file: Path) -> list[FrameEntry]:

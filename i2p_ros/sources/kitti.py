@@ -128,10 +128,8 @@ def _files(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
 
 def _folder_of_cameras(drive: Drive) -> Path:
     """Folder that holds the folders `image_*` of a drive."""
-    folder = drive.images(drive.cameras[0])
-    while folder.name != drive.camera_name(drive.cameras[0]):
-        folder = folder.parent
-    return folder.parent
+    images, name = drive.images(drive.cameras[0]), drive.camera_name(drive.cameras[0])
+    return next((folder.parent for folder in (images, *images.parents) if folder.name == name), images.parent)
 
 
 def _camera_number(name: str) -> int:

@@ -11,12 +11,10 @@ import numpy as np
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.sources.kitti_files import (
-    SECOND,
     Projection,
-    of_frame,
+    StampFiles,
     read_calibration,
     read_poses_by_frame,
-    read_stamps,
     read_transform,
 )
 
@@ -50,7 +48,7 @@ class Kitti360Drive:
         if poses.exists() and self._rig_path.exists():
             T_imu_lidar = self._T_imu_camera(0) @ self._T_cam0_lidar
             self._T_world_lidar = {frame: pose @ T_imu_lidar for frame, pose in read_poses_by_frame(poses).items()}
-        self._stamps: dict[int, list[int]] = {}
+        self._stamps = StampFiles()
 
     def images(self, camera: int) -> Path:
         if camera not in self.cameras:
@@ -75,10 +73,7 @@ class Kitti360Drive:
         return Projection(matrix, T_rect_lidar, (int(size[0]), int(size[1])), self._perspective.path)
 
     def stamp(self, camera: int, stem: str) -> int:
-        path = self.images(camera).parent / "timestamps.txt"
-        if camera not in self._stamps:
-            self._stamps[camera] = read_stamps(path) if path.exists() else []
-        return of_frame(self._stamps[camera], stem, path) if path.exists() else int(stem) * SECOND
+        return self._stamps.of(self.images(camera).parent / "timestamps.txt", stem)
 
     def T_world_lidar(self, stem: str) -> Pose | None:
         return self._T_world_lidar.get(int(stem))

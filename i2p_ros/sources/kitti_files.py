@@ -170,6 +170,21 @@ def of_frame(values: Sequence[T], stem: str, path: Path) -> T:
     return values[int(stem)]
 
 
+class StampFiles:
+    """Stamps of frames by files with one time a line, of which each is read once."""
+
+    def __init__(self) -> None:
+        self._stamps: dict[Path, list[int]] = {}
+
+    def of(self, path: Path, stem: str) -> int:
+        """Stamp of a frame, ns. Without the file, frames are one second apart."""
+        if path not in self._stamps:
+            if not path.exists():
+                return int(stem) * SECOND
+            self._stamps[path] = read_stamps(path)
+        return of_frame(self._stamps[path], stem, path)
+
+
 def _nanoseconds(text: str) -> int:
     if "-" in text[1:] and ":" in text:
         return int(np.datetime64(text.replace(" ", "T"), "ns").astype(np.int64))

@@ -16,11 +16,11 @@ from i2p_ros.sources.kitti_files import (
     SECOND,
     Mercator,
     Projection,
+    StampFiles,
     of_frame,
     read_calibration,
     read_oxts,
     read_poses,
-    read_stamps,
 )
 
 
@@ -82,7 +82,7 @@ class RawDrive:
         self._world: Mercator | None = None
         if first and imu.exists():
             self._world = Mercator(read_oxts(first)[0], read_calibration(imu).pose("R", "T").inverse())
-        self._stamps: dict[int, list[int]] = {}
+        self._stamps = StampFiles()
 
     def images(self, camera: int) -> Path:
         return self.folder / self.camera_name(camera) / "data"
@@ -96,10 +96,7 @@ class RawDrive:
         return Projection(matrix, self._T_rect_lidar, (int(width), int(height)), self._cameras.path)
 
     def stamp(self, camera: int, stem: str) -> int:
-        path = self.images(camera).parent / "timestamps.txt"
-        if camera not in self._stamps:
-            self._stamps[camera] = read_stamps(path) if path.exists() else []
-        return of_frame(self._stamps[camera], stem, path) if path.exists() else int(stem) * SECOND
+        return self._stamps.of(self.images(camera).parent / "timestamps.txt", stem)
 
     def T_world_lidar(self, stem: str) -> Pose | None:
         path = self._oxts / f"{stem}.txt"
@@ -117,7 +114,7 @@ class OdometrySequence:
         self._calibration = read_calibration(folder / "calib.txt")
         self._T_cam0_lidar = self._calibration.rigid(self._calibration.matrix("Tr", 3, 4), "Tr")
         self._times, self._truth = folder / "times.txt", folder.parent.parent / "poses" / f"{folder.name}.txt"
-        self._stamps = read_stamps(self._times) if self._times.exists() else []
+        self._stamps = StampFiles()
         self._poses = read_poses(self._truth) if self._truth.exists() else []
 
     def images(self, camera: int) -> Path:
@@ -131,7 +128,7 @@ class OdometrySequence:
         return Projection(matrix, self._T_cam0_lidar, None, self._calibration.path)
 
     def stamp(self, camera: int, stem: str) -> int:
-        return of_frame(self._stamps, stem, self._times) if self._times.exists() else int(stem) * SECOND
+        return self._stamps.of(self._times, stem)
 
     def T_world_lidar(self, stem: str) -> Pose | None:
         if not self._truth.exists():

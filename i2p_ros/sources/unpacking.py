@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import bz2
 import shutil
 from pathlib import Path
-from typing import Any
 
-import lz4.frame
 from backports import zstd
 
+from i2p_ros.core.decompression import UNPACKERS, decompressed
 from i2p_ros.core.errors import InputError
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -20,9 +18,6 @@ MOST_BYTES = 64 << 20  # that a chunk or a message may have at any ratio
 MOST_FILE_BYTES = 1 << 30  # that a file may have at any ratio
 FREE_BYTES = 1 << 30  # that stay free on the disk
 _BLOCK = 1 << 20
-_UNPACKERS: dict[str, Any] = {
-    "zstd": zstd.ZstdDecompressor, "lz4": lz4.frame.LZ4FrameDecompressor, "bz2": bz2.BZ2Decompressor
-}  # fmt: skip
 
 
 class BagDamageError(Exception):
@@ -37,28 +32,20 @@ def unpacked(data: memoryview, compression: str, size: int | None = None) -> mem
     """
     if compression in ("", "none"):
         content = data
-    elif compression not in _UNPACKERS:
-        raise BagDamageError(f"the compression {compression!r} is unknown; expected {', '.join(_UNPACKERS)}")
+    elif compression not in UNPACKERS:
+        raise BagDamageError(f"the compression {compression!r} is unknown; expected {', '.join(UNPACKERS)}")
     else:
         most = max(MOST_BYTES, MOST_RATIO * len(data))
         if size is not None and size > most:
             raise BagDamageError(
                 f"{len(data)} bytes of {compression} are said to unpack to {size}: the limit is {most}"
             )
-        content = memoryview(_decompressed(data, compression, most if size is None else size))
+        try:
+            content = memoryview(decompressed(data, compression, most if size is None else size))
+        except ValueError as error:
+            raise BagDamageError(f"a chunk or message cannot be unpacked: {error}") from error
     if size is not None and len(content) != size:
         raise BagDamageError(f"a chunk has {len(content)} bytes instead of {size}")
-    return content
-
-
-def _decompressed(data: memoryview, compression: str, most: int) -> bytes:
-    unpacker = _UNPACKERS[compression]()
-    try:
-        content: bytes = unpacker.decompress(data, max_length=most + 1)
-    except (zstd.ZstdError, RuntimeError, OSError, EOFError, ValueError) as error:  # lz4 raises RuntimeError
-        raise BagDamageError(f"a chunk or message is not valid {compression}: {error}") from error
-    if not unpacker.eof or len(content) > most:
-        raise BagDamageError(f"{len(data)} bytes of {compression} end too early, or unpack to more than {most} bytes")
     return content
 
 

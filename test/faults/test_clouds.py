@@ -240,7 +240,6 @@ def test_row_16_simulated_time_begins_at_zero(stamp, per_second, absolute):
         ({"time": np.where(SWEEP > 0.05, np.inf, SWEEP).astype("f4")}, "deskew.absurd_times"),
         ({"timestamp": 86_400.0 + SWEEP}, "deskew.absurd_times"),  # since the sensor was switched on
         ({"t": np.linspace(0, 4e9, 50).astype("u4")}, "deskew.absurd_times"),
-        ({"time": np.linspace(0, 0.003, 50)}, "deskew.absurd_times"),  # fits a sweep in no unit
         ({"timestamp": STAMP / 1e9 + 37 + SWEEP}, "deskew.absurd_times"),  # TAI
         ({"timestamp": np.where(SWEEP > 0.04, 0, STAMP / 1e9 + SWEEP)}, "deskew.absurd_times"),  # most are missing
         ({"timestamp": np.tile([-1e308, 1e308], 25)}, "deskew.absurd_times"),
@@ -252,6 +251,23 @@ def test_row_16_times_that_say_nothing_leave_the_cloud_as_it_is(columns, why):
     with np.errstate(all="raise"):
         as_it_is, reason = deskewed(decoded, MOTION)
     assert reason == why
+    np.testing.assert_array_equal(as_it_is.xyz, XYZ)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"time": np.linspace(0, 0.0013, 50)},
+        {"time": np.linspace(0, 0.003, 50).astype("f4")},
+        {"t": np.linspace(0, 3e6, 50).astype("u4")},
+        {"timestamp": np.linspace(0, 3e3, 50)},
+        {"timestamp": STAMP / 1e9 + np.linspace(0, 0.0013, 50)},
+    ],
+)
+def test_row_16_clouds_of_single_packets_are_too_short_to_compensate(columns):
+    decoded = cloud_from_message(cloud({**xyz(), **columns}))
+    as_it_is, reason = deskewed(decoded, MOTION)
+    assert reason == "deskew.short_sweep"
     np.testing.assert_array_equal(as_it_is.xyz, XYZ)
 
 

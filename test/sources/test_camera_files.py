@@ -96,20 +96,37 @@ def test_a_ros_file_names_its_lens_as_camera_info_does(tmp_path, name, d, model)
     np.testing.assert_array_equal(camera.matrix.ravel(), K)
 
 
-def test_a_yaml_file_of_aliases_does_not_expand(tmp_path):
+@pytest.mark.parametrize("key", ["camera_matrix", "camera_model", "image_width"])
+def test_a_yaml_file_of_aliases_does_not_expand(tmp_path, key):
     """362 bytes that stand for 10^7 words."""
     levels = "".join(f"a{k + 1}: &a{k + 1} [{', '.join([f'*a{k}'] * 10)}]\n" for k in range(7))
     path = tmp_path / "camera.yaml"
-    for text in (f"a0: &a0 word\n{levels}camera_matrix: *a7\n", "image_width: &w 640\nimage_height: *w\n"):
+    for text in (f"a0: &a0 word\n{levels}{key}: *a7\n", f"intrinsics: &a [*a]\n{key}: *a\n"):
         path.write_text(text)
-        with pytest.raises(InputError, match="alias of YAML") as caught:
+        with pytest.raises(InputError, match="more than 100000 values") as caught:
             read_camera(path)
         assert caught.value.reason == "camera.file" and len(str(caught.value)) < 1000
+
+
+def test_a_camchain_in_which_cameras_share_lists_is_read(tmp_path):
+    """PyYAML writes a list that is used twice as an alias."""
+    cam0 = yaml.safe_load(CAM0)["cam0"]
+    text = yaml.safe_dump({"cam0": cam0, "cam1": {**cam0, "camera_model": "pinhole"}})
+    assert "*id001" in text
+    (tmp_path / "camchain.yaml").write_text(text)
+    assert read_camera(tmp_path / "camchain.yaml#cam0") == read_camera(tmp_path / "camchain.yaml#cam1")
 
 
 def test_a_skewed_matrix_in_a_file_is_refused_by_name(tmp_path):
     text = (ROS % ("plumb_bob", 5, BARREL)).replace("[500.5, 0,", "[500.5, 4.26,")
     refused("camera_info.k", "the matrix has skew", tmp_path, text)
+
+
+@pytest.mark.parametrize("name", ["none", "None", "Pinhole", "' pinhole '"])
+def test_a_pinhole_in_any_case_needs_no_coefficients(tmp_path, name):
+    matrix = "camera_matrix: {data: [500.5, 0, 319.5, 0, 510, 239.5, 0, 0, 1]}"
+    (tmp_path / "a.yaml").write_text(f"image_width: 640\nimage_height: 480\n{matrix}\ndistortion_model: {name}\n")
+    assert read_camera(tmp_path / "a.yaml") == PINHOLE
 
 
 def test_coefficients_under_a_misspelt_name_are_not_dropped(tmp_path):

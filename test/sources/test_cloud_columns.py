@@ -133,7 +133,13 @@ def test_reflectivity_is_used_where_it_is_asked_for(tmp_path):
     for field, expected in (("", photons / 65535), ("reflectivity", reflectivity / 255)):
         found = read_cloud_file(tmp_path / "a.bin", names, field)
         np.testing.assert_allclose(found.cloud.intensity, expected, atol=1e-6)
-    assert read_cloud_file(tmp_path / "a.bin", names, "gain").cloud.intensity is None
+
+
+def test_a_named_intensity_column_that_is_not_there_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", CLOUDS[4])
+    with pytest.raises(InputError, match=r"a\.npy has no column gain; it has x, y, z, intensity") as caught:
+        read_cloud_file(tmp_path / "a.npy", "", "Gain")
+    assert caught.value.reason == "cloud.field_missing"
 
 
 @pytest.mark.parametrize("text", ["2", "0", "9999", "x,y", "x,y,z,x", "x,y,z,", "four", "-4"])

@@ -79,6 +79,52 @@ def test_a_list_that_cannot_be_read_is_named(tmp_path: Path, text: str, says: st
         opened(tmp_path)
 
 
+SKEWED = [[50, 40, 31.5], [0, 50, 15.5], [0, 0, 1]]
+IDENTITY = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"K": SKEWED}, "camera_info.k"),
+        ({"K": IDENTITY}, "camera_info.uncalibrated"),
+        ({"model": "zoom"}, "camera_info.distortion_model"),
+        ({"model": "equidistant"}, "camera_info.distortion_length"),
+        ({"T_camera_lidar": [[2, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]}, "pose"),
+        ({"width": 32}, "image.size"),
+    ],
+)
+def test_a_wrong_calibration_in_a_list_is_refused_with_the_name_of_the_pair(
+    tmp_path: Path, wrong: dict[str, Any], reason: str
+) -> None:
+    source = opened(written(tmp_path, {"name": "a/0", **wrong}))
+    with pytest.raises(InputError, match="pair a/0") as caught:
+        source[0]
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"K": [[50, 0, 31.5], [0, 50]]}, {"K": [[50, 0, 31.5], [0, 50, 15.5]]}, {"K": 5},
+        {"T_camera_lidar": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}, {"T_camera_lidar": [[1, 0, 0, 0], [0, 1]]},
+        {"T_camera_Lidar": T_CAMERA_LIDAR}, {"intensities": False},
+    ],
+)  # fmt: skip
+def test_a_list_with_a_misspelt_field_or_a_ragged_matrix_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    root = written(tmp_path, {"name": "a", **wrong})
+    with pytest.raises(InputError, match=rf"frames\.json is not a list of pairs: 0\.{next(iter(wrong))}") as caught:
+        opened(root)
+    assert caught.value.reason == "source.layout"
+
+
+def test_a_list_may_say_more_about_its_pairs(tmp_path: Path) -> None:
+    more = {"day": "2011_09_26", "frame": "0000000108", "use": "train", "whole_turn": True, "points": 500}
+    source = opened(written(tmp_path, {"name": "a", **more, "width": 64, "height": 32, "model": "fisheye",
+                                       "distortion": [0.1, 0, 0, 0]}))  # fmt: skip
+    assert source[0].pair.camera.model == "equidistant"
+
+
 def test_a_pair_whose_files_are_missing_is_named(tmp_path: Path) -> None:
     source = opened(written(tmp_path, {"name": "a"}))
     (tmp_path / "a.bin").unlink()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 import struct
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -29,9 +30,11 @@ from scipy.spatial.transform import Rotation
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.sources import kitti
 from i2p_ros.sources.image_files import read_image
 from i2p_ros.sources.kitti import KittiSource
 from i2p_ros.sources.kitti_files import oxts_pose, read_stamps
+from i2p_ros.sources.kitti_layouts import ObjectSplit
 
 DATE, DRIVE = "2011_09_26", "2011_09_26_drive_0001_sync"
 RAW_TIMES = ("2011-09-26 13:02:25.964389445", "2011-09-26 13:02:26.074343681", "2011-09-26 13:02:26.184000001")
@@ -312,6 +315,17 @@ def test_a_short_cloud_has_the_columns_of_its_drive(raw: Path) -> None:
     source = KittiSource(raw, cameras=["image_02"], drives=["0001"])
     np.testing.assert_array_equal(source[0].pair.cloud.xyz, cloud[:, :3])
     np.testing.assert_array_equal(source[1].pair.cloud.xyz, cloud[:200, :3])
+
+
+def test_an_empty_layout_with_another_name_of_its_image_folder_is_named(
+    objects: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class LeftImages(ObjectSplit):
+        def images(self, camera: int) -> Path:
+            return self.folder / "left"
+
+    monkeypatch.setattr(kitti, "find_drives", lambda root: {"training": partial(LeftImages, root / "training")})
+    refused("images of image_2", objects)
 
 
 def test_a_cloud_that_went_away_is_named(raw: Path) -> None:

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bags in several files, as rosbag2 splits them, up to the names and options of ROS 2 Lyrical."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from helpers.bags import CLOUD, CLOUDS, FRAMES, IMAGE, IMAGES, MS, START, fill, messages, pose, written
@@ -69,6 +71,14 @@ def test_a_lone_split_takes_the_static_transforms_of_the_first(tmp_path, name):
         np.testing.assert_array_equal(source[0].pair.image, IMAGES[10 % FRAMES])
     with RosbagSource(first) as source:
         assert source[0].T_camera_lidar is not None and source.name == f"bag {source.path.name}"
+
+
+@pytest.mark.parametrize(
+    "suffix", [".mcap", ".mcap.zstd", ".db3", ".db3.zstd", ".bag", ".bag.active"]
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["run.v2_3", "3_run.v2_2026_05_23-10_03_00"])
+def test_a_split_of_a_bag_with_a_dot_in_its_name_has_its_number(name, suffix):
+    assert split_of(Path("run.v2") / f"{name}{suffix}") == (3, "run.v2")
 
 
 def test_a_lone_packed_split_takes_the_static_transforms_of_the_first(tmp_path):

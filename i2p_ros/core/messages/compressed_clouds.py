@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import zlib
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from i2p_ros.core.decompression import decompressed
 from i2p_ros.core.errors import InputError, one_line
 from i2p_ros.core.messages.clouds import MAX_POINTS, POINT_TYPES, cloud_from_message
 from i2p_ros.core.messages.draco import draco_layout
@@ -18,7 +18,6 @@ from i2p_ros.core.messages.reading import attribute, bytes_of, integer
 from i2p_ros.core.types import PointCloud
 
 MAX_BYTES = 2**28  # of an unpacked cloud: a larger one is a decompression bomb or a broken header
-_EITHER_HEADER = 47  # zlib's window bits for a header of zlib or gzip: the plugin named zlib writes that of gzip
 _FLOAT64 = 8  # sensor_msgs/PointField
 _CONVERT = (
     "convert it: `ros2 run point_cloud_transport republish --ros-args -p in_transport:={0} -p out_transport:=raw "
@@ -59,14 +58,11 @@ def cloud_from_compressed(
 
 def _unpacked(data: bytes, size: int, form: str) -> bytes:
     """The `size` bytes that the data of zlib or zstd holds; InputError if it is damaged or holds more or less."""
-    from backports import zstd  # a requirement of rosbags
-
-    unpacker = zlib.decompressobj(_EITHER_HEADER) if form == "zlib" else zstd.ZstdDecompressor()
     try:
-        plain = unpacker.decompress(data, size + 1)
-    except (zlib.error, zstd.ZstdError) as error:
-        raise InputError(f"the {form} data is damaged: {one_line(error)}", "cloud.compressed") from error
-    if len(plain) != size or not unpacker.eof:
+        plain = decompressed(data, form, size)
+    except ValueError as error:
+        raise InputError(str(error), "cloud.compressed") from error
+    if len(plain) != size:
         raise InputError(f"the {form} data does not hold height times row_step = {size} bytes", "cloud.compressed")
     return plain
 

@@ -25,7 +25,7 @@ def seconds_since(stamp: int, values: NDArray[Any], measured: NDArray[np.bool_])
 
     - They are absolute in a unit if they are within MAX_SWEEP_S of the stamp in it. A 0 is then a missing time.
     - Otherwise they count from the stamp, in the unit whose span is MIN_SWEEP_S to MAX_SWEEP_S. If there is no such
-      unit, all times are NaN.
+      unit, it is the coarsest in which the span is shorter, as of a single packet. Without one, all times are NaN.
     """
     values = values.astype(values.dtype.newbyteorder("="))  # contiguous
     times = np.full(len(values), np.nan, np.float32)
@@ -55,9 +55,9 @@ def _absolute_unit(stamp: int, values: NDArray[Any]) -> int:
 
 
 def _unit(values: NDArray[Any]) -> int:
-    """Unit in which the span of relative times is that of a sweep, or 0 if there is none.
+    """Unit in which the span of relative times is that of a sweep, or else shorter, or 0 if there is none.
 
-    There is at most one, because the limits differ by less than the factor between two units. Equal values have no
+    A sweep fits at most one, because the limits differ by less than the factor between two units. Equal values have no
     span, and fit any unit: the finest.
     """
     if not len(values):
@@ -65,7 +65,8 @@ def _unit(values: NDArray[Any]) -> int:
     span = float(values.max()) - float(values.min())
     if span == 0.0:
         return UNITS[-1]
-    return next((unit for unit in UNITS if MIN_SWEEP_S <= span / unit <= MAX_SWEEP_S), 0)
+    fitting = (unit for unit in UNITS if MIN_SWEEP_S <= span / unit <= MAX_SWEEP_S)
+    return next(fitting, 0) or next((unit for unit in UNITS if span / unit < MIN_SWEEP_S), 0)
 
 
 def _since(stamp: int, values: NDArray[Any], unit: int) -> NDArray[Any]:

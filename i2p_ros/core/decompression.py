@@ -1,0 +1,36 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Decompression of messages and of chunks of bags with a limit: a few bytes can unpack to many gigabytes."""
+
+from __future__ import annotations
+
+import bz2
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import lz4.frame
+from backports import zstd
+
+from i2p_ros.core.errors import one_line
+
+_EITHER_HEADER = 47  # zlib's window bits for a header of zlib or gzip: point_cloud_transport writes that of gzip
+UNPACKERS: dict[str, Callable[[], Any]] = {
+    "zstd": zstd.ZstdDecompressor, "lz4": lz4.frame.LZ4FrameDecompressor, "bz2": bz2.BZ2Decompressor,
+    "zlib": lambda: zlib.decompressobj(_EITHER_HEADER),
+}  # fmt: skip
+
+
+def decompressed(data: bytes | memoryview, compression: str, most: int) -> bytes:
+    """Content of data of one of UNPACKERS.
+
+    Raises ValueError if the data is damaged, ends too early, or holds more than `most` bytes. No more are unpacked.
+    """
+    unpacker = UNPACKERS[compression]()
+    try:
+        content: bytes = unpacker.decompress(data, most + 1)
+    except (zlib.error, zstd.ZstdError, RuntimeError, OSError, EOFError, ValueError) as error:  # lz4: RuntimeError
+        raise ValueError(f"the {compression} data is damaged: {one_line(error)}") from error
+    if not unpacker.eof or len(content) > most:
+        raise ValueError(f"{len(data)} bytes of {compression} end too early, or unpack to more than {most} bytes")
+    return content
