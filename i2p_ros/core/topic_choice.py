@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-TRANSPORTS = ("compressed", "compressedDepth", "theora", "ffmpeg", "foxglove", "zstd")  # of image_transport
+TRANSPORTS = ("compressed", "compressedDepth", "theora", "ffmpeg", "foxglove", "zstd", "zlib", "draco", "cloudini")
 LEAST_SHARE = 0.15  # of the messages of the most frequent topic of a kind; with fewer a topic is no steady sensor
 NO_PHOTOGRAPH = (  # beginnings of words in the names of pictures that no colour camera has taken
     "depth", "disparity", "debug", "detect", "annotat", "overlay", "segment", "mask", "nearir", "infra", "range",
