@@ -282,7 +282,10 @@ def test_the_topics_of_a_bag_are_told_and_can_be_named(
     code, out, _ = monitor(capsys, bags["true"], *names, *QUICK, "--json", "-")
     (result,) = json.loads(out)
     assert code == 0
-    assert result["notes"] == ["reads images of /camera/image, clouds of /points, camera_info of /camera/camera_info"]
+    assert result["notes"] == [
+        "reads images of /camera/image, clouds of /points, camera_info of /camera/camera_info: K and D (no sign of "
+        "rectified images)"
+    ]
     code, _, err = monitor(capsys, bags["true"], "--image", "/nowhere", *QUICK)
     assert code == 1 and "no image topic /nowhere" in " ".join(err.split())
     words = ("--source", "rosbag", "--root", str(bags["true"]), "--n", "1")

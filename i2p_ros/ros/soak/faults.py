@@ -82,7 +82,7 @@ def _other_size(parts: Parts) -> None:
 
 
 def _uncalibrated(parts: Parts) -> None:
-    parts["info"].k = np.zeros(9)
+    parts["info"].k, parts["info"].p = np.zeros(9), np.zeros(12)
 
 
 def _nan_calibration(parts: Parts) -> None:

@@ -94,7 +94,7 @@ def _depth(parts):
 
 
 def _uncalibrated(parts):
-    parts["info"].k = np.zeros(9)
+    parts["info"].k, parts["info"].p = np.zeros(9), np.zeros(12)
 
 
 def _other_size(parts):

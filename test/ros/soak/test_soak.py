@@ -134,7 +134,7 @@ def test_every_fault_spoils_the_pair(name):
         "points": messages.cloud_message(pair.cloud, lidar),
         "image": messages.image_message(pair.image, camera),
     }
-    PairJob(parts["image"], parts["points"], parts["info"], 0, 0.0, Settings()).decoded(False)
+    PairJob(parts["image"], parts["points"], parts["info"], 0, 0.0, Settings()).decoded("/camera/image")
     SPOILT[name](parts)
     if name.startswith("39"):
         assert abs(parts["image"].header.stamp.sec - pair.stamp // 10**9) >= 3600
@@ -142,4 +142,4 @@ def test_every_fault_spoils_the_pair(name):
         assert len(parts) == 2
     else:
         with pytest.raises(InputError):
-            PairJob(parts["image"], parts["points"], parts["info"], 0, 0.0, Settings()).decoded(False)
+            PairJob(parts["image"], parts["points"], parts["info"], 0, 0.0, Settings()).decoded("/camera/image")
