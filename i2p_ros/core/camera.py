@@ -227,5 +227,6 @@ def _undistortion(camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.float
     flat = camera.undistorted
     columns, rows = np.meshgrid(np.arange(flat.width), np.arange(flat.height))
     pixels = camera.distorted(np.stack([columns, rows], axis=-1).reshape(-1, 2))
-    u, v = np.nan_to_num(pixels, nan=OUTSIDE).astype(np.float32).T.reshape(2, flat.height, flat.width)
+    pixels = np.clip(np.nan_to_num(pixels, nan=OUTSIDE), OUTSIDE, -OUTSIDE * 1e3)  # float32 holds these
+    u, v = pixels.astype(np.float32).T.reshape(2, flat.height, flat.width)
     return u, v

@@ -161,7 +161,7 @@ def test_odd_coefficients_give_pixels_or_nan_and_no_error(model: str, size: floa
         rays = camera.rays(pixels_of(camera, 50))
         seen = np.isfinite(rays).all(axis=1)
         assert_allclose(camera.project(7.0 * rays[seen])[0], pixels_of(camera, 50)[seen], atol=1e-6)
-        assert camera.undistorted.width >= 16
+        assert camera.undistort(np.zeros((480, 640, 3), np.uint8))[1] == camera.undistorted
 
 
 @pytest.mark.parametrize("camera", [TUM_VI, T265], ids=["tum_vi", "t265"])
