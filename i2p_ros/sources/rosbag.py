@@ -28,7 +28,7 @@ from i2p_ros.sources.bag_reader import bag_errors, open_reader, read_header
 from i2p_ros.sources.bag_topics import BagTopics, TopicChoice
 from i2p_ros.sources.bag_video import BagVideo
 
-MOST_CHANGES = 3  # of a static transform that a note tells one by one
+MOST_CHANGES = 3  # of a static transform or a camera that a note tells one by one
 
 
 class RosbagSource(Source):
@@ -207,10 +207,7 @@ class RosbagSource(Source):
             f"at t={(time - start) / 1e9:.3f} s ({time / 1e9:.3f}) by {motion_text(before, after)}"
             for (_, before), (time, after) in pairwise(self._calibrations.values)
         ]
-        if not changes:
-            return []
-        more = f", and {len(changes) - MOST_CHANGES} times more" if len(changes) > MOST_CHANGES else ""
-        return [f"the static transform {lidar} -> {camera} changed {', '.join(changes[:MOST_CHANGES])}{more}"]
+        return [f"the static transform {lidar} -> {camera} changed {_first_of(changes)}"] if changes else []
 
     def _camera_notes(self) -> list[str]:
         """The changes of the camera's calibration."""
@@ -218,8 +215,8 @@ class RosbagSource(Source):
         if not changes:
             return []
         start = self._cameras.values[0][0]
-        times = ", ".join(f"t={(time - start) / 1e9:.3f} s" for time in changes[:MOST_CHANGES])
-        return [f"{self.topics.camera_info}: the calibration changed {len(changes)} times, first at {times}"]
+        times = [f"at t={(time - start) / 1e9:.3f} s" for time in changes]
+        return [f"{self.topics.camera_info}: the calibration changed {_first_of(times)}"]
 
     def _pair_notes(self) -> list[str]:
         """A missing field of the intensity, and a doubt about the frame of the images, by the first pair."""
@@ -249,3 +246,9 @@ class RosbagSource(Source):
         """The message of an image, or the frame of a video."""
         read = partial(self._read, self.topics.image)
         return read(entry) if self._video is None else self._video.frame(entry, read)
+
+
+def _first_of(changes: Sequence[str]) -> str:
+    """The first of some changes in words, and the number of the others."""
+    more = f", and {len(changes) - MOST_CHANGES} times more" if len(changes) > MOST_CHANGES else ""
+    return ", ".join(changes[:MOST_CHANGES]) + more
