@@ -3,7 +3,7 @@
 #
 # make demo    a drive is played over ROS 2 topics into the localizer; results in results/demo
 # make test    all tests, with the coverage of what needs no network; WORKERS=4 on a machine with more cores
-# make fuzz    the decoders of messages, a minute in all; FUZZ="--inputs 60000" for longer
+# make fuzz    the decoders and readers of files, some minutes in all; FUZZ="--inputs 60000" for longer
 # make spconv  the sparse convolution beside spconv's, in a folder of its own: it brings another lark than ROS has
 # make lint    style and types
 # make setup   only the virtual environment .venv, which the others make when it is missing or out of date
@@ -42,7 +42,7 @@ test: $(READY)
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(COVERED:%=--cov=i2p_ros/%) --cov-report=
 	$(foreach part,$(COVERED),$(BIN)/coverage report --include='i2p_ros/$(part)/*' --fail-under=90 &&) true
 
-FUZZ ?= --seconds 15
+FUZZ ?= --inputs 12000
 
 fuzz: $(READY)
 	$(BIN)/python -m fuzz $(FUZZ)

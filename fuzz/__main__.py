@@ -9,6 +9,7 @@ of refusal the smallest input that causes it, in a file of that name.
 
 import argparse
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -31,12 +32,13 @@ def fuzzed(name: str, inputs: int, seconds: int, seed: int) -> dict[str, Any]:
     limits = [f"-runs={inputs}", f"-max_total_time={seconds}", f"-seed={seed}", f"-max_len={MAX_BYTES}"]
     places = [f"-artifact_prefix={work}/", "-print_final_stats=1", "-detect_leaks=0", str(corpus), str(CORPUS / name)]
     command = [sys.executable, "-m", "fuzz.loop", name, str(figures), *limits, *places]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    same = os.environ | {"PYTHONHASHSEED": "0"}  # sets have the same order in each run, so that inputs are the same
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=same)
     found = {} if not figures.exists() else json.loads(figures.read_text())
     peak = re.search(r"peak_rss_mb:\s+(\d+)", done.stderr)
     found |= {"rss_mb": int(peak[1]) if peak else None, "escaped": done.returncode != 0}
     if done.returncode:
-        print(f"{done.stderr[-3000:]}\nthe input is in {work}", file=sys.stderr)
+        found["failure"] = f"{done.stdout[-3000:]}{done.stderr[-3000:]}\n{name}: the input is in {work}"
     else:
         shutil.rmtree(work)
     return found
@@ -52,8 +54,10 @@ def main() -> None:
     if given.inputs < 0 and given.seconds <= 0:
         parser.error("give --inputs or --seconds: this would never end")
     found = {name: fuzzed(name, given.inputs, given.seconds, given.seed) for name in DECODERS}
+    failures = [figures.pop("failure") for figures in found.values() if figures["escaped"]]
     print(json.dumps(found, indent=2))
-    sys.exit(any(figures["escaped"] for figures in found.values()))
+    print(*failures, sep="\n", file=sys.stderr)  # last, where the log of a failed run is read first
+    sys.exit(bool(failures))
 
 
 if __name__ == "__main__":

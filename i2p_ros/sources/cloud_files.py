@@ -27,6 +27,7 @@ READERS: dict[str, Callable[[Path], Columns]] = {
 }  # fmt: skip
 # besides those of messages: CloudCompare's names in .ply, and those of scanners
 INTENSITY_COLUMNS = (*INTENSITY_FIELDS, "scalar_intensity", "scalar_reflectivity", "reflectance", "remission")
+FARTHEST = 1e9  # m: beyond the coordinates of any map
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,9 +88,12 @@ def _cloud_of(path: Path, found: Columns, names: tuple[str, ...], intensity_fiel
 
 
 def _offset(xyz: Array) -> Array:
-    """Median (3,) of the points (N, 3) in whole m if it is beyond MAX_COORDINATE on any axis, else zero."""
-    finite = xyz[np.isfinite(xyz).all(axis=1)]
-    if not len(finite):
+    """Median (3,) of the points (N, 3) in whole m if it is beyond MAX_COORDINATE on any axis, else zero.
+
+    Points beyond FARTHEST are left out: the sum of two of the largest doubles is infinite.
+    """
+    plausible = xyz[(np.abs(xyz) < FARTHEST).all(axis=1)]  # false for NaN
+    if not len(plausible):
         return np.zeros(3)
-    median = np.round(np.median(finite, axis=0))
+    median = np.round(np.median(plausible, axis=0))
     return np.asarray(median if np.abs(median).max() > MAX_COORDINATE else np.zeros(3))

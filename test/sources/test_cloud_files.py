@@ -168,6 +168,15 @@ def test_coordinates_of_a_lidar_are_not_shifted_by_far_or_missing_points(tmp_pat
     assert len(found.cloud.finite()) == (np.abs(points) < 100).all(axis=1).sum()
 
 
+def test_the_largest_doubles_are_no_coordinates_of_a_map(tmp_path):
+    """The median of two of them overflows. The offset was then infinite, and every point NaN."""
+    points = np.full((6, 3), 1.7e308)
+    points[::3] = np.nan
+    np.save(tmp_path / "a.npy", points)
+    found = read_cloud_file(tmp_path / "a.npy")
+    assert not found.offset.any() and len(found.cloud.finite()) == 0
+
+
 def refuses(path, reason, match="a"):
     with pytest.raises(InputError, match=match) as caught:
         read_cloud_file(path)
