@@ -60,6 +60,7 @@ setup(
         "matplotlib",
         "backports.zstd",
         "lz4",
+        "numba",
         "numpy>=1.26",
         "opencv-python-headless",
         "poselib",

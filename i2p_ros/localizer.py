@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from i2p_ros.alignment.estimate import refine_estimate
+from i2p_ros.alignment.pair import refine_pair
 from i2p_ros.alignment.pyramid import ImagePyramid, plain_pyramid, predicted_pyramid
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings, Settings
@@ -34,6 +35,8 @@ from i2p_ros.runtime.export import build_engines, write_onnx
 from i2p_ros.runtime.torch_runtime import Passes, Runtime, device_errors
 from i2p_ros.runtime.weights import ModelEntry, find_model, load_weights
 from i2p_ros.search import PassResult, PoseSearch
+
+WARM_UP_SPREAD = 1e-4 * np.eye(6)  # m, rad
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,10 @@ class Localizer:
         """Run once on a synthetic pair of noise, so that the first real pair is not slow."""
         noise = _made_up(512, 160)
         self.localize_pair(noise)
-        self._pyramid(self.prepare(noise), self.settings.refinement)  # a pair without a pose is not refined
+        pyramid = self._pyramid(self.prepare(noise), self.settings.refinement)
+        refine_pair(
+            noise, pyramid, Pose.identity(), WARM_UP_SPREAD, self.settings.refinement
+        )  # it has no pose to refine
 
 
 def _made_up(width: int, height: int) -> Pair:

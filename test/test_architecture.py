@@ -50,6 +50,7 @@ HOMES = {
     "rosbags": {"sources", "writers"},
     "pyarrow": {"evaluation"},
     "poselib": {"pnp"},
+    "numba": {"alignment/kernels"},
     **{name: {"sources"} for name in ("pypcd4", "plyfile", "laspy", "lazrs")},
     "matplotlib": {"evaluation"},
     "launch": {"ros/launching"},

@@ -16,7 +16,7 @@ from i2p_ros.core.types import Pair, PoseEstimate
 from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.problem import problem_of
 
-STD_INFLATION = 1.7  # factor on the standard deviations of the estimate: its errors are larger than it states
+STD_INFLATION = 2.5  # factor on the standard deviations of the estimate: its errors are larger than it states
 
 
 def refine_estimate(

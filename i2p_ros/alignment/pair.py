@@ -15,11 +15,12 @@ from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair
 
-NATS_PER_MEASUREMENT = 20.0  # points are not independent: so many nats count as one of the log likelihood
+NATS_PER_MEASUREMENT = 40.0  # points are not independent: so many nats count as one of the log likelihood
 MIN_WIDTH = 250  # px, of the coarsest level that is searched: smaller images of real streets have false maxima
-N_DRAWN = 320  # drifts that are drawn from the prior
-N_SEEDS, N_PER_SEED = 16, 20  # the best of them, and drifts that are drawn about each
-SEED_STD = 0.35  # spread of the drifts about a seed, as a share of the prior's
+COARSE_SHARE = 0.25  # of the points: those that coarse levels are searched with
+N_DRAWN = 640  # drifts that are drawn from the prior
+N_SEEDS, N_PER_SEED = 32, 20  # the best drifts so far, and drifts that are drawn about each
+SEED_STDS = (0.5, 0.25)  # spread of the drifts about a seed, as a share of the prior's
 N_STARTS = 16  # of all drifts, those that ascend on the coarsest level
 STEPS_PER_LEVEL = 4
 N_FOLLOWED = 6  # local maxima that are kept after each level; twice as many after the coarsest
@@ -48,14 +49,19 @@ def refine_pair(
     The prior of the delta about the camera is a Gaussian with the covariance `spread` (6, 6), m and rad, along camera
     axes. The log likelihood is the mutual information, divided by NATS_PER_MEASUREMENT.
 
-    Drifts are drawn from the prior, then about the best of these. The best of all ascend on finer and finer levels.
+    Drifts are drawn from the prior, then about the best of these, closer and closer. The best of all ascend on finer
+    and finer levels. All but the finest are searched with a part of the points.
     """
-    settings = settings.model_copy(update={"max_points": settings.pair_points})
-    signals = PairSignals.of(replace(pair, cloud=pair.cloud.transformed(pose)), Pose.identity(), settings, pyramid)
-    if signals.is_empty:
+    placed = replace(pair, cloud=pair.cloud.transformed(pose))
+    signals, few = (_signals(placed, settings, share, pyramid) for share in (1.0, COARSE_SHARE))
+    if signals.is_empty or few.is_empty:
         return None
     prior = np.asarray(NATS_PER_MEASUREMENT * np.linalg.inv(spread), np.float64)
-    coarse_to_fine = [Objective([signals], prior, level) for level in _levels(pyramid)]
+    (*coarse, finest) = _levels(pyramid)
+    share = len(few.cloud.patch) / len(signals.cloud.patch)
+    coarse_to_fine = [Objective([few], share * prior, level) for level in coarse] + [
+        Objective([signals], prior, finest)
+    ]
     rng, root = np.random.default_rng(0), np.asarray(np.linalg.cholesky(spread).T, np.float64)
     drawn = np.vstack([np.zeros(6), rng.standard_normal((N_DRAWN, 6)) @ root])
     maxima = _starts(coarse_to_fine[0], drawn, root, rng)
@@ -63,10 +69,19 @@ def refine_pair(
     for objective in coarse_to_fine[:-1]:
         ascended = (objective.ascend(drift, STEPS_PER_LEVEL) for drift in maxima)
         maxima, most = objective.best(distinct(ascended), most), N_FOLLOWED
-    finest = coarse_to_fine[-1]
-    best = finest.ascend(finest.best(maxima)[0], settings.iterations)
+    at_last = coarse_to_fine[-1]
+    best = at_last.ascend(at_last.best(maxima)[0], settings.iterations)
     refined = Pose.identity().retract(best) @ pose
-    return RefinedPose(refined, _covariance(finest, best, maxima), _standout(finest, best, drawn[:N_REFERENCE]))
+    return RefinedPose(refined, _covariance(at_last, best, maxima), _standout(at_last, best, drawn[:N_REFERENCE]))
+
+
+def _signals(pair: Pair, settings: RefinementSettings, share: float, pyramid: ImagePyramid) -> PairSignals:
+    """The signals of a pair about no drift, with a share of the points."""
+    numbers = {
+        "max_points": round(share * settings.pair_points),
+        "min_points": max(8, round(share * settings.min_points)),
+    }
+    return PairSignals.of(pair, Pose.identity(), settings.model_copy(update=numbers), pyramid)
 
 
 def _levels(pyramid: ImagePyramid) -> list[int]:
@@ -77,9 +92,11 @@ def _levels(pyramid: ImagePyramid) -> list[int]:
 
 def _starts(coarsest: Objective, drawn: Array, root: Array, rng: np.random.Generator) -> list[Array]:
     """The best of the drawn drifts (K, 6), and of others about the best of them."""
-    seeds = coarsest.best(drawn, N_SEEDS)
-    about = np.repeat(seeds, N_PER_SEED, axis=0) + SEED_STD * rng.standard_normal((len(seeds) * N_PER_SEED, 6)) @ root
-    return coarsest.best([*seeds, *about], N_STARTS)
+    for std in SEED_STDS:
+        seeds = coarsest.best(drawn, N_SEEDS)
+        about = np.repeat(seeds, N_PER_SEED, axis=0)
+        drawn = np.vstack([*seeds, about + std * rng.standard_normal(about.shape) @ root])
+    return coarsest.best(drawn, N_STARTS)
 
 
 def _standout(finest: Objective, best: Array, reference: Array) -> float:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -66,32 +65,23 @@ class PatchedCloud:
         """The row of the basis that holds a signal."""
         return self.names.index(signal.name)
 
-    def products(self, left: Floats, right: Any) -> Floats:
-        """(P, A, B) matrix products of left (A, N) and right (N, B), over the points of each patch."""
-        ends = [*self.first, len(self.patch)]
-        return np.stack([left[:, a:b] @ right[a:b] for a, b in pairwise(ends)])
+    def motions(self, drifts: Array) -> Floats:
+        """(K, 4, 3) motions that take `rays` to the camera at each of K drifts (K, 6): the rows of a rotation, and then
+        the translation in m."""
+        translations = (self.translation + drifts[:, :3])[:, None]
+        return np.concatenate([so3_exp_many(drifts[:, 3:]), translations], axis=1, dtype=np.float32)
 
-    def motions(self, drifts: Array) -> tuple[Floats, Floats]:
-        """Rotations (K, 3, 3) and translations (K, 3) that take `rays` to the camera at each of K drifts (K, 6)."""
-        return so3_exp_many(drifts[:, 3:]).astype(np.float32), (self.translation + drifts[:, :3]).astype(np.float32)
-
-    def project(self, camera: Camera, rotations: Floats, translations: Floats) -> tuple[Floats, Floats]:
-        """u, v (N, K), px, of the points after K motions."""
+    def project(self, camera: Camera, motions: Floats) -> tuple[Floats, Floats]:
+        """u, v (N, K), px, of the points after K motions (K, 4, 3)."""
         fx, fy, cx, cy = intrinsics(camera)
-        turned = (self.rays.T @ rotations.transpose(1, 0, 2).reshape(-1, 3).T).reshape(-1, 3, len(rotations))
-        x, y, _ = tangents(np.moveaxis(turned + translations.T, 1, 0))
-        return x * fx + cx, y * fy + cy
+        x, y, z = np.einsum("kij,jn->ink", motions[:, :3], self.rays) + motions[:, 3].T[:, None]
+        depth = np.maximum(z, 0.5 * MIN_DEPTH)
+        return x / depth * fx + cx, y / depth * fy + cy
 
 
 def intrinsics(camera: Camera) -> Floats:
     """(4,) fx, fy, cx, cy, px."""
     return np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float32)
-
-
-def tangents(points: Floats) -> tuple[Floats, Floats, Floats]:
-    """x/z, y/z and the depth z of points (3, ...) in the camera frame. The depth is limited from below."""
-    depth: Floats = np.maximum(points[2], 0.5 * MIN_DEPTH)
-    return points[0] / depth, points[1] / depth, depth
 
 
 def _points_in_view(cloud: PointCloud, nominal: Pose, camera: Camera, settings: RefinementSettings) -> PointsInView:

@@ -30,7 +30,7 @@ class ImagePyramid:
     @staticmethod
     def of(camera: Camera, levels: Sequence[Floats], signals: Sequence[Signal]) -> ImagePyramid:
         """The pyramid of images with any mean."""
-        centred = tuple(level - level.mean(axis=(1, 2), keepdims=True) for level in levels)
+        centred = tuple(np.ascontiguousarray(level - level.mean(axis=(1, 2), keepdims=True)) for level in levels)
         return ImagePyramid(camera, centred, tuple(signals))
 
     def camera_at(self, level: int) -> Camera:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
+from i2p_ros.alignment.pair_signals import PairSignals
 from i2p_ros.families.base import Family
 
 Formula = Callable[..., tuple[float, float]]  # operations and bytes
@@ -23,6 +24,7 @@ Formula = Callable[..., tuple[float, float]]  # operations and bytes
 FLOP_SIMILARITY, BYTE_SIMILARITY = 40, 16  # of a point at a pose: transformed, projected, four similarities blended
 FLOP_PROJECTED = 24  # of a point at a drift: transformed and projected
 FLOP_SIGNAL = 23  # of a signal of a point at a drift: blended from four pixels, and regressed
+FLOP_LINEARIZED = 150  # the same with the derivatives: seven rows, their products with each other and with the basis
 
 COSTS: dict[str, Formula] = {
     "i2p_ros.bench.inputs:MessagePair._pair": lambda self, result: (
@@ -34,10 +36,11 @@ COSTS: dict[str, Formula] = {
     "i2p_ros.search.likelihood:DescriptorLikelihood._mean_similarities": lambda seen: (
         FLOP_SIMILARITY * seen.size, BYTE_SIMILARITY * seen.size
     ),
-    "i2p_ros.alignment.mutual_information:information_terms": lambda rows: (len(rows) * rows.size, rows.nbytes),
-    "i2p_ros.alignment.mutual_information:_information_of_samples": lambda samples: (
-        FLOP_PROJECTED * samples[..., 0].size + FLOP_SIGNAL * samples.size,
-        4 * (2 * samples[..., 0].size + samples.size),
+    "i2p_ros.alignment.mutual_information:information_terms": lambda pair, motion: _of_alignment(
+        pair, 1, FLOP_LINEARIZED
+    ),
+    "i2p_ros.alignment.mutual_information:information": lambda pair, motions: _of_alignment(
+        pair, len(motions), FLOP_SIGNAL
     ),
 }  # fmt: skip
 """Formula by "module:qualified name" of the function."""
@@ -80,6 +83,13 @@ class Cost:
             return 0.0, 0.0  # it returned early, or raised
         flop, byte = self.formula(*(values[name] for name in self.names))
         return float(flop), float(byte)
+
+
+def _of_alignment(pair: PairSignals, drifts: int, flop_signal: int) -> tuple[float, float]:
+    """Operations on the points of a pair at so many drifts, and the bytes that are read: points and basis."""
+    points, signals = len(pair.cloud.patch), len(pair.pyramid.signals)
+    flop = drifts * points * (FLOP_PROJECTED + flop_signal * signals)
+    return flop, pair.cloud.rays.nbytes + pair.cloud.basis.nbytes
 
 
 def costs(family: Family[Any]) -> list[Cost]:

@@ -294,7 +294,7 @@ class RefinementSettings(_Group):
     min_points: int = Field(24, ge=8, description="least number of points of a patch. Patches with fewer are left out")
     max_points: int = Field(5000, ge=100, le=30000, description="largest number of points of each pair of a window")
     pair_points: int = Field(
-        7000, ge=100, le=30000, description="largest number of points of a pair that is refined alone"
+        14000, ge=100, le=30000, description="largest number of points of a pair that is refined alone"
     )
     border: float = Field(
         0.02, ge=0, lt=0.2, description="width of the border without points, as a share of the image's width"

@@ -1,12 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Mutual information: its two implementations agree, and its derivatives are those of finite differences."""
+"""Mutual information: its kernels agree with a reference, and its derivatives are those of finite differences."""
+
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from helpers.alignment import SETTINGS, drive, offset, place
+from helpers.alignment_reference import reference_terms
 
 from i2p_ros.alignment.mutual_information import information, information_terms
 from i2p_ros.alignment.pair_signals import PairSignals
+from i2p_ros.alignment.pyramid import ImagePyramid
 
 
 def test_the_gradient_is_that_of_finite_differences() -> None:
@@ -26,13 +31,36 @@ def test_the_gradient_is_that_of_finite_differences() -> None:
         assert 0.97 < slope @ gradient[:, axis] / (slope @ slope) < 1.03
 
 
-def test_information_of_many_drifts_is_that_of_each() -> None:
-    pair, true = place(2)
-    signals = PairSignals.of(pair, true, SETTINGS)
-    drifts = 0.1 * np.array([offset(k) for k in range(5)])
-    patches = len(signals.cloud.first)
-    for level in range(len(signals.pyramid.levels)):
-        many = information(signals, drifts, level)
-        for drift, both in zip(drifts, many, strict=True):
-            nats = information_terms(signals, drift, level).information
-            assert np.allclose([nats[:patches].sum(), nats[patches:].sum()], both, rtol=0.01)
+@pytest.mark.parametrize("level", range(3))
+def test_the_kernels_agree_with_the_reference(level: int) -> None:
+    signals, drifts = _signals(2), 0.1 * np.array([offset(k) for k in range(5)])
+    for drift, many in zip(drifts, information(signals, drifts, level), strict=True):
+        found, expected = information_terms(signals, drift, level), reference_terms(signals, drift, level)
+        assert np.array_equal(found.cells, expected.cells)
+        for name in ("information", "gradient", "curvature"):
+            reference = getattr(expected, name)
+            error = np.abs(getattr(found, name) - reference) / np.abs(reference).max()
+            assert np.quantile(error, 0.75) < 1e-5, name
+            assert error.max() < 0.01, f"{name}: a point on the border of a pixel may have the slope of the next one"
+        by_signal = expected.information.reshape(len(many), -1).sum(axis=1)
+        np.testing.assert_allclose(many, by_signal, rtol=1e-5)
+
+
+@pytest.mark.parametrize("drift", [[1e6, 0, 0, 0, 0, 0], [0, 0, -1e3, 0, 0, 0], [0, 0, 0, 0, 3.0, 0], [np.nan] * 6])
+def test_points_that_leave_the_image_have_the_values_of_its_border(drift: list[float]) -> None:
+    """Also far behind the camera, and for a drift that is not a number: the kernels read nothing beyond the image."""
+    found = information(_signals(2), np.array([drift]), 0)
+    assert found.shape == (1, 2) and (found >= 0.0).all() and (found < 1e6).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 512), (160, 1), (1, 1)])
+def test_an_image_of_one_row_or_column_has_no_information(height: int, width: int) -> None:
+    signals = _signals(2)
+    thin = np.zeros((2, height, width), np.float32)
+    pyramid = ImagePyramid(signals.pyramid.camera, (thin,), signals.pyramid.signals)
+    assert not information(replace(signals, pyramid=pyramid), np.zeros((1, 6)), 0).any()
+
+
+def _signals(k: int) -> PairSignals:
+    pair, true = place(k)
+    return PairSignals.of(pair, true, SETTINGS)

@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 
-from i2p_ros.alignment.estimate import STD_INFLATION
 from i2p_ros.core.config import RefinementSettings, SyntheticSettings
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair, Sample
@@ -34,8 +33,8 @@ def drive(seed: int, n: int, camera: str = "random") -> tuple[Sample, ...]:
 
 
 def offset(k: int) -> Array:
-    """(6,) delta about the camera, as large as the errors of networks: the prior's spread by STD_INFLATION."""
-    return np.random.default_rng(k).multivariate_normal(np.zeros(6), SPREAD) / STD_INFLATION
+    """(6,) delta about the camera, as large as the errors of networks."""
+    return np.random.default_rng(k).multivariate_normal(np.zeros(6), SPREAD) / 1.7
 
 
 def moved(pose: Pose, delta: Array) -> Pose:
