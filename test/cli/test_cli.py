@@ -356,9 +356,13 @@ def test_calibration_is_written_and_used(
     shutil.copytree(resource("models"), tmp_path / "models")
     monkeypatch.setenv("I2P_MODELS", str(tmp_path / "models"))
     before = (tmp_path / "models/manifest.yaml").read_text()
-    code, out, _ = run(capsys, "calibrate-covariance", "--n", "36", "--seed", "5", "--json", "-")
+    code, out, _ = run(
+        capsys, "calibrate-covariance", "--n", "18", "--seed", "5", "--protocols", "vp2p,prior", "--json", "-"
+    )
     fitted = json.loads(out)
-    assert code == 0 and "36 pairs" in fitted["fitted_on"] and len(fitted["std_scale"]) == 6
+    assert code == 0 and len(fitted["std_scale"]) == 6
+    assert fitted["fitted_on"].count("18 pairs") == 2 and "protocol prior" in fitted["fitted_on"]
+    assert fitted["aligned_errors"]["degrees_of_freedom"] >= 6
     entry = yaml.safe_load((tmp_path / "models/manifest.yaml").read_text())["vp2p-small"]
     assert entry["calibration"] == fitted
     assert (tmp_path / "models/manifest.yaml").read_text().splitlines()[:2] == before.splitlines()[:2]
@@ -374,3 +378,19 @@ def test_nobody_calibrates_on_what_was_trained_on(capsys: pytest.CaptureFixture[
     arguments = ["--source", "kitti", "--root", str(kitti_root / "raw"), "--drives", "0052"]
     code, _, err = run(capsys, "calibrate-covariance", *arguments)
     assert code == 1 and "was trained on" in " ".join(err.split())
+
+
+def test_nobody_calibrates_on_listed_pairs_of_a_drive_that_was_trained_on(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    entry = {"name": "a", "dataset": "mine", "K": [[100, 0, 50], [0, 100, 50], [0, 0, 1]]}
+    for drive, known in (("2011_09_26_drive_0052_sync", True), ("2011_09_26_drive_0005_sync", False)):
+        (tmp_path / "frames.json").write_text(json.dumps([entry | {"drive": drive}]))
+        code, _, err = run(capsys, "calibrate-covariance", "--n", "1", *SMALL, "--frames", str(tmp_path))
+        assert code == 1 and ("was trained on" in " ".join(err.split())) == known
+
+
+def test_protocols_of_a_calibration_are_known_and_different(capsys: pytest.CaptureFixture[str]) -> None:
+    for names in ("vp2p,none_such", "prior,prior"):
+        code, _, err = run(capsys, "calibrate-covariance", "--protocols", names)
+        assert code == 1 and "--protocols needs different ones of" in " ".join(err.split())
