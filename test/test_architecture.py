@@ -50,7 +50,7 @@ HOMES = {
     "rosbags": {"sources", "writers"},
     "pyarrow": {"evaluation"},
     "poselib": {"pnp"},
-    "numba": {"alignment/kernels"},
+    "numba": {"alignment/kernels", "search/kernels"},
     **{name: {"sources"} for name in ("pypcd4", "plyfile", "laspy", "lazrs")},
     "matplotlib": {"evaluation"},
     "launch": {"ros/launching"},
