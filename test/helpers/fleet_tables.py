@@ -45,12 +45,30 @@ def fleet_rows(vehicles: int, recordings: int = 6, windows: int = 5, drifting: f
             if drifts[i] and k >= recordings // 2:
                 drift[axis] += size * HALF[axis]
             _judge(found, random, vehicle, k, drift, windows)
+        if i % 20 == 7:
+            _calibrate(found, vehicle, recordings)
     return found
+
+
+def _calibrate(found: Rows, vehicle: str, k: int) -> None:
+    """A verdict of another task and camera, which knows no drift."""
+    start = FIRST + timedelta(days=7 * k)
+    none: dict[str, None] = {f"{prefix}{axis}": None for prefix in ("", "half_", "detectable_") for axis in AXES}
+    found["verdicts"].append(
+        {"recording_id": f"{vehicle}-left"[-16:], "vehicle": vehicle, "camera": "left", "lidar": "roof",
+         "uri": f"s3://lake/{vehicle}/left.mcap", "task": "calibrate", "start": start, "end": start, "level": "ok",
+         "text": "the nominal calibration is right", **none, "pairs": 40, "windows": 0, "seconds": 60.0, "settings_id": "0c"}
+    )  # fmt: skip
 
 
 def _judge(found: Rows, random: np.random.Generator, vehicle: str, k: int, drift: Array, windows: int) -> None:
     start = FIRST + timedelta(days=7 * k, minutes=int(random.integers(600)))
-    rig = {"recording_id": f"{vehicle}-{k}"[-16:].rjust(16, "0"), "vehicle": vehicle, "camera": "front", "lidar": "roof"}
+    rig = {
+        "recording_id": f"{vehicle}-{k}"[-16:].rjust(16, "0"),
+        "vehicle": vehicle,
+        "camera": "front",
+        "lidar": "roof",
+    }
     uri = f"s3://lake/{vehicle}/week{k:02d}.mcap"
     unseen = random.random() < 0.06
     moved = np.abs(drift) > 2 * HALF
@@ -81,7 +99,15 @@ def _refuse(found: Rows, vehicle: str, k: int, refusal: tuple[str, str]) -> None
          "time": FIRST + timedelta(days=7 * k)}
     )  # fmt: skip
     found["index"].append(
-        {"recording_id": "", "uri": uri, "vehicle": vehicle, "camera": "", "lidar": "", "verdict": "unusable", "findings": []}
+        {
+            "recording_id": "",
+            "uri": uri,
+            "vehicle": vehicle,
+            "camera": "",
+            "lidar": "",
+            "verdict": "unusable",
+            "findings": [],
+        }
     )
 
 

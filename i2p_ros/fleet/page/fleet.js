@@ -11,7 +11,6 @@ const SORTS = {
   refused: ["refused", (v) => [v.refused], -1],
 };
 const tasks = [...new Set(data.vehicles.flatMap((v) => v.tasks))].sort();
-const kept = { drawn: BATCH, scroll: 0, link: null }; // of the table, for the way back
 
 function fleetQuery(text) {
   const query = new URLSearchParams(text);
@@ -65,7 +64,7 @@ function vehicleRow(vehicle) {
     null,
     td(el("a", { class: "row", href: href("vehicle", vehicle.name) }, vehicle.name)),
     td(badge(vehicle.level)),
-    td(vehicle.says, { class: "says" }),
+    td(plain(vehicle.says), { class: "says" }),
     td(vehicle.shift ? `${vehicle.shift.toFixed(1)} cm` : "", { class: "n", "data-name": `shift at ${data.range} m` }),
     td(vehicle.strip.length ? strip : "", { class: "desk" }),
     td(vehicle.last === null ? "" : time(vehicle.last), { class: "time", "data-name": "last" }),
@@ -89,12 +88,13 @@ function fleetView(view, text) {
     const toggle = () => change({ levels: wanted.levels.includes(level) ? wanted.levels.filter((l) => l !== level) : [...wanted.levels, level] });
     tiles.append(el("button", { type: "button", class: tone(level), "data-level": level, onclick: toggle }, el("b", null, n.toLocaleString("en")), el("span", null, `${GLYPHS[level]} ${word(level)}`)));
   }
-  tiles.append(el("a", { href: href("refused") }, el("b", null, data.refused.toLocaleString("en")), el("span", null, "refused recordings")));
+  tiles.append(el("a", { href: href("refused") }, el("b", null, data.refused.toLocaleString("en")), el("span", null, "refused")));
 
   function change(values) {
     Object.assign(wanted, values);
-    Object.assign(kept, { drawn: BATCH, scroll: 0 });
-    history.replaceState(null, "", fleetAddress(wanted));
+    const now = fleetAddress(wanted);
+    history.replaceState(null, "", now);
+    shownAt(now);
     draw();
   }
 
@@ -114,10 +114,7 @@ function fleetView(view, text) {
       head("name", "Vehicle"), head("worst", "Level"), "What moved, with 95 % interval", head("shift", `Shift at ${data.range} m`, { class: "n" }),
       "Verdicts", head("last", "Last (UTC)"), head("recordings", "Recordings", { class: "n" }), head("refused", "Refused", { class: "n" }),
     ];
-    const made = rowsTable("Vehicles", heads, rows, vehicleRow);
-    made.until(kept.drawn);
-    table.replaceChildren(rows.length ? made.node : el("p", { class: "card" }, "No vehicle fits these filters. ", el("button", { type: "button", onclick: () => { search.value = ""; taskSelect.value = ""; change({ text: "", levels: [], task: "" }); search.focus(); } }, "Show all")));
-    fleetView.drawn = made.drawn;
+    table.replaceChildren(rows.length ? rowsTable("Vehicles", heads, rows, vehicleRow, { main: true }) : el("p", { class: "card" }, "No vehicle fits these filters. ", el("button", { type: "button", onclick: () => { search.value = ""; taskSelect.value = ""; change({ text: "", levels: [], task: "" }); search.focus(); } }, "Show all")));
     count.textContent = rows.length === data.vehicles.length ? counted(rows.length, "vehicle") : `${rows.length.toLocaleString("en")} of ${counted(data.vehicles.length, "vehicle")}`;
     sortSelect.value = wanted.sort;
     for (const button of tiles.querySelectorAll("button")) button.setAttribute("aria-pressed", wanted.levels.includes(button.dataset.level));
@@ -179,5 +176,5 @@ function refusedTable(rows, withVehicle) {
       td(el("code", null, r.code)), td(r.reason, { class: "says" }), td(r.uri, { class: "uri" }), td(r.task, { class: "desk" }),
       td(r.attempts === null ? "" : String(r.attempts), { class: "n desk" }), td(time(r.time), { class: "time" }),
     );
-  return rowsTable("Refused recordings", [...(withVehicle ? ["Vehicle"] : []), "Code", "Reason", "Recording", "Task", "Attempts", "When (UTC)"], rows, row).node;
+  return rowsTable("Refused recordings", [...(withVehicle ? ["Vehicle"] : []), "Code", "Reason", "Recording", "Task", "Attempts", "When (UTC)"], rows, row);
 }

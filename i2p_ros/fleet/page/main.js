@@ -8,8 +8,13 @@ let shownHash = null;
 let turn = 0;
 const fleetHome = () => home;
 
-async function drawn(view, address) {
-  const [path, query] = address.replace(/^#\/?/, "").split("?");
+function shownAt(hash) {
+  shownHash = hash;
+  if (isFleet(hash)) home = hash;
+}
+
+async function drawn(view, to) {
+  const [path, query] = to.replace(/^#\/?/, "").split("?");
   let parts;
   try {
     parts = path.split("/").map(decodeURIComponent);
@@ -26,39 +31,36 @@ async function drawn(view, address) {
 
 async function route() {
   const mine = ++turn;
-  const address = location.hash || "#/";
+  const to = address();
   const old = document.getElementById("view");
   const view = el("main", { id: "view" });
+  if (shownHash) memory.set(shownHash, { scroll: scrollY, link: document.activeElement?.getAttribute("href"), drawn: mainTable?.drawn() });
+  if (!isUp(to)) memory.delete(to);
   let found;
   try {
-    found = await drawn(view, address);
+    found = await drawn(view, to);
   } catch (error) {
-    found = null;
     view.replaceChildren(crumbs(["Fleet", home]), el("h1", { tabindex: -1 }, "This view cannot be shown"), el("p", null, error.message));
   }
   if (mine !== turn) return; // another address came meanwhile
   if (found === false) view.replaceChildren(crumbs(["Fleet", home]), el("h1", { tabindex: -1 }, "Not found"), el("p", null, "The results have no such vehicle or window."));
   old.replaceWith(view);
-  arrive(view, address);
+  arrive(view, to);
 }
 
-function arrive(view, address) {
+// Whether an address is above the one that is shown: then the way back leads to the same place of the same list.
+const isUp = (to) => shownHash !== null && (to === shownHash || (isFleet(to) && !isFleet(shownHash)) || shownHash.startsWith(`${to}/`));
+
+function arrive(view, to) {
   const first = shownHash === null;
-  const fleet = /^#\/?(\?|$)/.test(address);
-  shownHash = address;
+  const { scroll = 0, link = null } = memory.get(to) ?? {};
   const title = view.querySelector("h1");
-  document.title = fleet ? `Fleet ${data.name}` : `${title.textContent} – Fleet ${data.name}`;
-  const link = fleet && kept.link && view.querySelector(`a.row[href="${CSS.escape(kept.link)}"]`);
-  window.scrollTo(0, fleet ? kept.scroll : 0);
-  if (link) link.focus({ preventScroll: true });
+  shownAt(to);
+  document.title = isFleet(to) ? `Fleet ${data.name}` : `${title.firstChild.textContent} – Fleet ${data.name}`;
+  const target = link && view.querySelector(`a[href="${CSS.escape(link)}"]`);
+  window.scrollTo(0, scroll);
+  if (target) target.focus({ preventScroll: true });
   else if (!first) title.focus({ preventScroll: true });
-}
-
-function leave(event) {
-  const link = event.target.closest?.("a.row");
-  if (!link || !/^#\/?(\?|$)/.test(location.hash || "#/")) return;
-  home = location.hash || "#/";
-  Object.assign(kept, { link: link.getAttribute("href"), scroll: window.scrollY, drawn: fleetView.drawn() });
 }
 
 function key(event) {
@@ -74,7 +76,6 @@ function key(event) {
   else if (event.key === "ArrowRight" && !event.target.closest(".actual")) go("a[rel=next]");
 }
 
-document.addEventListener("click", leave, true);
 document.addEventListener("keydown", key);
 window.addEventListener("hashchange", route);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", route);

@@ -16,7 +16,7 @@ function el(tag, attributes, ...children) {
     else if (value === true) made.setAttribute(name, "");
     else if (value !== null && value !== undefined && value !== false) made.setAttribute(name, value);
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  made.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return made;
 }
 
@@ -30,13 +30,17 @@ function time(us, seconds = false) {
   return isNaN(date) ? "unknown time" : date.toISOString().slice(0, seconds ? 19 : 16).replace("T", " ");
 }
 
-function signed(value, digits = 2) {
-  return value === null ? "unknown" : (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
+function signed(value) {
+  const text = value === null ? "unknown" : value.toFixed(2);
+  return /^-0\.0+$/.test(text) ? text.slice(1) : value > 0 ? `+${text}` : text;
 }
 
+const plain = (text) => text.replaceAll("+-", "±");
 const unsigned = (value) => (value === null ? "unknown" : value.toFixed(2));
 
 // -- routes: #/ , #/refused , #/vehicle/NAME , #/vehicle/NAME/WINDOW , #/vehicle/NAME/WINDOW/overlay
+const address = () => location.hash || "#/";
+const isFleet = (hash) => /^#\/?(\?|$)/.test(hash);
 const href = (...parts) => "#/" + parts.map(encodeURIComponent).join("/");
 
 // -- files that are loaded when a view needs them
@@ -63,13 +67,17 @@ async function loaded(name, path) {
   return arrived[name];
 }
 
-// -- a table whose rows are drawn in batches, by a button that a scrolled page presses itself where `most` is BATCH
-function rowsTable(caption, heads, rows, draw, most = BATCH) {
+// -- the last table of a view draws more rows when it is scrolled to; `main` is the table that is restored on the way back
+const memory = new Map(); // address to what was seen there: scroll, link, drawn
+let mainTable = null;
+
+// A table whose rows are drawn in batches.
+function rowsTable(caption, heads, rows, draw, { batch = BATCH, main = false } = {}) {
   const body = el("tbody");
   const button = el("button", { type: "button", class: "more" });
   let drawn = 0;
   function more() {
-    const next = rows.slice(drawn, drawn + most);
+    const next = rows.slice(drawn, drawn + batch);
     body.append(...next.map(draw));
     drawn += next.length;
     button.textContent = `Show more: ${(rows.length - drawn).toLocaleString("en")} rows left`;
@@ -81,10 +89,21 @@ function rowsTable(caption, heads, rows, draw, most = BATCH) {
     body.rows[first]?.querySelector("a")?.focus();
   });
   more();
-  if (most === BATCH) new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && more(), { rootMargin: "300px" }).observe(button);
+  while (main && drawn < Math.min(memory.get(address())?.drawn ?? 0, rows.length)) more();
+  const watch = new IntersectionObserver(
+    (seen) => {
+      if (!seen.at(-1).isIntersecting) return;
+      more();
+      watch.unobserve(button);
+      watch.observe(button); // anew: it tells only changes, and the page may be at its new end already
+    },
+    { rootMargin: "300px" },
+  );
+  if (batch === BATCH) watch.observe(button);
   const head = el("thead", null, el("tr", null, heads.map((h) => (h instanceof Node ? h : el("th", { scope: "col" }, h)))));
   const table = el("table", { class: "rows" }, el("caption", { class: "hidden" }, caption), head, body);
-  return { node: el("div", { class: "card" }, table, button), until: (n) => { while (drawn < Math.min(n, rows.length)) more(); }, drawn: () => drawn };
+  if (main) mainTable = { drawn: () => drawn };
+  return el("div", { class: "card" }, table, button);
 }
 
 function td(content, attributes) {

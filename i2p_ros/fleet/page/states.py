@@ -29,18 +29,20 @@ class RigState:
     newest: Row
 
     @property
+    def moved(self) -> list[str]:
+        """Axes that moved, the largest drift for its interval first. None unless the level says that one has."""
+        return moved_axes(self.verdict)
+
+    @property
     def shift(self) -> float:
         """Displacement (m) of a point RANGE_M away by the drift of the moved axes: |t| + 2 r sin(|theta| / 2) at most."""
-        if self.level not in MOVED:
-            return 0.0
-        drift = [self.verdict[axis] if axis in moved_axes(self.verdict) else 0.0 for axis in AXES]
+        drift = [self.verdict[axis] if axis in self.moved else 0.0 for axis in AXES]
         return math.hypot(*drift[:3]) + 2 * RANGE_M * math.sin(min(math.hypot(*drift[3:]), math.pi) / 2)
 
     @property
     def sentence(self) -> str:
         """What moved by how much, the largest first; otherwise the text of the verdict."""
-        moved = moved_axes(self.verdict) if self.level in MOVED else []
-        return "; ".join(moved_by(self.verdict, axis) for axis in moved) or self.verdict["text"] or ""
+        return "; ".join(moved_by(self.verdict, axis) for axis in self.moved) or self.verdict["text"] or ""
 
 
 def rig_states(verdicts: Iterable[Row]) -> list[RigState]:
@@ -53,7 +55,9 @@ def rig_states(verdicts: Iterable[Row]) -> list[RigState]:
     for row in verdicts:
         by_rig.setdefault((row["camera"] or "", row["lidar"] or "", row["task"] or ""), []).append(row)
     states = [_state(rig, rows) for rig, rows in by_rig.items()]
-    return sorted(states, key=lambda state: (-severity(state.level), -state.shift, state.camera, state.lidar, state.task))
+    return sorted(
+        states, key=lambda state: (-severity(state.level), -state.shift, state.camera, state.lidar, state.task)
+    )
 
 
 def _state(rig: tuple[str, str, str], rows: Sequence[Row]) -> RigState:
@@ -73,9 +77,12 @@ def severity(level: str | None) -> int:
 
 
 def moved_axes(verdict: Row) -> list[str]:
-    """Axes whose 95 % interval excludes zero, the largest drift for its interval first."""
+    """Axes whose 95 % interval excludes zero, the largest drift for its interval first.
+
+    There are none unless the level is one of MOVED: of six steady axes, one interval in four drives excludes zero.
+    """
     ratios = {}
-    for axis in AXES:
+    for axis in AXES if verdict["level"] in MOVED else ():
         drift, half = verdict[axis], verdict[f"half_{axis}"]
         if drift is not None and half is not None and abs(drift) > half:  # False also where one is not a number
             ratios[axis] = abs(drift) / max(half, 1e-12)

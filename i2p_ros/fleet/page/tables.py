@@ -91,7 +91,9 @@ def _read(files: Any, path: str, name: str) -> Any:
             parquet = pq.ParquetFile(stream)
             missing = [column for column in wanted if column not in parquet.schema_arrow.names]
             if missing:
-                raise InputError(f"{path} has no column {', '.join(missing)}: `i2p fleet` did not write it", "fleet.tables")
+                raise InputError(
+                    f"{path} has no column {', '.join(missing)}: `i2p fleet` did not write it", "fleet.tables"
+                )
             table = parquet.read(columns=list(wanted))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is no readable Parquet table: {one_line(error)}", "fleet.tables") from error

@@ -27,23 +27,24 @@ function crumbs(...links) {
   return el("nav", { "aria-label": "Path" }, links.map(([label, to], i) => [i > 0 && el("span", { "aria-hidden": "true" }, "›"), el("a", { href: to, "data-up": i === links.length - 1 }, label)]));
 }
 
-function axisTable(caption, columns, row) {
+function axisTable(caption, columns, row, mark = () => null) {
   return el(
     "div", { class: "card wide" },
-    el("table", { class: "axes" }, el("caption", { class: "hidden" }, caption), el("thead", null, el("tr", null, columns.map((c, i) => el("th", { scope: "col", class: i && "n" }, c)))), el("tbody", null, data.axes.map((axis, i) => el("tr", null, el("th", { scope: "row" }, axis), row(i))))),
+    el("table", { class: "axes" }, el("caption", { class: "hidden" }, caption), el("thead", null, el("tr", null, columns.map((c, i) => el("th", { scope: "col", class: i && "n" }, c)))), el("tbody", null, data.axes.map((axis, i) => el("tr", null, el("th", { scope: "row" }, axis, mark(i)), row(i))))),
   );
 }
 
 function stateItem(vehicle, state) {
   const verdict = vehicle.verdicts[state.verdict];
   const newest = vehicle.verdicts[state.newest];
+  const rest = verdict.text === state.says ? "" : verdict.text.split("; ").filter((part) => !/^[tr][xyz] moved by /.test(part)).join("; ");
   const later = state.newest !== state.verdict && `; the newest verdict, ${time(newest.end)}, is ${word(newest.level)}`;
   return el(
     "li", { class: tone(state.level) },
     badge(state.level), ` ${rigName(vehicle, state.rig)}, ${state.task}`,
-    el("p", { class: "says" }, state.says || "nothing moved"),
+    el("p", { class: "says" }, plain(state.says) || "nothing moved"),
     el("p", null, `verdict of ${time(verdict.end)} UTC from ${counted(verdict.windows ?? 0, "window")} and ${counted(verdict.pairs ?? 0, "pair")}`, later),
-    verdict.text && verdict.text !== state.says && el("p", null, verdict.text),
+    rest && el("p", null, plain(rest)),
   );
 }
 
@@ -53,12 +54,12 @@ function windowsTable(vehicle, windows) {
       "tr", null,
       td(el("a", { class: "row time", href: windowHref(vehicle, w) }, time(w.time, true))),
       td(badge(w.level)),
-      td(w.text, { class: "says" }),
+      td(plain(w.text), { class: "says beside" }),
       td(rigName(vehicle, w.rig), { class: "desk" }),
       td(w.frames === null ? "" : String(w.frames), { class: "n desk" }),
       td(w.picture ? el("img", { class: "thumb", src: w.picture, alt: "", loading: "lazy" }) : ""),
     );
-  return rowsTable("Windows", ["Window (UTC)", "Level", "What", "Camera", "Frames", "Overlay"], windows, row, 20).node;
+  return rowsTable("Windows", ["Window (UTC)", "Level", "What", "Camera", "Frames", "Overlay"], windows, row, { batch: 20, main: true });
 }
 
 function recordingsTable(vehicle) {
@@ -70,12 +71,19 @@ function recordingsTable(vehicle) {
       "tr", null,
       td(verdict ? `${time(verdict.start)} – ${time(verdict.end).slice(11)}` : "", { class: "time" }),
       td(badge(verdict ? verdict.level : "")),
-      td([verdict ? verdict.text : "", findings(recording)], { class: "says" }),
+      td([verdict ? plain(verdict.text) : "", findings(recording)], { class: "says" }),
       td(recording.uri || recording.id, { class: "uri" }),
       td(verdict ? verdict.task : "", { class: "desk" }),
       td(verdict && verdict.pairs !== null ? String(verdict.pairs) : "", { class: "n desk" }),
     );
-  return rowsTable("Recordings", ["From – to (UTC)", "Level", "What", "Recording", "Task", "Pairs"], flat, row, 20).node;
+  return rowsTable("Recordings", ["From – to (UTC)", "Level", "What", "Recording", "Task", "Pairs"], flat, row, { batch: 20 });
+}
+
+// Whether time between recordings is so much longer than they are that a plot over time would show each as one line.
+function farApart(verdicts) {
+  const known = verdicts.filter((v) => v.start !== null && v.end !== null);
+  const inside = known.reduce((sum, v) => sum + v.end - v.start, 0);
+  return known.length > 1 && known.at(-1).end - known[0].start > 5 * inside;
 }
 
 function findings(recording) {
@@ -97,7 +105,7 @@ function pairsTable(vehicle) {
       td(recording.uri || recording.id, { class: "uri" }),
     );
   };
-  return rowsTable("Localized pairs", ["From (UTC)", "Localized", "Without a pose", "Median confidence", "Median error", "Recording"], vehicle.pairs, row, 20).node;
+  return rowsTable("Localized pairs", ["From (UTC)", "Localized", "Without a pose", "Median confidence", "Median error", "Recording"], vehicle.pairs, row, { batch: 20 });
 }
 
 async function vehicleView(view, name) {
@@ -106,7 +114,7 @@ async function vehicleView(view, name) {
   const level = vehicle.states[0]?.level ?? "";
   const plots = el("div");
   const list = el("div");
-  const shown = { rig: Math.max(0, vehicle.states[0]?.rig ?? 0), order: "time" };
+  const shown = { rig: vehicle.states[0]?.rig ?? 0, order: "time", even: farApart(vehicle.verdicts) };
 
   function draw() {
     const mine = (r) => r.rig === shown.rig;
@@ -116,27 +124,31 @@ async function vehicleView(view, name) {
     if (shown.order === "worst") newest.sort((a, b) => RANK[b.level] - RANK[a.level]);
     list.replaceChildren(windows.length ? windowsTable(vehicle, newest) : el("p", { class: "card" }, "There is no window."));
     const state = vehicle.states.find(mine);
+    const moved = state?.moved ?? [];
     axes.replaceChildren();
     if (state) {
       const v = vehicle.verdicts[state.verdict];
-      axes.append(axisTable("Axes", ["Axis", "Drift", "95 %", "Detectable"], (i) => [td(`${signed(v.drift[i])} ${data.units[i]}`, { class: "n" }), td(`± ${unsigned(v.half[i])}`, { class: "n" }), td(unsigned(v.detectable[i]), { class: "n" })]));
+      axes.append(axisTable("Axes", ["Axis", "Drift", "95 %", "Detectable"], (i) => [td(`${signed(v.drift[i])} ${data.units[i]}`, { class: "n" }), td(`± ${unsigned(v.half[i])}`, { class: "n" }), td(unsigned(v.detectable[i]), { class: "n" })], (i) => moved.includes(i) && el("b", { class: `tone ${tone(state.level)}` }, ` ${GLYPHS[state.level]} moved`)));
     }
-    if (windows.length || verdicts.length) drawPlots(plots, windows, verdicts, new Map(windows.map((w) => [w, windowHref(vehicle, w)])));
+    if (windows.length || verdicts.length) drawPlots(plots, { windows, verdicts, moved, even: shown.even, to: (w) => windowHref(vehicle, w) });
     else plots.replaceChildren();
   }
 
   const axes = el("div");
   const rigs = vehicle.rigs.length > 1 && el("label", null, "Camera", el("select", { id: "rig", onchange: (e) => { shown.rig = Number(e.target.value); draw(); } }, vehicle.rigs.map((_, i) => el("option", { value: i, selected: i === shown.rig }, rigName(vehicle, i)))));
   const order = el("label", null, "Order", el("select", { id: "order", onchange: (e) => { shown.order = e.target.value; draw(); } }, el("option", { value: "time" }, "newest first"), el("option", { value: "worst" }, "worst first")));
+  const spacing = el("label", null, "Horizontal axis", el("select", { id: "spacing", onchange: (e) => { shown.even = e.target.value === "even"; draw(); } }, el("option", { value: "even", selected: shown.even }, "one step a recording"), el("option", { value: "time", selected: !shown.even }, "time")));
   const some = vehicle.rigs.length > 0;
+  const jumps = el("div", { class: "steps jumps" });
   view.replaceChildren(
     crumbs(["Fleet", fleetHome()]),
     el("h1", { tabindex: -1 }, name, badge(level)),
+    jumps,
     vehicle.states.length ? el("ul", { class: "states" }, vehicle.states.map((s) => stateItem(vehicle, s))) : el("p", null, "There is no verdict on this vehicle."),
     ...(some ? [
       el("h2", null, "Drift over time"),
-      el("p", null, "Large marks: verdicts, by level ", ["alarm", "warn", "unsure", "ok"].map((l) => [badge(l), " "]), ". Small dots: single windows; a click opens one. Vertical lines: 95 % intervals."),
-      el("div", { class: "tools" }, rigs), plots, axes,
+      el("p", null, "Large marks are verdicts: ", el("b", { class: "tone alarm" }, "▲ moved, alarm"), ", ", el("b", { class: "tone warn" }, "◆ moved, warn"), ", ", el("b", { class: "tone band" }, "● steady"), ". Small dots are single windows; a click opens one. Vertical lines are 95 % intervals."),
+      el("div", { class: "tools" }, rigs, spacing), plots, axes,
       el("h2", null, "Windows"), el("div", { class: "tools" }, order), list,
     ] : []),
     ...(vehicle.pairs.length ? [el("h2", null, "Localized pairs"), pairsTable(vehicle)] : []),
@@ -144,5 +156,9 @@ async function vehicleView(view, name) {
     ...(vehicle.recordings.length ? [el("h2", null, "Recordings"), recordingsTable(vehicle)] : []),
   );
   if (some) draw();
+  for (const heading of view.querySelectorAll("h2")) {
+    heading.tabIndex = -1;
+    jumps.append(el("button", { type: "button", onclick: () => { heading.scrollIntoView(); heading.focus({ preventScroll: true }); } }, heading.textContent));
+  }
   return true;
 }

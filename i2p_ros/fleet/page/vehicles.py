@@ -13,7 +13,7 @@ from typing import Any
 
 from i2p_ros.core.drifts import AXES, INTERVAL, SCALES
 from i2p_ros.core.types import Status
-from i2p_ros.fleet.page.states import RANGE_M, RigState, Row, rig_states
+from i2p_ros.fleet.page.states import RigState, Row, moved_axes, rig_states
 from i2p_ros.fleet.page.tables import PageTables
 
 STRIP = 12  # newest verdicts in the table of vehicles
@@ -92,7 +92,8 @@ def details(vehicle: VehicleRows) -> dict[str, Any]:
         "recordings": _recordings(vehicle),
         "states": [
             {"rig": places["rig"][state.camera, state.lidar], "task": state.task, "level": state.level,
-             "says": state.sentence, "verdict": place_of[id(state.verdict)], "newest": place_of[id(state.newest)]}
+             "says": state.sentence, "verdict": place_of[id(state.verdict)], "newest": place_of[id(state.newest)],
+             "moved": _places(state.moved)}
             for state in vehicle.states
         ],
         "verdicts": verdicts,
@@ -144,6 +145,7 @@ def _verdict(row: Row, places: dict[str, Any]) -> dict[str, Any]:
         "drift": _axes(row, ""),
         "half": _axes(row, "half_"),
         "detectable": _axes(row, "detectable_"),
+        "moved": _places(moved_axes(row)),
         "pairs": row["pairs"],
         "windows": row["windows"],
     }
@@ -200,6 +202,10 @@ def _axes(row: Row, prefix: str, factor: float = 1.0) -> list[float | None]:
     return [_rounded(value, factor * scale) for value, scale in zip(values, SCALES, strict=True)]
 
 
+def _places(axes: Sequence[str]) -> list[int]:
+    return [AXES.index(axis) for axis in axes]
+
+
 def _rounded(value: float | None, scale: float) -> float | None:
     return round(value * scale, 4) if value is not None and math.isfinite(value) else None
 
@@ -211,6 +217,3 @@ def _us(time: Any) -> int | None:
 
 def _sorted(rows: list[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: row.get("end") or row.get("time") or row.get("start") or 0)
-
-
-__all__ = ["RANGE_M", "VehicleRows", "by_vehicle", "details", "refusal", "summary"]

@@ -13,7 +13,7 @@ async function windowView(view, name, key, full) {
   if (full) {
     const frame = el("div", { class: "overlay", tabindex: 0, role: "group", "aria-label": "Overlay, scrollable in actual size" }, picture());
     const size = el("button", { type: "button", "aria-pressed": "false", onclick: () => size.setAttribute("aria-pressed", frame.classList.toggle("actual")) }, "Actual size");
-    view.replaceChildren(crumbs(...up), el("h1", { tabindex: -1 }, "Overlay", badge(w.level)), steps(vehicle, w, size, "overlay"), frame, el("p", null, `${rigName(vehicle, w.rig)}. ${w.text}`));
+    view.replaceChildren(crumbs(...up), el("h1", { tabindex: -1 }, "Overlay", badge(w.level)), steps(vehicle, w, size, "overlay"), frame, el("p", null, `${rigName(vehicle, w.rig)}. ${plain(w.text)}`));
     return true;
   }
   const recording = vehicle.recordings[w.recording];
@@ -22,7 +22,7 @@ async function windowView(view, name, key, full) {
   view.replaceChildren(
     crumbs(...up),
     el("h1", { tabindex: -1 }, title, badge(w.level)),
-    w.text && el("p", { class: "says" }, w.text),
+    w.text && el("p", { class: "says" }, plain(w.text)),
     steps(vehicle, w, null),
     el(
       "div", { class: "window" },
