@@ -235,8 +235,12 @@ def test_no_view_scrolls_sideways_on_a_phone(browser, small, scheme):
 def contrast(page: Any, selector: str) -> float:
     """Ratio of luminances of the text and the page's background, as WCAG defines it."""
     code = """selector => {
-      const lum = (css) => { const c = document.createElement('canvas').getContext('2d'); c.fillStyle = css; c.fillRect(0, 0, 1, 1);
-        const v = [...c.getImageData(0, 0, 1, 1).data].slice(0, 3).map((x) => x / 255).map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+      const linear = (x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
+      const lum = (css) => {
+        const c = document.createElement('canvas').getContext('2d');
+        c.fillStyle = css;
+        c.fillRect(0, 0, 1, 1);
+        const v = [...c.getImageData(0, 0, 1, 1).data].slice(0, 3).map((x) => linear(x / 255));
         return 0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2]; };
       const text = lum(getComputedStyle(document.querySelector(selector)).color);
       const back = lum(getComputedStyle(document.body).backgroundColor);
@@ -264,6 +268,18 @@ def test_a_thousand_vehicles_are_drawn_within_two_seconds(browser, large):
         assert page.evaluate("typeof Plotly") == "undefined"  # it is loaded for plots alone
         rows = "document.querySelectorAll('tbody tr').length"
         page.wait_for_function(f"window.scrollTo(0, document.body.scrollHeight), {rows} === 1000")
+
+
+def test_a_vehicle_with_very_many_windows_has_plots_of_some_and_a_table_of_all(browser, tmp_path):
+    out = write_fleet(tmp_path / "out", fleet_rows(2, recordings=4, windows=400, drifting=1.0))
+    write_fleet_page(str(out), tmp_path / "page")
+    with opened(browser, tmp_path / "page" / "index.html", "#/vehicle/bus-0000") as page:
+        page.wait_for_selector("[data-drawn=yes]")
+        assert page.locator(".thinned").inner_text().startswith("The plots show 800 of 1,600 windows")
+        assert page.locator("button.more").first.inner_text() == "Show more: 1,580 rows left"
+        page.locator("button.more").first.click()
+        assert page.locator("a.row").count() == 40
+        assert page.evaluate("document.activeElement === document.querySelectorAll('a.row')[20]")
 
 
 def test_names_and_texts_of_the_data_are_never_html(browser, tmp_path):

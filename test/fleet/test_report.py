@@ -33,9 +33,9 @@ def verdict(level: str, day: int, **values: Any) -> dict[str, Any]:
         for i, axis in enumerate(AXES)
     }
     return {
-        "recording_id": f"{day:016x}", "vehicle": "bus", "camera": "front", "lidar": "roof", "uri": f"bus/{day}.mcap", "task": "monitor",
-        "start": start, "end": start, "level": level, "text": level, **numbers, "pairs": 1, "windows": 1, "seconds": 1.0,
-        "settings_id": "0",
+        "recording_id": f"{day:016x}", "vehicle": "bus", "camera": "front", "lidar": "roof",
+        "uri": f"bus/{day}.mcap", "task": "monitor", "start": start, "end": start, "level": level, "text": level,
+        **numbers, "pairs": 1, "windows": 1, "seconds": 1.0, "settings_id": "0",
     } | values  # fmt: skip
 
 
@@ -80,7 +80,8 @@ def test_each_camera_and_task_has_a_state_of_its_own_the_worst_first():
         verdict("ok", 3, task="calibrate"),
     ]
     assert [(s.level, s.camera, s.task) for s in rig_states(rows)] == [
-        ("alarm", "rear", "monitor"), ("warn", "left", "monitor"), ("ok", "front", "calibrate"), ("ok", "front", "monitor"),
+        ("alarm", "rear", "monitor"), ("warn", "left", "monitor"),
+        ("ok", "front", "calibrate"), ("ok", "front", "monitor"),
     ]  # fmt: skip
 
 

@@ -48,4 +48,4 @@ def opened(browser: Any, file: Path, hash_: str = "", size: tuple[int, int] = WI
         yield page
     finally:
         context.close()
-    assert complaints == []
+    assert not complaints, complaints

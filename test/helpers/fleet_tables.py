@@ -57,7 +57,8 @@ def _calibrate(found: Rows, vehicle: str, k: int) -> None:
     found["verdicts"].append(
         {"recording_id": f"{vehicle}-left"[-16:], "vehicle": vehicle, "camera": "left", "lidar": "roof",
          "uri": f"s3://lake/{vehicle}/left.mcap", "task": "calibrate", "start": start, "end": start, "level": "ok",
-         "text": "the nominal calibration is right", **none, "pairs": 40, "windows": 0, "seconds": 60.0, "settings_id": "0c"}
+         "text": "the nominal calibration is right", **none, "pairs": 40, "windows": 0, "seconds": 60.0,
+         "settings_id": "0c"}
     )  # fmt: skip
 
 
@@ -79,8 +80,9 @@ def _judge(found: Rows, random: np.random.Generator, vehicle: str, k: int, drift
     text = "; ".join(reasons_in_words(drift, HALF, detectable, moved, observed)) or f"calibration {level}"
     values = {**_by_axis("", drift), **_by_axis("half_", HALF), **_by_axis("detectable_", detectable)}
     found["verdicts"].append(
-        {**rig, "uri": uri, "task": "monitor", "start": start, "end": start + timedelta(minutes=windows), "level": level,
-         "text": text, **values, "pairs": 20 * windows, "windows": windows, "seconds": 31.5, "settings_id": "5e771265"}
+        {**rig, "uri": uri, "task": "monitor", "start": start, "end": start + timedelta(minutes=windows),
+         "level": level, "text": text, **values, "pairs": 20 * windows, "windows": windows,
+         "seconds": 31.5, "settings_id": "5e771265"}
     )  # fmt: skip
     finding = {"level": "note", "code": "bag.rate", "text": "images come at 10 Hz", "cure": ""}
     found["index"].append({**rig, "uri": uri, "verdict": "usable", "findings": [finding]})
@@ -88,7 +90,8 @@ def _judge(found: Rows, random: np.random.Generator, vehicle: str, k: int, drift
         estimate = drift + random.normal(0, 0.5, 6) * HALF
         found["windows"].append(
             {**rig, "time": start + timedelta(minutes=w + 1), "frames": 20, **_by_axis("", estimate),
-             **_by_axis("std_", HALF), "level": level, "text": text, "picture": f"pictures/{len(found['windows']) % 6}.webp"}
+             **_by_axis("std_", HALF), "level": level, "text": text,
+             "picture": f"pictures/{len(found['windows']) % 6}.webp"}
         )  # fmt: skip
 
 

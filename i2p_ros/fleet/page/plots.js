@@ -3,7 +3,7 @@
 // Drift of each axis over time, drawn by Plotly. Only numbers and times of the data reach it, since it reads markup.
 "use strict";
 const SYMBOLS = { alarm: "triangle-up", warn: "diamond" }; // of an axis that moved; of the others a circle
-const MOST_SVG = 3000; // points of one plot; WebGL draws more
+const MOST = 1500; // windows of one plot: more take seconds, and WebGL, which draws more, is not everywhere
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -31,7 +31,7 @@ function trace(rows, axis, style, place) {
   const known = rows.filter((r) => r.drift[axis] !== null);
   const level = (r) => (r.moved?.includes(axis) ? r.level : null);
   return {
-    type: known.length > MOST_SVG ? "scattergl" : "scatter",
+    type: "scatter",
     x: known.map(place),
     y: known.map((r) => r.drift[axis]),
     customdata: known.map((r) => [time(r.time, true), r.href]),
@@ -73,7 +73,10 @@ async function drawPlots(box, { windows, verdicts, moved, even, to }) {
   await new Promise(requestAnimationFrame); // a view is in the document one frame after it was made
   if (!grid.isConnected) return;
   const dated = (r) => r.time !== null;
-  const rows = [windows.filter(dated).map((w) => ({ ...w, href: to(w) })), verdicts.filter(dated)];
+  const step = Math.ceil(windows.length / MOST);
+  const thinned = windows.filter((w, i) => dated(w) && i % step === 0);
+  if (step > 1) box.append(el("p", { class: "thinned" }, `The plots show ${thinned.length.toLocaleString("en")} of ${counted(windows.length, "window")}. The table below has all.`));
+  const rows = [thinned.map((w) => ({ ...w, href: to(w) })), verdicts.filter(dated)];
   const { place, axis: horizontal } = placing(rows.flat(), even);
   const styles = [
     { name: "window", size: 5, thick: 1, mode: "markers", bar: colour("faint"), mark: () => colour("soft") },

@@ -35,7 +35,7 @@ class RigState:
 
     @property
     def shift(self) -> float:
-        """Displacement (m) of a point RANGE_M away by the drift of the moved axes: |t| + 2 r sin(|theta| / 2) at most."""
+        """Largest displacement (m) of a point RANGE_M away by the axes that moved: |t| + 2 RANGE_M sin(|theta| / 2)."""
         drift = [self.verdict[axis] if axis in self.moved else 0.0 for axis in AXES]
         return math.hypot(*drift[:3]) + 2 * RANGE_M * math.sin(min(math.hypot(*drift[3:]), math.pi) / 2)
 

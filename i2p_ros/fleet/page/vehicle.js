@@ -20,7 +20,7 @@ async function vehicleData(name) {
   return vehicle;
 }
 
-const rigName = (vehicle, rig) => vehicle.rigs[rig].filter(Boolean).join(" on ") || "camera";
+const rigName = (vehicle, rig) => `${vehicle.rigs[rig][0] || "unknown camera"} on ${vehicle.rigs[rig][1] || "unknown lidar"}`;
 const windowHref = (vehicle, w, ...more) => href("vehicle", vehicle.name, w.key, ...more);
 
 function crumbs(...links) {

@@ -83,7 +83,7 @@ def details(vehicle: VehicleRows) -> dict[str, Any]:
     rows = (*vehicle.verdicts, *vehicle.windows, *vehicle.pairs)
     rigs = sorted({_rig(row) for row in rows})
     recordings = {recording: i for i, recording in enumerate(vehicle.recordings)}
-    places = {"rig": {rig: i for i, rig in enumerate(rigs)}, "recording": recordings}
+    places: dict[str, Any] = {"rig": {rig: i for i, rig in enumerate(rigs)}, "recording": recordings}
     verdicts = [_verdict(row, places) for row in vehicle.verdicts]
     place_of = {id(row): i for i, row in enumerate(vehicle.verdicts)}
     return {
