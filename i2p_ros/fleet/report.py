@@ -44,9 +44,7 @@ def write_fleet_page(out: str, page: Path) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix=f".{page.name}.", dir=page.parent, ignore_cleanup_errors=True) as made:
             new = Path(made) / "page"
             missing = _write(new, vehicles, PurePosixPath(folder).name, files, folder)
-            if page.exists():
-                page.rename(Path(made) / "old")
-            new.rename(page)
+            _replace(page, new, Path(made) / "old")
     except OSError as error:
         raise InputError(f"cannot write {page}: {one_line(error)}; choose another folder", "output") from error
     levels = Counter(summary(vehicle)["level"] for vehicle in vehicles)
@@ -58,11 +56,22 @@ def write_fleet_page(out: str, page: Path) -> dict[str, Any]:
     }
 
 
+def _replace(page: Path, new: Path, old: Path) -> None:
+    if page.exists():
+        page.rename(old)
+    try:
+        new.rename(page)
+    except OSError:
+        if old.exists():
+            old.rename(page)
+        raise
+
+
 def check_folder(page: Path) -> None:
     """Raise InputError if `page` is something else than a new or empty folder or an earlier page."""
     index = page / "index.html"
     try:
-        earlier = index.is_file() and MARK in index.read_text(errors="replace")[:2000]
+        earlier = index.is_file() and MARK in index.read_text("utf-8", errors="replace")[:2000]
         if page.exists() and not earlier and (not page.is_dir() or any(page.iterdir())):
             raise InputError(f"{page} is not empty and no fleet page; choose another folder with --out", "output")
     except OSError as error:
@@ -72,7 +81,7 @@ def check_folder(page: Path) -> None:
 def _write(page: Path, vehicles: Sequence[VehicleRows], name: str, files: Any, folder: str) -> int:
     """Number of pictures that windows name and that are not there. All files of the page are written."""
     (page / "vehicles").mkdir(parents=True)
-    (page / "plotly.min.js").write_text(get_plotlyjs())
+    (page / "plotly.min.js").write_bytes(get_plotlyjs().encode())
     missing = 0
     for i, vehicle in enumerate(vehicles):
         found = details(vehicle)
@@ -84,7 +93,8 @@ def _write(page: Path, vehicles: Sequence[VehicleRows], name: str, files: Any, f
         _write_script(page / "vehicles" / f"{i}.js", f"vehicle{i}", found)
     refused = [{"vehicle": vehicle.name} | refusal(row) for vehicle in vehicles for row in vehicle.refused]
     _write_script(page / "refused.js", "refused", refused)
-    (page / "index.html").write_text(rendered([summary(vehicle) for vehicle in vehicles], name, len(refused)))
+    html = rendered([summary(vehicle) for vehicle in vehicles], name, len(refused))
+    (page / "index.html").write_bytes(html.encode())
     return missing
 
 
@@ -104,8 +114,8 @@ def rendered(summaries: Sequence[dict[str, Any]], name: str, refused: int) -> st
     return environment("i2p_ros.fleet").get_template("page/page.html.j2").render(
         name=name,
         mark=Markup(MARK),
-        style=Markup((sources / "page.css").read_text()),
-        script=Markup("\n".join((sources / f"{script}.js").read_text() for script in SCRIPTS)),
+        style=Markup((sources / "page.css").read_text("utf-8")),
+        script=Markup("\n".join((sources / f"{script}.js").read_text("utf-8") for script in SCRIPTS)),
         data=Markup(script_json(data)),
     )  # fmt: skip
 

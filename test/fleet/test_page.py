@@ -98,6 +98,8 @@ def test_a_vehicle_whose_recordings_were_all_refused_is_shown_with_the_reason(br
         row.locator("a").click()
         page.wait_for_selector("h2:has-text('Refused recordings')")
         assert page.locator("h2:has-text('Refused') + .card tbody tr").count() == 6
+        recordings = page.locator("h2:text-is('Recordings') + .card tbody tr")
+        assert recordings.count() == 6 and "refused: " in recordings.first.inner_text()
 
 
 def test_refused_recordings_are_listed_with_codes_and_vehicles(browser, small):

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import re
+import resource
+import signal
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -171,6 +173,28 @@ def test_an_earlier_page_is_replaced_and_another_folder_is_not(tmp_path):
         write_fleet_page(str(out), tmp_path / "mine")
     assert error.value.reason == "output"
     assert (tmp_path / "mine" / "index.html").read_text() == "my own"
+    with pytest.raises(InputError, match="not empty and no fleet page"):
+        write_fleet_page(str(out), out)  # the tables themselves
+    with pytest.raises(InputError, match="cannot write") as error:
+        write_fleet_page(str(out), out / "verdicts.parquet" / "page")
+    assert error.value.reason == "output"
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_earlier_page(capsys, tmp_path):
+    out = write_fleet(tmp_path / "out", fleet_rows(12))
+    write_fleet_page(str(out), tmp_path / "page")
+    before = (tmp_path / "page" / "index.html").read_bytes()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limit[1]))  # as a disk with so much room would fail
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        code, _, err = run(capsys, "fleet", "report", str(out), "--out", str(tmp_path / "page"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, previous)
+    assert code == 1 and "cannot write" in err and len(err.strip().splitlines()) == 1, err
+    assert (tmp_path / "page" / "index.html").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "page"]
 
 
 def _foreign_level(out: Path) -> None:

@@ -22,9 +22,9 @@ function placing(rows, even) {
     const [first, last] = spans.get(r.recording);
     return order.indexOf(r.recording) + (r.moved ? 0.8 : (0.7 * (r.time - first)) / Math.max(last - first, 1));
   };
-  const step = Math.ceil(order.length / 5);
+  const step = Math.ceil(order.length / 4);
   const ticks = order.map((recording, i) => [i + 0.4, time(spans.get(recording)[0]).slice(0, 10)]).filter((_, i) => i % step === 0);
-  return { place, axis: { tickvals: ticks.map((t) => t[0]), ticktext: ticks.map((t) => t[1]), range: [-0.2, order.length] } };
+  return { place, axis: { tickvals: ticks.map((t) => t[0]), ticktext: ticks.map((t) => t[1]), tickangle: 0, range: [-0.2, order.length] } };
 }
 
 function trace(rows, axis, style, place) {

@@ -71,7 +71,7 @@ function recordingsTable(vehicle) {
       "tr", null,
       td(verdict ? `${time(verdict.start)} – ${time(verdict.end).slice(11)}` : "", { class: "time" }),
       td(badge(verdict ? verdict.level : "")),
-      td([verdict ? plain(verdict.text) : "", findings(recording)], { class: "says" }),
+      td([verdict ? plain(verdict.text) : refusedFor(vehicle, recording), findings(recording)], { class: "says" }),
       td(recording.uri || recording.id, { class: "uri" }),
       td(verdict ? verdict.task : "", { class: "desk" }),
       td(verdict && verdict.pairs !== null ? String(verdict.pairs) : "", { class: "n desk" }),
@@ -84,6 +84,11 @@ function farApart(verdicts) {
   const known = verdicts.filter((v) => v.start !== null && v.end !== null);
   const inside = known.reduce((sum, v) => sum + v.end - v.start, 0);
   return known.length > 1 && known.at(-1).end - known[0].start > 5 * inside;
+}
+
+function refusedFor(vehicle, recording) {
+  const found = vehicle.refused.find((r) => (recording.uri && r.uri === recording.uri) || (recording.id && r.recording === recording.id));
+  return found ? `refused: ${found.reason}` : "";
 }
 
 function findings(recording) {
