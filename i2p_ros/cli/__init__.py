@@ -13,6 +13,7 @@ import typer
 from i2p_ros.cli.about import config, doctor, models
 from i2p_ros.cli.benching import bench
 from i2p_ros.cli.evaluating import calibrate_covariance, evaluate
+from i2p_ros.cli.fleet_report import EXAMPLE, report
 from i2p_ros.cli.localizing import localize
 from i2p_ros.cli.monitoring import monitor
 from i2p_ros.cli.parts import console, tell_error
@@ -50,6 +51,10 @@ for verb, example in VERBS:
     app.command(epilog=f"Example: i2p {example}")(verb)
 app.add_typer(bench, name="bench")
 app.add_typer(monitor, name="monitor")
+fleet = typer.Typer(no_args_is_help=True, help="Many recordings: their results as tables and as a page.")
+fleet.callback()(lambda: None)
+fleet.command(epilog=f"Example: i2p {EXAMPLE}")(report)
+app.add_typer(fleet, name="fleet")
 
 
 def main() -> None:
