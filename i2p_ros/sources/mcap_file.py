@@ -127,12 +127,12 @@ class McapFile(ChunkedFile):
         """Take the index of a chunk. The result is the number of messages that have an entry in an index."""
         first, last, start, length, size = unpack(_CHUNK_INDEX, content)
         at = _CHUNK_INDEX.size
-        offsets = dict(unpack(_OFFSET, content, at + k) for k in range(0, size, _OFFSET.size))
-        channels = frozenset(offsets)
+        offsets = [unpack(_OFFSET, content, at + k) for k in range(0, size, _OFFSET.size)]
+        channels = frozenset(channel for channel, _ in offsets)
         (entries,) = unpack(_U64, content, at + size)
         self.chunks.append(Chunk(first, last, channels, start + _HEAD.size, start + length))
         if offsets:
-            self._indexes[start + _HEAD.size] = min(offsets.values()), entries
+            self._indexes[start + _HEAD.size] = min(place for _, place in offsets), entries
         return (entries - _INDEX_HEAD * len(channels)) // _INDEX_ENTRY
 
     def _indexed_times(self, chunk: Chunk) -> dict[int, list[int]]:
