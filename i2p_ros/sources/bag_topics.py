@@ -89,7 +89,7 @@ class TopicSurvey:
             with bag_errors(self._path, "bag.message"):
                 frame = read_header(raw, self._reader.is2, check=False)[1]
                 message = self._reader.deserialize(raw, kind)
-                return frame, _size(kind, topic, video.frame(message) if video else message)
+                return frame, message_size(kind, topic, video.frame(message) if video else message)
         except InputError:
             return frame, None
 
@@ -164,7 +164,7 @@ class TopicChoice:
         raise InputError(f"the bag has {missing} of type {' or '.join(allowed)}; it has {there}", "bag.topics")
 
 
-def _size(kind: str, topic: str, message: Any) -> tuple[int, int]:
+def message_size(kind: str, topic: str, message: Any) -> tuple[int, int]:
     """Width and height of an image, a frame of a video or the image of a camera_info in px, or the number of points
     of a cloud and 1."""
     if kind in INFO_TYPES:
