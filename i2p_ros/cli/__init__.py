@@ -12,6 +12,7 @@ import typer
 
 from i2p_ros.cli.about import config, doctor, models
 from i2p_ros.cli.benching import bench
+from i2p_ros.cli.checking import check
 from i2p_ros.cli.evaluating import calibrate_covariance, evaluate
 from i2p_ros.cli.fleet_report import EXAMPLE, report
 from i2p_ros.cli.localizing import localize
@@ -25,6 +26,7 @@ from i2p_ros.core.memory import keep_freed_memory
 
 TERMINATED = 128 + signal.SIGTERM  # exit code, as a shell would say it
 VERBS = (
+    (check, "check drive.mcap"),
     (demo, "demo --out results/demo"),
     (replay, "replay ~/kitti/raw --drive 0052 --rate 1 --perturb vp2p --out results/0052"),
     (soak, "soak --minutes 10 --seed 1 --json soak.json"),

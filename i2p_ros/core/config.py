@@ -207,6 +207,11 @@ class NodeSettings(_Group):
         description="names of the lidars, separated by commas. Their topics are <name>/points. Each camera is paired "
         "with each lidar. Empty: one lidar without a name",
     )
+    find_topics: bool = Field(
+        False,
+        description="search the graph for the topics that are not remapped, by type, frame, size and rate, unless "
+        "cameras or lidars are named. The launch files localizer and monitor set it",
+    )
     base_frame: str = Field(
         "", description="frame whose pose is published. tf must know it. Empty: the frame of the camera"
     )
