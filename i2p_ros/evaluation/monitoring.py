@@ -24,6 +24,7 @@ from i2p_ros.core.source import Source
 from i2p_ros.core.types import Image, Pair, Sample
 from i2p_ros.evaluation.files import write_json
 from i2p_ros.evaluation.report import picture
+from i2p_ros.inspection import inspect
 from i2p_ros.monitor.history import History, MonitoredRig
 from i2p_ros.monitor.sequential_test import Motion, Reference
 from i2p_ros.monitor.session import Finding, Monitor, NetworkPose
@@ -183,10 +184,17 @@ class Checker:
             source, self._settings, nominal, self._reference, self._history, self._network_pose, progress
         )
         pictures = {title: str(picture(image)) for title, image in result.pictures.items()}
-        content = result.to_json() | {"pictures": pictures, "settings": self._settings.model_dump()}
+        content = result.to_json() | {
+            "check": self._inspected(part), "pictures": pictures, "settings": self._settings.model_dump(),
+        }  # fmt: skip
         if file is not None:
             write_json(file, content)
         return content
+
+    def _inspected(self, part: RecordingPart) -> dict[str, Any]:
+        """What `i2p check` says of the recording of a part."""
+        cameras, drives = ([name] if name else None for name in (part.camera, part.drive))
+        return inspect(part.recording, self._settings, cameras=cameras, drives=drives).summary()
 
     def _named(self, part: RecordingPart) -> str:
         """Name of the file of a result, with a hash of its inputs: a recording that has grown is another recording."""

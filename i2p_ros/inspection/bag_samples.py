@@ -24,7 +24,7 @@ from i2p_ros.sources.chunked_file import BagConnection
 from i2p_ros.sources.static_transforms import FixedTransforms, StaticTransforms
 
 T = TypeVar("T")
-HEADERS = 16  # messages of each sensor whose headers are read
+HEADERS = 12  # messages of each sensor whose headers are read
 DECODED = 5  # messages of each sensor that are decoded
 FIRST_TRANSFORMS, MORE_TRANSFORMS = 100, 16  # messages of transforms: the first ones, and some of the others
 VIDEO_FRAMES = 60  # messages of a video that are read from each place on, until one can be decoded
@@ -48,6 +48,15 @@ class BagSamples:
         is2 = self._reader.is2
         found = self._each(topic, HEADERS, lambda connection, time, raw: (read_header(raw, is2, check=False)[0], time))
         return [entry for _, entry in found]
+
+    def entries_within(self, topic: str, ranges: Sequence[tuple[int, int]]) -> list[Entry]:
+        """The same for all messages received in some ranges of time (first and last, ns)."""
+        found, connections = set[Entry](), self._survey.connections(topic)
+        for first, last in ranges:
+            for _, time, raw in self._reader.messages(connections, first, last + 1):
+                with self._noted(topic):
+                    found.add((read_header(raw, self._reader.is2, check=False)[0], time))
+        return sorted(found)
 
     def decoded(self, topic: str, decode: Callable[[Any], T], most: int = DECODED) -> list[tuple[int, T]]:
         """Time received of some messages, and what `decode` gives of each. Messages of a video are given as frames."""

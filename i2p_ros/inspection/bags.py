@@ -20,12 +20,13 @@ from i2p_ros.core.optical_frame import optical_doubt_of
 from i2p_ros.core.types import PointCloud
 from i2p_ros.inspection.bag_cameras import SampledImages, inspect_camera, sampled_images
 from i2p_ros.inspection.bag_clouds import inspect_lidar
+from i2p_ros.inspection.bag_pairs import inspect_pairs
 from i2p_ros.inspection.bag_samples import BagSamples
 from i2p_ros.inspection.bag_topics import sensor_topics
 from i2p_ros.inspection.bag_transforms import inspect_transforms
 from i2p_ros.inspection.codes import CODES
 from i2p_ros.inspection.result import FindingList, Inspection, judged_abilities
-from i2p_ros.inspection.timing import judge_pairs, judge_rate, judge_short, judge_stamps, topic_summary
+from i2p_ros.inspection.timing import judge_rate, judge_short, topic_summary
 from i2p_ros.inspection.views import judge_change, judge_overlap, judge_path
 from i2p_ros.sources.bag_files import bag_files, split_of
 from i2p_ros.sources.bag_reader import BagReader, open_reader
@@ -92,12 +93,12 @@ class _BagInspection:
             info = topics.camera_info
             summary, camera = inspect_camera(self._reader, samples, topics.image, info, size, settings, found)
             whole = replace(whole, camera=summary)
-            judge_rate(self._topics[topics.image.name], "image", found)
+            self._judge_rate(whole, topics.image.name, "image")
         clouds = list[tuple[int, PointCloud]]()
         if topics.cloud is not None:
             lidar, clouds = inspect_lidar(samples, self._survey.types[topics.cloud.name], topics.cloud, settings, found)
             whole = replace(whole, lidar=lidar)
-            judge_rate(self._topics[topics.cloud.name], "cloud", found)
+            self._judge_rate(whole, topics.cloud.name, "cloud")
         if topics.image is not None and topics.cloud is not None:
             whole = self._with_timing(whole, topics.image.name, topics.cloud.name)
             whole = self._with_calibration(whole, topics.image.frame, topics.cloud.frame, camera, clouds)
@@ -106,16 +107,9 @@ class _BagInspection:
 
     def _with_timing(self, whole: Inspection, image: str, cloud: str) -> Inspection:
         """With pairs and the gap of the sensors."""
-        found, by_arrival = self._findings, self._settings.pairing.use_arrival_time
-        images, clouds = self._samples.entries(image), self._samples.entries(cloud)
-        if not by_arrival:
-            judge_stamps(image, images, found)
-            judge_stamps(cloud, clouds, found)
-        if not images or not clouds or "stamps.zero" in found:
-            return whole
-        times = self._samples.times
-        timing = judge_pairs((times[image], images), (times[cloud], clouds), self._settings.pairing, found)
-        judge_short(timing.pairs, whole.duration_s, self._settings.monitor, found)
+        found, settings = self._findings, self._settings
+        timing = inspect_pairs(self._samples, image, cloud, settings.pairing, found)
+        judge_short(timing.pairs, whole.duration_s, settings.monitor, found)
         return replace(whole, pairs=timing.pairs, sensor_gap_ms=timing.gap_ms)
 
     def _with_calibration(
@@ -146,6 +140,11 @@ class _BagInspection:
         """Topics with poses of the vehicle, those of a true pose first."""
         topics = [topic for topic in self._survey.topics(POSE_FIELDS) if not any(word in topic for word in NO_PATH)]
         return sorted(topics, key=lambda topic: topic != BagTopics().pose)
+
+    def _judge_rate(self, whole: Inspection, topic: str, sensor: str) -> None:
+        assert whole.start is not None and whole.end is not None
+        times = self._samples.times[topic]
+        judge_rate(self._topics[topic], sensor, times, (whole.start, whole.end), self._findings)
 
     def _judge_files(self, names: Sequence[str]) -> None:
         if self._cut_off:

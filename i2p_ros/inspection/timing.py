@@ -11,14 +11,15 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from i2p_ros.core.clock_offset import Entry, clock_offset
-from i2p_ros.core.config import MonitorSettings, PairingSettings
+from i2p_ros.core.clock_offset import Entry
+from i2p_ros.core.config import MonitorSettings
 from i2p_ros.core.geometry import Array
 from i2p_ros.inspection.result import FindingList, TopicSummary
 
 Times = NDArray[np.int64]
 LOW_RATE_HZ = 0.5
 LONG_GAP_S, LONG_GAP_PERIODS = 1.0, 5  # a gap is long if it is longer than both
+LONG_END_SHARE = 0.1  # of the recording: a longer silence at its begin or end is a gap
 LOST_SHARE = 0.05  # of the messages of a sensor
 LARGE_GAP_MS = 25.0  # between an image and its cloud
 FEW_PAIRS = 0.5  # share of the messages of the slower sensor that have a partner
@@ -48,8 +49,13 @@ def topic_summary(name: str, kind: str, times: Times) -> TopicSummary:
     return TopicSummary(name, kind, n, len(steps) / span, float(steps.max()), missing)
 
 
-def judge_rate(topic: TopicSummary, sensor: str, findings: FindingList) -> None:
-    """Add findings about the rate of a sensor, `image` or `cloud`."""
+def judge_rate(
+    topic: TopicSummary, sensor: str, times: Times, recording: tuple[int, int], findings: FindingList
+) -> None:  # fmt: skip
+    """Add findings about the rate of a sensor, `image` or `cloud`, that was received at `times` (n,), ns, in order.
+
+    `recording` are the times of the first and the last message of the recording, ns.
+    """
     if topic.rate_hz is None or topic.largest_gap_s is None:
         return
     n = topic.count
@@ -57,6 +63,12 @@ def judge_rate(topic: TopicSummary, sensor: str, findings: FindingList) -> None:
         findings.add(f"{sensor}.low_rate", f"{topic.name} has {topic.rate_hz:.2g} Hz")
     if topic.largest_gap_s > max(LONG_GAP_S, LONG_GAP_PERIODS / topic.rate_hz):
         findings.add(f"{sensor}.gaps", f"{topic.name} has a gap of {topic.largest_gap_s:.1f} s")
+    begin_s, end_s = (int(times[0]) - recording[0]) / 1e9, (recording[1] - int(times[-1])) / 1e9
+    if max(begin_s, end_s) > max(LONG_GAP_S, LONG_END_SHARE * (recording[1] - recording[0]) / 1e9):
+        silent = f"{begin_s:.1f} s after the begin" if begin_s > end_s else f"{end_s:.1f} s before the end"
+        findings.add(
+            f"{sensor}.gaps", f"{topic.name} {'begins' if begin_s > end_s else 'ends'} {silent} of the recording"
+        )
     if topic.missing > LOST_SHARE * n:
         share = topic.missing / (topic.missing + n)
         findings.add(f"{sensor}.lost", f"{topic.name} lacks about {topic.missing} messages ({share:.0%})")
@@ -72,50 +84,25 @@ def judge_stamps(topic: str, entries: Sequence[Entry], findings: FindingList) ->
         findings.add("stamps.jump", f"header stamps of {topic} jump back by {-min(steps) / 1e9:.1f} s")
 
 
-def estimated_stamps(times: Times, entries: Sequence[Entry]) -> Times:
-    """Stamps (n,) of messages received at `times` (n,), ns, in order; by the delays of the messages of `entries`.
+def judge_gaps(gaps: Array, slower: int, slop_s: float, findings: FindingList) -> PairTiming:
+    """Pairs, by the gaps (n,) of some messages of the slower sensor, of which there are so many.
 
-    The delay of the other messages is interpolated. Stamps are exact for the messages of `entries`.
+    A gap is the stamp of the nearest image minus that of the cloud, s. Adds findings about the number of pairs and
+    their gaps.
     """
-    known = sorted({received: received - stamp for stamp, received in entries}.items())
-    origin = known[0][1]
-    delays = np.interp(times - times[0], [t - int(times[0]) for t, _ in known], [d - origin for _, d in known])
-    return np.sort(times - origin - np.round(delays).astype(np.int64))
-
-
-def judge_pairs(
-    images: tuple[Times, Sequence[Entry]], clouds: tuple[Times, Sequence[Entry]], settings: PairingSettings,
-    findings: FindingList,
-) -> PairTiming:  # fmt: skip
-    """Pairs of two sensors, each given by the times received (n,) and some entries. Adds findings about them."""
-    offset_s = settings.time_offset_s
-    if settings.use_arrival_time:
-        stamps = images[0], clouds[0]
-    else:
-        stamps = estimated_stamps(*images), estimated_stamps(*clouds)
-        offset_s += _clock_correction(images[1], clouds[1], settings, findings)
-    i = stamps[0] + round(settings.image_time_offset_s * 1e9)
-    return judge_gaps(i, stamps[1] + round(offset_s * 1e9), settings.slop_s, findings)
-
-
-def judge_gaps(images: Times, clouds: Times, slop_s: float, findings: FindingList) -> PairTiming:
-    """Pairs of stamps (n,) and (m,), ns, in order, within the slop. Adds findings about their number and gap."""
-    slow, fast = (images, clouds) if len(images) < len(clouds) else (clouds, images)
-    gaps = nearest_gaps(slow, fast) / 1e9
     near = gaps[np.abs(gaps) <= slop_s]
     if not len(near):
-        findings.add(
-            "stamps.no_pairs",
-            f"no image and cloud are within {slop_s} s: the nearest are {np.abs(gaps).min():.3f} s apart",
-        )
+        nearest = np.abs(gaps).min()
+        text = f"no image and cloud are within {slop_s} s: the nearest are {nearest:.3f} s apart"
+        findings.add("stamps.no_pairs", text)
         return PairTiming()
-    if len(near) < FEW_PAIRS * len(slow):
-        findings.add("stamps.few_pairs", f"{len(near)} of {len(slow)} messages of the slower sensor have a partner")
-    gap_ms = float(np.median(near)) * (1e3 if fast is clouds else -1e3) + 0.0  # never -0.0
+    share = len(near) / len(gaps)
+    if share < FEW_PAIRS:
+        findings.add("stamps.few_pairs", f"{share:.0%} of the messages of the slower sensor have a partner")
     typical = float(np.median(np.abs(near))) * 1e3
     if typical > LARGE_GAP_MS:
         findings.add("stamps.gap", f"images and clouds are typically {typical:.0f} ms apart")
-    return PairTiming(len(near), gap_ms)
+    return PairTiming(round(share * slower), float(np.median(near)) * 1e3 + 0.0)  # never -0.0
 
 
 def judge_short(pairs: int, seconds: float, settings: MonitorSettings, findings: FindingList) -> None:
@@ -131,15 +118,3 @@ def nearest_gaps(slow: Times, fast: Times) -> Array:
     around = np.stack([fast[after - 1], fast[np.minimum(after, len(fast) - 1)]])
     gaps = slow - around
     return gaps[np.abs(gaps).argmin(axis=0), np.arange(len(slow))].astype(np.float64)
-
-
-def _clock_correction(
-    images: Sequence[Entry], clouds: Sequence[Entry], settings: PairingSettings, findings: FindingList
-) -> float:
-    """Seconds that RosbagSource adds to the stamps of clouds by itself, because the clocks differ."""
-    offset = clock_offset(images, clouds)
-    is_set = settings.time_offset_s or settings.image_time_offset_s or not settings.correct_clock
-    if offset is None or not offset.is_sure or is_set:
-        return 0.0
-    findings.add("stamps.clock_offset", offset.text)
-    return offset.correction_s
