@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The calibration of largest mutual information over all pairs, its covariance, and how well halves repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from i2p_ros.alignment.objective import Objective
+from i2p_ros.alignment.pair_signals import PairSignals
+from i2p_ros.alignment.window import Drift, refine_window
+from i2p_ros.core.config import RefinementSettings
+from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.types import Pair
+
+ROUNDS = 5  # most refinements, each about the pose of the one before
+SETTLED = np.repeat([0.003, np.radians(0.02)], 3)  # m, rad: a refinement that moves the pose by less is the last
+MAX_STARTS = 4  # beside the pose itself
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RigEstimate:
+    """T_camera_lidar `pose` with the covariance (6, 6) of its delta, as of `Pose.retract`, m and rad.
+
+    `halves` (6,) are the differences of the calibrations of two halves, per axis the larger one of interleaved and of
+    successive halves. `evidence` (C, 3) holds the row, column and nats of each cell of the image. `nats` is the mutual
+    information a pair.
+    """
+
+    pose: Pose
+    covariance: Array
+    halves: Array
+    evidence: Array
+    nats: float
+
+
+def refined(
+    pairs: Sequence[Pair], starts: Sequence[Pose], settings: RefinementSettings, inflation: float,
+    progress: Callable[[], None] = lambda: None,
+) -> RigEstimate:  # fmt: skip
+    """The local maximum of the mutual information of all pairs that is reached from T_camera_lidar `starts`, of which
+    the first is the most likely. At least 4 pairs are needed, so that each half has two.
+
+    `inflation` is the factor on the variance of a window estimate. Half the difference of the maxima of two halves has
+    the variance of their mean, so the variance of an axis is never below the mean square of these. For it the maxima
+    near the pose count. For `halves` the calibration of each half is searched anew, on all levels.
+    """
+    pose, drift = _settled(pairs, starts, settings, progress)
+    signals, half = _signals(pairs, pose, settings), len(pairs) // 2
+    searched, nearest = [], []
+    for one, other in ((signals[::2], signals[1::2]), (signals[:half], signals[half:])):
+        searched.append(_refine(one, settings, []).delta - _refine(other, settings, []).delta)
+        nearest.append(_ascended(one, settings) - _ascended(other, settings))
+        progress()
+    covariance = _at_least(inflation * drift.covariance, np.mean(np.square(nearest), axis=0) / 4.0)
+    return RigEstimate(pose, covariance, np.abs(searched).max(axis=0), drift.evidence, drift.information / len(pairs))
+
+
+def _settled(
+    pairs: Sequence[Pair], starts: Sequence[Pose], settings: RefinementSettings, progress: Callable[[], None]
+) -> tuple[Pose, Drift]:
+    """The pose at which a refinement of all pairs stays, and that refinement. The points in view, and the prior of the
+    refinement, are about the pose of the refinement before."""
+    pose, others = starts[0], list(starts[1 : MAX_STARTS + 1])
+    for _ in range(ROUNDS):
+        drift = _refine(_signals(pairs, pose, settings), settings, [pose.local(other) for other in others])
+        pose, others = pose.retract(drift.delta), []
+        progress()
+        if (np.abs(drift.delta) < SETTLED).all():
+            break
+    return pose, drift
+
+
+def _signals(pairs: Sequence[Pair], pose: Pose, settings: RefinementSettings) -> list[PairSignals]:
+    return [PairSignals.of(pair, pose, settings) for pair in pairs]
+
+
+def _refine(signals: Sequence[PairSignals], settings: RefinementSettings, starts: Sequence[Array]) -> Drift:
+    return refine_window(signals, settings, starts=starts)
+
+
+def _ascended(signals: Sequence[PairSignals], settings: RefinementSettings) -> Array:
+    """The delta (6,) of the local maximum near the pose of the signals, on the finest level."""
+    return Objective(signals, np.zeros((6, 6)), 0).ascend(np.zeros(6), settings.iterations)
+
+
+def _at_least(covariance: Array, variances: Array) -> Array:
+    """The covariance with the same correlations, and variances of at least these."""
+    own = np.diag(covariance)
+    factors = np.sqrt(np.maximum(variances / own, 1.0))
+    return np.asarray(covariance * np.outer(factors, factors))
