@@ -37,7 +37,8 @@ class CalibrationCheck:
     """The judgement of the calibration `given`, T_camera_lidar, by the calibration `result` of the same recordings.
 
     `error` (6,) is the delta from the given to the estimated calibration, m and rad. `detectable` (6,) is the smallest
-    error that would be called wrong in 95 % of cases. Both are None where there is no result. `wrong` names the axes that are off, `unobserved` those whose detectable error is above the limit.
+    error that would be called wrong in 95 % of cases. Both are None where there is no result. `wrong` names the axes
+    that are off, `unobserved` those whose detectable error is above the limit.
     `mistake` is a common mistake that explains the error, or empty.
     """
 

@@ -71,7 +71,7 @@ def axis_table(result: CalibrationResult) -> list[dict[str, str]]:
 
 
 def check_table(check: CalibrationCheck) -> list[dict[str, str]]:
-    """A row of texts for each axis: the error of the given calibration, its 95 % interval, the detectable error, a word."""
+    """A row of texts for each axis: the error of the given calibration, its 95 % interval, and a word."""
     if check.error is None or check.result.half is None or check.detectable is None:
         return []
     rows = _texts({"error": check.error, "half": check.result.half, "detectable": check.detectable})
