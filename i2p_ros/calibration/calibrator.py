@@ -27,6 +27,7 @@ from i2p_ros.localizer import Localizer
 from i2p_ros.viz.overlays import captioned, cells_shaded, overlay
 
 LEAST_PAIRS = 4
+MIN_STANDOUT = 6.0  # of pairs whose image and cloud are of one place and time: 9 and more; of others: up to 4
 MOST_APART = np.repeat([0.5, np.radians(5.0)], 3)  # m, rad: halves that differ by more have found different places
 Progress = Callable[[int], None]  # of the number of steps done
 
@@ -99,11 +100,15 @@ class Calibrator:
         limits = np.repeat([watch.unseen_m, np.radians(watch.unseen_deg)], 3)
         result = replace(
             result, halves=found.halves, localized=consensus.pairs, agreeing=consensus.agreeing,
-            margin=consensus.margin, nats=found.nats,
+            margin=consensus.margin, nats=found.nats, standout=found.standout,
         )  # fmt: skip
         if found.nats < watch.min_nats:
             poor = f"image and cloud share {found.nats:.0f} nats a pair; {watch.min_nats:g} are needed (watch.min_nats)"
             return replace(result, status=CalibrationStatus.POOR_SCENE, reason=poor)
+        if found.standout < MIN_STANDOUT:
+            why = "are images and clouds of one time and place?"
+            what = f"the mutual information stands out by {found.standout:.1f} deviations; {MIN_STANDOUT:g} are needed"
+            return replace(result, status=CalibrationStatus.NO_MATCH, reason=f"{what}: {why}")
         if (found.halves > MOST_APART).any():
             apart = f"{found.halves[:3].max():.2f} m and {np.degrees(found.halves[3:].max()):.1f} deg"
             what = f"the calibrations of two halves of the pairs differ by up to {apart}"

@@ -19,6 +19,7 @@ from i2p_ros.core.types import Pair
 ROUNDS = 5  # most refinements, each about the pose of the one before
 SETTLED = np.repeat([0.003, np.radians(0.02)], 3)  # m, rad: a refinement that moves the pose by less is the last
 MAX_STARTS = 4  # beside the pose itself
+N_DRAWN = 32  # deltas that the standout is relative to
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +36,7 @@ class RigEstimate:
     halves: Array
     evidence: Array
     nats: float
+    standout: float
 
 
 def refined(
@@ -56,7 +58,8 @@ def refined(
         nearest.append(_ascended(one, settings) - _ascended(other, settings))
         progress()
     covariance = _at_least(inflation * drift.covariance, np.mean(np.square(nearest), axis=0) / 4.0)
-    return RigEstimate(pose, covariance, np.abs(searched).max(axis=0), drift.evidence, drift.information / len(pairs))
+    most, nats = np.abs(searched).max(axis=0), drift.information / len(pairs)
+    return RigEstimate(pose, covariance, most, drift.evidence, nats, _standout(signals, settings))
 
 
 def _settled(
@@ -85,6 +88,14 @@ def _refine(signals: Sequence[PairSignals], settings: RefinementSettings, starts
 def _ascended(signals: Sequence[PairSignals], settings: RefinementSettings) -> Array:
     """The delta (6,) of the local maximum near the pose of the signals, on the finest level."""
     return Objective(signals, np.zeros((6, 6)), 0).ascend(np.zeros(6), settings.iterations)
+
+
+def _standout(signals: Sequence[PairSignals], settings: RefinementSettings) -> float:
+    """See `RigEstimate`. The deltas are drawn with the standard deviations of the refinement's prior."""
+    spread = np.repeat([settings.max_m, np.radians(settings.max_deg)], 3)
+    drawn = spread * np.random.default_rng(0).standard_normal((N_DRAWN, 6))
+    nats = Objective(signals, np.zeros((6, 6)), 0).information(np.vstack([np.zeros(6), drawn]))
+    return float((nats[0] - nats[1:].mean()) / max(nats[1:].std(), 1.0))
 
 
 def _at_least(covariance: Array, variances: Array) -> Array:

@@ -26,6 +26,7 @@ class CalibrationStatus(str, Enum):
     TOO_FEW_PAIRS = "too_few_pairs"  # too few pairs with different images that show something
     NO_CONSENSUS = "no_consensus"  # the network's poses of the pairs do not agree
     POOR_SCENE = "poor_scene"  # image and cloud have too little in common at the pose
+    NO_MATCH = "no_match"  # they have hardly more in common than at poses about it: another time, or another place
     NOT_REPEATABLE = "not_repeatable"  # halves of the pairs give different calibrations
 
 
@@ -37,7 +38,8 @@ class CalibrationResult:
     offset, whose bound (6,) is `systematic`. `halves` (6,) are the largest differences of calibrations of two halves of
     the pairs. `stated` is the T_camera_lidar that the recordings state; it is not used. `used` of `pairs` read pairs
     were chosen, and `agreeing` of `localized` ones have own poses near the result. `margin` is the excess of their log
-    likelihood over that of another pose, nats a pair. `nats` is the mutual information a pair.
+    likelihood over that of another pose, nats a pair. `nats` is the mutual information a pair. It exceeds
+    that at poses about the result by `standout` standard deviations.
     """
 
     recording: str
@@ -55,6 +57,7 @@ class CalibrationResult:
     agreeing: int = 0
     margin: float | None = None
     nats: float | None = None
+    standout: float | None = None
     stated: Pose | None = None
     camera: Camera | None = None
     left_out: Counter[str] = field(default_factory=Counter)
@@ -82,7 +85,7 @@ class CalibrationResult:
             "covariance": _listed(self.covariance), "systematic": self.systematic.tolist(),
             "directions": {direction.axis: direction.to_json() for direction in self.directions},
             "pairs": self.pairs, "used": self.used, "localized": self.localized, "agreeing": self.agreeing,
-            "margin": self.margin, "nats": self.nats,
+            "margin": self.margin, "nats": self.nats, "standout": self.standout,
             "T_camera_lidar_stated": None if self.stated is None else self.stated.matrix.tolist(),
             "left_out": dict(self.left_out), "notes": list(self.notes), "seconds": self.seconds,
         }  # fmt: skip

@@ -13,7 +13,7 @@ import numpy as np
 from i2p_ros.core.drifts import AXES, INTERVAL
 from i2p_ros.core.geometry import Array
 
-WEAK_SHARE = 0.02  # of the information that an axis would have if all axes were seen alike and independently
+WEAK_SHARE = 0.1  # of the mean information of the six axes
 WEAK_HALF = 0.5  # of the limit of an observed axis: a wider 95 % interval is weak
 CURES = {
     "tx": "drive past walls, poles or parked cars within 10 m, so that near and far things are in one image",
@@ -50,16 +50,15 @@ class Direction:
 
 
 def information_shares(covariance: Array, limits: Array) -> Array:
-    """(6,) information of each axis, relative to that of equally and independently seen axes: in 0..1.
+    """(6,) information on each axis relative to the mean of the six: 1 where all axes are seen alike.
 
     `covariance` (6, 6) is that of the calibration, m and rad. `limits` (6,) make metres and radians comparable. The
     information on one axis, while the others are unknown too, is the Schur complement of the information matrix:
-    1 / covariance[k, k] (Pukelsheim 2006, Optimal Design of Experiments, chapter 3). It is divided by the mean diagonal
-    entry of the information matrix, its trace over 6, so that the length of a recording does not matter.
+    1 / covariance[k, k] (Pukelsheim 2006, Optimal Design of Experiments, chapter 3). It is divided by a sixth of the
+    trace of the diagonal matrix of all six, so that the length of a recording does not matter.
     """
-    scaled = covariance / np.outer(limits, limits)
-    mean = np.trace(np.linalg.inv(scaled)) / len(AXES)
-    return np.asarray(1.0 / (np.diag(scaled) * mean))
+    information = limits**2 / np.diag(covariance)
+    return np.asarray(information / information.mean())
 
 
 def directions(covariance: Array, limits: Array) -> tuple[Direction, ...]:
