@@ -13,12 +13,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from i2p_ros.alignment.pyramid import plain_pyramid
 from i2p_ros.calibration.consensus import Consensus, NoConsensusError, find_consensus, median_pose
-from i2p_ros.calibration.estimate import RigEstimate, refined
+from i2p_ros.calibration.estimate import RigEstimate, SeenPair, combined, information_at, refined
 from i2p_ros.calibration.result import CalibrationResult, CalibrationStatus
 from i2p_ros.calibration.selection import ChosenPairs, chosen_pairs, spread
-from i2p_ros.core.config import Settings
-from i2p_ros.core.errors import InputError
+from i2p_ros.core.config import RefinementSettings, Settings
+from i2p_ros.core.errors import DeviceMemoryError, InputError, NonFiniteError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.observability import directions
 from i2p_ros.core.source import Source
@@ -70,26 +71,60 @@ class Calibrator:
             return replace(result, status=CalibrationStatus.TOO_FEW_PAIRS, reason=few)
         of_network = spread(pairs, settings.calibration.network_pairs)
         try:
-            consensus = find_consensus(self.localizer, of_network, [] if init is None else [init], step)
+            candidates = find_consensus(self.localizer, of_network, [] if init is None else [init], step)
         except NoConsensusError as error:
             return replace(result, status=CalibrationStatus.NO_CONSENSUS, reason=str(error))
-        starts = self._starts(of_network, consensus, init, step)
         refinement = settings.refinement.model_copy(update={"max_points": settings.calibration.max_points})
-        estimate = refined(pairs, starts, refinement, settings.watch.inflation, step)
+        consensus, starts = self._likeliest(of_network, candidates, refinement, step)
+        starts += [] if init is None else [init]
+        estimate = self._estimate(pairs, starts, refinement, step)
         return self._judged(result, chosen, consensus, estimate, init)
 
-    def _starts(
-        self, pairs: Sequence[Pair], consensus: Consensus, init: Pose | None, step: Callable[[], None]
-    ) -> list[Pose]:
-        """Where the refinement starts: the median of single refined poses near the consensus first."""
+    def _estimate(
+        self, pairs: Sequence[Pair], starts: Sequence[Pose], settings: RefinementSettings, step: Callable[[], None]
+    ) -> RigEstimate:
+        """The mean of the estimates by predicted and by plain signals. They err differently: predicted signals survive
+        night and fog, plain ones do not depend on what the network was trained on."""
+        inflation = self.settings.watch.inflation
+        plain = [SeenPair(pair, plain_pyramid(pair, settings)) for pair in pairs]
+        if self.localizer.family.signal_camera(pairs[0].camera) is None:
+            return refined(plain, starts, settings, inflation, step)
+        by_network = refined(self._predicted(pairs, settings), starts, settings, inflation, step)
+        by_image = refined(plain, [by_network.pose, *starts[:2]], settings, inflation, step)
+        return combined(by_image, by_network, self._limits)
+
+    def _predicted(self, pairs: Sequence[Pair], settings: RefinementSettings) -> list[SeenPair]:
+        """Pairs with the signals that the network predicts, or the plain ones of an image for which it cannot."""
+        seen = []
+        for pair in pairs:
+            try:
+                pyramid = self.localizer.pyramid(self.localizer.prepare(pair), settings)
+                seen.append(SeenPair(pair, pyramid))
+            except (InputError, NonFiniteError, DeviceMemoryError):
+                continue
+        return seen
+
+    def _likeliest(
+        self, pairs: Sequence[Pair], candidates: Sequence[Consensus], settings: RefinementSettings,
+        step: Callable[[], None],
+    ) -> tuple[Consensus, list[Pose]]:  # fmt: skip
+        """The candidate with the largest mutual information, and where the refinement starts: at the median of the
+        refined poses of single pairs near it first."""
+        starts = [self._starts(pairs, candidate, step) for candidate in candidates]
+        if len(candidates) == 1:
+            return candidates[0], starts[0]
+        seen = [SeenPair(pair, plain_pyramid(pair, settings)) for pair in pairs]
+        best = int(np.argmax([information_at(seen, found[:2], settings).max() for found in starts]))
+        return candidates[best], starts[best]
+
+    def _starts(self, pairs: Sequence[Pair], consensus: Consensus, step: Callable[[], None]) -> list[Pose]:
         prior = self.localizer.family.trained_prior.about(consensus.pose)
         own = []
         for pair in pairs:
             pose = self.localizer.localize_pair(pair, prior, self._any_confidence).pose
             own += [] if pose is None else [pose]
             step()
-        given = [] if init is None else [init]
-        return [*([median_pose(own)] if own else []), consensus.pose, *given, *own]
+        return [*([median_pose(own)] if own else []), consensus.pose, *own[:2]]
 
     def _judged(
         self, result: CalibrationResult, chosen: ChosenPairs, consensus: Consensus, found: RigEstimate,
@@ -97,7 +132,6 @@ class Calibrator:
     ) -> CalibrationResult:  # fmt: skip
         """The result with the numbers of an estimate, and with its pose if it is good enough."""
         watch = self.settings.watch
-        limits = np.repeat([watch.unseen_m, np.radians(watch.unseen_deg)], 3)
         result = replace(
             result, halves=found.halves, localized=consensus.pairs, agreeing=consensus.agreeing,
             margin=consensus.margin, nats=found.nats, standout=found.standout,
@@ -114,9 +148,13 @@ class Calibrator:
             what = f"the calibrations of two halves of the pairs differ by up to {apart}"
             return replace(result, status=CalibrationStatus.NOT_REPEATABLE, reason=what)
         return replace(
-            result, pose=found.pose, covariance=found.covariance, directions=directions(found.covariance, limits),
+            result, pose=found.pose, covariance=found.covariance, directions=directions(found.covariance, self._limits),
             pictures=_pictures(chosen, found, init, self.settings.refinement.columns),
         )  # fmt: skip
+
+    @property
+    def _limits(self) -> Array:
+        return np.repeat([self.settings.watch.unseen_m, np.radians(self.settings.watch.unseen_deg)], 3)
 
     @property
     def _systematic(self) -> Array:

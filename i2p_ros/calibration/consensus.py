@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from i2p_ros.search.likelihood import DescriptorLikelihood
 MAX_HYPOTHESES = 6  # of one pair, no two alike
 MAX_GUESSES = 3  # different poses that all pairs are predicted near
 ROUNDS = 2  # of passes near the pose, each about the median of the one before
-MIN_MARGIN = 2.0  # nats a pair by which the joint log likelihood must exceed that of any different pose
+CLEAR_MARGIN = 2.0  # nats a pair: a consensus whose log likelihood exceeds that of all others by more is the only one
 NEAR_M, NEAR_RAD = 1.5, np.radians(6.0)  # a pair's own pose agrees with the common one within these
 MIN_AGREEING = 0.5  # share of the pairs whose own poses must agree
 FAILED = 0.0  # score of a pass without a pose
@@ -44,14 +44,16 @@ class NoConsensusError(InputError):
 class Consensus:
     """T_camera_lidar `pose` that `agreeing` of `pairs` support by own `poses` near it.
 
-    `margin` is the excess of its joint log likelihood over that of the best different pose, nats a pair.
+    `margin` is the excess of their log likelihood near it over that near the best different pose, nats a pair. It is
+    negative where another pose is likelier.
     """
 
     pose: Pose
     poses: tuple[Pose, ...]
     agreeing: int
     pairs: int
-    margin: float
+    log_likelihood: float  # of a pair, nats
+    margin: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,33 +68,46 @@ class _Scene:
 
 def find_consensus(
     localizer: Localizer, pairs: Sequence[Pair], guesses: Sequence[Pose] = (), step: Callable[[], None] = lambda: None
-) -> Consensus:
-    """The pose that explains the descriptors of all pairs best.
+) -> list[Consensus]:
+    """The different poses that the pairs may agree on, the likeliest first. It is one where the margin is clear.
 
-    Candidates are the hypotheses of each pair, and the `guesses`. All are scored on all pairs. Near the best ones the
-    network predicts again. Raises NoConsensusError, and ModelError for a network without descriptors.
+    Candidates are the hypotheses of each pair, and the `guesses`. All are scored on all pairs by the descriptors of the
+    whole cloud. The network predicts again near the best ones, which scores them more sharply.
+    Raises NoConsensusError, and ModelError for a network without descriptors.
     """
     scenes = [scene for pair in pairs if (scene := _scene(localizer, pair)) is not None]
     if len(scenes) < 2:
         raise NoConsensusError(f"the network proposes a pose for {len(scenes)} of {len(pairs)} pairs; 2 are needed")
-    ranked, margin = _ranked([*guesses, *(pose for scene in scenes for pose in scene.proposed)], scenes)
-    per_guess = []
+    ranked = _ranked([*guesses, *(pose for scene in scenes for pose in scene.proposed)], scenes)
+    tried = []
     for guess in ranked:
         step()
-        per_guess.append(_poses_near(localizer, scenes, guess))
-    best = max(range(len(ranked)), key=lambda k: sum(score for _, score in per_guess[k]))
-    pose = ranked[best]
+        tried.append(_consensus(localizer, scenes, guess))
+    best = sorted((_with_margin(one, tried) for one in tried), key=lambda one: one.margin, reverse=True)
+    enough = [one for one in best if one.agreeing >= max(2.0, MIN_AGREEING * one.pairs)]
+    if not enough:
+        most = max(one.agreeing for one in best)
+        needed = f"{MIN_AGREEING:.0%} are needed"
+        raise NoConsensusError(f"no pose explains the pairs: {most} of {len(scenes)} agree with the best; {needed}")
+    return enough[:1] if enough[0].margin >= CLEAR_MARGIN else enough
+
+
+def _with_margin(one: Consensus, tried: Sequence[Consensus]) -> Consensus:
+    """A consensus with its margin over the others."""
+    others = [other.log_likelihood for other in tried if are_different(other.pose, one.pose)]
+    return replace(one, margin=one.log_likelihood - max(others, default=0.0))
+
+
+def _consensus(localizer: Localizer, scenes: Sequence[_Scene], guess: Pose) -> Consensus:
+    """The median of the poses of single pairs by passes near a guess, then near the median."""
+    pose, own = guess, list[Pose]()
     for _ in range(ROUNDS):
-        found = per_guess[best] if pose is ranked[best] else _poses_near(localizer, scenes, pose)
+        found = _poses_near(localizer, scenes, pose)
         own = [each for each, _ in found if each is not None and are_within(each, pose, 2 * NEAR_M, 2 * NEAR_RAD)]
         pose = median_pose(own) if own else pose
     near = tuple(each for each in own if are_within(each, pose, NEAR_M, NEAR_RAD))
-    if len(near) < max(2.0, MIN_AGREEING * len(scenes)) or margin < MIN_MARGIN:
-        raise NoConsensusError(
-            f"no pose explains the pairs: {len(near)} of {len(scenes)} pairs agree with the best, "
-            f"whose log likelihood exceeds that of another pose by {margin:.1f} nats a pair ({MIN_MARGIN:g} are needed)"
-        )
-    return Consensus(pose, near, len(near), len(scenes), margin)
+    log_likelihood = SHARPNESS * float(np.mean([score for _, score in found]))
+    return Consensus(pose, near, len(near), len(scenes), log_likelihood)
 
 
 def median_pose(poses: Sequence[Pose]) -> Pose:
@@ -119,16 +134,14 @@ def _scene(localizer: Localizer, pair: Pair) -> _Scene | None:
     return _Scene(pair, prepared, likelihood, _distinct([h.pose for h in found], MAX_HYPOTHESES))
 
 
-def _ranked(candidates: Sequence[Pose], scenes: Sequence[_Scene]) -> tuple[list[Pose], float]:
-    """The best of the candidates, no two alike, with the best turned by half a turn; and the margin of the best."""
-    scores = _joint(candidates, scenes)
-    order = np.argsort(-scores, kind="stable")
-    best = candidates[order[0]]
-    turned = TURNED @ best
-    others = [scores[k] for k in order if are_different(candidates[k], best)]
-    rival = max([*others, _joint([turned], scenes)[0]])
-    distinct = _distinct([candidates[k] for k in order], MAX_GUESSES - 1)
-    return _distinct([*distinct, turned], MAX_GUESSES), float(scores[order[0]] - rival) / len(scenes)
+def _ranked(candidates: Sequence[Pose], scenes: Sequence[_Scene]) -> list[Pose]:
+    """The best of the candidates, no two alike, and the best of all turned by half a turn: streets look much alike in
+    both directions."""
+    order = np.argsort(-_joint(candidates, scenes), kind="stable")
+    distinct = _distinct([candidates[k] for k in order], MAX_GUESSES)
+    turned = TURNED @ distinct[0]
+    opposite = any(not are_different(turned, pose) for pose in distinct)
+    return distinct if opposite else [*distinct[: MAX_GUESSES - 1], turned]
 
 
 def _joint(candidates: Sequence[Pose], scenes: Sequence[_Scene]) -> Array:

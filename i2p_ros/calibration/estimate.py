@@ -11,6 +11,7 @@ import numpy as np
 
 from i2p_ros.alignment.objective import Objective
 from i2p_ros.alignment.pair_signals import PairSignals
+from i2p_ros.alignment.pyramid import ImagePyramid
 from i2p_ros.alignment.window import Drift, refine_window
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Array, Pose
@@ -20,6 +21,14 @@ ROUNDS = 5  # most refinements, each about the pose of the one before
 SETTLED = np.repeat([0.003, np.radians(0.02)], 3)  # m, rad: a refinement that moves the pose by less is the last
 MAX_STARTS = 4  # beside the pose itself
 N_DRAWN = 32  # deltas that the standout is relative to
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenPair:
+    """A pair and the pyramid of its image: plain, or of predicted signals."""
+
+    pair: Pair
+    pyramid: ImagePyramid
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +49,7 @@ class RigEstimate:
 
 
 def refined(
-    pairs: Sequence[Pair], starts: Sequence[Pose], settings: RefinementSettings, inflation: float,
+    pairs: Sequence[SeenPair], starts: Sequence[Pose], settings: RefinementSettings, inflation: float,
     progress: Callable[[], None] = lambda: None,
 ) -> RigEstimate:  # fmt: skip
     """The local maximum of the mutual information of all pairs that is reached from T_camera_lidar `starts`, of which
@@ -62,8 +71,36 @@ def refined(
     return RigEstimate(pose, covariance, most, drift.evidence, nats, _standout(signals, settings))
 
 
+def combined(one: RigEstimate, other: RigEstimate, limits: Array) -> RigEstimate:
+    """The weighted mean of two estimates from different signals of the same pairs.
+
+    Weights are inverse to the traces of the covariances, in units of `limits` (6,), m and rad. All axes have the same
+    weights, so that axes which cannot be told apart stay together. The errors of the estimates are not independent. So
+    the covariance is that of a mixture of both, which is an upper bound for any dependence.
+    """
+    traces = [np.trace(each.covariance / np.outer(limits, limits)) for each in (one, other)]
+    share = float(traces[0] / (traces[0] + traces[1]))  # of the other
+    apart = one.pose.local(other.pose)
+    spread = share * (1.0 - share) * np.outer(apart, apart)
+    return RigEstimate(
+        one.pose.retract(share * apart),
+        (1.0 - share) * one.covariance + share * other.covariance + spread,
+        np.maximum(one.halves, other.halves),
+        one.evidence,
+        one.nats,
+        max(one.standout, other.standout),
+    )
+
+
+def information_at(pairs: Sequence[SeenPair], poses: Sequence[Pose], settings: RefinementSettings) -> Array:
+    """(K,) mutual information a pair at K poses, nats. The points in view are those of each pose itself."""
+    none, prior = np.zeros((1, 6)), np.zeros((6, 6))
+    values = [Objective(_signals(pairs, pose, settings), prior, 0).information(none)[0] for pose in poses]
+    return np.array(values) / len(pairs)
+
+
 def _settled(
-    pairs: Sequence[Pair], starts: Sequence[Pose], settings: RefinementSettings, progress: Callable[[], None]
+    pairs: Sequence[SeenPair], starts: Sequence[Pose], settings: RefinementSettings, progress: Callable[[], None]
 ) -> tuple[Pose, Drift]:
     """The pose at which a refinement of all pairs stays, and that refinement. The points in view, and the prior of the
     refinement, are about the pose of the refinement before."""
@@ -77,8 +114,8 @@ def _settled(
     return pose, drift
 
 
-def _signals(pairs: Sequence[Pair], pose: Pose, settings: RefinementSettings) -> list[PairSignals]:
-    return [PairSignals.of(pair, pose, settings) for pair in pairs]
+def _signals(pairs: Sequence[SeenPair], pose: Pose, settings: RefinementSettings) -> list[PairSignals]:
+    return [PairSignals.of(seen.pair, pose, settings, seen.pyramid) for seen in pairs]
 
 
 def _refine(signals: Sequence[PairSignals], settings: RefinementSettings, starts: Sequence[Array]) -> Drift:

@@ -14,7 +14,7 @@ import numpy as np
 from i2p_ros.calibration.calibrator import Calibrator
 from i2p_ros.calibration.check import CalibrationCheck, Judgement, checked, judged
 from i2p_ros.calibration.result import CalibrationResult
-from i2p_ros.core.drifts import AXES, INTERVAL, SCALES
+from i2p_ros.core.drifts import INTERVAL, SCALES
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.source import Source, WrappedSource
 from i2p_ros.core.types import Sample
@@ -27,6 +27,7 @@ KITTI_BAR = np.repeat([0.1, np.radians(0.3)], 3)
 OFF = np.repeat([0.1, np.radians(1.0)], 3)  # errors that a check must find, m and rad
 FAR_M, FAR_DEG = 0.5, 10.0  # of a bad initial calibration
 SHARP = np.repeat([0.002, np.radians(0.01)], 3)  # systematic offset of a synthetic drive: its calibration is exact
+ANEW = 5
 DRIVE = ("odometry", "04", ("image_2", "image_3"))
 DEFINITIONS = {
     "within": "calibrations whose error is within 1.5 cm and 0.05 deg (KITTI: 10 cm and 0.3 deg) on every axis",
@@ -34,6 +35,7 @@ DEFINITIONS = {
     "covered_sharp": "the same with a systematic offset of 2 mm and 0.01 deg in place of the settings'",
     "true_right": "true calibrations that the check calls right",
     "true_wrong": "true calibrations that the check calls wrong",
+    "anew": "drives on which the truth and one calibration that is off are checked anew, each with itself as a candidate",
     "off_found": "calibrations off by 10 cm or 1 deg on one axis that the check calls wrong",
     "error": "median over the runs of |error| by axis, in cm or deg",
     "worst": "largest |error| by axis, in cm or deg",
@@ -57,8 +59,9 @@ class _Turned(WrappedSource):
 def synthetic_rows(
     calibrator: Calibrator, seeds: Sequence[int], progress: Callable[[int], None] = lambda done: None
 ) -> Iterator[dict[str, Any]]:
-    """A row for each synthetic drive: a calibration without a guess, a check of the truth, and checks of calibrations
-    that are off on one axis. One of these is made anew, the others judge by the first calibration."""
+    """A row for each synthetic drive: a calibration without a guess, by which the truth and calibrations that are off on
+    one axis are judged. In one of ANEW drives the truth and one of the others are checked anew, each with itself as a
+    candidate."""
     for done, seed in enumerate(seeds, start=1):
         settings = calibrator.settings
         world = settings.synthetic.model_copy(update={"drive": True, "rate_hz": 1.0})
@@ -76,7 +79,7 @@ def kitti_rows(calibrator: Calibrator, root: Path) -> Iterator[dict[str, Any]]:
     for number, camera in enumerate(cameras):
         source = open_source("auto", root / folder, settings=calibrator.settings, cameras=[camera], drives=[drive])
         name = f"kitti {drive} {camera}"
-        yield {"source": name, "seed": number, **_row(calibrator, source, KITTI_BAR, number)}
+        yield {"source": name, "seed": number, **_row(calibrator, source, KITTI_BAR, ANEW * number)}
         true = _truth(source)
         rng = np.random.default_rng(number)
         directions = [vector / np.linalg.norm(vector) for vector in rng.standard_normal((2, 3))]
@@ -96,7 +99,10 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "covered_sharp": _mean([row["covered_sharp"] for row in rows]),
         "true_right": sum(row["true"] == Judgement.RIGHT.value for row in checks),
         "true_wrong": sum(row["true"] == Judgement.WRONG.value for row in checks), "checks": len(checks),
-        "off_found": sum(off), "off": len(off), "off_anew_found": sum(row["off_anew"] for row in checks),
+        "off_found": sum(off), "off": len(off),
+        "anew": sum("anew_off" in row for row in checks),
+        "anew_off_found": sum(row.get("anew_off", False) for row in checks),
+        "anew_true_wrong": sum(row.get("anew_true") == Judgement.WRONG.value for row in checks),
         "error": np.median(np.abs(errors), axis=0).tolist() if len(errors) else None,
         "worst": np.abs(errors).max(axis=0).tolist() if len(errors) else None,
         "seconds": _mean([row["seconds"] for row in rows]),
@@ -104,16 +110,20 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _row(calibrator: Calibrator, source: Source, bar: Array, number: int) -> dict[str, Any]:
-    """Accuracy of the calibration of a source, and checks of right and wrong calibrations by it."""
+    """Accuracy of the calibration of a source, and judgements of right and wrong calibrations by it."""
     true, result = _truth(source), calibrator.result(source)
     wrongs = [true.retract(sign * OFF[k] * np.eye(6)[k]) for k in range(6) for sign in (1.0, -1.0)]
-    found = [_is_found(judged(wrong, result, calibrator)) for wrong in wrongs]
-    of_true = checked(calibrator, [source], true)
-    anew = checked(calibrator, [source], wrongs[number % len(wrongs)])
-    return _accuracy(result, true, bar) | {
-        "true": of_true.judgement.value, "true_unobserved": list(of_true.unobserved), "off": found,
-        "off_anew": _is_found(anew), "off_anew_named": AXES[number % len(wrongs) // 2] in anew.wrong,
+    found, of_true = (
+        [_is_found(judged(wrong, result, calibrator)) for wrong in wrongs],
+        judged(true, result, calibrator),
+    )
+    row = _accuracy(result, true, bar) | {
+        "true": of_true.judgement.value, "true_unobserved": list(of_true.unobserved), "off": found
     }  # fmt: skip
+    if number % ANEW:
+        return row
+    anew = [checked(calibrator, [source], given) for given in (true, wrongs[number // ANEW % len(wrongs)])]
+    return row | {"anew_true": anew[0].judgement.value, "anew_off": _is_found(anew[1])}
 
 
 def _accuracy(result: CalibrationResult, true: Pose, bar: Array) -> dict[str, Any]:

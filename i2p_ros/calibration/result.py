@@ -38,7 +38,7 @@ class CalibrationResult:
     offset, whose bound (6,) is `systematic`. `halves` (6,) are the largest differences of calibrations of two halves of
     the pairs. `stated` is the T_camera_lidar that the recordings state; it is not used. `used` of `pairs` read pairs
     were chosen, and `agreeing` of `localized` ones have own poses near the result. `margin` is the excess of their log
-    likelihood over that of another pose, nats a pair. `nats` is the mutual information a pair. It exceeds
+    likelihood over that near the best different pose, nats a pair. `nats` is the mutual information a pair. It exceeds
     that at poses about the result by `standout` standard deviations.
     """
 
