@@ -12,6 +12,7 @@ import typer
 
 from i2p_ros.cli.about import config, doctor, models
 from i2p_ros.cli.benching import bench
+from i2p_ros.cli.calibrating import calibrate, check_calibration
 from i2p_ros.cli.checking import check
 from i2p_ros.cli.evaluating import calibrate_covariance, evaluate
 from i2p_ros.cli.fleet_report import EXAMPLE, report
@@ -32,6 +33,8 @@ VERBS = (
     (soak, "soak --minutes 10 --seed 1 --json soak.json"),
     (localize, "localize --image a.png --cloud a.bin --camera cam.yaml --overlay out.png"),
     (evaluate, "evaluate vp2p-small --source kitti --root ~/kitti/odometry --json out.json"),
+    (calibrate, "calibrate drive.mcap --out results/calibration"),
+    (check_calibration, "check-calibration car.urdf --data drive.mcap --report results/check"),
     (calibrate_covariance, "calibrate-covariance vp2p-small --seed 11 --n 500"),
     (train, "train --out runs/mine --worlds 2500 --kitti ~/kitti/raw --drives 0052,9001"),
     (export, "export vp2p-small --width 1242 --height 375 --out exported"),

@@ -374,6 +374,22 @@ class WatchSettings(_Group):
     stale_s: float = Field(120.0, gt=0, description="time without an estimate after which the verdict is unsure, s")
 
 
+class CalibrationSettings(_Group):
+    """The extrinsic calibration of a recording, and the judgement of a given one."""
+
+    pairs: int = Field(30, ge=4, le=200, description="largest number of pairs that a calibration is computed from")
+    network_pairs: int = Field(
+        10, ge=2, le=50, description="pairs of these that the network localizes. Their poses must agree"
+    )
+    min_change: float = Field(
+        3.0, ge=0, description="least mean difference of an image from those chosen before, grey levels"
+    )
+    max_points: int = Field(15000, ge=100, le=30000, description="largest number of points of each pair")
+    false_accusations: float = Field(
+        0.005, gt=0, lt=0.5, description="largest probability that a right calibration is called wrong by chance"
+    )
+
+
 Parts = Literal["all", "matching", "alignment"]
 
 
@@ -463,6 +479,7 @@ class Settings(_Group):
     refinement: RefinementSettings = RefinementSettings()
     monitor: MonitorSettings = MonitorSettings()
     watch: WatchSettings = WatchSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
 
 
 def load_settings(files: Iterable[Path] = (), overrides: Iterable[str] = (), base: Settings | None = None) -> Settings:

@@ -17,7 +17,7 @@ from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import DeviceError, InputError
 from i2p_ros.core.tracking import Tracker
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Status
-from i2p_ros.ros.nodes.calibration_files import RecentPoses, write_calibration
+from i2p_ros.ros.nodes.calibration_files import RecentPoses
 from i2p_ros.ros.nodes.health import Health
 from i2p_ros.ros.nodes.input_topics import InputTopics
 from i2p_ros.ros.nodes.inputs import RELIABLE, Inputs
@@ -25,6 +25,7 @@ from i2p_ros.ros.nodes.outputs import Outputs
 from i2p_ros.ros.nodes.pair_job import PairJob
 from i2p_ros.ros.nodes.priors import Priors
 from i2p_ros.ros.nodes.tf_listener import TfListener
+from i2p_ros.writers.calibration import write_calibration
 
 
 class PairLocalizer(Protocol):

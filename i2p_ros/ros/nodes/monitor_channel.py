@@ -26,7 +26,6 @@ from i2p_ros.monitor.history import History, MonitoredRig
 from i2p_ros.monitor.sequential_test import Motion
 from i2p_ros.monitor.session import Finding, Monitor, NetworkPose
 from i2p_ros.ros import messages
-from i2p_ros.ros.nodes.calibration_files import write_calibration
 from i2p_ros.ros.nodes.health import Health
 from i2p_ros.ros.nodes.input_topics import InputTopics
 from i2p_ros.ros.nodes.inputs import Inputs
@@ -34,6 +33,7 @@ from i2p_ros.ros.nodes.lifecycle_node import LEVELS
 from i2p_ros.ros.nodes.pair_job import PairJob
 from i2p_ros.ros.nodes.tf_listener import TfListener
 from i2p_ros.sources.nominal import read_nominal
+from i2p_ros.writers.calibration import write_calibration
 
 CHANGED = "the nominal calibration or its frames have changed"
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # late subscribers get the last verdict
