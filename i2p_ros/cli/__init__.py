@@ -13,6 +13,7 @@ import typer
 from i2p_ros.cli.about import config, doctor, models
 from i2p_ros.cli.benching import bench
 from i2p_ros.cli.evaluating import calibrate_covariance, evaluate
+from i2p_ros.cli.fleet import fleet, index
 from i2p_ros.cli.localizing import localize
 from i2p_ros.cli.monitoring import monitor
 from i2p_ros.cli.parts import console, tell_error
@@ -33,6 +34,7 @@ VERBS = (
     (train, "train --out runs/mine --worlds 2500 --kitti ~/kitti/raw --drives 0052,9001"),
     (export, "export vp2p-small --width 1242 --height 375 --out exported"),
     (synth, "synth ~/street --format kitti --n 100 --seed 3"),
+    (index, "index ~/lake --out index.parquet"),
     (models, "models --json -"),
     (config, "config --set pnp.iterations=2000 > mine.yaml"),
     (doctor, "doctor"),
@@ -50,6 +52,7 @@ for verb, example in VERBS:
     app.command(epilog=f"Example: i2p {example}")(verb)
 app.add_typer(bench, name="bench")
 app.add_typer(monitor, name="monitor")
+app.add_typer(fleet, name="fleet")
 
 
 def main() -> None:

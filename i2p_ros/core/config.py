@@ -369,6 +369,18 @@ class WatchSettings(_Group):
     stale_s: float = Field(120.0, gt=0, description="time without an estimate after which the verdict is unsure, s")
 
 
+class FleetSettings(_Group):
+    """Many recordings, by `i2p fleet`."""
+
+    pairs: int = Field(20, ge=1, description="largest number of pairs of a recording that are localized, spread evenly")
+    threads: int = Field(1, ge=1, le=256, description="number of CPU threads of one worker")
+    cache_dir: str = Field(
+        "~/.cache/i2p_ros/fleet",
+        min_length=1,
+        description="folder for the copies of remote recordings, which are removed after use",
+    )
+
+
 Parts = Literal["all", "matching", "alignment"]
 
 
@@ -458,6 +470,7 @@ class Settings(_Group):
     refinement: RefinementSettings = RefinementSettings()
     monitor: MonitorSettings = MonitorSettings()
     watch: WatchSettings = WatchSettings()
+    fleet: FleetSettings = FleetSettings()
 
 
 def load_settings(files: Iterable[Path] = (), overrides: Iterable[str] = (), base: Settings | None = None) -> Settings:
