@@ -25,7 +25,7 @@ DRIFT = np.array([0.0, 0.0, 0.0, np.radians(0.8), 0.0, 0.0])
 PAIRS = 6
 QUICK = (
     "monitor.window=3", "monitor.rate_hz=1", "monitor.network_pairs=0", "watch.systematic_m=0",
-    "watch.systematic_deg=0", "refinement.max_points=1500", "refinement.width=256",
+    "watch.systematic_deg=0", "refinement.max_points=2500",
 )  # fmt: skip
 UNSTEADY = {"seconds", "time"}  # columns that no two runs share, but for the time of a window and of a pair
 
@@ -33,7 +33,7 @@ UNSTEADY = {"seconds", "time"}  # columns that no two runs share, but for the ti
 @cache
 def rendered(seed: int) -> tuple[Sample, ...]:
     """Six small pairs of a drive."""
-    settings = SyntheticSettings(drive=True, rate_hz=1.0, width=256, height=96, points=12000)
+    settings = SyntheticSettings(drive=True, rate_hz=1.0, width=384, height=120, points=20000)
     source = SyntheticSource(settings, seed, PAIRS)
     return tuple(source[i] for i in range(PAIRS))
 
