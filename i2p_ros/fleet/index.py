@@ -15,7 +15,7 @@ from i2p_ros.core.config import MonitorSettings, Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.fleet import tables
 from i2p_ros.fleet.inspecting import inspected
-from i2p_ros.fleet.recordings import Recording, content_hash, local_copy, recordings
+from i2p_ros.fleet.recordings import Recording, canonical, content_hash, local_copy, recordings
 from i2p_ros.fleet.storage import Storage, absolute
 from i2p_ros.fleet.tables import Row
 
@@ -30,7 +30,7 @@ def made_index(root: str, settings: Settings, before: list[Row], progress: Progr
     A recording that cannot be read has the verdict unusable and the error as a finding. Raises InputError if the root
     holds no recording.
     """
-    root = absolute(root)
+    root = canonical(absolute(root))
     known = {(row["uri"], row["recording_id"]): row for row in before if row["recording_id"]}
     found, rows = recordings(root), list[Row]()
     for number, recording in enumerate(found, 1):

@@ -34,6 +34,11 @@ class Recording:
     is_folder: bool
 
 
+def canonical(uri: str) -> str:
+    """A URI as those of the recordings below it begin."""
+    return _uri(*file_system(uri))
+
+
 def recordings(root: str) -> list[Recording]:
     """The recordings below a folder, or the one that a URI is, by URI. Raises InputError `index.empty` without any.
 

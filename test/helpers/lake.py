@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 from pyarrow import parquet
 
-from i2p_ros.core.config import SyntheticSettings
+from i2p_ros.core.config import Settings, SyntheticSettings, load_settings
 from i2p_ros.core.geometry import Array
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Sample
+from i2p_ros.fleet.index import made_index
+from i2p_ros.fleet.run import FleetPlan
 from i2p_ros.fleet.tables import read_table
+from i2p_ros.fleet.tasks import Limits
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.writers.writing import write_bag
 
@@ -84,3 +87,20 @@ def steady_bytes(out: Path) -> dict[str, bytes]:
         (out / "compared.parquet").unlink()
     pictures = sorted(out.glob("pictures/*/*"))
     return found | {str(path.relative_to(out)): path.read_bytes() for path in pictures}
+
+
+def settings(*more: str) -> Settings:
+    """Settings of quick runs."""
+    return load_settings(overrides=[*QUICK, *more])
+
+
+def plan(
+    verb: str = "monitor", more: Sequence[str] = (), seconds: float = 300.0, gb: float = 8.0, **rest: Any
+) -> FleetPlan:
+    """A plan for a quick run."""
+    return FleetPlan(verb, settings(*more), Limits(seconds, round(gb * 1e9)), **rest)
+
+
+def indexed(root: Path | str, *more: str) -> list[dict[str, Any]]:
+    """The index of a folder or URI."""
+    return made_index(str(root), settings(*more), [])
