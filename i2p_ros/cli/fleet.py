@@ -96,9 +96,13 @@ def _run(
 
     limits = Limits(timeout, round(memory * 1e9))
     plan = FleetPlan(verb, settings, limits, workers, address, retry)
-    with progress(f"{verb} recordings", None) as step:
-        rows = read_index(index_file)
-        done = run_fleet(rows, Storage(out), plan, lambda ended, total: step(ended, total=total))
+    try:
+        with progress(f"{verb} recordings", None) as step:
+            rows = read_index(index_file)
+            done = run_fleet(rows, Storage(out), plan, lambda ended, total: step(ended, total=total))
+    except KeyboardInterrupt:  # before the work, or for the second time
+        console.print("interrupted: what was finished is kept, and the same command goes on", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
     if done.note:
         console.print(escape(f"note: {done.note}"), soft_wrap=True)
     for line in _lines(done, out):

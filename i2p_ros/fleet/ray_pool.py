@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import socket
+import threading
 import time
 from contextlib import suppress
 from typing import Any
@@ -21,6 +24,8 @@ from i2p_ros.fleet.worker_process import WorkerProcess
 
 STORE = 128 << 20  # bytes of shared memory, on this machine: results are small
 MOST_SECONDS_TO_START = 300.0
+PROBE_SECONDS = 10.0
+TOKEN_ADVICE = " (a cluster with token authentication needs RAY_AUTH_MODE=token here too)"
 MOST_DEATHS = 20  # of actors in a row, without a task that ends
 
 
@@ -144,8 +149,20 @@ def _connect(address: str, cpus: int) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     own: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": STORE}
+    before = signal.getsignal(signal.SIGTERM)
     try:
+        _probe(address)
         ray.init(address, **options) if address else ray.init("local", **options, **own)
     except (OSError, RuntimeError, ValueError, RayError) as error:
-        where = f"reach Ray at {address}" if address else "start Ray"
+        where = f"reach Ray at {address}{TOKEN_ADVICE}" if address else "start Ray"
         raise InputError(f"cannot {where}: {one_line(error)}", "ray") from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)  # which Ray replaces
+
+
+def _probe(address: str) -> None:
+    """Connect to a port: Ray itself tries for minutes if nobody listens there. Raises OSError."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), PROBE_SECONDS).close()

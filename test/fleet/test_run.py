@@ -183,9 +183,8 @@ def test_a_recording_that_changed_since_the_index_is_stale(tmp_path: Path) -> No
         file.write(b"more")
     shutil.rmtree(tmp_path / "lake/bus1/drive_01")
     run_fleet(index, Storage(str(tmp_path / "out")), plan())
-    assert [(row["uri"][-8:], row["code"]) for row in sorted(rows(tmp_path / "out", "quarantine"), key=lambda row: row["uri"])] == [
-        ("drive_00", "index.stale"), ("drive_01", "index.stale")
-    ]  # fmt: skip
+    found = {row["uri"][-8:]: row["code"] for row in rows(tmp_path / "out", "quarantine")}
+    assert found == {"drive_00": "index.stale", "drive_01": "index.stale"}
     assert [row["uri"][-8:] for row in rows(tmp_path / "out", "verdicts")] == ["drive_02"]
 
 
