@@ -5,9 +5,10 @@
 from pathlib import Path
 
 import pytest
-from helpers.lake import settings, write_lake
+from helpers.lake import settings
 
 from i2p_ros.fleet.index import made_index, write_index
+from i2p_ros.fleet.simulated import write_lake
 
 DRIFTING = (1, 4, 7, 10)
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import fsspec
 import pytest
 from helpers.cli import run
-from helpers.lake import indexed, options, rows, settings, write_lake
+from helpers.lake import indexed, options, rows, settings
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.fleet.index import made_index, vehicle_of
 from i2p_ros.fleet.recordings import BLOCK, BLOCKS, content_hash, recordings
+from i2p_ros.fleet.simulated import write_lake
 
 
 def file_in(folder: Path, name: str, content: bytes = b"x") -> Path:
@@ -78,11 +79,11 @@ def test_only_new_and_changed_recordings_are_inspected_again(tmp_path: Path) -> 
     before = indexed(tmp_path / "lake")
     for row in before:
         row["motion"] = "kept"
-    shutil.rmtree(tmp_path / "lake/bus1/drive_01")
-    changed = tmp_path / "lake/bus2/drive_02/drive_02.mcap"
+    shutil.rmtree(tmp_path / "lake/bus1/drive_0001")
+    changed = tmp_path / "lake/bus2/drive_0002/drive_0002.mcap"
     changed.write_bytes(changed.read_bytes()[:-9])
     after = made_index(str(tmp_path / "lake"), settings(), before)
-    assert [(row["uri"][-8:], row["motion"]) for row in after] == [("drive_00", "kept"), ("drive_02", None)]
+    assert [(row["uri"][-10:], row["motion"]) for row in after] == [("drive_0000", "kept"), ("drive_0002", None)]
 
 
 def test_rows_made_by_other_settings_are_not_taken_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +113,7 @@ def test_recordings_in_an_object_store_are_indexed_without_a_copy_that_stays(tmp
     local = indexed(tmp_path / "lake")
     assert [row["recording_id"] for row in found] == [row["recording_id"] for row in local]
     assert [row["uri"] for row in found] == [
-        f"memory://index_test/lake/bus{k}/drive_0{k}".replace("://", ":///") for k in (0, 1)
+        f"memory://index_test/lake/bus{k}/drive_000{k}".replace("://", ":///") for k in (0, 1)
     ]
     assert [row["vehicle"] for row in found] == ["bus0", "bus1"] and not [*(tmp_path / "cache").iterdir()]
     memory.rm("/index_test", recursive=True)

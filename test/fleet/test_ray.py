@@ -17,7 +17,9 @@ from pathlib import Path
 import psutil
 import pytest
 from helpers import ROOT
-from helpers.lake import options, rows, steady_bytes
+from helpers.lake import options, rows
+
+from i2p_ros.fleet.proof import steady_bytes
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow

@@ -18,15 +18,17 @@ import fsspec
 import polars
 import psutil
 import pytest
-from helpers.lake import indexed, plan, rows, steady_bytes, write_lake
+from helpers.lake import indexed, plan, rows
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.fleet.index import read_index
 from i2p_ros.fleet.lock import NAME
+from i2p_ros.fleet.proof import steady_bytes
 from i2p_ros.fleet.run import FleetSummary, run_fleet
+from i2p_ros.fleet.simulated import write_lake
 from i2p_ros.fleet.storage import Storage
 
-ALARMS = {"drive_01", "drive_04", "drive_07", "drive_10"}
+ALARMS = {"drive_0001", "drive_0004", "drive_0007", "drive_0010"}
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +150,7 @@ def test_broken_recordings_end_in_quarantine_and_stop_nothing(tmp_path: Path) ->
     write_lake(tmp_path / "lake", 2, ())
     (tmp_path / "lake/empty.mcap").write_bytes(b"")
     (tmp_path / "lake/text.bag").write_bytes(b"no bag at all")
-    whole = next((tmp_path / "lake/bus0/drive_00").glob("*.mcap")).read_bytes()
+    whole = next((tmp_path / "lake/bus0/drive_0000").glob("*.mcap")).read_bytes()
     (tmp_path / "lake/cut.mcap").write_bytes(whole[:5000])
     summary = run_fleet(indexed(tmp_path / "lake"), Storage(str(tmp_path / "out")), plan())
     assert (summary.finished, summary.quarantined) == (2, 3)
@@ -179,21 +181,21 @@ def test_a_task_beyond_a_limit_is_tried_twice_and_then_in_quarantine(
 def test_a_recording_that_changed_since_the_index_is_stale(tmp_path: Path) -> None:
     write_lake(tmp_path / "lake", 3, ())
     index = indexed(tmp_path / "lake")
-    with (tmp_path / "lake/bus0/drive_00/drive_00.mcap").open("ab") as file:
+    with (tmp_path / "lake/bus0/drive_0000/drive_0000.mcap").open("ab") as file:
         file.write(b"more")
-    shutil.rmtree(tmp_path / "lake/bus1/drive_01")
+    shutil.rmtree(tmp_path / "lake/bus1/drive_0001")
     run_fleet(index, Storage(str(tmp_path / "out")), plan())
-    found = {row["uri"][-8:]: row["code"] for row in rows(tmp_path / "out", "quarantine")}
-    assert found == {"drive_00": "index.stale", "drive_01": "index.stale"}
-    assert [row["uri"][-8:] for row in rows(tmp_path / "out", "verdicts")] == ["drive_02"]
+    found = {row["uri"][-10:]: row["code"] for row in rows(tmp_path / "out", "quarantine")}
+    assert found == {"drive_0000": "index.stale", "drive_0001": "index.stale"}
+    assert [row["uri"][-10:] for row in rows(tmp_path / "out", "verdicts")] == ["drive_0002"]
 
 
 def test_copies_of_a_recording_are_one_task_with_a_verdict_each(tmp_path: Path) -> None:
     write_lake(tmp_path / "lake", 1, ())
     for vehicle in ("bus8", "bus9"):
-        shutil.copytree(tmp_path / "lake/bus0/drive_00", tmp_path / f"lake/{vehicle}/copy")
+        shutil.copytree(tmp_path / "lake/bus0/drive_0000", tmp_path / f"lake/{vehicle}/copy")
     index = indexed(tmp_path / "lake")
-    with (tmp_path / "lake/bus9/copy/drive_00.mcap").open("ab") as file:
+    with (tmp_path / "lake/bus9/copy/drive_0000.mcap").open("ab") as file:
         file.write(b"more")
     assert run_fleet(index, Storage(str(tmp_path / "out")), plan()).finished == 1
     assert [row["vehicle"] for row in rows(tmp_path / "out", "verdicts")] == ["bus0", "bus8"]
