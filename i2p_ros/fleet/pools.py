@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from i2p_ros.fleet.tasks import FleetTask, Outcome, WorkOrder
+from i2p_ros.fleet.tasks import FleetTask, TaskOutcome, WorkOrder
 from i2p_ros.fleet.worker_process import WorkerProcess
 
-Ended = list[tuple[FleetTask, Outcome]]
+Ended = list[tuple[FleetTask, TaskOutcome]]
 
 
 class Pool(Protocol):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,17 +89,12 @@ def _timed(folder: Path, name: str, workers: int) -> float:
 
 def _killed(folder: Path, name: str, kills: int, seconds: float, generator: random.Random) -> dict[str, int]:
     """Run with two workers, kill one of them or the driver at random times, and finish."""
-    import psutil
-
     done = {"driver": 0, "worker": 0}
     while sum(done.values()) < kills:
         process = subprocess.Popen(command(folder, name, 2), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while process.poll() is None and sum(done.values()) < kills:
             time.sleep(generator.uniform(0.0, max(1.0, 4.0 * seconds / kills)))
-            workers = [
-                child for child in psutil.Process(process.pid).children(recursive=True)
-                if child.is_running() and "i2p_ros.fleet.worker" in " ".join(child.cmdline())
-            ]  # fmt: skip
+            workers = _workers(process.pid)
             if workers and generator.random() < 0.5:
                 generator.choice(workers).kill()
                 done["worker"] += 1
@@ -112,3 +108,16 @@ def _killed(folder: Path, name: str, kills: int, seconds: float, generator: rand
     if ended.returncode:
         raise InputError(f"the run after {done} kills failed: {ended.stderr[-300:]}", "fleet.proof")
     return done
+
+
+def _workers(driver: int) -> list[Any]:
+    """The worker processes of a driver."""
+    import psutil
+
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(driver).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                if "i2p_ros.fleet.worker" in " ".join(child.cmdline()):
+                    found.append(child)
+    return found

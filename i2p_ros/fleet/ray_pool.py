@@ -19,7 +19,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from i2p_ros import __version__
 from i2p_ros.core.errors import InputError, one_line
 from i2p_ros.fleet.pools import Ended
-from i2p_ros.fleet.tasks import Ending, FleetTask, Outcome, WorkOrder
+from i2p_ros.fleet.tasks import Ending, FleetTask, TaskOutcome, WorkOrder
 from i2p_ros.fleet.worker_process import WorkerProcess
 
 STORE = 128 << 20  # bytes of shared memory, on this machine: results are small
@@ -39,7 +39,7 @@ class FleetActor:
         """Version of i2p_ros on the machine of the actor."""
         return __version__
 
-    def run(self, task: FleetTask) -> Outcome:
+    def run(self, task: FleetTask) -> TaskOutcome:
         """The outcome of a task."""
         self._worker.begin(task)
         while True:
@@ -126,12 +126,12 @@ class RayPool:
     def _finished(self, reference: Any) -> Ended:
         actor, task = self._busy.pop(reference)
         try:
-            outcome: Outcome = ray.get(reference)
+            outcome: TaskOutcome = ray.get(reference)
         except RayActorError as error:
             self._replace(error)
-            return [(task, Outcome(Ending.KILLED, "worker.killed", "the Ray worker was killed"))]
+            return [(task, TaskOutcome(Ending.KILLED, "worker.killed", "the Ray worker was killed"))]
         except RayTaskError as error:
-            outcome = Outcome(Ending.FAILED, "task.error", one_line(error.cause or error))
+            outcome = TaskOutcome(Ending.FAILED, "task.error", one_line(error.cause or error))
         self._idle.append(actor)
         self._deaths = 0
         return [(task, outcome)]

@@ -14,7 +14,7 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.fleet import tables
 from i2p_ros.fleet.storage import Storage
 from i2p_ros.fleet.tables import Row
-from i2p_ros.fleet.tasks import FleetTask, Outcome, Verb
+from i2p_ros.fleet.tasks import FleetTask, TaskOutcome, Verb
 
 PARTS, FAILURES, PICTURES, RUNS = "parts", "quarantine", "pictures", "runs"  # folders of an output
 RESULT_TABLES = ("verdicts", "windows", "pairs", "calibrations", "quarantine")
@@ -22,7 +22,7 @@ WITH_URI = ("verdicts", "calibrations")  # tables with a row for each copy of a 
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RecordingPlace:
     """Where a recording lies, and of which vehicle it is."""
 
     recording_id: str
@@ -36,7 +36,7 @@ class RunManifest:
 
     verb: Verb
     settings_id: str
-    places: tuple[Place, ...]  # in the order of the tables
+    places: tuple[RecordingPlace, ...]  # in the order of the tables
     unreadable: tuple[Row, ...] = ()  # rows of quarantine for recordings without a hash
 
     def file(self, recording_id: str) -> str:
@@ -51,7 +51,7 @@ class RunManifest:
     @staticmethod
     def of_json(content: dict[str, Any]) -> RunManifest:
         """The manifest of plain values."""
-        places = tuple(Place(*place) for place in content["places"])
+        places = tuple(RecordingPlace(*place) for place in content["places"])
         return RunManifest(content["verb"], content["settings_id"], places, tuple(content["unreadable"]))
 
 
@@ -69,7 +69,7 @@ class Results:
         """Hashes of the recordings whose task has failed."""
         return self._hashes(run, FAILURES)
 
-    def add(self, run: RunManifest, task: FleetTask, outcome: Outcome) -> None:
+    def add(self, run: RunManifest, task: FleetTask, outcome: TaskOutcome) -> None:
         """Write the result of a task, its pictures first: a result whose file exists is whole."""
         for name, content in outcome.pictures.items():
             self.out.write(f"{PICTURES}/{task.recording_id}/{name}", content)
@@ -77,7 +77,7 @@ class Results:
         self.out.write(f"{PARTS}/{run.file(task.recording_id)}", _json(part))
         self.out.remove(f"{FAILURES}/{run.file(task.recording_id)}")
 
-    def add_failure(self, run: RunManifest, task: FleetTask, outcome: Outcome, attempts: int) -> None:
+    def add_failure(self, run: RunManifest, task: FleetTask, outcome: TaskOutcome, attempts: int) -> None:
         """Write why a task has failed."""
         failure = {"code": outcome.code, "reason": " ".join(outcome.reason.split()), "attempts": attempts}
         self.out.write(f"{FAILURES}/{run.file(task.recording_id)}", _json(failure | {"time": time.time_ns()}))
@@ -146,7 +146,7 @@ class Results:
             raise InputError(f"{self.out.uri}/{name} is damaged: remove it, and it is made again", "output") from error
 
 
-def _placed(row: Row, name: str, place: Place, run: RunManifest, part: dict[str, Any]) -> Row:
+def _placed(row: Row, name: str, place: RecordingPlace, run: RunManifest, part: dict[str, Any]) -> Row:
     """A row with the columns that do not depend on the content of the recording."""
     whole = row | {"recording_id": place.recording_id, "vehicle": place.vehicle}
     if name in WITH_URI:
@@ -158,7 +158,7 @@ def _placed(row: Row, name: str, place: Place, run: RunManifest, part: dict[str,
     return whole
 
 
-def _stale(place: Place, run: RunManifest) -> Row:
+def _stale(place: RecordingPlace, run: RunManifest) -> Row:
     reason = f"{place.uri} has changed since the index was made: run `i2p index` again"
     return {
         "recording_id": place.recording_id, "uri": place.uri, "task": run.verb, "code": "index.stale",

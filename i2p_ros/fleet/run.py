@@ -17,10 +17,10 @@ from i2p_ros.core.errors import InputError, ModelError
 from i2p_ros.fleet.lock import locked
 from i2p_ros.fleet.pools import LocalPool, Pool
 from i2p_ros.fleet.recordings import local_copy, recording_at
-from i2p_ros.fleet.results import Place, Results, RunManifest
+from i2p_ros.fleet.results import RecordingPlace, Results, RunManifest
 from i2p_ros.fleet.storage import Storage, is_of_this_process
 from i2p_ros.fleet.tables import Row
-from i2p_ros.fleet.tasks import Ending, FleetTask, Limits, Outcome, Verb, WorkOrder, check_settings, settings_id
+from i2p_ros.fleet.tasks import Ending, FleetTask, Limits, TaskOutcome, Verb, WorkOrder, check_settings, settings_id
 
 MOST_TRIES = 2  # of a task that fails
 MOST_KILLS = 5  # of the worker of one task, from outside
@@ -77,7 +77,7 @@ def run_fleet(index: Sequence[Row], out: Storage, plan: FleetPlan, progress: Pro
 
 def manifest(index: Sequence[Row], plan: FleetPlan) -> RunManifest:
     """What the tables will have of this run."""
-    places = [Place(row["recording_id"], row["uri"], row["vehicle"]) for row in index if row["recording_id"]]
+    places = [RecordingPlace(row["recording_id"], row["uri"], row["vehicle"]) for row in index if row["recording_id"]]
     places.sort(key=lambda place: (place.recording_id, place.vehicle, place.uri))
     unreadable = tuple(_unreadable(row, plan.verb) for row in index if not row["recording_id"])
     return RunManifest(plan.verb, settings_id(plan.verb, plan.settings), tuple(places), unreadable)
@@ -134,7 +134,7 @@ class _FleetRun:
         try:
             pool.begin(self._readable(task))
         except InputError as error:
-            self._settle(task, Outcome(Ending.REFUSED, error.reason, str(error)))
+            self._settle(task, TaskOutcome(Ending.REFUSED, error.reason, str(error)))
             return 0
         return 1
 
@@ -158,7 +158,7 @@ class _FleetRun:
         shutil.rmtree(folder, ignore_errors=True)
         return original
 
-    def _settle(self, task: FleetTask, outcome: Outcome) -> None:
+    def _settle(self, task: FleetTask, outcome: TaskOutcome) -> None:
         """Write the result of a task, put it into quarantine, or try it again."""
         key = task.recording_id
         if outcome.ending is Ending.FATAL:

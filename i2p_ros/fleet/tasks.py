@@ -58,7 +58,7 @@ class Ending(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TaskOutcome:
     """The end of a task. `rows` are those of each table without the columns that the index has, `pictures` files by
     name. `stale` are the URIs that have changed since the index was made. `code` and `reason` say what went wrong."""
 

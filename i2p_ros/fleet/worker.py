@@ -21,7 +21,7 @@ from i2p_ros.core.errors import DeviceError, I2PError, InputError, one_line
 from i2p_ros.core.memory import keep_freed_memory
 from i2p_ros.fleet.jobs import JOBS, Job
 from i2p_ros.fleet.recordings import content_hash, local_copy, recording_at
-from i2p_ros.fleet.tasks import Ending, FleetTask, Outcome, WorkOrder
+from i2p_ros.fleet.tasks import Ending, FleetTask, TaskOutcome, WorkOrder
 
 READY = "ready"  # the message of a worker that has loaded its model
 
@@ -38,7 +38,7 @@ def main(descriptor: int) -> None:
         job: Job = JOBS[order.verb](settings)
         job.load()
     except I2PError as error:
-        connection.send(Outcome(Ending.FATAL, "worker.start", str(error)))
+        connection.send(TaskOutcome(Ending.FATAL, "worker.start", str(error)))
         return
     connection.send(READY)
     while True:
@@ -52,21 +52,21 @@ def main(descriptor: int) -> None:
             return
 
 
-def _done(task: FleetTask, job: Job, settings: Settings) -> tuple[Outcome, bool]:
+def _done(task: FleetTask, job: Job, settings: Settings) -> tuple[TaskOutcome, bool]:
     """The outcome of a task, and whether the device is lost, so that this process can do no other."""
     begun = time.perf_counter()
     try:
         return _worked(task, job, settings, begun), False
     except InputError as error:
-        return Outcome(Ending.REFUSED, error.reason, str(error), seconds=time.perf_counter() - begun), False
+        return TaskOutcome(Ending.REFUSED, error.reason, str(error), seconds=time.perf_counter() - begun), False
     except MemoryError:
-        return Outcome(Ending.FAILED, "task.memory", "the machine has no memory left for this recording"), False
+        return TaskOutcome(Ending.FAILED, "task.memory", "the machine has no memory left for this recording"), False
     except Exception as error:
         reason = f"{type(error).__name__}: {one_line(error)}"
-        return Outcome(Ending.FAILED, "task.error", reason), isinstance(error, DeviceError)
+        return TaskOutcome(Ending.FAILED, "task.error", reason), isinstance(error, DeviceError)
 
 
-def _worked(task: FleetTask, job: Job, settings: Settings, begun: float) -> Outcome:
+def _worked(task: FleetTask, job: Job, settings: Settings, begun: float) -> TaskOutcome:
     """The result for the first URI of a task whose content is still the one that the index was made of.
 
     Raises InputError `index.stale` if there is none.
@@ -85,7 +85,7 @@ def _worked(task: FleetTask, job: Job, settings: Settings, begun: float) -> Outc
             rows, pictures = job.work(path)
         except InputError as error:
             raise InputError(str(error).replace(str(path), fresh.uri), error.reason) from error
-    return Outcome(Ending.DONE, "", "", rows, pictures, tuple(stale), time.perf_counter() - begun)
+    return TaskOutcome(Ending.DONE, "", "", rows, pictures, tuple(stale), time.perf_counter() - begun)
 
 
 def _end_with_standard_input() -> None:

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from i2p_ros.core.errors import MissingPackageError
-from i2p_ros.fleet.tasks import Ending, FleetTask, Outcome, WorkOrder
+from i2p_ros.fleet.tasks import Ending, FleetTask, TaskOutcome, WorkOrder
 from i2p_ros.fleet.worker import READY
 
 STEP = 0.1  # s, between checks of the limits
@@ -52,7 +52,7 @@ class WorkerProcess:
             assert self._connection is not None
             self._connection.send(task)
 
-    def outcome(self, timeout: float) -> Outcome | None:
+    def outcome(self, timeout: float) -> TaskOutcome | None:
         """The outcome of the task, or none if it does not end within `timeout`, s."""
         until = time.monotonic() + timeout
         while True:
@@ -86,7 +86,7 @@ class WorkerProcess:
         self._is_ready = False
         self._connection.send(self._order)
 
-    def _message(self, timeout: float) -> Outcome | None:
+    def _message(self, timeout: float) -> TaskOutcome | None:
         """The outcome that the process sends within a time (s), or that of its death."""
         assert self._connection is not None
         try:
@@ -98,9 +98,9 @@ class WorkerProcess:
         if message == READY:
             self._is_ready, self._deadline = True, time.monotonic() + self._order.limits.seconds
             return None
-        return message if isinstance(message, Outcome) else None
+        return message if isinstance(message, TaskOutcome) else None
 
-    def _death(self) -> Outcome:
+    def _death(self) -> TaskOutcome:
         """The outcome of a task whose process has ended."""
         assert self._process is not None
         code = self._process.wait()
@@ -108,11 +108,11 @@ class WorkerProcess:
         if code < 0:
             name = signal.Signals(-code).name
             if -code in FROM_OUTSIDE:
-                return Outcome(Ending.KILLED, "worker.killed", f"the worker was killed by {name}")
-            return Outcome(Ending.FAILED, "task.crashed", f"the worker crashed by {name}")
-        return Outcome(Ending.FAILED, "task.crashed", f"the worker ended with exit code {code}")
+                return TaskOutcome(Ending.KILLED, "worker.killed", f"the worker was killed by {name}")
+            return TaskOutcome(Ending.FAILED, "task.crashed", f"the worker crashed by {name}")
+        return TaskOutcome(Ending.FAILED, "task.crashed", f"the worker ended with exit code {code}")
 
-    def _beyond_limit(self) -> Outcome | None:
+    def _beyond_limit(self) -> TaskOutcome | None:
         """The outcome of a task beyond a limit, whose process is killed."""
         limits = self._order.limits
         if self._process is None:
@@ -120,11 +120,11 @@ class WorkerProcess:
         if time.monotonic() > self._deadline:
             self.stop()
             seconds = limits.seconds if self._is_ready else MOST_SECONDS_TO_START
-            return Outcome(Ending.FAILED, "task.timeout", f"it took more than {seconds:g} s (--task-timeout)")
+            return TaskOutcome(Ending.FAILED, "task.timeout", f"it took more than {seconds:g} s (--task-timeout)")
         with suppress(self._psutil.NoSuchProcess):
             used = self._psutil.Process(self._process.pid).memory_info().rss
             if used > limits.memory:
                 self.stop()
                 most = f"{limits.memory / 1e9:g} GB"
-                return Outcome(Ending.FAILED, "task.memory", f"it needed more than {most} (--task-memory)")
+                return TaskOutcome(Ending.FAILED, "task.memory", f"it needed more than {most} (--task-memory)")
         return None
