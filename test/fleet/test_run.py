@@ -241,3 +241,15 @@ def test_recordings_and_results_may_lie_in_memory(tmp_path: Path) -> None:
 def test_a_history_is_refused(lake: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"monitor\.history"):
         run(lake, tmp_path / "out", more=["monitor.history=h.db"])
+
+
+def test_pairs_are_localized_at_even_steps_with_their_errors(lake: Path, tmp_path: Path) -> None:
+    some = read_index(str(lake / "index.parquet"))[:1]
+    summary = run_fleet(some, Storage(str(tmp_path / "out")), plan("localize", ["fleet.pairs=2"]))
+    assert (summary.finished, summary.rows and summary.rows["pairs"]) == (1, 2)
+    found = rows(tmp_path / "out", "pairs")
+    assert [row["time"] - some[0]["start"] for row in found] == [10**9, 4 * 10**9]
+    for row in found:
+        assert (row["status"] == "ok") == (row["T"] is not None) == (row["error_m"] is not None)
+    (verdict,) = rows(tmp_path / "out", "verdicts")
+    assert verdict["task"] == "localize" and "of 2 pairs localized" in verdict["text"] and verdict["tx"] is None
