@@ -53,7 +53,7 @@ setup(
             "calibration/*.j2",
             *(f"fleet/page/*.{kind}" for kind in ("j2", "css", "js")),
         ]
-    },  # fmt: skip
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

@@ -15,6 +15,7 @@ from i2p_ros.cli.benching import bench
 from i2p_ros.cli.calibrating import calibrate, check_calibration
 from i2p_ros.cli.checking import check
 from i2p_ros.cli.evaluating import calibrate_covariance, evaluate
+from i2p_ros.cli.fleet import fleet, index
 from i2p_ros.cli.fleet_report import EXAMPLE, report
 from i2p_ros.cli.localizing import localize
 from i2p_ros.cli.monitoring import monitor
@@ -39,6 +40,7 @@ VERBS = (
     (train, "train --out runs/mine --worlds 2500 --kitti ~/kitti/raw --drives 0052,9001"),
     (export, "export vp2p-small --width 1242 --height 375 --out exported"),
     (synth, "synth ~/street --format kitti --n 100 --seed 3"),
+    (index, "index ~/lake --out index.parquet"),
     (models, "models --json -"),
     (config, "config --set pnp.iterations=2000 > mine.yaml"),
     (doctor, "doctor"),
@@ -56,8 +58,6 @@ for verb, example in VERBS:
     app.command(epilog=f"Example: i2p {example}")(verb)
 app.add_typer(bench, name="bench")
 app.add_typer(monitor, name="monitor")
-fleet = typer.Typer(no_args_is_help=True, help="Many recordings: their results as tables and as a page.")
-fleet.callback()(lambda: None)
 fleet.command(epilog=f"Example: i2p {EXAMPLE}")(report)
 app.add_typer(fleet, name="fleet")
 

@@ -146,3 +146,24 @@ def bench_calibrate(
             console.print(f"[bold]{escape(name)}[/]: {escape(str(values))}", highlight=False, soft_wrap=True)
         for name, text in proof.DEFINITIONS.items():
             console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+
+
+@bench.command("fleet", epilog="Example: i2p bench fleet /tmp/lake --kills 10 --json fleet.json")
+def bench_fleet(
+    folder: Annotated[Path, typer.Argument(help="Empty folder for the lake and the outputs.")],
+    recordings: Annotated[int, typer.Option(min=2, help="Recordings of six pairs.")] = 40,
+    drifting: Annotated[int, typer.Option(min=0, help="Recordings whose calibration is off.")] = 12,
+    kills: Annotated[int, typer.Option(min=0, help="Kills of workers and drivers at random times.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the drifting recordings and of the kills.")] = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Monitor a simulated lake with one and with two workers, and while workers and drivers are killed."""
+    from i2p_ros.fleet.proof import DEFINITIONS, proof
+
+    check_targets(json_file)
+    numbers = proof(folder, recordings, min(drifting, recordings), kills, seed)
+    write_json(numbers, json_file)
+    if json_file != Path("-"):
+        Console().print_json(data=numbers)
+        for name, text in DEFINITIONS.items():
+            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)

@@ -390,6 +390,18 @@ class CalibrationSettings(_Group):
     )
 
 
+class FleetSettings(_Group):
+    """Many recordings, by `i2p fleet`."""
+
+    pairs: int = Field(20, ge=1, description="largest number of pairs of a recording that are localized, spread evenly")
+    threads: int = Field(1, ge=1, le=256, description="number of CPU threads of one worker")
+    cache_dir: str = Field(
+        "~/.cache/i2p_ros/fleet",
+        min_length=1,
+        description="folder for the copies of remote recordings, which are removed after use",
+    )
+
+
 Parts = Literal["all", "matching", "alignment"]
 
 
@@ -480,6 +492,7 @@ class Settings(_Group):
     monitor: MonitorSettings = MonitorSettings()
     watch: WatchSettings = WatchSettings()
     calibration: CalibrationSettings = CalibrationSettings()
+    fleet: FleetSettings = FleetSettings()
 
 
 def load_settings(files: Iterable[Path] = (), overrides: Iterable[str] = (), base: Settings | None = None) -> Settings:
