@@ -40,11 +40,12 @@ def refine_estimate(
     distance, inliers = problem.agreeing(problem.in_map(refined.pose))
     if inliers.sum() < settings.min_inliers:
         return estimate
-    evidence = replace(evidence, standout=refined.standout)
+    evidence = replace(evidence, refinement=refined.evidence)
     return replace(
         estimate,
         pose=refined.pose,
-        covariance=from_camera_axes(refined.pose, calibration.aligned(refined.covariance)),
+        covariance=from_camera_axes(refined.pose, calibration.aligned(refined.covariance, evidence)),
+        degrees_of_freedom=calibration.aligned_errors.degrees_of_freedom or float("inf"),
         inliers=inliers,
         residual_px=float(np.sqrt(np.mean(distance[inliers] ** 2))),
         confidence=calibration.confidence(evidence),

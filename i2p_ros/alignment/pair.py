@@ -13,7 +13,7 @@ from i2p_ros.alignment.pair_signals import PairSignals
 from i2p_ros.alignment.pyramid import ImagePyramid
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Array, Pose
-from i2p_ros.core.types import Pair
+from i2p_ros.core.types import Pair, RefinementEvidence
 
 NATS_PER_MEASUREMENT = 40.0  # points are not independent: so many nats count as one of the log likelihood
 MIN_WIDTH = 250  # px, of the coarsest level that is searched: smaller images of real streets have false maxima
@@ -25,20 +25,17 @@ N_STARTS = 16  # of all drifts, those that ascend on the coarsest level
 STEPS_PER_LEVEL = 4
 N_FOLLOWED = 6  # local maxima that are kept after each level; twice as many after the coarsest
 N_REFERENCE = 96  # drawn drifts that the standout is relative to
+STEEPNESS_STDS, MIN_STEEPNESS = np.sqrt(8.0), 0.05  # deviations at which a fall is measured; see `_steepness`
 MIN_SEPARATION = 3.0  # standard deviations between two local maxima that count as two
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RefinedPose:
-    """`pose` is T_camera_lidar. `covariance` (6, 6) is of its delta about the camera, along camera axes, m and rad.
-
-    `standout` is the number of standard deviations by which the mutual information at the pose exceeds its mean at
-    poses drawn from the prior. It is small at a wrong place.
-    """
+    """`pose` is T_camera_lidar. `covariance` (6, 6) is of its delta about the camera, along camera axes, m and rad."""
 
     pose: Pose
     covariance: Array
-    standout: float
+    evidence: RefinementEvidence
 
 
 def refine_pair(
@@ -72,7 +69,19 @@ def refine_pair(
     at_last = coarse_to_fine[-1]
     best = at_last.ascend(at_last.best(maxima)[0], settings.iterations)
     refined = Pose.identity().retract(best) @ pose
-    return RefinedPose(refined, _covariance(at_last, best, maxima), _standout(at_last, best, drawn[:N_REFERENCE]))
+    terms = at_last.terms(best)
+    precision = (terms.curvature + prior) / NATS_PER_MEASUREMENT
+    deviations, steepness = _steepness(at_last, best, precision)
+    covariance = _covariance(at_last, best, maxima, precision, (deviations.T / steepness) @ deviations)
+    evidence = RefinementEvidence(
+        standout=_standout(at_last, best, drawn[:N_REFERENCE]),
+        steepness=float(np.exp(np.log(steepness).mean())),
+        moved=float(np.sqrt(best @ np.linalg.solve(spread, best))),
+        information=float(terms.information.sum()),
+        points=len(signals.cloud.patch),
+        std_m=float(np.sqrt(np.trace(covariance[:3, :3]))),
+    )
+    return RefinedPose(refined, covariance, evidence)
 
 
 def _signals(pair: Pair, settings: RefinementSettings, share: float, pyramid: ImagePyramid) -> PairSignals:
@@ -100,19 +109,32 @@ def _starts(coarsest: Objective, drawn: Array, root: Array, rng: np.random.Gener
 
 
 def _standout(finest: Objective, best: Array, reference: Array) -> float:
-    """See `RefinedPose`. A deviation of less than 1 nat counts as 1."""
+    """See `RefinementEvidence`. The reference is drawn from the prior. A deviation of less than 1 nat counts as 1."""
     nats = finest.information(np.vstack([best, reference]))
     return float((nats[0] - nats[1:].mean()) / max(nats[1:].std(), 1.0))
 
 
-def _covariance(finest: Objective, best: Array, maxima: list[Array]) -> Array:
+def _steepness(finest: Objective, best: Array, precision: Array) -> tuple[Array, Array]:
+    """Deviations (6, 6) along the eigenvectors of the precision, as rows, and the steepness (6,) along each.
+
+    The steepness is the fall of the objective STEEPNESS_STDS deviations to the side where it falls less, as a share of
+    that of a parabola, from MIN_STEEPNESS to 1. The Gauss-Newton curvature is too large where a cloud explains an image
+    badly: the fall is then smaller than it says, and errors are larger.
+    """
+    values, vectors = np.linalg.eigh(precision)
+    deviations = (vectors / np.sqrt(values)).T
+    steps = STEEPNESS_STDS * deviations
+    at = finest.values(np.vstack([best, best + steps, best - steps]))
+    falls = at[0] - np.maximum(at[1:7], at[7:])
+    return deviations, np.clip(falls / (0.5 * STEEPNESS_STDS**2 * NATS_PER_MEASUREMENT), MIN_STEEPNESS, 1.0)
+
+
+def _covariance(finest: Objective, best: Array, maxima: list[Array], precision: Array, covariance: Array) -> Array:
     """(6, 6) second moment about the best drift of a mixture of Gaussians, one at each separate local maximum.
 
-    By Laplace's approximation each has the inverse curvature at the best as its covariance, and a weight by the
-    posterior of its maximum. So the covariance is wide where several poses explain the image about as well.
+    Each has the same `covariance`, and a weight by the posterior of its maximum. So the covariance is wide where
+    several poses explain the image about as well.
     """
-    precision = (finest.terms(best).curvature + finest.prior) / NATS_PER_MEASUREMENT
-    covariance = np.linalg.inv(precision)
     offsets = np.array([drift - best for drift in maxima])
     separate = np.einsum("ki,ij,kj->k", offsets, precision, offsets) > MIN_SEPARATION**2
     offsets = np.vstack([np.zeros(6), offsets[separate]])

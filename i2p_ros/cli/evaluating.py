@@ -36,7 +36,8 @@ from i2p_ros.cli.parts import (
 )
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.protocols import ProtocolName
+from i2p_ros.core.protocols import PROTOCOLS, ProtocolName
+from i2p_ros.core.source import Source
 from i2p_ros.training import TRAINING_WORLDS
 
 FILED = "Default: 7, as in published figures (config/protocols)."
@@ -116,6 +117,14 @@ def calibrate_covariance(
     n: Annotated[int | None, typer.Option(min=1, help="Pairs; the first ones of a recording.")] = 500,
     drives: Drives = "",
     cameras: Cameras = "",
+    protocols: Annotated[
+        str, typer.Option(help="Several protocols, such as vp2p,prior: each pair is drawn once by each.")
+    ] = "",
+    frames: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a pair list. Its pairs are used too, and weigh as much as those of the source."),
+    ] = None,
+    frame_drives: Annotated[str, typer.Option(help="Drives of the pair list, separated by commas; empty: all.")] = "",
     image: ImageTopic = "",
     points: PointsTopic = "",
     camera_info: InfoTopic = "",
@@ -124,7 +133,7 @@ def calibrate_covariance(
     overrides: Overrides = NONE,
 ) -> None:
     """Fit a model's covariance and confidence on pairs that it was not trained on, and write them to its manifest."""
-    from i2p_ros.evaluation.calibrating import calibrated
+    from i2p_ros.evaluation.calibrating import Part, calibrated
     from i2p_ros.localizer import load
     from i2p_ros.runtime.weights import find_model, manifest_of, write_calibration
     from i2p_ros.sources.opening import open_source
@@ -132,10 +141,16 @@ def calibrate_covariance(
     check_targets(json_file, manifest_of(model))
     settings = load_settings(files, [*overrides, *topic_overrides(image, points, camera_info)])
     pairs = open_source(source, root, settings=settings, seed=seed, n=n, cameras=listed(cameras), drives=listed(drives))
-    _refuse_trained_on(find_model(model)[0].trained.get("drives", []), pairs.name)
-    tell_notes(pairs.notes)
-    with progress("calibrating", len(pairs)) as step:
-        fitted = calibrated(load(model, settings), pairs, protocol, seed, lambda done, total: step(done))
+    sources = {"source": pairs}
+    if frames:
+        sources["frames"] = open_source("frames", frames, settings=settings, drives=listed(frame_drives))
+    used = _protocols(protocols) or [protocol]
+    parts = [Part(one, by, seed, kind) for kind, one in sources.items() for by in used]
+    for one in sources.values():
+        _refuse_trained_on(find_model(model)[0].trained.get("drives", []), one)
+        tell_notes(one.notes)
+    with progress("calibrating", sum(len(part.source) for part in parts)) as step:
+        fitted = calibrated(load(model, settings), parts, lambda done, total: step(done))
     write_json(fitted.model_dump(mode="json"), json_file)
     written = write_calibration(model, fitted)
     if json_file != Path("-"):
@@ -143,6 +158,15 @@ def calibrate_covariance(
     console.print(escape(f"written to {written}"), soft_wrap=True)
 
 
-def _refuse_trained_on(drives: list[str], name: str) -> None:
-    if known := [drive for drive in drives if re.search(rf"\b{re.escape(drive)}\b", name)]:
+def _protocols(names: str) -> list[ProtocolName]:
+    """Protocols of the option; empty if it is not given."""
+    found: list[ProtocolName] = [name for name in PROTOCOLS if name in (listed(names) or [])]
+    if len(found) < len(listed(names) or []):
+        raise InputError(f"--protocols needs different ones of {', '.join(PROTOCOLS)}; got {names}", "protocols")
+    return found
+
+
+def _refuse_trained_on(drives: list[str], source: Source) -> None:
+    names = " ".join((source.name, *source.drives)).replace("_sync", " ")
+    if known := [drive for drive in drives if re.search(rf"\b{re.escape(drive)}\b", names)]:
         raise InputError(f"the model was trained on {', '.join(known)}: calibrate on other drives", "calibration")

@@ -88,13 +88,21 @@ def _tell_cloud(stored: CloudFile) -> None:
         console.print(f"cloud frame: that of the file, with its origin at ({origin}) m", soft_wrap=True)
 
 
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
 def _estimate_json(estimate: Any) -> dict[str, Any]:
+    from i2p_ros.core.pose_directions import pose_directions
+
     pose = estimate.pose
     return {
         "status": estimate.status.value,
         "reason": estimate.reason,
         "T_camera_lidar": None if pose is None else pose.matrix.tolist(),
         "covariance": None if pose is None else estimate.covariance.tolist(),
+        "degrees_of_freedom": _finite(estimate.degrees_of_freedom),
+        "directions": pose_directions(estimate),
         "inliers": estimate.n_inliers,
         "confidence": estimate.confidence,
         "ms": {stage: 1e3 * seconds for stage, seconds in estimate.seconds.items()},
@@ -102,6 +110,7 @@ def _estimate_json(estimate: Any) -> dict[str, Any]:
 
 
 def _estimate_table(estimate: Any) -> Table:
+    from i2p_ros.core.pose_directions import weak_directions
     from i2p_ros.pnp.covariance import camera_in_lidar
 
     T_lidar_camera = estimate.pose.inverse()
@@ -113,5 +122,7 @@ def _estimate_table(estimate: Any) -> Table:
     for axis, value, std in zip("xyzw", T_lidar_camera.quaternion, (*degrees, None), strict=True):
         about = "" if std is None else f"{std:.2f} deg about {axis}"
         table.add_row(f"q{axis}", f"{value:.4f}", about)
+    for word, axes in weak_directions(estimate).items():
+        table.add_row(word, axes, "along and about camera axes")
     table.add_row("inliers", str(estimate.n_inliers), f"confidence {estimate.confidence:.2f}")
     return table

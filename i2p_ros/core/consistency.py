@@ -64,21 +64,58 @@ def chi2_probability(x: ArrayLike) -> Array:
     return 1 - np.exp(-x / 2) * (1 + x / 2 + x**2 / 8)
 
 
-def coverage(nees: Array, levels: ArrayLike = LEVELS) -> Array:
+def ellipsoid_level(nees: ArrayLike, degrees_of_freedom: ArrayLike = np.inf) -> Array:
+    """Level of the smallest confidence ellipsoid that contains the true pose, of poses with a NEES.
+
+    The error has a Student-t distribution with the stated covariance and these degrees of freedom nu > 2, or a Gaussian
+    one where they are infinite. The NEES times nu / (nu - 2) / 6 then has an F distribution with 6 and nu degrees of
+    freedom (Kotz and Nadarajah 2004, Multivariate t Distributions, sec. 1.2). With b = nu / 2 and y the share
+    1 / (1 + NEES / (nu - 2)), its distribution function is 1 - y^b (1 + b (1 - y) + b (b + 1) / 2 (1 - y)^2).
+    """
+    nees, nu = np.broadcast_arrays(np.asarray(nees, np.float64), np.asarray(degrees_of_freedom, np.float64))
+    finite = np.where(np.isfinite(nu), nu, 100.0)
+    b, y = finite / 2, 1.0 / (1.0 + nees / (finite - 2.0))
+    of_t = 1.0 - y**b * (1.0 + b * (1.0 - y) + b * (b + 1.0) / 2 * (1.0 - y) ** 2)
+    return np.where(np.isfinite(nu), of_t, chi2_probability(nees))
+
+
+def interval_level(z: ArrayLike, degrees_of_freedom: ArrayLike = np.inf) -> Array:
+    """Level of the smallest interval that contains an error of z standard deviations, along or about one axis.
+
+    The distribution is as in `ellipsoid_level`. With |z| = sqrt(nu - 2) tan(a), the density of a Student-t error is
+    proportional to cos(a)^(nu - 1), which is integrated numerically.
+    """
+    z, nu = np.broadcast_arrays(np.abs(np.asarray(z, np.float64)), np.asarray(degrees_of_freedom, np.float64))
+    level = np.array([2.0 * NormalDist().cdf(value) - 1.0 for value in z.ravel()]).reshape(z.shape)
+    for one in np.unique(nu[np.isfinite(nu)]):
+        angles = np.linspace(0.0, np.pi / 2, 2001)
+        density = np.cos(angles) ** (one - 1.0)
+        area = np.append(0.0, np.cumsum(density[1:] + density[:-1]))
+        of_t = np.interp(np.arctan(z / np.sqrt(one - 2.0)), angles, area / area[-1])
+        level = np.where(nu == one, of_t, level)
+    return level
+
+
+def coverage(nees: Array, levels: ArrayLike = LEVELS, degrees_of_freedom: ArrayLike = np.inf) -> Array:
     """Share (L,) of poses whose true pose lies inside the confidence ellipsoid of each level, from nees (N,)."""
-    held: Array = (chi2_probability(nees)[:, None] <= np.asarray(levels)).mean(axis=0)
+    held: Array = (ellipsoid_level(nees, degrees_of_freedom)[:, None] <= np.asarray(levels)).mean(axis=0)
     return held
 
 
-def axis_coverage(z: Array, level: float) -> Array:
-    """Share (6,) of the normalised errors z (N, 6) inside the two-sided interval of the level, for each axis."""
-    held: Array = (np.abs(z) <= NormalDist().inv_cdf((1 + level) / 2)).mean(axis=0)
+def axis_coverage(z: Array, level: float, degrees_of_freedom: ArrayLike = np.inf) -> Array:
+    """Share (6,) of the normalised errors z (N, 6) inside the two-sided interval of the level, for each axis.
+
+    `degrees_of_freedom` is a number, or one of each pose (N,).
+    """
+    nu = np.broadcast_to(np.asarray(degrees_of_freedom, np.float64), len(z))
+    held: Array = (interval_level(z, nu[:, None]) <= level).mean(axis=0)
     return held
 
 
-def calibration_error(nees: Array) -> float:
+def calibration_error(nees: Array, degrees_of_freedom: ArrayLike = np.inf) -> float:
     """Mean gap between stated and observed coverage over the levels 0.05 to 0.95 (Kuleshov et al. 2018)."""
-    return float(np.abs(coverage(nees, CALIBRATION_LEVELS) - CALIBRATION_LEVELS).mean())
+    observed = coverage(nees, CALIBRATION_LEVELS, degrees_of_freedom)
+    return float(np.abs(observed - CALIBRATION_LEVELS).mean())
 
 
 def sparsification(errors: Array, spread: Array) -> Array:

@@ -209,14 +209,33 @@ class Status(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class RefinementEvidence:
+    """Evidence from the refinement of a pose.
+
+    `standout` is the number of deviations by which the mutual information at the pose exceeds that of poses about it.
+    `steepness` is the fall of the mutual information beside the pose, as a share of the fall by its curvature. `moved`
+    is the distance from the pose before, in deviations of the prior of the refinement. `information` is the mutual
+    information, in nats, and `points` the number of points in view. `std_m` is the root of the trace of the position
+    block of the covariance before calibration.
+    """
+
+    standout: float
+    steepness: float
+    moved: float
+    information: float
+    points: int
+    std_m: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Evidence for a pose.
 
     `inliers` of `matches` agree with it. `rival` is the likelihood or the support of the best different pose, as a
     share of its own. `similarity` (-1..1) is the mean similarity of descriptors over the points in view, `margin` its
     excess over that of the best different pose (with the prior, if any), and `shortfall` its deficit to the mean of
-    each point's most similar pixel. `std_m` is the largest standard deviation of the position. `standout` is known of
-    a refined pose: the number of deviations by which its mutual information exceeds that of poses about it.
+    each point's most similar pixel. `std_m` is the largest standard deviation of the position
+    before refinement. `refinement` is known of a refined pose.
     """
 
     inliers: int
@@ -226,17 +245,18 @@ class Evidence:
     margin: float = 0.0
     shortfall: float = 0.0
     std_m: float = 1.0
-    standout: float | None = None
+    refinement: RefinementEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PoseEstimate:
     """Result of a localization: `pose` is T_camera_lidar if `status` is OK, else None with the `reason` in words.
 
-    `covariance` (6, 6) is that of T_camera_lidar in the coordinates (dt, theta) of `Pose.retract`, in m and rad.
-    `inliers` (M,) marks the matches that agree with the pose, and `residual_px` is their root mean square distance.
-    `confidence` is the probability that the pose is right, from its `evidence`. `withheld` is a pose that was found but
-    not published, for analysis; `covariance` is then that of this pose. `seconds` has the time of each stage.
+    `covariance` (6, 6) is that of T_camera_lidar in the coordinates (dt, theta) of `Pose.retract`, in m and rad. The
+    error has a Student-t distribution with this covariance and `degrees_of_freedom`, a Gaussian one if they are
+    infinite. `inliers` (M,) marks the matches that agree with the pose, and `residual_px` is their root mean square
+    distance. `confidence` is the probability that the pose is right, from its `evidence`. `withheld` is a pose that was
+    found but not published, for analysis; `covariance` is then that of this pose. `seconds` has the time of each stage.
     """
 
     status: Status
@@ -249,6 +269,7 @@ class PoseEstimate:
     confidence: float = 0.0
     evidence: Evidence | None = None
     withheld: Pose | None = None
+    degrees_of_freedom: float = float("inf")
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,30 +17,66 @@ from i2p_ros.evaluation.runner import EvaluatedPair, evaluate
 from i2p_ros.localizer import Localizer
 from i2p_ros.pnp.calibration import Calibration, Observation, StatedError, fit
 
+BLOCK = 10  # successive pairs of a recording that the cross-validation leaves out together
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pairs of a fit, drawn by a protocol and a seed. Parts of one `kind`, such as recordings, weigh as much together
+    as those of each other kind."""
+
+    source: Source
+    protocol: ProtocolName
+    seed: int
+    kind: str = ""
+
+    def block(self, index: int) -> str:
+        """Name of the block of a pair: synthetic places are independent, unlike successive pairs of a recording."""
+        return f"{self.source.name}/{index // BLOCK if self.source.drives else index}"
+
 
 def calibrated(
-    localizer: Localizer, source: Source, protocol: ProtocolName, seed: int,
-    progress: Callable[[int, int], None] | None = None,
-) -> Calibration:  # fmt: skip
-    """Calibration of a localizer's model, fitted on all pairs of a source that was not used in training.
+    localizer: Localizer, parts: Sequence[Part], progress: Callable[[int, int], None] | None = None
+) -> Calibration:
+    """Calibration of a localizer's model, fitted on all pairs of sources that were not used in training.
 
     Raises InputError for a source without true poses, and when too few pairs have a pose.
     """
     before = Calibration(sharpness=localizer.calibration.sharpness)
     raw = Localizer(localizer.family, localizer.runtime, localizer.settings, localizer.name, before)
+    observed, words, done = list[Observation](), list[str](), 0
+    total = sum(len(part.source) for part in parts)
+
+    def step(now: int, _: int) -> None:
+        if progress:
+            progress(done + now, total)
+
+    for part in parts:
+        found = _observed(raw, part, step)
+        observed, done = [*observed, *found], done + len(part.source)
+        made = f"{len(part.source)} pairs, {len(found)} of them with a pose"
+        words.append(f"{part.source.name}: {made}; protocol {part.protocol}, seed {part.seed}")
+    return fit(observed, "; and ".join(words), before.sharpness)
+
+
+def _observed(raw: Localizer, part: Part, progress: Callable[[int, int], None]) -> list[Observation]:
+    """An observation of each pair of a part whose network's pose is not withheld."""
     observed: list[Observation] = []
 
     def observe(evaluated: EvaluatedPair) -> None:
-        if located := _stated(evaluated, evaluated.estimate):
-            refined = evaluated.estimate
-            with suppress(NonFiniteError, DeviceMemoryError):
-                refined = raw.refine(raw.prepare(evaluated.sample.pair), evaluated.estimate)
-            after = None if refined is evaluated.estimate else _stated(evaluated, refined)
-            observed.append(Observation(not evaluated.score.junk, located, after))
+        located = _stated(evaluated, evaluated.estimate)
+        draw = evaluated.score.draw
+        if not located or not draw:
+            return
+        refined = evaluated.estimate
+        with suppress(NonFiniteError, DeviceMemoryError):
+            refined = raw.refine(raw.prepare(evaluated.sample.pair), evaluated.estimate)
+        after = None if refined is evaluated.estimate else _stated(evaluated, refined)
+        block = part.block(draw.index)
+        observed.append(Observation(not evaluated.score.junk, located, after, part.kind, block))
 
-    evaluate(_Located(raw), source, protocol, seed, progress=progress, watch=observe)
-    words = f"{source.name}: {len(source)} pairs, {len(observed)} of them with a pose; protocol {protocol}, seed {seed}"
-    return fit(observed, words, before.sharpness)
+    evaluate(_Located(raw), part.source, part.protocol, part.seed, progress=progress, watch=observe)
+    return observed
 
 
 @dataclass(frozen=True)

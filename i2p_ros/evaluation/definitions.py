@@ -18,6 +18,7 @@ ERRORS = {
     "rre_geodesic_deg": "angle of the residual rotation, deg",
 }
 FAILED = (1.0, 2.0)  # m, deg: a pose that is off by more is a failure, which a good confidence predicts
+WRONG = (2.0, 5.0)  # m, deg: the confidence is the probability that a pose is off by no more
 JUNK = (5.0, 10.0)  # m, deg: a pose that is off by more must not be published
 FLIPPED = 150.0  # deg: a pose turned by more looks the other way along the street
 BLOCK = 10  # successive pairs of one drive that count as one observation
@@ -44,10 +45,16 @@ COVARIANCE: dict[str, str] = {
     "published poses with a covariance; the error is that of the camera in the cloud, along and about camera axes. "
     "6 is ideal, more is over-confident",
     "anees_ratio": "anees / 6, no unit, over the poses of anees; 1 is ideal",
-    "nees_median": "the median where anees is the mean, no unit, over the poses of anees; 5.35 is ideal",
-    "coverage": "share of the poses of anees whose truth lies inside the ellipsoid of a level; the level is ideal",
+    "nees_median": "the median where anees is the mean, no unit, over the poses of anees; see degrees_of_freedom",
+    "degrees_of_freedom": "median of the degrees of freedom nu of the Student-t distribution that is stated of the "
+    "error, over the poses of anees; null: a Gaussian. With a true covariance the mean NEES is 6 for any nu, and the "
+    "median is 4.0 for nu 6, 4.4 for 8, 4.8 for 14 and 5.35 for a Gaussian",
+    "coverage": "share of the poses of anees whose truth lies inside the ellipsoid of a level; the level is ideal. The "
+    "ellipsoid is the smallest one that holds this share of the stated distribution: NEES nu / (nu - 2) / 6 is below "
+    "the quantile of the F distribution with 6 and nu degrees of freedom; of a Gaussian, NEES below that of "
+    "chi-square with 6",
     "coverage_axes": "share of the poses of anees whose error along or about one camera axis lies inside its own 95 % "
-    "interval; 0.95 is ideal",
+    "interval, that of a Student-t distribution or a Gaussian; 0.95 is ideal",
     "calibration_error": "mean absolute gap between level and coverage over the levels 0.05 to 0.95, over the poses of "
     "anees; 0 is ideal",
     "ause": "area between the sparsification curve and the oracle, no unit, over the poses of anees. Sparsification: "
@@ -59,6 +66,13 @@ COVARIANCE: dict[str, str] = {
     "auroc_junk": f"as auroc, but only rte_camera_m > {JUNK[0]:g} m or rre_geodesic_deg > {JUNK[1]:g} deg is a failure",
     "junk_rate": f"share of the published poses with rte_camera_m > {JUNK[0]:g} m or rre_geodesic_deg > {JUNK[1]:g} "
     "deg; 0 is ideal",
+    "wrong_rate": f"share of the published poses with rte_camera_m > {WRONG[0]:g} m or rre_geodesic_deg > "
+    f"{WRONG[1]:g} deg; 0 is ideal",
+    "brier": "mean squared difference between the confidence and 1 for a pose that is not wrong (see wrong_rate), 0 "
+    "for a wrong one, over all pairs with a pose, published or withheld; 0 is ideal",
+    "directions": "for each axis of the camera (tx right, ty down, tz forward, rx, ry, rz about these) the share of "
+    "published poses with each word. Not seen: the 95 % interval is wider than +-2 m or +-5 deg. Weak: wider than half "
+    "of that, or the axis has less than a tenth of the mean information of the six. Otherwise well seen",
     "availability": "share of all n pairs with a published pose, right or wrong",
     "intervals": "low and high end of 95 %, by bootstrap of blocks: a block is a drive, 10 successive pairs if all "
     "are of one drive, a pair where no drive is known. A share of 0 gets no width, though up to 3 / blocks fits",

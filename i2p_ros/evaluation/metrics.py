@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike
 
 from i2p_ros.core import consistency
 from i2p_ros.core.geometry import Array, Pose, so3_log
+from i2p_ros.core.pose_directions import pose_directions
 from i2p_ros.core.types import Pair, PoseEstimate, Status
-from i2p_ros.evaluation.definitions import FAILED, FLIPPED, JUNK, RECALLS
+from i2p_ros.evaluation.definitions import FAILED, FLIPPED, JUNK, RECALLS, WRONG
 
 # The field gives clouds in camera axes, where yaw is one angle; about our z a yaw beyond 90 deg would count as two
 RIGHT_DOWN_FORWARD = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
@@ -41,7 +42,8 @@ class Draw:
 class Score:
     """Score of one pair against the truth. Errors are None without a pose; DEFINITIONS says what they mean.
 
-    `failed` and `junk` are set for a withheld pose too. `nees` to `std_deg` need a published pose with a covariance.
+    `failed`, `junk` and `wrong` are set for a withheld pose too. `nees` to `std_deg` need a published pose with a
+    covariance.
     """
 
     name: str
@@ -58,8 +60,11 @@ class Score:
     stamp: int = 0  # ns, of the image
     failed: bool | None = None
     junk: bool | None = None
+    wrong: bool | None = None
     nees: float | None = None
     z: tuple[float, ...] | None = None  # (6,) errors of the camera in standard deviations, order as AXES
+    degrees_of_freedom: float | None = None  # of the Student-t distribution of the error; None: a Gaussian
+    directions: dict[str, str] = field(default_factory=dict)  # how well each axis of the camera is seen, in a word
     std_m: float | None = None  # root of the trace of the position block, about the camera
     std_deg: float | None = None
     overlap: float | None = None  # share of the cloud's points that project into the image under the true pose
@@ -111,6 +116,7 @@ def score(estimate: PoseEstimate, T_camera_lidar: Pose, name: str = "", stamp: i
         reason=estimate.reason,
         stamp=stamp,
         T_estimated=None if estimate.pose is None else numbers(estimate.pose),
+        directions=pose_directions(estimate),
         **_against_truth(estimate, T_camera_lidar),
     )
 
@@ -140,13 +146,14 @@ def pose_errors(T_estimated: Pose, T_true: Pose) -> dict[str, float]:
 
 
 def _against_truth(estimate: PoseEstimate, T_true: Pose) -> dict[str, Any]:
-    """Fields of a score that need the truth. A withheld pose has `failed` and `junk` alone: it was not published."""
+    """Fields of a score that need the truth. A withheld pose has the verdicts alone: it was not published."""
     found = estimate.pose or estimate.withheld
     if found is None:
         return {}
     errors = pose_errors(found, T_true)
     m, deg = errors["rte_camera_m"], errors["rre_geodesic_deg"]
-    verdicts = {key: m > at[0] or deg > at[1] for key, at in (("failed", FAILED), ("junk", JUNK))}
+    limits = (("failed", FAILED), ("junk", JUNK), ("wrong", WRONG))
+    verdicts = {key: m > at[0] or deg > at[1] for key, at in limits}
     return verdicts if estimate.pose is None else errors | verdicts | _against_covariance(estimate, T_true)
 
 
@@ -159,7 +166,9 @@ def _against_covariance(estimate: PoseEstimate, T_true: Pose) -> dict[str, Any]:
         return {}
     variance = np.diag(covariance)
     std_m, std_deg = float(np.sqrt(variance[:3].sum())), float(np.degrees(np.sqrt(variance[3:].sum())))
-    return {"nees": found[0], "z": tuple(found[1].tolist()), "std_m": std_m, "std_deg": std_deg}
+    nu = estimate.degrees_of_freedom if np.isfinite(estimate.degrees_of_freedom) else None
+    sizes = {"std_m": std_m, "std_deg": std_deg, "degrees_of_freedom": nu}
+    return {"nees": found[0], "z": tuple(found[1].tolist()), **sizes}
 
 
 def euler_xzy_deg(rotation: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -172,6 +181,11 @@ def euler_xzy_deg(rotation: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:
     if np.hypot(r[1, 1], r[1, 2]) < 1e-7:
         return np.degrees([np.arctan2(r[2, 1], r[2, 2]), b, 0.0])
     return np.degrees([np.arctan2(-r[1, 2], r[1, 1]), b, np.arctan2(-r[2, 0], r[0, 0])])
+
+
+def degrees_of_freedom(scores: Sequence[Score]) -> Array:
+    """Degrees of freedom (N,) of the distributions of the errors; infinite for a Gaussian."""
+    return np.array([np.inf if s.degrees_of_freedom is None else s.degrees_of_freedom for s in scores])
 
 
 def column(scores: Sequence[Score], key: str) -> Array:

@@ -13,13 +13,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from i2p_ros.core import consistency
 from i2p_ros.core.drifts import AXES, SCALES, UNITS
 from i2p_ros.core.geometry import Array
 from i2p_ros.evaluation.definitions import FAILED, RECALLS
-from i2p_ros.evaluation.metrics import Score, column
+from i2p_ros.evaluation.metrics import Score, column, degrees_of_freedom
 
 INK, BLUE, ORANGE, RED = "#7d8590", "#3b82f6", "#e08a1e", "#e5484d"
 NEES_SHOWN = 30.0  # beyond 99.996 % of a true covariance
@@ -147,12 +147,12 @@ def stages_over_floor(stages: Sequence[Mapping[str, Any]]) -> bytes:
 
 def calibration(scores: Sequence[Score]) -> bytes:
     """Plot of observed against stated coverage, and of the NEES against chi-square with 6 degrees of freedom."""
-    nees = column(scores, "nees")
-    nees = nees[~np.isnan(nees)]
+    stated = [s for s in scores if s.nees is not None]
+    nees, nu = column(stated, "nees"), degrees_of_freedom(stated)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.0, 3.4), layout="constrained")
         left, right = figure.subplots(1, 2)
-        _reliability(left, nees)
+        _reliability(left, nees, nu)
         _nees(right, nees)
         return _png(figure)
 
@@ -167,12 +167,12 @@ def ranking(scores: Sequence[Score]) -> bytes:
         return _png(figure)
 
 
-def _reliability(axes: Axes, nees: Array) -> None:
+def _reliability(axes: Axes, nees: Array, nu: ArrayLike = np.inf) -> None:
     """Panel of coverage: below the diagonal the covariance is too small."""
     levels = np.linspace(0.0, 1.0, 101)
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle="--", label="ideal")
     if len(nees):
-        axes.plot(levels, consistency.coverage(nees, levels), color=BLUE, linewidth=2, label="observed")
+        axes.plot(levels, consistency.coverage(nees, levels, nu), color=BLUE, linewidth=2, label="observed")
     axes.set(xlabel="stated probability", ylabel="share of poses inside", xlim=(0, 1), ylim=(0, 1.02), aspect="equal")
     axes.legend(loc="upper left")
 

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from i2p_ros.core import consistency
 from i2p_ros.core.consistency import AXES, LEVELS
+from i2p_ros.core.drifts import AXES as DIRECTIONS
+from i2p_ros.core.observability import Seen
 from i2p_ros.core.types import Status
 from i2p_ros.evaluation.calibration_errors import calibration_quality
 from i2p_ros.evaluation.definitions import BLOCK, DEFINITIONS, ERRORS, KINDS, RECALLS, SPREAD
-from i2p_ros.evaluation.metrics import Score, column
+from i2p_ros.evaluation.metrics import Score, column, degrees_of_freedom
 
 
 def summarise(scores: Sequence[Score]) -> dict[str, Any]:
@@ -34,6 +36,8 @@ def summarise(scores: Sequence[Score]) -> dict[str, Any]:
         **_covariance_quality([s for s in scores if s.nees is not None]),
         **_confidence_quality([s for s in scores if s.failed is not None]),
         "junk_rate": _share([bool(s.junk) for s in scores if s.status is Status.OK and s.junk is not None]),
+        "wrong_rate": _share([bool(s.wrong) for s in scores if s.status is Status.OK and s.wrong is not None]),
+        "directions": _directions([s for s in scores if s.directions]),
         "availability": _share([s.status is Status.OK for s in scores]),
         "intervals": _intervals(scores),
         "latency_ms": _latency([s.latency_ms for s in scores if s.processed]),
@@ -71,31 +75,45 @@ def _covariance_quality(scores: Sequence[Score]) -> dict[str, Any]:
     """Numbers of COVARIANCE that need errors and covariances."""
     levels = [f"{level:g}" for level in LEVELS]
     if not scores:
-        numbers = dict.fromkeys(("anees", "anees_ratio", "nees_median", "calibration_error", "ause"))
+        names = ("anees", "anees_ratio", "nees_median", "degrees_of_freedom", "calibration_error", "ause")
+        numbers = dict.fromkeys(names)
         return numbers | {"coverage": dict.fromkeys(levels), "coverage_axes": dict.fromkeys(AXES)}
     nees, std_m, error_m = (column(scores, key) for key in ("nees", "std_m", "rte_camera_m"))
-    axes = consistency.axis_coverage(np.array([s.z for s in scores]), 0.95)
+    nu = degrees_of_freedom(scores)
+    axes = consistency.axis_coverage(np.array([s.z for s in scores]), 0.95, nu)
     return {
         "anees": float(nees.mean()),
         "anees_ratio": float(nees.mean() / 6),
         "nees_median": float(np.median(nees)),
-        "coverage": dict(zip(levels, consistency.coverage(nees).tolist(), strict=True)),
+        "degrees_of_freedom": float(np.median(nu)) if np.isfinite(np.median(nu)) else None,
+        "coverage": dict(zip(levels, consistency.coverage(nees, degrees_of_freedom=nu).tolist(), strict=True)),
         "coverage_axes": dict(zip(AXES, axes.tolist(), strict=True)),
-        "calibration_error": consistency.calibration_error(nees),
+        "calibration_error": consistency.calibration_error(nees, nu),
         "ause": consistency.ause(error_m, std_m),
     }
+
+
+def _directions(scores: Sequence[Score]) -> dict[str, dict[str, float]] | None:
+    """For each axis the share of poses with each word; None without poses."""
+    if not scores:
+        return None
+    words = [word.value for word in Seen]
+    return {axis: {w: float(np.mean([s.directions[axis] == w for s in scores])) for w in words} for axis in DIRECTIONS}
 
 
 def _confidence_quality(scores: Sequence[Score]) -> dict[str, float | None]:
     confidence = column(scores, "confidence")
     failed, junk = (np.array([getattr(s, key) for s in scores], bool) for key in ("failed", "junk"))
-    return {"auroc": consistency.auroc(confidence, failed), "auroc_junk": consistency.auroc(confidence, junk)}
+    right = np.array([not s.wrong for s in scores], np.float64)
+    brier = float(np.mean((confidence - right) ** 2)) if scores else None
+    areas = {"auroc": consistency.auroc(confidence, failed), "auroc_junk": consistency.auroc(confidence, junk)}
+    return {**areas, "brier": brier}
 
 
 def _intervals(scores: Sequence[Score]) -> dict[str, list[float] | None]:
     """Intervals [low, high] of 95 % of some means over pairs; NaN marks a pair that a mean does not count."""
     nees, published = column(scores, "nees"), np.array([s.status is Status.OK for s in scores])
-    held = np.where(np.isnan(nees), np.nan, consistency.chi2_probability(nees) <= 0.95)
+    held = np.where(np.isnan(nees), np.nan, consistency.ellipsoid_level(nees, degrees_of_freedom(scores)) <= 0.95)
     values = {
         "anees_ratio": nees / 6,
         "coverage_0.95": held,

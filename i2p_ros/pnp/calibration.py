@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calibration of a model's covariance and confidence: factors of the deviations, and the probability of a right pose.
+"""Calibration of a model's covariance and confidence: the distribution of errors, and the probability of a right pose.
 
 It is fitted on pairs with true poses that were not trained on, and stored beside the weights.
 """
@@ -9,22 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array
 from i2p_ros.core.types import Evidence
+from i2p_ros.pnp.error_model import ErrorModel, Six, fit_errors, rounded, trends
 
-Six = tuple[float, float, float, float, float, float]
+Seven = tuple[float, float, float, float, float, float, float]
 Eight = tuple[float, float, float, float, float, float, float, float]
-Nine = tuple[float, float, float, float, float, float, float, float, float]
 SHARPNESS = 120.0  # of vp2p-small: makes the posterior about as wide as the errors
-RIDGE = 1.0  # of the logistic regression, in observations: a few dozen separable ones must give finite weights
-MAX_JUNK = 0.005  # share of junk among the published poses of the fit: half of the limit on other pairs
-EXPECTED_JUNK = 0.01  # share of junk that the confidences predict: the limit on other pairs
+RIDGE = 4.0  # of the logistic regression, in observations: a few dozen separable ones must give finite weights
+RIGHT_M, RIGHT_RAD = 2.0, np.radians(5.0)  # a refined pose that is off by more is wrong
+MAX_JUNK = 0.0075  # share of wrong poses among the published ones of a source: below the limit of 1 % on other pairs
+EXPECTED_JUNK = 0.01  # share of wrong poses that the confidences predict
 QUANTILE, NORMAL_QUANTILE, CHI2_QUANTILE = 0.95, 1.96, 12.59  # two-sided of one normal error; of chi2(6)
 MIN_OBSERVED, FOLDS = 30, 10  # observations that a fit needs; parts of the cross-validation
 
@@ -38,17 +40,22 @@ class Calibration(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     std_scale: Six = Field((1.0,) * 6, description="factors of the deviations along and about x, y, z of the camera")
-    aligned_scale: Six = Field((1.0,) * 6, description="the same for a refined pose")
+    aligned_errors: ErrorModel = Field(ErrorModel(), description="width and tails of the errors of a refined pose")
     sharpness: float = Field(SHARPNESS, gt=0, description="log likelihood of a pose per unit of its mean similarity")
     confidence_weights: Eight = Field(
         (-3.0, 1.7, 0.3, 0.0, -10.0, 0.0, 0.0, 0.0), description="weights of `features` in the logistic function"
     )
-    aligned_weights: Nine = Field(
-        (-3.0, 1.7, 0.3, 0.0, -10.0, 0.0, 0.0, 0.0, 0.0), description="the same for a refined pose"
-    )
+    aligned_weights: Seven = Field((-3.0, 1.7, 0.0, 0.0, 0.0, 0.0, 0.0), description="the same for a refined pose")
     min_confidence: float = Field(0.0, ge=0, le=1, description="poses with less confidence are withheld")
     aligned_min_confidence: float = Field(0.0, ge=0, le=1, description="the same for a refined pose")
     fitted_on: str = Field("", description="pairs of the fit in words; empty: not fitted")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_current(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "aligned_scale" in given:
+            raise ValueError("made by an earlier version: remove it, and run i2p calibrate-covariance")
+        return given
 
     def scaled(self, covariance: Array) -> Array:
         """Calibrated covariance of a covariance (6, 6) about the camera, along its axes."""
@@ -58,18 +65,21 @@ class Calibration(BaseModel):
         """Inverse of `scaled`."""
         return np.asarray(covariance / np.outer(self.std_scale, self.std_scale))
 
-    def aligned(self, covariance: Array) -> Array:
-        """`scaled` for a refined pose."""
-        return np.asarray(covariance * np.outer(self.aligned_scale, self.aligned_scale))
+    def aligned(self, covariance: Array, evidence: Evidence) -> Array:
+        """`scaled` for a refined pose with this evidence."""
+        return self.aligned_errors.covariance(covariance, evidence)
 
     def confidence(self, evidence: Evidence) -> float:
-        """Probability that a pose with this evidence is right."""
-        weights = self.confidence_weights if evidence.standout is None else self.aligned_weights
-        return float(_logistic(features(evidence) @ np.array(weights)))
+        """Probability that a pose with this evidence is right.
+
+        A refined pose is right only if its rival, a different pose with a share of its likelihood, is wrong.
+        """
+        weights = self.confidence_weights if evidence.refinement is None else self.aligned_weights
+        return float(_logistic(features(evidence) @ np.array(weights)) / _odds(evidence))
 
     def least_confidence(self, evidence: Evidence | None) -> float:
         """Confidence below which a pose with this evidence is withheld."""
-        is_refined = evidence is not None and evidence.standout is not None
+        is_refined = evidence is not None and evidence.refinement is not None
         return self.aligned_min_confidence if is_refined else self.min_confidence
 
 
@@ -84,33 +94,57 @@ class StatedError:
     error: Array
     covariance: Array
 
+    @property
+    def is_right(self) -> bool:
+        """Whether the error is at most RIGHT_M and RIGHT_RAD."""
+        m, rad = np.linalg.norm(self.error[:3]), np.linalg.norm(self.error[3:])
+        return bool(m <= RIGHT_M and rad <= RIGHT_RAD)
+
 
 @dataclass(frozen=True)
 class Observation:
-    """One pair of a fit: whether its pose is `right`, and the error before and after refinement.
+    """One pair of a fit: whether the network's pose is `right`, and the error before and after refinement.
 
-    `refined` is None where the pose could not be refined.
+    `refined` is None where the pose could not be refined. Pairs of one `source` are of one kind, and all sources weigh
+    alike. Pairs of one `block` are correlated, such as successive ones of a drive: the cross-validation leaves them out
+    together. An empty name is a block of its own.
     """
 
     right: bool
     unrefined: StatedError
     refined: StatedError | None = None
+    source: str = ""
+    block: str = ""
 
 
 def features(evidence: Evidence) -> Array:
-    """Inputs (8,) of the logistic function of the confidence, a constant first. (9,) for a refined pose."""
-    ratio = evidence.inliers / max(evidence.matches, 1)
-    logs = np.log([max(evidence.inliers, 1), max(ratio, 1e-3), max(evidence.std_m, 1e-3)])
-    values = [1.0, *logs, evidence.rival, evidence.similarity, evidence.margin, evidence.shortfall]
-    return np.array(values if evidence.standout is None else [*values, evidence.standout])
+    """Inputs (8,) of the logistic function of the confidence, a constant first; (7,) others of a refined pose.
+
+    A pose before refinement is right if it is at the right place, which the network's matches and descriptors tell. A
+    refined one must be accurate too, which depends on the mutual information.
+    """
+    log_inliers, found = np.log(max(evidence.inliers, 1)), evidence.refinement
+    if found is None:
+        ratio = evidence.inliers / max(evidence.matches, 1)
+        logs = np.log([max(ratio, 1e-3), max(evidence.std_m, 1e-3)])
+        rest = [evidence.similarity, evidence.margin, evidence.shortfall]
+        return np.array([1.0, log_inliers, *logs, evidence.rival, *rest])
+    logs = np.log([max(evidence.margin, 1e-3), found.std_m, max(found.information, 1.0), max(found.points, 1)])
+    return np.array([1.0, log_inliers, evidence.shortfall, *logs])
+
+
+def _odds(evidence: Evidence) -> float:
+    """The sum of the likelihoods of a refined pose and its rival, relative to its own. Before refinement 1."""
+    return 1.0 if evidence.refinement is None else 1.0 + evidence.rival
 
 
 def fit(observed: Sequence[Observation], fitted_on: str, sharpness: float = SHARPNESS) -> Calibration:
     """Calibration that agrees with the observations.
 
     The weights follow by logistic regression. The threshold is that of `confidence_threshold`, for confidences by
-    cross-validation. The factors make the confidence ellipsoid of QUANTILE contain this share of the right poses above
-    the threshold. Quantiles are used because errors have heavier tails than a Gaussian.
+    cross-validation, and the highest of those of the sources. Before refinement the factors make the confidence
+    ellipsoid of QUANTILE contain this share of the right poses above the threshold. After it the likeliest `ErrorModel`
+    of all poses above the threshold is taken; there a pose is right within RIGHT_M and RIGHT_RAD.
 
     Raises InputError where there are too few poses or too few right ones, or where the evidence does not separate right
     from wrong ones.
@@ -119,39 +153,69 @@ def fit(observed: Sequence[Observation], fitted_on: str, sharpness: float = SHAR
     if len(observed) < MIN_OBSERVED or right.sum() < MIN_OBSERVED / 2:
         got = f"{len(observed)} poses, {right.sum()} of them right"
         raise InputError(f"a calibration needs {MIN_OBSERVED} poses, half of them right, got {got}", "calibration")
-    has_refined = np.array([o.refined is not None for o in observed])
-    weights, least, std_scale = _fitted([o.unrefined for o in observed], right)
-    aligned = np.append(weights, 0.0), least, std_scale  # where too few poses could be refined
-    if has_refined.sum() >= MIN_OBSERVED:
-        aligned = _fitted([o.refined for o in observed if o.refined], right[has_refined])
-    return Calibration(
-        std_scale=_rounded(std_scale), aligned_scale=_rounded(aligned[2]), sharpness=sharpness,
-        confidence_weights=_rounded(weights), aligned_weights=_rounded(aligned[0]),
-        min_confidence=least, aligned_min_confidence=aligned[1], fitted_on=fitted_on,
+    before = _Fit.of(observed, [o.unrefined for o in observed], right)
+    std_scale = _scales([o.unrefined for o, k in zip(observed, before.kept(right), strict=True) if k])
+    calibration = Calibration(
+        std_scale=rounded(std_scale), sharpness=sharpness, confidence_weights=rounded(before.weights),
+        min_confidence=before.least, aligned_min_confidence=before.least, fitted_on=fitted_on,
     )  # fmt: skip
+    refined = [o for o in observed if o.refined]
+    if len(refined) < MIN_OBSERVED:
+        return calibration
+    stated = [o.refined for o in refined if o.refined]
+    after = _Fit.of(refined, stated, np.array([s.is_right for s in stated]))
+    found = {"aligned_weights": rounded(after.weights), "aligned_min_confidence": after.least}
+    return calibration.model_copy(update=found | {"aligned_errors": _error_model(stated, after)})
 
 
-def _fitted(stated: Sequence[StatedError], right: NDArray[np.bool_]) -> tuple[Array, float, Array]:
-    """Weights of the features, least confidence and factors (6,) of the deviations, all before or all after
-    refinement."""
-    x = np.array([features(s.evidence) for s in stated])
-    confidence = _held_out(x, right)
-    least = confidence_threshold(confidence, right)
-    if least >= 1.0:
-        raise InputError(
-            "no least confidence keeps the share of wrong poses small: the evidence does not separate them from right "
-            "ones",
-            "calibration",
-        )
-    kept = right & (confidence >= least)
-    if kept.sum() < MIN_OBSERVED:  # too few for quantiles
-        kept = right
-    scales = _scales([s for s, k in zip(stated, kept, strict=True) if k])
-    return logistic_regression(x, right), float(np.ceil(least * 1e4) / 1e4), scales
+@dataclass(frozen=True)
+class _Fit:
+    """Confidences of N poses, all before or all after refinement: the weights of the features, the confidence (N,) by
+    cross-validation, the least one of a published pose, and the weight (N,) of each observation."""
+
+    weights: Array
+    confidence: Array
+    least: float
+    of_observations: Array
+
+    @staticmethod
+    def of(observed: Sequence[Observation], stated: Sequence[StatedError], right: NDArray[np.bool_]) -> _Fit:
+        x, sources = np.array([features(s.evidence) for s in stated]), np.array([o.source for o in observed])
+        names, source, count = np.unique(sources, return_inverse=True, return_counts=True)
+        each = len(x) / len(names) / count[source]
+        confidence = _held_out(x, right, each, _folds(observed)) / [_odds(s.evidence) for s in stated]
+        least = max(confidence_threshold(confidence[sources == name], right[sources == name]) for name in names)
+        if least >= 1.0:
+            raise InputError(
+                "no least confidence keeps the share of wrong poses small: the evidence does not separate them from "
+                "right ones",
+                "calibration",
+            )
+        return _Fit(logistic_regression(x, right, each), confidence, float(np.ceil(least * 1e4) / 1e4), each)
+
+    def kept(self, right: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The right poses (N,) that are published; all right ones where these are too few for quantiles."""
+        kept = right & (self.confidence >= self.least)
+        return kept if kept.sum() >= MIN_OBSERVED else right
 
 
-def logistic_regression(x: Array, y: NDArray[np.bool_]) -> Array:
-    """Weights (F,) of features (N, F), a constant first, by Newton's method with a ridge on standardised features."""
+def _error_model(stated: Sequence[StatedError], fitted: _Fit) -> ErrorModel:
+    """The model of the errors of refined poses, by those that are published."""
+    kept = fitted.confidence >= fitted.least
+    if kept.sum() < MIN_OBSERVED:
+        kept = np.array([s.is_right for s in stated])
+    chosen = [s for s, k in zip(stated, kept, strict=True) if k]
+    errors, covariances = np.array([s.error for s in chosen]), np.array([s.covariance for s in chosen])
+    given = np.array([trends(s.evidence) for s in chosen])
+    return fit_errors(errors, covariances, given, fitted.of_observations[kept])
+
+
+def logistic_regression(x: Array, y: NDArray[np.bool_], of_observations: Array | None = None) -> Array:
+    """Weights (F,) of features (N, F), a constant first, by Newton's method with a ridge on standardised features.
+
+    Observations have weights (N,), by default 1.
+    """
+    each = np.ones(len(y)) if of_observations is None else of_observations
     mean, std = x.mean(axis=0), x.std(axis=0)
     varies = std > 1e-9
     standardised = np.where(varies, (x - mean) / np.where(varies, std, 1.0), 0.0)
@@ -160,18 +224,26 @@ def logistic_regression(x: Array, y: NDArray[np.bool_]) -> Array:
     w = np.zeros(x.shape[1])
     for _ in range(50):
         p = _logistic(standardised @ w)
-        hessian = (standardised * (p * (1.0 - p))[:, None]).T @ standardised + ridge
-        w = w + np.linalg.solve(hessian, standardised.T @ (y - p) - ridge @ w)
+        hessian = (standardised * (each * p * (1.0 - p))[:, None]).T @ standardised + ridge
+        w = w + np.linalg.solve(hessian, standardised.T @ (each * (y - p)) - ridge @ w)
     original = np.where(varies, w / np.where(varies, std, 1.0), 0.0)
     original[0] = w[0] - original[1:] @ mean[1:]
     return original
 
 
-def _held_out(x: Array, y: NDArray[np.bool_]) -> Array:
+def _folds(observed: Sequence[Observation]) -> NDArray[np.int64]:
+    """Fold (N,) of each observation, at random. Those of one block are in one fold."""
+    blocks = [o.block or f"/{index}" for index, o in enumerate(observed)]
+    names, block = np.unique(blocks, return_inverse=True)
+    return np.asarray(np.random.default_rng(0).permutation(len(names))[block] % FOLDS)
+
+
+def _held_out(x: Array, y: NDArray[np.bool_], of_observations: Array, fold: NDArray[np.int64]) -> Array:
     """Confidence (N,) of each observation by cross-validation: its own fold is left out of the fit."""
-    confidence, fold = np.empty(len(y)), np.random.default_rng(0).permutation(len(y)) % FOLDS
-    for k in range(FOLDS):
-        weights = logistic_regression(x[fold != k], y[fold != k])
+    confidence = np.empty(len(y))
+    for k in np.unique(fold):
+        others = fold != k
+        weights = logistic_regression(x[others], y[others], of_observations[others])
         confidence[fold == k] = _logistic(x[fold == k] @ weights)
     return confidence
 
@@ -197,10 +269,6 @@ def _scales(kept: Sequence[StatedError]) -> Array:
     scaled = errors / axes
     nees = np.einsum("ni,ni->n", scaled, np.linalg.solve(covariances, scaled[..., None])[..., 0])
     return np.asarray(axes * np.sqrt(np.quantile(nees, QUANTILE) / CHI2_QUANTILE))
-
-
-def _rounded(values: Array) -> tuple[float, ...]:
-    return tuple(float(f"{v:.5g}") for v in values)
 
 
 def _logistic(x: Array) -> Array:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from i2p_ros.core.config import NodeSettings
+from i2p_ros.core.pose_directions import pose_directions
 from i2p_ros.core.types import PoseEstimate, Status
 
 OK, WARN, ERROR, STALE = 0, 1, 2, 3
@@ -84,6 +85,7 @@ class Health:
             self.last["residual_px"] = estimate.residual_px
             if estimate.covariance is not None:
                 std = np.sqrt(np.maximum(np.diag(estimate.covariance), 0.0))
+                self.last |= {f"seen.{axis}": word for axis, word in pose_directions(estimate).items()}
                 self.last["position_std_m"], self.last["rotation_std_deg"] = std[:3].max(), np.degrees(std[3:].max())
 
     def report(self, busy_since: float | None) -> tuple[int, str, dict[str, Any]]:

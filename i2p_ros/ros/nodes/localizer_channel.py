@@ -15,6 +15,7 @@ from rclpy.node import Node
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import DeviceError, InputError
+from i2p_ros.core.pose_directions import pose_directions
 from i2p_ros.core.tracking import Tracker
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Status
 from i2p_ros.ros.nodes.calibration_files import RecentPoses
@@ -173,6 +174,8 @@ class LocalizerChannel:
             "inliers": estimate.n_inliers,
             "residual_px": estimate.residual_px,
             "confidence": estimate.confidence,
+            "degrees_of_freedom": estimate.degrees_of_freedom,
+            **{f"seen.{axis}": word for axis, word in pose_directions(estimate).items()},
             "gap_ms": job.gap_ms,
             "latency_ms": job.age_ms,
             **{f"seconds.{stage}": value for stage, value in seconds.items()},

@@ -98,6 +98,7 @@ class Pending:
             inliers=np.ones(int(self.values["inliers"]), bool),
             residual_px=float(text.get("residual_px", "nan")),
             confidence=float(text.get("confidence", "0")),
+            degrees_of_freedom=float(text.get("degrees_of_freedom", "inf")),
             seconds={stage: float(text[stage]) for stage in stages},
         )
 
