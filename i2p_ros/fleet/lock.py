@@ -27,9 +27,12 @@ def locked(out: Storage) -> Iterator[str]:
     content = (json.dumps(mine) + "\n").encode()
     note = ""
     if not out.create(NAME, content):
-        note = _dead(out, str(mine["host"]))
-        out.remove(NAME)
-        if not out.create(NAME, content):
+        before = out.read(NAME)
+        note = _dead(before, out, str(mine["host"]))
+        taken = out.take(NAME)
+        if taken not in (before, None):  # another run took it over first: its lock is put back
+            out.create(NAME, taken or b"")
+        if taken != before or not out.create(NAME, content):
             raise InputError(f"another run has just begun to write into {out.uri}", "fleet.locked")
     try:
         yield note
@@ -38,12 +41,12 @@ def locked(out: Storage) -> Iterator[str]:
             out.remove(NAME)
 
 
-def _dead(out: Storage, host: str) -> str:
+def _dead(lock: bytes | None, out: Storage, host: str) -> str:
     """A sentence on the dead run that left a lock. Raises InputError `fleet.locked` if it may be alive."""
     import psutil
 
     try:
-        other = json.loads(out.read(NAME) or b"{}")
+        other = json.loads(lock or b"{}")
         whose, pid, start = str(other["host"]), int(other["pid"]), str(other["start"])
     except (ValueError, KeyError, TypeError):
         return f"{NAME} of {out.uri} was damaged and is replaced"

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from i2p_ros import __version__
 from i2p_ros.core.errors import InputError, one_line
@@ -107,6 +107,7 @@ class RayPool:
         kind: Any = ray.remote(FleetActor).options(**options)
         actor = kind.remote(self._order)
         self._starting[actor.version.remote()] = actor
+        self._since = time.monotonic()
 
     def _started(self, reference: Any) -> None:
         """Make an actor free. Raises InputError `ray` if it cannot do tasks."""
@@ -115,29 +116,30 @@ class RayPool:
             version = ray.get(reference)
         except RayTaskError as error:
             raise InputError(f"a Ray worker cannot start: {one_line(error.cause or error)}", "ray") from error
-        except RayActorError as error:
-            self._replace(error)
+        except RayError as error:
+            self._replace(actor, error)
             return
         if version != __version__:
             raise InputError(f"a Ray worker has i2p_ros {version}, and this is {__version__}", "ray")
         self._idle.append(actor)
-        self._since = time.monotonic()
 
     def _finished(self, reference: Any) -> Ended:
         actor, task = self._busy.pop(reference)
         try:
             outcome: TaskOutcome = ray.get(reference)
-        except RayActorError as error:
-            self._replace(error)
-            return [(task, TaskOutcome(Ending.KILLED, "worker.killed", "the Ray worker was killed"))]
         except RayTaskError as error:
             outcome = TaskOutcome(Ending.FAILED, "task.error", one_line(error.cause or error))
+        except RayError as error:  # its actor, its node or its result is lost
+            self._replace(actor, error)
+            return [(task, TaskOutcome(Ending.KILLED, "worker.killed", "the Ray worker was killed"))]
         self._idle.append(actor)
         self._deaths = 0
         return [(task, outcome)]
 
-    def _replace(self, error: RayActorError) -> None:
-        """Start another actor in place of a dead one."""
+    def _replace(self, actor: Any, error: RayError) -> None:
+        """Start another actor in place of one that is dead or cannot be reached."""
+        with suppress(RayError, ValueError):
+            ray.kill(actor)
         self._deaths += 1
         if self._deaths > MOST_DEATHS:
             raise InputError(f"Ray workers die one after the other: {one_line(error)}", "ray") from error

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -60,8 +62,7 @@ class Storage:
                 if self.local is None:
                     self.fs.pipe_file(self.path(name), content, mode="create")
                 else:
-                    with (self.local / name).open("xb") as file:
-                        file.write(content)
+                    _link(self.local / name, content)
             except FileExistsError:
                 return False
         return True
@@ -75,6 +76,19 @@ class Storage:
                 return set()
         return {name.rpartition("/")[2] for name in found}
 
+    def take(self, name: str) -> bytes | None:
+        """Remove a file and return its content: of several processes that try, one gets it. None if it is gone."""
+        if self.local is None:
+            content = self.read(name)
+            self.remove(name)
+            return content
+        with _errors(f"cannot remove {self.uri}/{name}", "output"), tempfile.TemporaryDirectory(dir=self.local) as own:
+            try:
+                (self.local / name).rename(Path(own) / name)
+            except FileNotFoundError:
+                return None
+            return (Path(own) / name).read_bytes()
+
     def remove(self, name: str) -> None:
         """Remove a file, if it exists."""
         with _errors(f"cannot remove {self.uri}/{name}", "output"):
@@ -82,6 +96,14 @@ class Storage:
                 self.fs.rm_file(self.path(name))
             except FileNotFoundError:
                 return
+
+
+def _link(file: Path, content: bytes) -> None:
+    """Write a file that appears whole. Raises FileExistsError if it exists."""
+    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}_") as temporary:
+        temporary.write(content)
+        temporary.flush()
+        os.link(temporary.name, file)
 
 
 def absolute(uri: str) -> str:

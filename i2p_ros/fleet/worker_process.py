@@ -110,6 +110,8 @@ class WorkerProcess:
             if -code in FROM_OUTSIDE:
                 return TaskOutcome(Ending.KILLED, "worker.killed", f"the worker was killed by {name}")
             return TaskOutcome(Ending.FAILED, "task.crashed", f"the worker crashed by {name}")
+        if not self._is_ready:
+            return TaskOutcome(Ending.FATAL, "worker.start", f"a worker cannot start: it ended with exit code {code}")
         return TaskOutcome(Ending.FAILED, "task.crashed", f"the worker ended with exit code {code}")
 
     def _beyond_limit(self) -> TaskOutcome | None:
