@@ -59,8 +59,10 @@ class _Turned(WrappedSource):
 def synthetic_rows(
     calibrator: Calibrator, seeds: Sequence[int], progress: Callable[[int], None] = lambda done: None
 ) -> Iterator[dict[str, Any]]:
-    """A row for each synthetic drive: a calibration without a guess, by which the truth is judged, and calibrations that
-    are off on one axis. In one of ANEW drives the truth and one of the others are candidates of a check of their own.
+    """A row for each synthetic drive: a calibration without a guess, by which the truth and calibrations that are
+    off on one axis are judged.
+
+    In one of ANEW drives the truth and one of the others are candidates of a check of their own.
     """
     for done, seed in enumerate(seeds, start=1):
         settings = calibrator.settings
