@@ -115,10 +115,8 @@ def _row(calibrator: Calibrator, source: Source, bar: Array, number: int) -> dic
     """Accuracy of the calibration of a source, and judgements of right and wrong calibrations by it."""
     true, result = _truth(source), calibrator.result(source)
     wrongs = [true.retract(sign * OFF[k] * np.eye(6)[k]) for k in range(6) for sign in (1.0, -1.0)]
-    found, of_true = (
-        [_is_found(judged(wrong, result, calibrator)) for wrong in wrongs],
-        judged(true, result, calibrator),
-    )
+    found = [_is_found(judged(wrong, result, calibrator)) for wrong in wrongs]
+    of_true = judged(true, result, calibrator)
     row = _accuracy(result, true, bar) | {
         "true": of_true.judgement.value, "true_unobserved": list(of_true.unobserved), "off": found
     }  # fmt: skip
