@@ -35,7 +35,7 @@ DEFINITIONS = {
     "covered_sharp": "the same with a systematic offset of 2 mm and 0.01 deg in place of the settings'",
     "true_right": "true calibrations that the check calls right",
     "true_wrong": "true calibrations that the check calls wrong",
-    "anew": "drives on which the truth and one wrong calibration are checked anew, each with itself as a candidate",
+    "anew": "drives on which the truth, and one calibration that is off, are candidates of a check of their own",
     "off_found": "calibrations off by 10 cm or 1 deg on one axis that the check calls wrong",
     "error": "median over the runs of |error| by axis, in cm or deg",
     "worst": "largest |error| by axis, in cm or deg",
@@ -59,9 +59,11 @@ class _Turned(WrappedSource):
 def synthetic_rows(
     calibrator: Calibrator, seeds: Sequence[int], progress: Callable[[int], None] = lambda done: None
 ) -> Iterator[dict[str, Any]]:
-    """A row for each synthetic drive: a calibration without a guess, by which the truth and calibrations that are off
-    on one axis are judged. In one of ANEW drives the truth and one of the others are checked anew, each with itself
-    as a candidate."""
+    """A row for each synthetic drive: a calibration without a guess, by which the truth and calibrations that are
+    off on one axis are judged.
+
+    In one of ANEW drives the truth and one of the others are candidates of a check of their own.
+    """
     for done, seed in enumerate(seeds, start=1):
         settings = calibrator.settings
         world = settings.synthetic.model_copy(update={"drive": True, "rate_hz": 1.0})
@@ -113,10 +115,8 @@ def _row(calibrator: Calibrator, source: Source, bar: Array, number: int) -> dic
     """Accuracy of the calibration of a source, and judgements of right and wrong calibrations by it."""
     true, result = _truth(source), calibrator.result(source)
     wrongs = [true.retract(sign * OFF[k] * np.eye(6)[k]) for k in range(6) for sign in (1.0, -1.0)]
-    found, of_true = (
-        [_is_found(judged(wrong, result, calibrator)) for wrong in wrongs],
-        judged(true, result, calibrator),
-    )
+    found = [_is_found(judged(wrong, result, calibrator)) for wrong in wrongs]
+    of_true = judged(true, result, calibrator)
     row = _accuracy(result, true, bar) | {
         "true": of_true.judgement.value, "true_unobserved": list(of_true.unobserved), "off": found
     }  # fmt: skip

@@ -5,6 +5,7 @@
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +21,25 @@ from i2p_ros.writers.calibration import write_calibration
 from i2p_ros.writers.writing import write_bag, write_kitti_raw
 
 SEED, PAIRS = 908, 8
-QUICK = ["--set", "calibration.network_pairs=3", "--set", "calibration.max_points=4000", "--pairs", str(PAIRS)]
+QUICK = ["--set", "calibration.network_pairs=3", "--set", "calibration.max_points=3000", "--pairs", str(PAIRS)]
 FILES = {
     "calib.json", "calibration.urdf", "calibration.yaml", "report.html", "result.json", "static_transform_publisher.sh"
 }  # fmt: skip
 
 
+OFF = np.array([0.0, 0.0, 0.0, 0.0, np.radians(1.0), 0.0])
+
+
+def off(n: int) -> Listed:
+    """The first pairs of the drive, as a recording that states a calibration which is off by OFF."""
+    samples, true = drive(SEED, PAIRS)
+    return Listed([replace(sample, T_camera_lidar=true.retract(OFF)) for sample in samples[:n]])
+
+
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("calibrate") / "bag"
-    write_bag(Listed(drive(SEED, PAIRS)[0]), folder)
+    write_bag(off(PAIRS), folder)
     return folder
 
 
@@ -54,7 +64,11 @@ def test_a_bag_is_calibrated_and_all_formats_agree(
     assert np.allclose(T_lidar_camera.inverse().matrix, found, atol=1e-6)
     assert "static_transform_publisher --x" in text and "OK" in text
     page = (out / "report.html").read_text()
-    assert page.count("data:image/jpeg") == 3 and "http" not in re.sub(r"data:\S+", "", page)
+    assert (
+        page.count("data:image/jpeg") == 3
+        and "the recording states" in page
+        and "http" not in re.sub(r"data:\S+", "", page)
+    )
     assert all(f"<code>{axis}</code>" in page for axis in ("tx", "rz"))
 
 
@@ -71,20 +85,33 @@ def test_calib_json_has_the_camera_and_all_that_its_program_reads(bag: Path, tmp
     assert len(content["results"]["T_lidar_camera"]) == len(content["results"]["init_T_lidar_camera"]) == 7
 
 
-def test_the_calibration_of_a_bag_is_not_accused_and_a_file_that_is_off_is_wrong(
+def test_the_own_calibration_of_a_bag_that_is_off_is_wrong_on_that_axis(
     bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    quick, frames = QUICK[:-2], open_source("auto", bag, settings=Settings()).frames
-    code, text, _ = run(capsys, "check-calibration", "--data", str(bag), "--json", "-", *quick)
-    (check,) = json.loads(text)
-    assert (code, check["judgement"]) in ((0, "right"), (6, "cannot tell")) and check["wrong"] == []
-    off = drive(SEED, PAIRS)[1].retract(np.array([0.0, 0.0, 0.0, 0.0, np.radians(1.0), 0.0]))
-    file = write_calibration(tmp_path, off, np.zeros(6), 1, frames[1], frames[0])[1]
     report = tmp_path / "report"
-    code, text, _ = run(capsys, "check-calibration", str(file), "--data", str(bag), "--report", str(report), *quick)
-    assert code == 8 and "WRONG" in text and re.search(r"ry .* -1\.\d\d deg|ry .* -0\.9\d deg", text)
+    words = ["check-calibration", "--data", str(bag), "--report", str(report), "--json", str(tmp_path / "a.json")]
+    code, text, _ = run(capsys, *words, *QUICK[:-2])
+    (check,) = json.loads((tmp_path / "a.json").read_text())
+    assert code == 8 and "WRONG" in text and "ry" in check["wrong"]
+    assert abs(check["error"][4] + OFF[4]) < check["half"][4]
     page = (report / "report.html").read_text()
     assert "ry is off by" in page and "initial calibration" in page
+
+
+def test_a_file_is_judged_by_the_frames_of_the_bag_and_a_short_bag_cannot_tell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_bag(off(3), tmp_path / "bag")
+    camera, lidar = open_source("auto", tmp_path / "bag", settings=Settings()).frames
+    files = write_calibration(tmp_path, drive(SEED, PAIRS)[1], np.zeros(6), 1, lidar, camera)
+    for file in files[:2]:
+        code, text, _ = run(capsys, "check-calibration", str(file), "--data", str(tmp_path / "bag"), "--json", "-")
+        (check,) = json.loads(text)
+        assert code == 6 and check["judgement"] == "cannot tell" and "too_few_pairs" in check["reasons"][0]
+        assert np.allclose(check["T_camera_lidar_given"], drive(SEED, PAIRS)[1].matrix, atol=1e-6)
+    words = ["check-calibration", str(files[1]), "--data", str(tmp_path / "bag"), "--camera-frame", "roof"]
+    code, _, error = run(capsys, *words)
+    assert code == 1 and "no way from" in error
 
 
 @pytest.mark.parametrize(
