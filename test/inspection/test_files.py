@@ -93,6 +93,22 @@ def test_times_of_the_indexes_are_those_of_the_messages(tmp_path, kind):
     reader.close()
 
 
+@pytest.mark.parametrize("kind", ["mcap", "ros1"])
+def test_a_damaged_index_of_a_chunk_is_replaced_by_reading_it(tmp_path, kind):
+    path = written(tmp_path, kind, FILL)
+    file = path if path.is_file() else next(path.glob("*.mcap"))
+    data = bytearray(file.read_bytes())
+    reader, _ = open_reader(path)
+    chunk = reader._files[0].chunks[0]
+    expected = reader.times()
+    reader.close()
+    data[chunk.end : chunk.end + 30] = b"\xff" * 30
+    file.write_bytes(data)
+    reader, _ = open_reader(path)
+    assert {key: list(times) for key, times in reader.times().items()} == {k: list(t) for k, t in expected.items()}
+    reader.close()
+
+
 def test_a_lone_split_says_whose_static_transforms_it_has(tmp_path):
     _, files = split(tmp_path)
     found = inspect(files[1], Settings())
