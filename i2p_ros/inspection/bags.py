@@ -71,7 +71,7 @@ class _BagInspection:
         """The judgement, by all steps."""
         files = bag_files(self._path).files
         self._judge_files([split_of(file)[1] for file in files])
-        times = [int(t) for own in self._samples.times.values() if len(own) for t in (own[0], own[-1])]
+        times = self._ends()
         whole = Inspection(
             self._path.name, "rosbag", sum(file.stat().st_size for file in files),
             min(times, default=None), max(times, default=None), tuple(self._topics.values()),
@@ -82,6 +82,12 @@ class _BagInspection:
             self._findings.add("recording.empty")
         found = self._findings.found
         return replace(whole, findings=found, abilities=judged_abilities(found))
+
+    def _ends(self) -> list[int]:
+        """First and last time received of each topic, ns, but of /tf_static, which may be that of another file."""
+        own = {topic: times for topic, times in self._samples.times.items() if len(times)}
+        moving = {topic: times for topic, times in own.items() if topic.rpartition("/")[2] != "tf_static"}
+        return [int(time) for times in (moving or own).values() for time in (times[0], times[-1])]
 
     def _with_sensors(self, whole: Inspection) -> Inspection:
         found, samples, settings = self._findings, self._samples, self._settings

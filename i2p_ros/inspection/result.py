@@ -104,7 +104,12 @@ class LidarSummary:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The judgement of a recording. Times are in ns, of the recorder's clock."""
+    """The judgement of a recording.
+
+    `start` and `end` are the times of the first and last message but those of /tf_static, by the recorder's clock, ns.
+    `sensor_gap_ms` is the median stamp of an image minus that of its cloud. `overlap` is the share of the points of a
+    cloud that are in the image.
+    """
 
     recording: str
     kind: str

@@ -28,6 +28,7 @@ _MOST_HEAD_BYTES = 1 << 20  # of the fields before the data of a record
 _U32, _U64, _PAIR = (struct.Struct(layout) for layout in ("<I", "<Q", "<II"))
 _KINDS = {b"\x02": MESSAGE, b"\x05": RecordKind.CHUNK, b"\x07": RecordKind.DEFINITION}
 _INDEX_DATA = b"\x04"  # with seconds, nanoseconds and an offset of each message
+_INDEX_ENTRY = 12  # bytes of it for each message
 Fields = Mapping[bytes, bytes]
 
 
@@ -82,9 +83,9 @@ class Ros1File(ChunkedFile):
                 break
             at = begin + _length(self._read, begin - 4)
             (number,) = _numbers(fields, b"conn", _U32)
-            parts = np.frombuffer(self._read(begin, at - begin), "<u4")
-            if number not in self._topics or at > self._size or len(parts) % 3:
+            if number not in self._topics or at > self._size or (at - begin) % _INDEX_ENTRY:
                 raise BagDamageError(f"the index of the chunk at byte {chunk.begin} is damaged")
+            parts = np.frombuffer(self._read(begin, at - begin), "<u4")
             times = parts[::3].astype(np.int64) * 10**9 + parts[1::3]
             found.setdefault(number, []).extend(times.tolist())
         if found.keys() != chunk.connections:

@@ -77,6 +77,7 @@ class Recipe:
     info: dict[str, Any] | None = field(default_factory=dict)
     static: tuple[Any, ...] | None = (MOUNT,)
     image_frame: str = "cam_optical"
+    encoding: str = "rgb8"
     cloud_frame: str = "lidar"
     image_stamp: Callable[[int, int], int] = lambda k, t: t
     cloud_stamp: Callable[[int, int], int] = lambda k, t: t
@@ -95,7 +96,7 @@ class Recipe:
                 given = {"k": K, "fx": K[0], "p": P, "d": [0.0] * len(D), "size": (WIDTH, HEIGHT)} | self.info
                 bag.info(self.image_stamp(k, t), **{"frame": self.image_frame, "received": t} | given)
             if image is not None:
-                bag.image(self.image_stamp(k, t), image, IMAGE, self.image_frame, t, step=3 * image.shape[1])
+                bag.image(self.image_stamp(k, t), image, IMAGE, self.image_frame, t, 3 * image.shape[1], self.encoding)
             if cloud is not None:
                 message = cloud_message(cloud, bag.header(self.cloud_stamp(k, t), self.cloud_frame), bag.store)
                 bag.write_raw(CLOUD, message.__msgtype__, bag.serialize(message, message.__msgtype__), t + 5 * MS)

@@ -82,6 +82,8 @@ DEFECTS = {
         {"info": {"p": [50.0, 0.0, 20.0, 0.0, 0.0, 50.0, 15.0, 0.0, 0.0, 0.0, 1.0, 0.0]}},
         {"camera_info.contradiction"},
     ),
+    "images of an unknown encoding": ({"encoding": "a_new_one"}, {"image.undecodable"}),
+    "distortion that is not finite": ({"info": {"d": [np.nan] * 5, "p": [0.0] * 12}}, {"camera_info.invalid"}),
     "several cameras": ({"extra": second_camera}, {"topics.several"}),
     "blank images": ({"pixels": lambda k: np.zeros_like(moving(0))}, {"image.blank", "motion.stationary"}),
     "stationary": ({"pixels": lambda k: moving(0)}, {"motion.stationary"}),
