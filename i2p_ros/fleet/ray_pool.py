@@ -149,6 +149,7 @@ class RayPool:
 def _connect(address: str, cpus: int) -> None:
     """Start Ray on this machine, or connect to a cluster. Raises InputError `ray`."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 would starve workers beside any other process
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     own: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": STORE}
     before = signal.getsignal(signal.SIGTERM)
