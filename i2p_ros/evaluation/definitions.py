@@ -70,9 +70,10 @@ COVARIANCE: dict[str, str] = {
     f"{WRONG[1]:g} deg; 0 is ideal",
     "brier": "mean squared difference between the confidence and 1 for a pose that is not wrong (see wrong_rate), 0 "
     "for a wrong one, over all pairs with a pose, published or withheld; 0 is ideal",
-    "directions": "for each axis of the camera (tx right, ty down, tz forward, rx, ry, rz about these) the share of "
-    "published poses with each word. Not seen: the 95 % interval is wider than +-2 m or +-5 deg. Weak: wider than half "
-    "of that, or the axis has less than a tenth of the mean information of the six. Otherwise well seen",
+    "weak_directions": "for each axis of the camera (tx right, ty down, tz forward, rx, ry, rz about these) the share "
+    "of published poses of which it is weak: the 95 % interval is wider than +-1 m or +-2.5 deg, or the axis has less "
+    "than a tenth of the mean information of the six",
+    "unseen_directions": "the same for axes that are not seen: the 95 % interval is wider than +-2 m or +-5 deg",
     "availability": "share of all n pairs with a published pose, right or wrong",
     "intervals": "low and high end of 95 %, by bootstrap of blocks: a block is a drive, 10 successive pairs if all "
     "are of one drive, a pair where no drive is known. A share of 0 gets no width, though up to 3 / blocks fits",

@@ -37,7 +37,8 @@ def summarise(scores: Sequence[Score]) -> dict[str, Any]:
         **_confidence_quality([s for s in scores if s.failed is not None]),
         "junk_rate": _share([bool(s.junk) for s in scores if s.status is Status.OK and s.junk is not None]),
         "wrong_rate": _share([bool(s.wrong) for s in scores if s.status is Status.OK and s.wrong is not None]),
-        "directions": _directions([s for s in scores if s.directions]),
+        "weak_directions": _directions(scores, Seen.WEAK),
+        "unseen_directions": _directions(scores, Seen.NOT),
         "availability": _share([s.status is Status.OK for s in scores]),
         "intervals": _intervals(scores),
         "latency_ms": _latency([s.latency_ms for s in scores if s.processed]),
@@ -93,12 +94,9 @@ def _covariance_quality(scores: Sequence[Score]) -> dict[str, Any]:
     }
 
 
-def _directions(scores: Sequence[Score]) -> dict[str, dict[str, float]] | None:
-    """For each axis the share of poses with each word; None without poses."""
-    if not scores:
-        return None
-    words = [word.value for word in Seen]
-    return {axis: {w: float(np.mean([s.directions[axis] == w for s in scores])) for w in words} for axis in DIRECTIONS}
+def _directions(scores: Sequence[Score], word: Seen) -> dict[str, float | None]:
+    """For each axis the share of poses of which it has this word."""
+    return {axis: _share([s.directions[axis] == word.value for s in scores if s.directions]) for axis in DIRECTIONS}
 
 
 def _confidence_quality(scores: Sequence[Score]) -> dict[str, float | None]:

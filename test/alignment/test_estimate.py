@@ -14,12 +14,15 @@ from i2p_ros.core.consistency import camera_error
 from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
 from i2p_ros.core.types import Correspondences, Evidence, Pair, PointCloud, PoseEstimate, Status
 from i2p_ros.pnp import Calibration
+from i2p_ros.pnp.error_model import ErrorModel
 from i2p_ros.synthetic import SyntheticSource
 
 SETTINGS, REFINEMENT = PnpSettings(), RefinementSettings()
 SPREAD = np.diag(np.array([0.3, 0.1, 0.5, *np.radians([0.3, 0.9, 0.5])]) ** 2)
 CALIBRATION = Calibration(
-    std_scale=(1.5,) * 6, aligned_scale=(2.0,) * 6, aligned_weights=(-3.0, 0, 0, 0, 0, 0, 0, 0, 1.0)
+    std_scale=(1.5,) * 6,
+    aligned_errors=ErrorModel(scale=(2.0,) * 6, degrees_of_freedom=6.0),
+    aligned_weights=(-3.0, 0, 0, 0, 0, 1.0, 0),
 )
 OFF = np.array([0.3, -0.1, 0.4, *np.radians([0.3, -0.8, 0.4])])
 
@@ -65,9 +68,13 @@ def test_the_pose_is_refined_and_the_rest_follows_it(placed: tuple[Pair, Pose]) 
     assert after.n_inliers < before.n_inliers, "the wrong matches are inliers no more"
     assert after.residual_px < before.residual_px
     assert after.evidence is not None
-    assert after.evidence.standout is not None
-    assert after.evidence.standout > 4.0
-    assert replace(after.evidence, standout=None) == before.evidence
+    known = after.evidence.refinement
+    assert known is not None
+    assert known.standout > 4.0
+    assert 0.05 <= known.steepness <= 1.0 and known.moved > 0.1 and known.points > 1000
+    assert known.information > 10.0 and 0.0 < known.std_m < 0.3
+    assert replace(after.evidence, refinement=None) == before.evidence
+    assert (before.degrees_of_freedom, after.degrees_of_freedom) == (np.inf, 6.0)
     assert after.confidence == CALIBRATION.confidence(after.evidence)
 
 
@@ -84,7 +91,8 @@ def test_the_covariance_is_scaled_by_what_was_fitted(placed: tuple[Pair, Pose]) 
     assert two.covariance is not None
     assert np.allclose(one.pose.matrix, two.pose.matrix)
     wide = [to_camera_axes(one.pose, e.covariance) for e in (one, two) if e.covariance is not None]
-    assert np.allclose(4.0 * wide[0], wide[1])
+    assert np.allclose(4.0 * 1.5 * wide[0], wide[1]), "2 squared, and nu / (nu - 2) of 6 degrees of freedom"
+    assert (one.degrees_of_freedom, two.degrees_of_freedom) == (np.inf, 6.0)
 
 
 def test_what_cannot_be_refined_stays(placed: tuple[Pair, Pose]) -> None:

@@ -73,6 +73,32 @@ def test_chi_square_is_scipys() -> None:
     np.testing.assert_allclose(consistency.chi2_density(x[:200]), stats.chi2(6).pdf(x[:200]), atol=1e-14)
 
 
+@pytest.mark.parametrize("nu", [2.5, 4.0, 6.0, 17.3, 80.0])
+def test_levels_of_a_student_t_are_scipys(nu: float) -> None:
+    x, z = np.linspace(0.0, 200.0, 300), np.linspace(-12.0, 12.0, 300)
+    of_nees = stats.f(6, nu).cdf(x * nu / (nu - 2.0) / 6.0)
+    np.testing.assert_allclose(consistency.ellipsoid_level(x, nu), of_nees, atol=1e-12)
+    two_sided = 2.0 * stats.t(nu).cdf(np.abs(z) * np.sqrt(nu / (nu - 2.0))) - 1.0
+    np.testing.assert_allclose(consistency.interval_level(z, nu), two_sided, atol=1e-5)
+
+
+def test_many_degrees_of_freedom_are_a_gaussian() -> None:
+    x = np.array([0.0, 1.0, 5.348, 12.59, 1e9, np.inf])
+    np.testing.assert_allclose(consistency.ellipsoid_level(x), stats.chi2(6).cdf(x), atol=1e-12)
+    np.testing.assert_allclose(consistency.ellipsoid_level(x, 1e5), stats.chi2(6).cdf(x), atol=1e-3)
+    np.testing.assert_allclose(consistency.interval_level([1.96, 0.0]), [0.95, 0.0], atol=1e-4)
+
+
+def test_each_pose_is_judged_by_its_own_distribution() -> None:
+    rng, nu = np.random.default_rng(1), np.repeat([4.0, np.inf], 4000)
+    draws = rng.normal(size=(8000, 6))
+    draws[:4000] *= np.sqrt(0.5 * 4.0 / rng.chisquare(4.0, (4000, 1)))  # of covariance 1, as the others
+    nees = (draws**2).sum(axis=1)
+    np.testing.assert_allclose(consistency.coverage(nees, degrees_of_freedom=nu), consistency.LEVELS, atol=0.02)
+    assert consistency.calibration_error(nees, nu) < 0.01 < consistency.calibration_error(nees)
+    np.testing.assert_allclose(consistency.axis_coverage(draws, 0.95, nu), 0.95, atol=0.01)
+
+
 def test_a_true_covariance_looks_true() -> None:
     nees, z = drawn()
     assert nees.mean() / 6 == pytest.approx(1.0, abs=0.05) and stats.kstest(nees, stats.chi2(6).cdf).pvalue > 0.01

@@ -56,6 +56,31 @@ def test_turning_the_camera_in_place_moves_the_cloud_origin_only() -> None:
     assert got.rre_deg == pytest.approx(1.0) and got.rre_geodesic_deg == pytest.approx(1.0)
 
 
+def test_coverage_is_counted_by_the_level_sets_of_the_stated_distribution() -> None:
+    """At a NEES of 4.5, a Gaussian's ellipsoid of 50 % holds the truth, that of 6 degrees of freedom does not."""
+    truth = Pose.identity()
+    covariance = np.diag(VARIANCES)
+    off = Pose(np.eye(3), np.sqrt(4.5 * VARIANCES) * [1, 0, 0, 0, 0, 0] @ np.eye(6, 3))
+    scores = [
+        score(PoseEstimate(Status.OK, pose=off, covariance=covariance, confidence=0.8, degrees_of_freedom=nu), truth)
+        for nu in (6.0, math.inf)
+    ]
+    assert [s.degrees_of_freedom for s in scores] == [6.0, None]
+    assert [summarise([s])["coverage"]["0.5"] for s in scores] == [0.0, 1.0]
+    both = summarise(scores)
+    assert both["coverage"]["0.5"] == 0.5 and both["nees_median"] == pytest.approx(4.5, rel=0.01)
+    assert both["wrong_rate"] == 0.0 and both["brier"] == pytest.approx(0.04)
+    assert both["weak_directions"]["tx"] == both["unseen_directions"]["tx"] == 0.0
+    assert json.loads(json.dumps(both, allow_nan=False)) == both
+
+
+def test_a_pose_off_by_more_than_2_m_or_5_deg_is_wrong() -> None:
+    for metres, degrees, wrong in ((1.9, 4.9, 0.0), (2.1, 0.0, 1.0), (0.0, 5.1, 1.0)):
+        off = Pose.from_rotvec([0.0, np.radians(degrees), 0.0], [metres, 0.0, 0.0])
+        got = summarise([score(PoseEstimate(Status.OK, pose=off, confidence=0.9), Pose.identity())])
+        assert got["wrong_rate"] == wrong and got["brier"] == pytest.approx(0.81 if wrong else 0.01)
+
+
 def test_score_keeps_what_the_estimate_says() -> None:
     inliers = np.array([True, False, True])
     estimate = PoseEstimate(

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from scipy.optimize import minimize
 
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.types import Evidence
+from i2p_ros.core.types import Evidence, RefinementEvidence
 from i2p_ros.pnp.calibration import (
     EXPECTED_JUNK,
     RIDGE,
@@ -43,7 +43,9 @@ def observed(n: int, seed: int, tails: bool = False) -> list[Observation]:
         evidence = Evidence(inliers, matches, rival, agreement, margin, shortfall, rng.uniform(0.1, 2.0))
         right = rng.random() < 1.0 / (1.0 + np.exp(-features(evidence) @ WEIGHTS))
         error = error if right else 50.0 * error
-        of_refined = replace(evidence, standout=rng.normal(6.0 if right else 3.0))
+        nats = float(np.exp(rng.normal(7.0 if right else 5.0, 0.5)))
+        known = RefinementEvidence(6.0, 0.5, 1.0, nats, 5000, 0.1)
+        of_refined = replace(evidence, rival=0.0, refinement=known)
         unrefined = StatedError(evidence, error, stated)
         found.append(Observation(bool(right), unrefined, StatedError(of_refined, 0.1 * error, stated)))
     return found
@@ -56,7 +58,7 @@ def fitted() -> Calibration:
 
 def test_the_scale_of_each_axis_is_found(fitted: Calibration) -> None:
     np.testing.assert_allclose(fitted.std_scale, SCALE, rtol=0.1)
-    np.testing.assert_allclose(fitted.aligned_scale, 0.1 * SCALE, rtol=0.1)
+    np.testing.assert_allclose(fitted.aligned_errors.scale, 0.1 * SCALE, rtol=0.1)
     assert fitted.fitted_on == "synthetic"
 
 
@@ -97,8 +99,8 @@ def test_the_threshold_by_hand() -> None:
 
 
 def test_one_wrong_pose_of_high_confidence_does_not_decide_the_threshold() -> None:
-    confidence, right = np.linspace(1.0, 0.9, 150), np.ones(150, bool)
-    right[[2, 149]] = False
+    confidence, right = np.linspace(1.0, 0.9, 130), np.ones(130, bool)
+    right[[2, 129]] = False
     assert confidence_threshold(confidence, right) == pytest.approx(0.98, abs=1e-3)  # the mean of all above is 0.99
 
 
@@ -141,6 +143,35 @@ def test_a_calibration_is_the_same_after_json_and_yaml(fitted: Calibration) -> N
         Calibration.model_validate({"std_scale": [1.0] * 5})
     with pytest.raises(ValidationError):
         Calibration.model_validate({"temperature": 1.0})
+
+
+def test_a_rival_of_a_refined_pose_takes_its_share_of_the_probability(fitted: Calibration) -> None:
+    known = RefinementEvidence(6.0, 0.5, 1.0, 2000.0, 5000, 0.1)
+    alone = fitted.confidence(Evidence(300, 600, rival=0.0, margin=0.3, refinement=known))
+    assert alone > 0.9
+    assert fitted.confidence(Evidence(300, 600, rival=0.5, margin=0.3, refinement=known)) == pytest.approx(alone / 1.5)
+
+
+def test_each_source_keeps_its_share_of_wrong_poses_small() -> None:
+    """One source of few pairs is hard: the least confidence is as high as it needs."""
+    easy = [replace(o, source="easy") for o in observed(1500, 5)]
+    hard = [replace(o, source="hard", unrefined=o.unrefined) for o in observed(300, 6)]
+    turned = [replace(o, right=not o.right) if k % 9 == 0 else o for k, o in enumerate(hard)]
+    low, high = fit([*easy, *hard], "").min_confidence, fit([*easy, *turned], "").min_confidence
+    assert high > low
+
+
+def test_pairs_of_one_block_are_left_out_together() -> None:
+    """Copies of a pair tell the cross-validation nothing new, if they are in one block."""
+    some = observed(120, 7)
+    copies = [replace(o, block=f"{k}") for k, o in enumerate(some) for _ in range(5)]
+    leaky = [replace(o, block="") for o in copies]
+    assert fit(copies, "").min_confidence >= fit(leaky, "").min_confidence
+
+
+def test_a_calibration_of_an_earlier_version_is_refused_with_the_cure() -> None:
+    with pytest.raises(ValidationError, match="run i2p calibrate-covariance"):
+        Calibration.model_validate({"std_scale": [1.0] * 6, "aligned_scale": [1.0] * 6})
 
 
 def test_without_a_fit_confidence_grows_with_inliers_and_falls_with_rivals() -> None:
