@@ -45,7 +45,15 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["py.typed", "evaluation/*.j2", "bench/*.j2"]},
+    package_data={
+        NAME: [
+            "py.typed",
+            "evaluation/*.j2",
+            "bench/*.j2",
+            "calibration/*.j2",
+            *(f"fleet/page/*.{kind}" for kind in ("j2", "css", "js")),
+        ]
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

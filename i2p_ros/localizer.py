@@ -151,11 +151,14 @@ class Localizer:
             return estimate
         s, pair = settings or self.settings, prepared.scene.pair
         with stage("align"):
-            pyramid = self._pyramid(prepared, s.refinement)
+            pyramid = self.pyramid(prepared, s.refinement)
             return refine_estimate(estimate, pair, pyramid, s.pnp, s.refinement, self.calibration)
 
-    def _pyramid(self, prepared: PreparedPair, settings: RefinementSettings) -> ImagePyramid:
-        """The predicted signals of the image, or its grey values and edges for a family that predicts none."""
+    def pyramid(self, prepared: PreparedPair, settings: RefinementSettings) -> ImagePyramid:
+        """The predicted signals of the image, or its grey values and edges for a family that predicts none.
+
+        Raises NonFiniteError when the predicted signals are NaN, DeviceMemoryError when the device has no room.
+        """
         camera = self.family.signal_camera(prepared.scene.pair.camera)
         if camera is None:
             return plain_pyramid(prepared.scene.pair, settings)
@@ -205,10 +208,8 @@ class Localizer:
         """Run once on a synthetic pair of noise, so that the first real pair is not slow."""
         noise = _made_up(512, 160)
         self.localize_pair(noise)
-        pyramid = self._pyramid(self.prepare(noise), self.settings.refinement)
-        refine_pair(
-            noise, pyramid, Pose.identity(), WARM_UP_SPREAD, self.settings.refinement
-        )  # it has no pose to refine
+        pyramid = self.pyramid(self.prepare(noise), self.settings.refinement)
+        refine_pair(noise, pyramid, Pose.identity(), WARM_UP_SPREAD, self.settings.refinement)  # there is no pose yet
 
 
 def _made_up(width: int, height: int) -> Pair:

@@ -1,10 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calibration monitoring on the topics of a robot: ros2 launch i2p_ros monitor.launch.py image:=/camera/image ..."""
+"""Calibration monitoring on the topics of a robot: ros2 launch i2p_ros monitor.launch.py.
+
+Topics that are not named, as by image:=/camera/image, are found by type, frame, size and rate.
+"""
 
 from launch import LaunchDescription
 
-from i2p_ros.ros.launching import ROBOT, PackageNode, ParameterArgument, launch_description, params_file
+from i2p_ros.ros.launching import FIND_TOPICS, ROBOT, PackageNode, ParameterArgument, launch_description, params_file
 
 ARGUMENTS = params_file("drift_monitor.yaml")
 PARAMETERS = {
@@ -13,7 +16,9 @@ PARAMETERS = {
     "history": ParameterArgument("monitor.history", str, "SQLite file of estimates and verdicts; default: none"),
     **ROBOT,
 }
-DRIFT_MONITOR = PackageNode("drift_monitor", PARAMETERS, namespace=True, topics=True)
+DRIFT_MONITOR = PackageNode(
+    "drift_monitor", {**PARAMETERS, **FIND_TOPICS}, fixed={"node.find_topics": True}, namespace=True, topics=True
+)
 
 
 def generate_launch_description() -> LaunchDescription:

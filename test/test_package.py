@@ -154,6 +154,7 @@ OF_INPUTS = {
     "autostart",
     "odom_frame",
     "use_sim_time",
+    "find_topics",
 }
 OF_LAUNCH = {
     "localizer.launch.py": {*OF_INPUTS, "rviz", "model", "device", "prior", "tf_mode", "base_frame"},
@@ -189,7 +190,9 @@ def test_launch_arguments_set_parameters_topics_and_namespace_where_they_are_giv
     (node,) = [kwargs for name, kwargs in nodes.items() if name != "rviz2"]
     file, parameters = node["parameters"]
     assert file.name == "params_file" and node["namespace"].name == "namespace"
-    assert parameters == {"model": ("model", str), "node.autostart": ("autostart", bool)}
+    assert parameters == {
+        "node.find_topics": True, "model": ("model", str), "node.autostart": ("autostart", bool),
+    }  # fmt: skip
     assert {topic: to.name for topic, to in node["remappings"]} == {t: t for t in ("image", "camera_info", "points")}
     assert node["arguments"][:2] == ["--ros-args", "--log-level"] and node["arguments"][2].name == "log_level"
 

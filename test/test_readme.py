@@ -54,7 +54,8 @@ def test_commands(command: str, folder: Path) -> None:
     done = run([sys.executable, "-m", "i2p_ros", *shlex.split(command)[1:]], folder)
     no_pose = command.startswith("i2p localize") and done.returncode == 3
     unsure = command.startswith("i2p monitor") and done.returncode == 6  # three pairs are too few
-    assert done.returncode == 0 or no_pose or unsure, done.stderr
+    limited = command.startswith("i2p check") and done.returncode == 6  # the same
+    assert done.returncode == 0 or no_pose or unsure or limited, done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -33,8 +33,8 @@ COSTS: dict[str, Formula] = {
     "i2p_ros.families.base:Family.prepare": lambda pair, result: (
         0, pair.image.nbytes + pair.cloud.xyz.nbytes + _bytes_of_arrays(result.shared)
     ),
-    "i2p_ros.search.likelihood:DescriptorLikelihood._mean_similarities": lambda seen: (
-        FLOP_SIMILARITY * seen.size, BYTE_SIMILARITY * seen.size
+    "i2p_ros.search.likelihood:DescriptorLikelihood._mean_similarities": lambda rows, projections: (
+        FLOP_SIMILARITY * len(rows) * projections.shape[1], BYTE_SIMILARITY * len(rows) * projections.shape[1]
     ),
     "i2p_ros.alignment.mutual_information:information_terms": lambda pair, motion: _of_alignment(
         pair, 1, FLOP_LINEARIZED

@@ -118,3 +118,52 @@ def _bench_table(condition: str, rows: Iterable[dict[str, Any]]) -> Table:
         texts = ["" if number is None else f"{number:.3g}" for number in numbers]
         table.add_row(row["solver"], *texts, style="bold" if row["solver"] == "i2p" else "")
     return table
+
+
+@bench.command("calibrate", epilog="Example: i2p bench calibrate --drives 20 --kitti ~/kitti --json calibrate.json")
+def bench_calibrate(
+    drives: Annotated[int, typer.Option(min=0, help="Synthetic drives.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first drive.")] = 0,
+    kitti: Annotated[Path | None, typer.Option(help="Folder with KITTI's odometry, for drive 04.")] = None,
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Calibrate drives of known calibration, and check right and wrong calibrations by them."""
+    from i2p_ros.calibration import Calibrator, proof
+    from i2p_ros.localizer import load
+
+    check_targets(json_file)
+    settings = load_settings(files, overrides)
+    calibrator = Calibrator(settings, load(settings=settings))
+    with progress("drives", drives) as step:
+        rows = list(proof.synthetic_rows(calibrator, range(seed, seed + drives), step))
+    of_kitti = list(proof.kitti_rows(calibrator, kitti)) if kitti else []
+    numbers = {"synthetic": proof.summary(rows)} | {row["source"]: proof.summary([row]) for row in of_kitti}
+    write_json({"summary": numbers, "rows": [*rows, *of_kitti]}, json_file)
+    if json_file != Path("-"):
+        for name, values in numbers.items():
+            console.print(f"[bold]{escape(name)}[/]: {escape(str(values))}", highlight=False, soft_wrap=True)
+        for name, text in proof.DEFINITIONS.items():
+            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+
+
+@bench.command("fleet", epilog="Example: i2p bench fleet /tmp/lake --kills 10 --json fleet.json")
+def bench_fleet(
+    folder: Annotated[Path, typer.Argument(help="Empty folder for the lake and the outputs.")],
+    recordings: Annotated[int, typer.Option(min=2, help="Recordings of six pairs.")] = 40,
+    drifting: Annotated[int, typer.Option(min=0, help="Recordings whose calibration is off.")] = 12,
+    kills: Annotated[int, typer.Option(min=0, help="Kills of workers and drivers at random times.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the drifting recordings and of the kills.")] = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Monitor a simulated lake with one and with two workers, and while workers and drivers are killed."""
+    from i2p_ros.fleet.proof import DEFINITIONS, proof
+
+    check_targets(json_file)
+    numbers = proof(folder, recordings, min(drifting, recordings), kills, seed)
+    write_json(numbers, json_file)
+    if json_file != Path("-"):
+        Console().print_json(data=numbers)
+        for name, text in DEFINITIONS.items():
+            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)

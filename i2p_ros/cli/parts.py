@@ -73,15 +73,16 @@ def write_json(numbers: dict[str, Any] | list[Any], file: Path | None) -> None:
 
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator[Any]:
-    """Context with a bar on stderr. Its value is a function of the number done, and of losses to show."""
+    """Context with a bar on stderr. Its value is a function of the number done, of losses to show, and
+    of the number in all, if that becomes known later."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=console)
     task = bar.add_task(what, total=total)
 
-    def step(done: int, losses: dict[str, float] | None = None) -> None:
+    def step(done: int, losses: dict[str, float] | None = None, total: int | None = total) -> None:
         bar.start()  # not before: an earlier error is then one line without a bar
         text = " ".join(f"{k} {v:.2f}" for k, v in (losses or {}).items())
-        bar.update(task, completed=done, description=f"{what} {text}".strip())
+        bar.update(task, completed=done, total=total, description=f"{what} {text}".strip())
 
     try:
         yield step

@@ -207,6 +207,11 @@ class NodeSettings(_Group):
         description="names of the lidars, separated by commas. Their topics are <name>/points. Each camera is paired "
         "with each lidar. Empty: one lidar without a name",
     )
+    find_topics: bool = Field(
+        False,
+        description="search the graph for the topics that are not remapped, by type, frame, size and rate, unless "
+        "cameras or lidars are named. The launch files localizer and monitor set it",
+    )
     base_frame: str = Field(
         "", description="frame whose pose is published. tf must know it. Empty: the frame of the camera"
     )
@@ -369,6 +374,34 @@ class WatchSettings(_Group):
     stale_s: float = Field(120.0, gt=0, description="time without an estimate after which the verdict is unsure, s")
 
 
+class CalibrationSettings(_Group):
+    """The extrinsic calibration of a recording, and the judgement of a given one."""
+
+    pairs: int = Field(30, ge=4, le=200, description="largest number of pairs that a calibration is computed from")
+    network_pairs: int = Field(
+        10, ge=2, le=50, description="pairs of these that the network localizes. Their poses must agree"
+    )
+    min_change: float = Field(
+        3.0, ge=0, description="least mean difference of an image from those chosen before, grey levels"
+    )
+    max_points: int = Field(15000, ge=100, le=30000, description="largest number of points of each pair")
+    false_accusations: float = Field(
+        0.005, gt=0, lt=0.5, description="largest probability that a right calibration is called wrong by chance"
+    )
+
+
+class FleetSettings(_Group):
+    """Many recordings, by `i2p fleet`."""
+
+    pairs: int = Field(20, ge=1, description="largest number of pairs of a recording that are localized, spread evenly")
+    threads: int = Field(1, ge=1, le=256, description="number of CPU threads of one worker")
+    cache_dir: str = Field(
+        "~/.cache/i2p_ros/fleet",
+        min_length=1,
+        description="folder for the copies of remote recordings, which are removed after use",
+    )
+
+
 Parts = Literal["all", "matching", "alignment"]
 
 
@@ -458,6 +491,8 @@ class Settings(_Group):
     refinement: RefinementSettings = RefinementSettings()
     monitor: MonitorSettings = MonitorSettings()
     watch: WatchSettings = WatchSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
+    fleet: FleetSettings = FleetSettings()
 
 
 def load_settings(files: Iterable[Path] = (), overrides: Iterable[str] = (), base: Settings | None = None) -> Settings:

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from i2p_ros.core.config import Settings, validated
 from i2p_ros.core.errors import SettingsError
 
-OF_OTHERS = ("training",)  # groups that no node reads
+OF_OTHERS = ("training", "calibration", "fleet")  # groups that no node reads
 BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 LIVE = {  # settings that apply from the next pair on; all others are read when the node starts
     "pnp": {"min_matches", "min_inliers", "max_std_m", "max_std_deg", "max_rival", "min_confidence"},

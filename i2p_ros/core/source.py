@@ -35,6 +35,11 @@ class Source(Protocol):
         return ()
 
     @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names of the cameras that the samples are of; empty if the source cannot choose among cameras."""
+        return ()
+
+    @property
     def lost(self) -> Counter[str]:
         """Numbers of messages and files of a recording that no sample could be made of, by reason."""
         return Counter()
@@ -78,6 +83,11 @@ class WrappedSource(Source):
     def drives(self) -> tuple[str, ...]:
         """Drives of the wrapped source."""
         return self.source.drives
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Cameras of the wrapped source."""
+        return self.source.cameras
 
     @property
     def lost(self) -> Counter[str]:

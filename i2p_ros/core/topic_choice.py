@@ -14,7 +14,7 @@ NO_PHOTOGRAPH = (  # beginnings of words in the names of pictures that no colour
     "depth", "disparity", "debug", "detect", "annotat", "overlay", "segment", "mask", "nearir", "infra", "range",
     "reflec", "signal", "thermal",
 )  # fmt: skip
-NO_SWEEP = ("obstacle", "object", "cluster", "map", "radar", "depth", "stereo")  # the same for clouds
+NO_SWEEP = ("aligned", "obstacle", "object", "cluster", "map", "radar", "depth", "stereo")  # the same for clouds
 
 
 @dataclass(frozen=True, slots=True)

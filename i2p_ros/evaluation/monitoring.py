@@ -24,6 +24,8 @@ from i2p_ros.core.source import Source
 from i2p_ros.core.types import Image, Pair, Sample
 from i2p_ros.evaluation.files import write_json
 from i2p_ros.evaluation.report import picture
+from i2p_ros.evaluation.window_pictures import window_picture
+from i2p_ros.inspection import inspect
 from i2p_ros.monitor.history import History, MonitoredRig
 from i2p_ros.monitor.sequential_test import Motion, Reference
 from i2p_ros.monitor.session import Finding, Monitor, NetworkPose
@@ -39,7 +41,8 @@ class Result:
     """Findings of the monitor in a recording. `pictures`, by title, show its last pair.
 
     A recording that changes its calibration has a new monitor from there on. `earlier` and `left_out` are the numbers
-    of findings and of windows left out before.
+    of findings and of windows left out before. `start` and `end` are the stamps (ns) of the first and the last pair.
+    `overlays` has a small picture (WebP) of each finding, if these are wanted.
     """
 
     name: str
@@ -51,6 +54,10 @@ class Result:
     earlier: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     pictures: dict[str, Image] = field(default_factory=dict)
+    start: int = 0
+    end: int = 0
+    with_overlays: bool = False
+    overlays: list[bytes] = field(default_factory=list)
 
     @property
     def level(self) -> Level:
@@ -101,6 +108,7 @@ def monitored(
     history: History | None = None,
     network_pose: NetworkPose | None = None,
     progress: Progress | None = None,
+    with_overlays: bool = False,
 ) -> Result:
     """Result of all pairs of a source. Drift is counted from `nominal`, or else from the calibration of the source.
 
@@ -117,21 +125,22 @@ def monitored(
             lost[error.reason] += 1
             continue
         result = result or Result(
-            source.name, _monitor(source, sample, settings, nominal, reference, history, network_pose)
-        )
-        if nominal is None and _has_other_calibration(source, sample, result.monitor):
-            _begin_again(result, _monitor(source, sample, settings, None, None, history, network_pose))
+            source.name, _monitor(source, sample, settings, nominal, reference, history, network_pose),
+            start=sample.pair.stamp, with_overlays=with_overlays,
+        )  # fmt: skip
+        if nominal is None and last and _has_other_calibration(source, sample, result.monitor):
+            _begin_again(result, last, _monitor(source, sample, settings, None, None, history, network_pose))
         result.pairs += 1
-        _take(result, result.monitor.add(sample.pair, _motion(last, sample)))
+        _take(result, result.monitor.add(sample.pair, _motion(last, sample)), sample)
         last = sample
         if progress:
             progress(index + 1)
     if result is None or last is None:
         raise InputError(f"{source.name}: no pair can be used: {dict(lost) or 'it is empty'}", "pairs")
-    _take(result, result.monitor.finish())
+    _take(result, result.monitor.finish(), last)
     if result.monitor.history_error:
         raise InputError(result.monitor.history_error, "history")
-    result.lost = lost
+    result.lost, result.end = lost, last.pair.stamp
     result.notes = [*result.notes, *source.notes]
     _paint(result, last.pair, settings.refinement.columns)
     return result
@@ -177,16 +186,33 @@ class Checker:
         file = None if self._folder is None else self._folder / self._named(part)
         if file is not None and file.exists():
             return dict(json.loads(file.read_text()))
-        source = self._opened(part)
-        nominal = self._read(part, source)
-        result = monitored(
-            source, self._settings, nominal, self._reference, self._history, self._network_pose, progress
-        )
+        result = self.monitored(part, progress)
         pictures = {title: str(picture(image)) for title, image in result.pictures.items()}
-        content = result.to_json() | {"pictures": pictures, "settings": self._settings.model_dump()}
+        content = result.to_json() | {
+            "check": self._inspected(part), "pictures": pictures, "settings": self._settings.model_dump(),
+        }  # fmt: skip
         if file is not None:
             write_json(file, content)
         return content
+
+    def monitored(
+        self, part: RecordingPart, progress: Progress | None = None, with_overlays: bool = False
+    ) -> Result:  # fmt: skip
+        """Result of a part, which is not read from the folder. Raises InputError if it cannot be monitored."""
+        source = self._opened(part)
+        nominal = self._read(part, source)
+        return monitored(
+            source, self._settings, nominal, self._reference, self._history, self._network_pose, progress, with_overlays
+        )
+
+    def load(self) -> None:
+        """Load the network, if the settings use it. Raises ModelError."""
+        _ = self._network_pose
+
+    def _inspected(self, part: RecordingPart) -> dict[str, Any]:
+        """What `i2p check` says of the recording of a part."""
+        cameras, drives = ([name] if name else None for name in (part.camera, part.drive))
+        return inspect(part.recording, self._settings, cameras=cameras, drives=drives).summary()
 
     def _named(self, part: RecordingPart) -> str:
         """Name of the file of a result, with a hash of its inputs: a recording that has grown is another recording."""
@@ -268,9 +294,9 @@ def _has_other_calibration(source: Source, sample: Sample, monitor: Monitor) -> 
     raise InputError(f"{source.name}: the calibration of {sample.pair.name} is another than before", "calibration")
 
 
-def _begin_again(result: Result, monitor: Monitor) -> None:
+def _begin_again(result: Result, last: Sample, monitor: Monitor) -> None:
     """Finish the window of the old calibration, and go on with the monitor of the new one."""
-    _take(result, result.monitor.finish())
+    _take(result, result.monitor.finish(), last)
     moved = motion_text(result.monitor.nominal, monitor.nominal)
     before = f"; before that: {result.level.value}" if result.present else ""
     result.notes.append(f"the nominal calibration changes by {moved}: estimates start again{before}")
@@ -286,9 +312,14 @@ def _motion(before: Sample | None, now: Sample) -> Motion | None:
     return Motion.between(before.T_world_lidar, now.T_world_lidar, seconds) if seconds > 0 else None
 
 
-def _take(result: Result, finding: Finding | None) -> None:
-    if finding is not None:
-        result.findings.append(finding)
+def _take(result: Result, finding: Finding | None, last: Sample) -> None:
+    """Add a finding, if there is one. `last` is the last sample of its window."""
+    if finding is None:
+        return
+    result.findings.append(finding)
+    if result.with_overlays:
+        nominal = result.monitor.nominal
+        result.overlays.append(window_picture(last.pair, nominal, nominal.retract(finding.drift.delta)))
 
 
 def _paint(result: Result, pair: Pair, columns: int) -> None:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from i2p_ros.alignment.pair_signals import PairSignals
@@ -16,12 +15,12 @@ from i2p_ros.alignment.window import Drift, refine_window
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.thumbnails import image_change, thumbnail
 from i2p_ros.core.types import Pair
 from i2p_ros.monitor.history import Epoch, History, MonitoredRig
 from i2p_ros.monitor.sequential_test import DAY, Motion, SequentialTest
 from i2p_ros.monitor.verdict import Verdict
 
-THUMBNAIL = (160, 48)  # px: size at which successive images are compared
 SAME_NOMINAL = 1e-6  # m and rad: calibrations that differ by less are the same
 LEAST_SHARE = 0.4  # of a window: the last window of a recording may be this short
 NetworkPose = Callable[[Pair, Pose], Pose | None]  # a network's T_camera_lidar of a pair near a nominal one, or none
@@ -175,10 +174,8 @@ class Monitor:
 
     def _is_repeated(self, pair: Pair) -> bool:
         """Whether the image is nearly that of the pair before. Pairs of a vehicle at rest add no information."""
-        small = cv2.resize(cv2.cvtColor(pair.image, cv2.COLOR_RGB2GRAY), THUMBNAIL, interpolation=cv2.INTER_AREA)
-        grey = small.astype(np.float64)
-        before = self._thumbnail
-        if before is not None and np.abs(grey - before).mean() < self.settings.monitor.min_change:
+        grey, before = thumbnail(pair.image), self._thumbnail
+        if before is not None and image_change(before, grey) < self.settings.monitor.min_change:
             return True
         self._thumbnail = grey
         return False

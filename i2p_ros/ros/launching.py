@@ -30,9 +30,9 @@ PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
 LOG_LEVEL = {"log_level": ("info", "debug, info, warn or error")}
 NAMESPACE = {"namespace": ("", "namespace of the node")}
 TOPICS = {
-    "image": ("image", "topic of the images. Compressed ones are expected on <image>/compressed"),
-    "camera_info": ("camera_info", "topic of the calibration of these images"),
-    "points": ("points", "topic of the lidar clouds"),
+    "image": ("image", "topic of the images; default: found. Compressed ones are on <image>/compressed"),
+    "camera_info": ("camera_info", "topic of the calibration of these images; default: found"),
+    "points": ("points", "topic of the lidar clouds; default: found"),
 }
 Arguments = Mapping[str, tuple[Any, str]]  # default and description by launch argument
 
@@ -48,6 +48,11 @@ class ParameterArgument(NamedTuple):
 MODEL = {
     "model": ParameterArgument("model", str, "name of a model, or a folder of `i2p train`; default: vp2p-small"),
     "device": ParameterArgument("device", str, "auto, cpu or cuda; default: auto"),
+}
+FIND_TOPICS = {
+    "find_topics": ParameterArgument(
+        "node.find_topics", bool, "false: no search for topics that are not named; default of this file: true"
+    ),
 }
 TRANSPORT = {
     "image_transport": ParameterArgument(

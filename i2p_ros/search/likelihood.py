@@ -21,6 +21,7 @@ from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import DescriptorSimilarity, Prior, Status
 from i2p_ros.pnp import posterior
 from i2p_ros.pnp.problem import NoPoseError
+from i2p_ros.search.kernels import similarities_in_view
 from i2p_ros.search.prior import log_densities, log_density, narrowed
 
 Rows = NDArray[np.int64]
@@ -31,7 +32,7 @@ SEARCH_STD = np.array([1.0, 0.5, 1.0, 0.02, 0.02, 0.02])  # m, rad, camera axes:
 SAMPLED_POINTS = 600  # most points that samples are scored with
 MIN_IN_VIEW = 50  # a pose with fewer points in view has no likelihood
 NO_SIMILARITY = -1.0  # of a pose without a likelihood: the least that a mean of dot products of unit vectors can be
-NEAR_PLANE = 0.5  # m
+NEAR_PLANE = np.float32(0.5)  # m
 VIEW_MARGIN = 1.3  # factor on the tangents of the view: points that samples may bring into view
 
 
@@ -49,8 +50,7 @@ class DescriptorLikelihood:
 
     def best_mean_similarity(self, pose: Pose) -> float:
         """The mean similarity that a pose would have if each point in view fell on the pixel most similar to it."""
-        points = self.similarity.points.astype(np.float64)
-        seen = _project(self.similarity.camera, points, pose.rotation[None], pose.translation[None])[2][:, 0]
+        seen = _in_view(self.similarity.camera, self.similarity.points.astype(np.float64), pose)
         most = self.similarity.values.max(axis=1)  # of all points: to select those in view first would copy megabytes
         return float(most[seen].mean()) if seen.sum() >= MIN_IN_VIEW else NO_SIMILARITY
 
@@ -95,50 +95,33 @@ class DescriptorLikelihood:
     def _mean_similarities(self, rows: Rows, points: Array, rotations: Array, translations: Array) -> Array:
         """(K,) mean similarity of `points` (N, 3), those of `rows` in any origin, under K poses. Similarities are
         interpolated bilinearly between the centres of cells."""
-        u, v, seen = _project(self.similarity.camera, points, rotations, translations)
-        width, flat = self.similarity.camera.width, self.similarity.values.ravel()
-        column, row = u.astype(np.int32), v.astype(np.int32)
-        cell = (row * width + column).astype(np.int64)
-        cell += (rows * self.similarity.values.shape[1])[:, None]
-        u -= column
-        v -= row
-        a, b, c, d = (flat[step:].take(cell, mode="clip") for step in (0, 1, width, width + 1))
-        with np.errstate(invalid="ignore"):  # checked below
-            blended = _interpolate(_interpolate(a, b, u), _interpolate(c, d, u), v)
-            blended *= seen
-            total = blended.sum(axis=0, dtype=np.float64)
+        camera, centre = self.similarity.camera, points.sum(axis=0) / max(len(points), 1)
+        if min(camera.width, camera.height) < 2:
+            return np.full(len(rotations), NO_SIMILARITY)  # no point has four cells around it
+        projections = _projections(camera, rotations, translations + rotations @ centre)
+        about_centre = (points - centre).astype(np.float32)  # float32 is accurate about the centroid
+        total, n = similarities_in_view(
+            self.similarity.values, rows, about_centre, projections, camera.width, camera.height, NEAR_PLANE
+        )
         if not np.isfinite(total).all():
             raise NoPoseError(Status.NONFINITE, "the similarity of points and pixels holds NaN or infinity")
-        n = seen.sum(axis=0)
         return np.where(n >= MIN_IN_VIEW, total / np.maximum(n, 1), NO_SIMILARITY)
 
 
-def _project(camera: Camera, points: Array, rotations: Array, translations: Array) -> tuple[Values, Values, Mask]:
-    """(N, K) column and row of points (N, 3) under K poses, 0 for points that are not in view, and whether they are.
-
-    The K poses of one point are adjacent in memory, as are the cells that the point may fall into.
-    """
-    c, centre = camera, points.sum(axis=0) / max(len(points), 1)  # float32 is accurate about the centroid
-    poses = np.concatenate([rotations, (translations + rotations @ centre)[:, :, None]], axis=2)
-    projections = np.array([[c.fx, 0.0, c.cx], [0.0, c.fy, c.cy], [0.0, 0.0, 1.0]]) @ poses
-    homogeneous = np.concatenate([points - centre, np.ones((len(points), 1))], axis=1)
-    u, v, z = homogeneous.astype(np.float32) @ projections.transpose(1, 2, 0).astype(np.float32)
-    seen = z > NEAR_PLANE
-    np.maximum(z, NEAR_PLANE, out=z)
-    for at, size in ((u, c.width), (v, c.height)):
-        at /= z
-        seen &= (at >= 0) & (at < size - 1)
-    u *= seen
-    v *= seen
-    return u, v, seen
+def _projections(camera: Camera, rotations: Array, translations: Array) -> Values:
+    """(12, K) elements of the projection matrices (3, 4) of a camera under K poses, row by row."""
+    matrix = np.array([[camera.fx, 0.0, camera.cx], [0.0, camera.fy, camera.cy], [0.0, 0.0, 1.0]])
+    poses = np.concatenate([rotations, translations[:, :, None]], axis=2)
+    return np.ascontiguousarray((matrix @ poses).reshape(-1, 12).T, np.float32)
 
 
-def _interpolate(a: Values, b: Values, share: Values) -> Values:
-    """a + share * (b - a), computed in the memory of b."""
-    b -= a
-    b *= share
-    b += a
-    return b
+def _in_view(camera: Camera, points: Array, pose: Pose) -> Mask:
+    """(N,) whether points (N, 3) are in view of a pose, with four cells around them."""
+    x, y, z = pose.apply(points).T
+    ahead = z > NEAR_PLANE
+    depth = np.where(ahead, z, 1.0)
+    u, v = camera.fx * x / depth + camera.cx, camera.fy * y / depth + camera.cy
+    return np.asarray(ahead & (u >= 0) & (u < camera.width - 1) & (v >= 0) & (v < camera.height - 1))
 
 
 def _rows_near_view(points: Array, camera: Camera) -> Rows:

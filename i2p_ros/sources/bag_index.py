@@ -93,7 +93,7 @@ class BagIndex:
         if found := self.transforms.history(camera, lidar):
             return Timeline(found, RECEIVED), False
         fixed = FixedTransforms()
-        self._read({c.topic: self._transform_handler(fixed) for c in self._reader.connections if _is_tf(c, "tf")})
+        self._read({c.topic: self._transform_handler(fixed) for c in self._reader.connections if is_tf(c, "tf")})
         fixed.add_to(self.transforms)
         try:
             found = self.transforms.history(camera, lidar)
@@ -124,7 +124,7 @@ class BagIndex:
             return self._add_pose
         if connection.msgtype in INFO_TYPES and self._topics.camera_info in ("", topic):
             return self._add_info
-        return self._transform_handler(self.transforms) if _is_tf(connection, "tf_static") else None
+        return self._transform_handler(self.transforms) if is_tf(connection, "tf_static") else None
 
     def _add_sensor(self, connection: Any, received: int, raw: bytes) -> None:
         if connection.msgtype != self._types[connection.topic]:
@@ -162,7 +162,8 @@ class BagIndex:
         return add
 
 
-def _is_tf(connection: Any, name: str) -> bool:
+def is_tf(connection: Any, name: str) -> bool:
+    """Whether a connection is a topic of transforms of this name, `tf` or `tf_static`."""
     return connection.topic.rpartition("/")[2] == name and connection.msgtype in TF_TYPES
 
 

@@ -13,6 +13,9 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from i2p_ros.core.errors import I2PError, InputError, one_line
 from i2p_ros.core.messages import frame_name, stamp_ns
 from i2p_ros.sources.bag_files import BagFiles, bag_files, split_of
@@ -75,6 +78,15 @@ class BagReader:
                 yield time, numbers[number], bytes(unpacked(memoryview(raw), "zstd")) if packed else raw
             except BagDamageError:
                 self._damaged.add((numbers[number].topic, time))
+
+    def times(self) -> dict[tuple[str, str], NDArray[np.int64]]:
+        """Times received (n,) of all messages, ns, in order, by topic and message type; by the indexes of the files."""
+        found = defaultdict[tuple[str, str], list[int]](list)
+        for file in self._files:
+            for number, times in file.times().items():
+                if number in file.connections:
+                    found[_key(file.connections[number])] += times
+        return {key: np.sort(np.array(times, np.uint64)).astype(np.int64) for key, times in found.items()}
 
     def deserialize(self, raw: bytes, msgtype: str) -> Any:
         """The message of these bytes; see MessageTypes.deserialize."""

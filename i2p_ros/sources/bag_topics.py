@@ -17,6 +17,7 @@ from i2p_ros.core.messages import CLOUD_MESSAGES, IMAGE_MESSAGES, VIDEO_MESSAGES
 from i2p_ros.core.messages.reading import attribute
 from i2p_ros.core.topic_choice import TopicInfo, choose_cloud, choose_image, find_info, frame_doubt
 from i2p_ros.sources.bag_reader import BagReader, bag_errors, read_header
+from i2p_ros.sources.chunked_file import BagConnection
 
 INFO_TYPES = ("sensor_msgs/msg/CameraInfo",)
 POSE_TYPES = ("geometry_msgs/msg/PoseStamped",)
@@ -40,6 +41,59 @@ class BagTopics:
         return BagTopics(settings.image, settings.points, settings.camera_info)
 
 
+class TopicSurvey:
+    """Frames, numbers and sizes of the topics of an open bag, by their first messages.
+
+    `types` are the message types of the topics that have messages. Of several types of one topic it is the most
+    frequent one.
+    """
+
+    def __init__(self, reader: BagReader, path: Path) -> None:
+        self._reader, self._path = reader, path
+        by_count = sorted(reader.connections, key=lambda c: c.msgcount)
+        self.types = {c.topic: c.msgtype for c in by_count if c.msgcount}
+
+    def topics(self, kinds: Collection[str]) -> list[str]:
+        """The topics of these message types, by name."""
+        return sorted(topic for topic, kind in self.types.items() if kind in kinds)
+
+    def connections(self, topic: str) -> list[BagConnection]:
+        """The connections of a topic that are of its type."""
+        return [c for c in self._reader.connections if (c.topic, c.msgtype) == (topic, self.types[topic])]
+
+    def info(self, topic: str) -> TopicInfo:
+        """Frame, number and size of the messages of a topic. The number is 0 for a camera_info without a calibration.
+
+        The size is 0 if no message that was tried can be decoded.
+        """
+        kind, seen = self.types[topic], list[tuple[str, tuple[int, int] | None]]()
+        connections = self.connections(topic)
+        video = VideoDecoder(kind) if kind in VIDEO_MESSAGES else None
+        with bag_errors(self._path, "bag.unreadable"):
+            for _, _, raw in islice(self._reader.messages(connections), KEYFRAME_WITHIN if video else TRIED):
+                seen.append(self._seen(kind, topic, raw, video))
+                if sum(size is not None for _, size in seen) == (1 if video else SAMPLES):
+                    break
+        sizes = sorted((size for _, size in seen if size is not None), key=prod)
+        width, height = sizes[len(sizes) // 2] if sizes else (0, 0)
+        frame = next((frame for frame, _ in seen if frame), "")
+        count = sum(c.msgcount for c in connections)
+        return TopicInfo(topic, frame, count if kind not in INFO_TYPES or sizes else 0, width, height)
+
+    def _seen(
+        self, kind: str, topic: str, raw: bytes, video: VideoDecoder | None
+    ) -> tuple[str, tuple[int, int] | None]:
+        """Frame of a message, and its size or none if it cannot be used."""
+        frame = ""
+        try:
+            with bag_errors(self._path, "bag.message"):
+                frame = read_header(raw, self._reader.is2, check=False)[1]
+                message = self._reader.deserialize(raw, kind)
+                return frame, message_size(kind, topic, video.frame(message) if video else message)
+        except InputError:
+            return frame, None
+
+
 class TopicChoice:
     """The choice among the topics of an open bag. `topics` has the chosen ones, `notes` the reasons in words.
 
@@ -48,16 +102,15 @@ class TopicChoice:
     """
 
     def __init__(self, reader: BagReader, path: Path, wanted: BagTopics) -> None:
-        self._reader, self._path = reader, path
-        by_count = sorted(reader.connections, key=lambda c: c.msgcount)
-        self._types = {c.topic: c.msgtype for c in by_count if c.msgcount}  # of two types the more frequent one
+        survey = TopicSurvey(reader, path)
+        self._types = survey.types
         image_names = self._named(wanted.image, IMAGE_MESSAGES, "image")
         cloud_names = self._named(wanted.cloud, CLOUD_MESSAGES, "cloud")
         info_names = self._named(wanted.camera_info, INFO_TYPES, "camera_info")
         if wanted.pose != BagTopics().pose or wanted.pose in self._types:
             self._named(wanted.pose, POSE_TYPES, "pose")
         self._images, clouds, self._infos = (
-            [self._survey(name) for name in names] for names in (image_names, cloud_names, info_names)
+            [survey.info(name) for name in names] for names in (image_names, cloud_names, info_names)
         )
         self._infos = [info for info in self._infos if info.count]
         images = choose_image(self._images, self._infos, clouds)
@@ -110,40 +163,8 @@ class TopicChoice:
         missing = f"no {what} topic {wanted}".rstrip()
         raise InputError(f"the bag has {missing} of type {' or '.join(allowed)}; it has {there}", "bag.topics")
 
-    def _survey(self, topic: str) -> TopicInfo:
-        """Frame, number and size of the messages of a topic, by the first of them.
 
-        The number is 0 for a camera_info without a calibration.
-        """
-        kind, seen = self._types[topic], list[tuple[str, tuple[int, int] | None]]()
-        connections = [c for c in self._reader.connections if (c.topic, c.msgtype) == (topic, kind)]
-        video = VideoDecoder(kind) if kind in VIDEO_MESSAGES else None
-        with bag_errors(self._path, "bag.unreadable"):
-            for _, _, raw in islice(self._reader.messages(connections), KEYFRAME_WITHIN if video else TRIED):
-                seen.append(self._seen(kind, topic, raw, video))
-                if sum(size is not None for _, size in seen) == (1 if video else SAMPLES):
-                    break
-        sizes = sorted((size for _, size in seen if size is not None), key=prod)
-        width, height = sizes[len(sizes) // 2] if sizes else (0, 0)
-        frame = next((frame for frame, _ in seen if frame), "")
-        count = sum(c.msgcount for c in connections)
-        return TopicInfo(topic, frame, count if kind not in INFO_TYPES or sizes else 0, width, height)
-
-    def _seen(
-        self, kind: str, topic: str, raw: bytes, video: VideoDecoder | None
-    ) -> tuple[str, tuple[int, int] | None]:
-        """Frame of a message, and its size or none if it cannot be used."""
-        frame = ""
-        try:
-            with bag_errors(self._path, "bag.message"):
-                frame = read_header(raw, self._reader.is2, check=False)[1]
-                message = self._reader.deserialize(raw, kind)
-                return frame, _size(kind, topic, video.frame(message) if video else message)
-        except InputError:
-            return frame, None
-
-
-def _size(kind: str, topic: str, message: Any) -> tuple[int, int]:
+def message_size(kind: str, topic: str, message: Any) -> tuple[int, int]:
     """Width and height of an image, a frame of a video or the image of a camera_info in px, or the number of points
     of a cloud and 1."""
     if kind in INFO_TYPES:

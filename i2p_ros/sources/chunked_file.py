@@ -166,6 +166,25 @@ class ChunkedFile(ABC):
         )  # fmt: skip
         return merged((max(chunk.first, start), self._messages(chunk, wanted, start, stop)) for chunk in due)
 
+    def times(self) -> dict[int, list[int]]:
+        """Times received (ns) of all messages by connection, in no order, by the indexes of the chunks.
+
+        A chunk without a whole index is read instead. One that cannot be read is left out and noted in `damaged`.
+        """
+        found: dict[int, list[int]] = {number: [] for number in self.connections}
+        for chunk in self.chunks:
+            try:
+                for number, times in self._indexed_times(chunk).items():
+                    found.setdefault(number, []).extend(times)
+            except BagDamageError:
+                for time, number, _ in self._messages(chunk, found, 0, FOREVER):
+                    found[number].append(time)
+        return found
+
+    def _indexed_times(self, chunk: Chunk) -> dict[int, list[int]]:
+        """Times received of the messages of a chunk by its index. Raises BagDamageError if it has no whole one."""
+        raise BagDamageError(f"the chunk at byte {chunk.begin} has no index")
+
     def _messages(self, chunk: Chunk, wanted: Collection[int], start: int, stop: int) -> Iterator[RawMessage]:
         records, content = list[BagRecord](), memoryview(b"")
         try:

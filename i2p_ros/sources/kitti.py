@@ -69,6 +69,11 @@ class KittiSource(Source):
         return tuple(dict.fromkeys(frame.drive.name for frame in self._frames))
 
     @property
+    def cameras(self) -> tuple[str, ...]:
+        """KITTI's names of the cameras that have frames, in the order of their numbers."""
+        return tuple(sorted({frame.drive.camera_name(frame.camera) for frame in self._frames}))
+
+    @property
     def name(self) -> str:
         """`kitti` with the names of the drives."""
         return f"kitti {', '.join(self.drives)}"

@@ -9,6 +9,8 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
+
 from i2p_ros.sources.chunked_file import (
     MESSAGE,
     BagConnection,
@@ -31,8 +33,9 @@ _CHUNK_INDEX = struct.Struct("<QQQQI")  # time of first and last message, start 
 _OFFSET = struct.Struct("<HQ")  # channel, start of its message index
 _STATISTICS = struct.Struct("<QHIIIIQQI")  # messages, ..., chunks, first and last time, bytes of counts
 _COUNT = struct.Struct("<HQ")  # channel, messages
+_INDEX = struct.Struct("<HI")  # channel, bytes of entries, each a time and an offset
 _U16, _U32, _U64 = (struct.Struct(f"<{kind}") for kind in "HIQ")
-_SCHEMA, _CHANNEL, _CHUNK_INDEX_KIND, _STATISTICS_KIND = 0x03, 0x04, 0x08, 0x0B
+_SCHEMA, _CHANNEL, _MESSAGE_INDEX_KIND, _CHUNK_INDEX_KIND, _STATISTICS_KIND = 0x03, 0x04, 0x07, 0x08, 0x0B
 _KINDS = {
     0x02: RecordKind.END, 0x0F: RecordKind.END, _SCHEMA: RecordKind.DEFINITION, _CHANNEL: RecordKind.DEFINITION,
     0x05: MESSAGE, 0x06: RecordKind.CHUNK,
@@ -46,6 +49,7 @@ class McapFile(ChunkedFile):
     def _open(self) -> None:
         self._schemas: dict[int, tuple[str, str, str]] = {}  # name, encoding, text
         self._channels: dict[int, tuple[int, str, str]] = {}  # schema, topic, encoding of messages
+        self._indexes: dict[int, tuple[int, int]] = {}  # by the start of a chunk: place and size of its message indexes
         tail = self._read(max(self._size - _FOOTER.size - len(MCAP_MAGIC), 0), _FOOTER.size + len(MCAP_MAGIC))
         self.is_cut_off = not (tail.endswith(MCAP_MAGIC) and tail.startswith(_HEAD.pack(0x02, 20)))
         if self.is_cut_off or not self._read_summary(_FOOTER.unpack_from(tail)[2]):
@@ -123,10 +127,29 @@ class McapFile(ChunkedFile):
         """Take the index of a chunk. The result is the number of messages that have an entry in an index."""
         first, last, start, length, size = unpack(_CHUNK_INDEX, content)
         at = _CHUNK_INDEX.size
-        channels = frozenset(unpack(_OFFSET, content, at + k)[0] for k in range(0, size, _OFFSET.size))
+        offsets = [unpack(_OFFSET, content, at + k) for k in range(0, size, _OFFSET.size)]
+        channels = frozenset(channel for channel, _ in offsets)
         (entries,) = unpack(_U64, content, at + size)
         self.chunks.append(Chunk(first, last, channels, start + _HEAD.size, start + length))
+        if offsets:
+            self._indexes[start + _HEAD.size] = min(place for _, place in offsets), entries
         return (entries - _INDEX_HEAD * len(channels)) // _INDEX_ENTRY
+
+    def _indexed_times(self, chunk: Chunk) -> dict[int, list[int]]:
+        place, size = self._indexes.get(chunk.begin, (0, 0))
+        content = self._read(place, size)
+        found, at = dict[int, list[int]](), 0
+        while at < size:
+            kind, length = unpack(_HEAD, content, at)
+            number, entries = unpack(_INDEX, content, at + _HEAD.size)
+            begin, at = at + _HEAD.size + _INDEX.size, at + _HEAD.size + length
+            if kind != _MESSAGE_INDEX_KIND or begin + entries > at or at > len(content) or number not in self._channels:
+                raise BagDamageError(f"the index of the chunk at byte {chunk.begin} is damaged")
+            times = np.frombuffer(content, "<u8", entries // _U64.size, begin)[::2]
+            found.setdefault(number, []).extend(times.tolist())
+        if not found:
+            raise BagDamageError(f"the chunk at byte {chunk.begin} has no index")
+        return found
 
     def _is_complete(self, statistics: bytes, indexed: int) -> bool:
         messages, _, _, _, _, chunks, _, _, size = unpack(_STATISTICS, statistics)

@@ -1,78 +1,52 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reader of a nominal calibration: the URDF of a vehicle, or the YAML that a node's ~/save writes."""
+"""Reader of extrinsic calibrations, such as a nominal one, in the formats of `READERS`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
-
-import numpy as np
-import yaml
 
 from i2p_ros.core.errors import InputError, one_line
-from i2p_ros.core.geometry import Pose, so3_exp
-from i2p_ros.sources.static_transforms import StaticTransforms
+from i2p_ros.core.geometry import Pose
+from i2p_ros.sources.rig_files import NoTransformError, RigFile, read_rig
+
+MAX_BYTES = 10_000_000  # of a calibration file
 
 
-def read_nominal(file: Path, camera: str = "", lidar: str = "") -> Pose:
+def read_nominal(file: Path, camera: str = "", lidar: str = "", named: bool = True) -> Pose:
     """T_camera_lidar of a file, between the frames `camera` and `lidar`.
 
-    A URDF needs both names. A YAML file has one transform, whose frames must have these names if they are given.
+    The file is a URDF, the YAML that a node's ~/save writes, Autoware's sensor kit YAML, calib.json of
+    direct_visual_lidar_calibration, or a calibration of KITTI (raw, odometry, object). A file with several frames needs
+    both names. A file with one transform need not name its frames; if it does, they must be these. With `named` false
+    the names are those of a dataset: only KITTI's files know them.
     Raises InputError `calibration.*` that names the file and its fault.
     """
     try:
+        if file.stat().st_size > MAX_BYTES:
+            raise InputError(f"{file} is no calibration: it has more than {MAX_BYTES // 10**6} MB", "calibration.file")
         text = file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the calibration {file}: {one_line(error)}", "calibration.missing") from error
     try:
-        tree, frames = (_of_urdf if file.suffix in (".urdf", ".xml") else _of_yaml)(text)
-        if not (camera and lidar) and len(frames) == 2:
-            lidar, camera = frames
-        pose = tree.lookup(camera, lidar) if camera != lidar else None
+        rig = read_rig(file, text)
+        return _between(rig, camera if named or rig.knows_datasets else "", lidar if named else "")
+    except NoTransformError as error:
+        raise InputError(f"{file}: {error}", "calibration.frames") from error
     except InputError as error:  # from geometry, whose messages do not name the file
-        raise InputError(f"{file} is no calibration: {error}", "calibration.file") from error
+        what = str(error) if str(file.parent) in str(error) else f"{file} is no calibration: {error}"
+        raise InputError(what, "calibration.file") from error
+
+
+def _between(rig: RigFile, camera: str, lidar: str) -> Pose:
+    """The T_camera_lidar of a file. Raises NoTransformError where it has none between these frames."""
+    if rig.of_camera is not None:
+        return rig.of_camera(camera)
+    if not (camera and lidar) and len(rig.frames) == 2:
+        lidar, camera = rig.frames
+    pose = rig.tree.lookup(camera, lidar) if camera != lidar else None
     if pose is None:
         asked = f"no way from {lidar!r} to {camera!r}" if camera and lidar else "name the frames of camera and lidar"
-        has = f"it has the frames {', '.join(frames)}" if frames else "it has no fixed joint"
-        raise InputError(f"{file}: {asked}; {has}", "calibration.frames")
+        has = f"it has the frames {', '.join(rig.frames)}" if rig.frames else "it has no fixed joint"
+        raise NoTransformError(f"{asked}; {has}")
     return pose
-
-
-def _of_yaml(text: str) -> tuple[StaticTransforms, tuple[str, ...]]:
-    try:
-        content: Any = yaml.safe_load(text)
-        lidar, camera = str(content["frame_id"]), str(content["child_frame_id"])
-        translation = [float(content["translation"][axis]) for axis in "xyz"]
-        pose = Pose.from_quaternion([float(content["rotation"][axis]) for axis in "xyzw"], translation)
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{one_line(error)}; expected frame_id (lidar), child_frame_id (camera), "
-            "translation: {x, y, z} and rotation: {x, y, z, w}",
-            "calibration.file",
-        ) from error
-    tree = StaticTransforms()
-    tree.add(lidar, camera, pose)
-    return tree, (lidar, camera)
-
-
-def _of_urdf(text: str) -> tuple[StaticTransforms, tuple[str, ...]]:
-    """Transforms and frames of the fixed joints. Joints that move are no calibration."""
-    try:
-        joints = [joint for joint in ElementTree.fromstring(text).iter("joint") if joint.get("type") == "fixed"]
-        tree, frames = StaticTransforms(), list[str]()
-        for joint in joints:
-            parent, child = (joint.find(kind).attrib["link"] for kind in ("parent", "child"))  # type: ignore[union-attr]
-            origin = joint.find("origin")
-            tree.add(parent, child, _origin({} if origin is None else origin.attrib))
-            frames += [name for name in (parent, child) if name not in frames]
-    except (ElementTree.ParseError, AttributeError, KeyError, ValueError) as error:
-        raise InputError(f"it is no URDF ({one_line(error)})", "calibration.file") from error
-    return tree, tuple(frames)
-
-
-def _origin(attributes: dict[str, str]) -> Pose:
-    """Transform of an `origin`. Roll, pitch and yaw are about fixed axes (REP 103 and the URDF specification)."""
-    xyz, (roll, pitch, yaw) = (np.array(attributes.get(n, "0 0 0").split(), float) for n in ("xyz", "rpy"))
-    return Pose(so3_exp([0, 0, yaw]) @ so3_exp([0, pitch, 0]) @ so3_exp([roll, 0, 0]), xyz)

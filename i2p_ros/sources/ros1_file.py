@@ -9,6 +9,8 @@ import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from i2p_ros.sources.chunked_file import (
     MESSAGE,
     BagConnection,
@@ -25,6 +27,8 @@ ROS1_MAGIC = b"#ROSBAG V2.0\n"
 _MOST_HEAD_BYTES = 1 << 20  # of the fields before the data of a record
 _U32, _U64, _PAIR = (struct.Struct(layout) for layout in ("<I", "<Q", "<II"))
 _KINDS = {b"\x02": MESSAGE, b"\x05": RecordKind.CHUNK, b"\x07": RecordKind.DEFINITION}
+_INDEX_DATA = b"\x04"  # with seconds, nanoseconds and an offset of each message
+_INDEX_ENTRY = 12  # bytes of it for each message
 Fields = Mapping[bytes, bytes]
 
 
@@ -70,6 +74,23 @@ class Ros1File(ChunkedFile):
     def _content(self, record: memoryview) -> memoryview:
         fields, begin = _head(reader_of(record), 0)
         return unpacked(record[begin:], _text(fields, b"compression"), _numbers(fields, b"size", _U32)[0])
+
+    def _indexed_times(self, chunk: Chunk) -> dict[int, list[int]]:
+        found, at = dict[int, list[int]](), chunk.end
+        while at < self._size:
+            fields, begin = _head(self._read, at)
+            if fields.get(b"op") != _INDEX_DATA:
+                break
+            at = begin + _length(self._read, begin - 4)
+            (number,) = _numbers(fields, b"conn", _U32)
+            if number not in self._topics or at > self._size or (at - begin) % _INDEX_ENTRY:
+                raise BagDamageError(f"the index of the chunk at byte {chunk.begin} is damaged")
+            parts = np.frombuffer(self._read(begin, at - begin), "<u4")
+            times = parts[::3].astype(np.int64) * 10**9 + parts[1::3]
+            found.setdefault(number, []).extend(times.tolist())
+        if found.keys() != chunk.connections:
+            raise BagDamageError(f"the chunk at byte {chunk.begin} has no whole index")
+        return found
 
     def _connections(self, counts: Counter[int]) -> dict[int, BagConnection]:
         return {

@@ -74,6 +74,15 @@ class SqliteFile:
         """Close the file."""
         self._database.close()
 
+    def times(self) -> dict[int, list[int]]:
+        """Times received (ns) of all messages by connection, without reading the messages."""
+        found: dict[int, list[int]] = {number: [] for number in self.connections}
+        with _damage():
+            for number, time in self._database.execute("SELECT topic_id, timestamp FROM messages"):
+                if number in found and isinstance(time, int) and time >= 0:
+                    found[number].append(time)
+        return found
+
     def messages(self, wanted: Collection[int], start: int = 0, stop: int = FOREVER) -> Iterator[RawMessage]:
         """Messages of the connections with these numbers, received from `start` to before `stop` (ns), in this order.
 

@@ -35,6 +35,12 @@ class StaticTransforms:
     def __contains__(self, child: str) -> bool:
         return child in self._links
 
+    @property
+    def frames(self) -> list[str]:
+        """The names of all frames."""
+        parents = {parent for links in self._links.values() for _, parent, _ in links}
+        return sorted(parents | self._links.keys())
+
     def lookup(self, a: str, b: str, time: int | None = None) -> Pose | None:
         """T_a_b along the tree at a time (ns), or by the last links. None if the two frames are not connected.
 

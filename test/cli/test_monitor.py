@@ -117,6 +117,9 @@ def test_exit_codes_tell_the_worst_verdict_and_results_are_not_made_again(
     assert "{%" not in page and ".card {" in page, "the page has no style"
     assert "ALARM" in page and "rx moved by" in page and "http" not in page.replace("http://www.w3.org", "")
     assert page.count("data:image/png") == 2 and page.count("data:image/jpeg") == 6
+    assert good["check"]["verdict"] == "usable", good["check"]
+    assert [finding["code"] for finding in good["check"]["findings"]] == ["cloud.no_time"]
+    assert "The recording" in page and "<code>cloud.no_time</code>" in page
     kept = sorted(folder.glob("*.json"))
     assert len(kept) == 2
     kept[0].write_text(kept[0].read_text().replace('"pairs": 6', '"pairs": 777'))

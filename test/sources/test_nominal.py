@@ -10,6 +10,7 @@ import pytest
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.sources.nominal import read_nominal
+from i2p_ros.writers.calibration import write_calibration
 
 URDF = """<robot name="car">
   <joint name="a" type="fixed"><parent link="base"/><child link="lidar"/><origin xyz="1 0 2" rpy="0 0 0.5"/></joint>
@@ -34,9 +35,8 @@ def test_a_urdf_is_read_as_scipy_would(tmp_path: Path) -> None:
 
 
 def test_what_the_node_writes_is_read_back(tmp_path: Path) -> None:
-    calibration = pytest.importorskip("i2p_ros.ros.nodes.calibration_files")
     pose = Pose.from_rotvec([0.3, -1.2, 0.8], [0.5, -0.2, 0.1])
-    written = calibration.write_calibration(tmp_path, pose, np.zeros(6), 1, "lidar", "camera")
+    written = write_calibration(tmp_path, pose, np.zeros(6), 1, "lidar", "camera")
     for file in written[:2]:
         assert np.allclose(read_nominal(file, "camera", "lidar").matrix, pose.matrix, atol=1e-8)
     with pytest.raises(InputError, match="it has the frames lidar, camera"):

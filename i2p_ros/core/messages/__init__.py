@@ -10,7 +10,7 @@ InputError whose `reason` names the fault (`cloud.layout`, `image.step`, `camera
 """
 
 from i2p_ros.core.messages.cameras import camera_from_message
-from i2p_ros.core.messages.clouds import cloud_from_message, usable
+from i2p_ros.core.messages.clouds import INTENSITY_FIELDS, cloud_from_message, stated_times, usable
 from i2p_ros.core.messages.compressed_clouds import cloud_from_compressed
 from i2p_ros.core.messages.decoders import CLOUD_MESSAGES, IMAGE_MESSAGES, IMAGE_TRANSPORTS, POINT_CLOUD2
 from i2p_ros.core.messages.headers import (
@@ -29,6 +29,7 @@ __all__ = [
     "CLOUD_MESSAGES",
     "IMAGE_MESSAGES",
     "IMAGE_TRANSPORTS",
+    "INTENSITY_FIELDS",
     "POINT_CLOUD2",
     "VIDEO_MESSAGES",
     "ImageCamera",
@@ -47,6 +48,7 @@ __all__ = [
     "pose_from_transform",
     "stamp_ns",
     "stamp_of",
+    "stated_times",
     "transform_from_stamped",
     "usable",
 ]

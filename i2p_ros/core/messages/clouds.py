@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.intensity import unit_intensity
 from i2p_ros.core.messages.headers import stamp_of
-from i2p_ros.core.messages.point_times import TIME_FIELDS, seconds_since
+from i2p_ros.core.messages.point_times import TIME_FIELDS, seconds_since, time_unit
 from i2p_ros.core.messages.reading import attribute, bytes_of, integer
 from i2p_ros.core.types import PointCloud, Points
 
@@ -47,6 +47,22 @@ def cloud_from_message(message: Any, intensity_field: str = "", max_points: int 
         None if time is None else seconds_since(_stamp(message), time, _near(xyz)),
     )
     return usable(cloud, max_points)
+
+
+def stated_times(message: Any) -> tuple[str, int, bool] | None:
+    """The field of a PointCloud2 with the times of its points, and `time_unit` of it; none if there is no such field.
+
+    Raises InputError as `cloud_from_message`.
+    """
+    fields = _fields(message, ("x", "y", "z", *TIME_FIELDS))
+    name = next((name for name in TIME_FIELDS if name in fields), None)
+    if name is None:
+        return None
+    points, bigendian = _point_bytes(message), bool(attribute(message, "is_bigendian"))
+    xyz = np.stack([_column(points, *fields[axis], bigendian) for axis in "xyz"], axis=1, dtype=np.float32)
+    values = _column(points, *fields[name], bigendian)
+    values = values.astype(values.dtype.newbyteorder("="))
+    return name, *time_unit(_stamp(message), values, _near(xyz))
 
 
 def _fields(message: Any, names: tuple[str, ...]) -> dict[str, tuple[int, str]]:

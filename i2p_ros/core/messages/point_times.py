@@ -30,13 +30,25 @@ def seconds_since(stamp: int, values: NDArray[Any], measured: NDArray[np.bool_])
     values = values.astype(values.dtype.newbyteorder("="))  # contiguous
     times = np.full(len(values), np.nan, np.float32)
     known = measured & np.isfinite(values)
-    set_ = known & (values != 0)
-    if unit := _absolute_unit(stamp, values[set_]):
+    unit, is_absolute = time_unit(stamp, values, measured)
+    if is_absolute:
+        set_ = known & (values != 0)
         times[set_] = _since(stamp, values[set_], unit)
-    elif unit := _unit(values[known]):
+    elif unit:
         with np.errstate(over="ignore"):
             times[known] = values[known] / unit
     return times
+
+
+def time_unit(stamp: int, values: NDArray[Any], measured: NDArray[np.bool_]) -> tuple[int, bool]:
+    """Parts of a second in which times of points count, and whether they are absolute; 0 parts if no unit fits.
+
+    The arguments, and the rules, are those of `seconds_since`.
+    """
+    known = measured & np.isfinite(values)
+    if unit := _absolute_unit(stamp, values[known & (values != 0)]):
+        return unit, True
+    return _unit(values[known]), False
 
 
 def _absolute_unit(stamp: int, values: NDArray[Any]) -> int:

@@ -13,6 +13,7 @@ from std_srvs.srv import Trigger
 from i2p_ros.core.errors import InputError
 from i2p_ros.monitor.history import History
 from i2p_ros.monitor.session import NetworkPose
+from i2p_ros.ros.nodes.input_topics import InputTopics
 from i2p_ros.ros.nodes.lifecycle_node import PairLifecycleNode
 from i2p_ros.ros.nodes.monitor_channel import MonitorChannel
 from i2p_ros.ros.nodes.pair_job import PairJob
@@ -71,9 +72,10 @@ class DriftMonitorNode(PairLifecycleNode[MonitorChannel]):
         lidar: str,
         tf: TfListener | None,
         put: Callable[[MonitorChannel, PairJob], PairJob | None],
+        topics: InputTopics,
     ) -> MonitorChannel:
-        """A subscribed channel of these names."""
-        return MonitorChannel(self, self.settings, camera, lidar, tf, put, self._history, self._network_pose)
+        """A channel of these names, subscribed to the topics."""
+        return MonitorChannel(self, self.settings, camera, lidar, tf, put, self._history, self._network_pose, topics)
 
     def _save(self, channel: MonitorChannel) -> str:
         return channel.save(Path(self.settings.node.calibration_dir).expanduser())

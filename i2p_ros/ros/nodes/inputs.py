@@ -33,6 +33,7 @@ from i2p_ros.core.topic_choice import TopicInfo, frame_doubt
 from i2p_ros.core.types import Pair, PointCloud
 from i2p_ros.ros.messages import cloud_class, message_class
 from i2p_ros.ros.nodes.health import Health
+from i2p_ros.ros.nodes.input_topics import InputTopics
 from i2p_ros.ros.nodes.pair_checks import PairChecks
 from i2p_ros.ros.nodes.pair_job import PairJob
 from i2p_ros.ros.nodes.tf_listener import TfListener
@@ -53,8 +54,9 @@ class Inputs:
 
     def __init__(
         self, node: Node, settings: Settings, camera: str, lidar: str, tf: TfListener | None, health: Health,
-        on_pair: Callable[[PairJob], None], on_reset: Callable[[str], None],
+        on_pair: Callable[[PairJob], None], on_reset: Callable[[str], None], topics: InputTopics | None = None,
     ) -> None:  # fmt: skip
+        """`topics` are by default those of the names `camera` and `lidar`."""
         self.settings, self.health = settings, health
         self.checks = PairChecks(health, node.get_logger().warning)
         self._node, self._tf, self._on_pair, self._on_reset = node, tf, on_pair, on_reset
@@ -66,7 +68,7 @@ class Inputs:
         self._watch = OffsetWatch() if by_stamp else None
         self._subscriptions: list[Any] = []
         try:
-            self._subscribe(f"{camera}/" if camera else "", f"{lidar}/" if lidar else "")
+            self._subscribe(topics or InputTopics.named(camera, lidar))
         except Exception:
             self.close()
             raise
@@ -123,20 +125,20 @@ class Inputs:
             )
         )  # fmt: skip
 
-    def _subscribe(self, camera: str, lidar: str) -> None:
+    def _subscribe(self, topics: InputTopics) -> None:
         """Subscribe to camera_info first, so that it is read first of messages that arrive together."""
-        node, topic = self.settings.node, self._node.resolve_topic_name(f"{camera}image")
+        node, topic = self.settings.node, self._node.resolve_topic_name(topics.image)
         self._image_topic, kind = topic, IMAGE_TRANSPORTS[node.image_transport]
         self._camera_source = matrix_name(named_rectified(topic) if node.rectified is None else node.rectified)
         if node.image_transport != "raw":  # a remap of `image` alone would not reach image/compressed
             topic = f"{topic}/{node.image_transport}"
         self._video = VideoDecoder(kind) if kind in VIDEO_MESSAGES else None
-        self._info_topic = self._node.resolve_topic_name(f"{camera}camera_info")
-        self.listen(CameraInfo, f"{camera}camera_info", self._on_info, BEST_EFFORT)
+        self._info_topic = self._node.resolve_topic_name(topics.camera_info)
+        self.listen(CameraInfo, topics.camera_info, self._on_info, BEST_EFFORT)
         image, depth = message_class(kind), VIDEO_QUEUE if self._video else QUEUE
         self.listen(image, topic, lambda message: self._on_input("image", message), BEST_EFFORT, depth)
         cloud = cloud_class(node.cloud_type)
-        self.listen(cloud, f"{lidar}points", lambda message: self._on_input("points", message), BEST_EFFORT)
+        self.listen(cloud, topics.points, lambda message: self._on_input("points", message), BEST_EFFORT)
 
     def _on_info(self, message: CameraInfo) -> None:
         self.health.arrived("camera_info")

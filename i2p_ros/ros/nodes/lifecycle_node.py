@@ -20,8 +20,10 @@ from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import DeviceError, I2PError
 from i2p_ros.ros import messages
 from i2p_ros.ros.nodes.health import WARN
+from i2p_ros.ros.nodes.input_topics import InputTopics
 from i2p_ros.ros.nodes.pair_job import PairJob
 from i2p_ros.ros.nodes.tf_listener import TfListener
+from i2p_ros.ros.nodes.topic_search import TopicSearch
 from i2p_ros.ros.nodes.worker import NewestWorker
 from i2p_ros.ros.parameters import declared_settings, follow_changes
 
@@ -70,6 +72,7 @@ class PairLifecycleNode(LifecycleNode, Generic[C]):
         self._channels: list[C] = []
         self._tf: TfListener | None = None
         self._worker: NewestWorker[C, PairJob] | None = None
+        self._search: TopicSearch | None = None
         self._failure: I2PError | None = None
         self._lost: DeviceError | None = None
         follow_changes(self, lambda: self.settings, self._apply)
@@ -96,8 +99,14 @@ class PairLifecycleNode(LifecycleNode, Generic[C]):
         """Whether channels need a TfListener."""
         raise NotImplementedError
 
-    def channel(self, camera: str, lidar: str, tf: TfListener | None, put: Callable[[C, PairJob], PairJob | None]) -> C:
-        """A subscribed channel of these names. `put` gives a job to the worker and returns the one that it replaces."""
+    def channel(
+        self, camera: str, lidar: str, tf: TfListener | None, put: Callable[[C, PairJob], PairJob | None],
+        topics: InputTopics,
+    ) -> C:  # fmt: skip
+        """A channel of these names, subscribed to the topics.
+
+        `put` gives a job to the worker and returns the one that it replaces.
+        """
         raise NotImplementedError
 
     def start(self) -> None:
@@ -182,10 +191,29 @@ class PairLifecycleNode(LifecycleNode, Generic[C]):
         if self.needs_tf():
             self._tf = TfListener(self, node.tf_timeout_s)
         self._worker = NewestWorker(self._process)
+        if node.find_topics and not node.cameras and not node.lidars:
+            self.settings = self._types_as_started().applied(self.settings)
+            self._search = TopicSearch(self, self.settings.node, self._found)
+            return
         for camera, lidar in product(
             _names(node.cameras), _names(node.lidars)
         ):  # if one fails, _take_down closes those before
-            self._channels.append(self.channel(camera, lidar, self._tf, self._worker.put))
+            self._add_channel(camera, lidar, InputTopics.named(camera, lidar))
+
+    def _add_channel(self, camera: str, lidar: str, topics: InputTopics) -> None:
+        assert self._worker is not None
+        self._channels.append(self.channel(camera, lidar, self._tf, self._worker.put, topics))
+
+    def _found(self, topics: InputTopics) -> None:
+        """Create the channel of the topics that the search has found."""
+        self._search = None
+        self.settings = topics.applied(self.settings)
+        self._add_channel("", "", topics)
+
+    def _types_as_started(self) -> InputTopics:
+        """The types of messages that the parameters state: an earlier search may have found others."""
+        transport, cloud_type = (self.get_parameter(f"node.{name}").value for name in ("image_transport", "cloud_type"))
+        return InputTopics(image_transport=str(transport), cloud_type=str(cloud_type))
 
     def _apply(self, settings: Settings) -> None:
         self.settings = settings
@@ -204,11 +232,13 @@ class PairLifecycleNode(LifecycleNode, Generic[C]):
     def _take_down(self) -> None:
         if self._worker is not None:
             self._worker.stop(STOP_S)
+        if self._search is not None:
+            self._search.close()
         for channel in self._channels:
             channel.close()
         if self._tf is not None:
             self._tf.close()
-        self._channels, self._tf, self._worker = [], None, None
+        self._channels, self._tf, self._worker, self._search = [], None, None, None
 
     def _refuse_wrong_transitions(self) -> None:
         """Refuse a transition that the present state does not have. In rclpy it would end the node (rclpy #1209)."""
@@ -244,7 +274,8 @@ class PairLifecycleNode(LifecycleNode, Generic[C]):
         entries = [self._entry(f"{name} {channel.name}".strip(), channel) for channel in self._channels]
         if not entries:
             label = self._state_machine.current_state[1]
-            entries = [messages.diagnostic(LEVELS[WARN], name, f"{label}: not active", {"lifecycle": label}, "")]
+            text = f"{label}: not active" if self._search is None else self._search.text
+            entries = [messages.diagnostic(LEVELS[WARN], name, text, {"lifecycle": label}, "")]
         head = messages.header(self.get_clock().now().nanoseconds, "")
         self._diagnostics.publish(DiagnosticArray(header=head, status=entries))
         self._end_if_lost()

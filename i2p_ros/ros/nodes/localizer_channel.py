@@ -18,13 +18,15 @@ from i2p_ros.core.errors import DeviceError, InputError
 from i2p_ros.core.pose_directions import pose_directions
 from i2p_ros.core.tracking import Tracker
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Status
-from i2p_ros.ros.nodes.calibration_files import RecentPoses, write_calibration
+from i2p_ros.ros.nodes.calibration_files import RecentPoses
 from i2p_ros.ros.nodes.health import Health
+from i2p_ros.ros.nodes.input_topics import InputTopics
 from i2p_ros.ros.nodes.inputs import RELIABLE, Inputs
 from i2p_ros.ros.nodes.outputs import Outputs
 from i2p_ros.ros.nodes.pair_job import PairJob
 from i2p_ros.ros.nodes.priors import Priors
 from i2p_ros.ros.nodes.tf_listener import TfListener
+from i2p_ros.writers.calibration import write_calibration
 
 
 class PairLocalizer(Protocol):
@@ -47,6 +49,7 @@ class LocalizerChannel:
     def __init__(
         self, node: Node, settings: Settings, camera: str, lidar: str, tf: TfListener | None,
         put: Callable[[LocalizerChannel, PairJob], PairJob | None], localizer: PairLocalizer,
+        topics: InputTopics | None = None,
     ) -> None:  # fmt: skip
         self.name = " ".join(filter(None, (camera, lidar)))
         self.health = Health(settings.node)
@@ -60,7 +63,7 @@ class LocalizerChannel:
         self._priors = Priors(self._tracker, tf)
         self._poses = RecentPoses()
         self._outputs = Outputs(node, tf, camera, lidar)
-        self._inputs = Inputs(node, settings, camera, lidar, tf, self.health, self._hand_over, self.forget)
+        self._inputs = Inputs(node, settings, camera, lidar, tf, self.health, self._hand_over, self.forget, topics)
         if settings.tracking.prior in ("constant_velocity", "odometry"):
             self._inputs.listen(PoseWithCovarianceStamped, "/initialpose", self._priors.give, RELIABLE)
 

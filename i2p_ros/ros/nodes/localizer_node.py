@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from i2p_ros.core.config import Settings
+from i2p_ros.ros.nodes.input_topics import InputTopics
 from i2p_ros.ros.nodes.lifecycle_node import PairLifecycleNode
 from i2p_ros.ros.nodes.localizer_channel import LocalizerChannel, PairLocalizer
 from i2p_ros.ros.nodes.pair_job import PairJob
@@ -70,7 +71,8 @@ class LocalizerNode(PairLifecycleNode[LocalizerChannel]):
         lidar: str,
         tf: TfListener | None,
         put: Callable[[LocalizerChannel, PairJob], PairJob | None],
+        topics: InputTopics,
     ) -> LocalizerChannel:
-        """A subscribed channel of these names."""
+        """A channel of these names, subscribed to the topics."""
         assert self._localizer is not None
-        return LocalizerChannel(self, self.settings, camera, lidar, tf, put, self._localizer)
+        return LocalizerChannel(self, self.settings, camera, lidar, tf, put, self._localizer, topics)

@@ -26,13 +26,14 @@ from i2p_ros.monitor.history import History, MonitoredRig
 from i2p_ros.monitor.sequential_test import Motion
 from i2p_ros.monitor.session import Finding, Monitor, NetworkPose
 from i2p_ros.ros import messages
-from i2p_ros.ros.nodes.calibration_files import write_calibration
 from i2p_ros.ros.nodes.health import Health
+from i2p_ros.ros.nodes.input_topics import InputTopics
 from i2p_ros.ros.nodes.inputs import Inputs
 from i2p_ros.ros.nodes.lifecycle_node import LEVELS
 from i2p_ros.ros.nodes.pair_job import PairJob
 from i2p_ros.ros.nodes.tf_listener import TfListener
 from i2p_ros.sources.nominal import read_nominal
+from i2p_ros.writers.calibration import write_calibration
 
 CHANGED = "the nominal calibration or its frames have changed"
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # late subscribers get the last verdict
@@ -51,7 +52,7 @@ class MonitorChannel:
     def __init__(
         self, node: Node, settings: Settings, camera: str, lidar: str, tf: TfListener | None,
         put: Callable[[MonitorChannel, PairJob], PairJob | None], history: History | None,
-        network_pose: NetworkPose | None,
+        network_pose: NetworkPose | None, topics: InputTopics | None = None,
     ) -> None:  # fmt: skip
         self.name = " ".join(filter(None, (camera, lidar)))
         self.camera_frame = ""
@@ -66,7 +67,9 @@ class MonitorChannel:
         prefix = "".join(f"{name}/" for name in (camera, lidar) if name)
         self._drift = node.create_publisher(PoseWithCovarianceStamped, f"~/{prefix}drift", 10)
         self._verdict = node.create_publisher(DiagnosticArray, f"~/{prefix}verdict", LATCHED)
-        self._inputs = Inputs(node, settings, camera, lidar, tf, self._health, self._hand_over, self._inputs_changed)
+        self._inputs = Inputs(
+            node, settings, camera, lidar, tf, self._health, self._hand_over, self._inputs_changed, topics
+        )
 
     def close(self) -> None:
         """Destroy subscriptions and publishers."""

@@ -23,8 +23,9 @@ from std_srvs.srv import Trigger
 from i2p_ros.core.errors import I2PError
 from i2p_ros.core.tracking import Tracker
 from i2p_ros.ros import messages
-from i2p_ros.ros.nodes.calibration_files import MOST_POSES, RecentPoses, write_calibration
+from i2p_ros.ros.nodes.calibration_files import MOST_POSES, RecentPoses
 from i2p_ros.ros.nodes.localizer_channel import LocalizerChannel
+from i2p_ros.writers.calibration import write_calibration
 
 STEP = 10**8  # ns
 CONFIGURE, ACTIVATE, DEACTIVATE = (

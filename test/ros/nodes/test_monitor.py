@@ -39,10 +39,10 @@ from i2p_ros.monitor.history import History, MonitoredRig
 from i2p_ros.monitor.sequential_test import SequentialTest
 from i2p_ros.ros import messages
 from i2p_ros.ros.nodes import monitor_channel
-from i2p_ros.ros.nodes.calibration_files import write_calibration
 from i2p_ros.ros.nodes.drift_monitor_node import DriftMonitorNode
 from i2p_ros.sources.nominal import read_nominal
 from i2p_ros.synthetic import SyntheticSource
+from i2p_ros.writers.calibration import write_calibration
 
 START = 1_700_000_000 * 10**9  # ns
 DRIFT = np.array([0.0, 0.0, 0.0, np.radians(0.6), 0.0, 0.0])

@@ -30,7 +30,8 @@ from i2p_ros.core.types import Correspondences
 from i2p_ros.pnp import Calibration
 from i2p_ros.pnp.solver import judged
 from i2p_ros.ros import messages
-from i2p_ros.ros.nodes.calibration_files import median_pose, roll_pitch_yaw
+from i2p_ros.ros.nodes.calibration_files import median_pose
+from i2p_ros.writers.calibration import roll_pitch_yaw
 
 
 @pytest.fixture

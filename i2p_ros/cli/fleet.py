@@ -1,0 +1,124 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`i2p index` and `i2p fleet`: many recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from i2p_ros.cli.parts import LOST, NONE, Files, Overrides, console, progress
+from i2p_ros.core.config import Settings, load_settings
+
+if TYPE_CHECKING:
+    from i2p_ros.fleet.run import FleetSummary
+
+INTERRUPTED = 130  # exit code after ctrl-c, as a shell says it
+IndexFile = Annotated[str, typer.Argument(metavar="INDEX", help="File that `i2p index` wrote.")]
+OutUri = Annotated[str, typer.Option("--out", help="Folder or URI for the tables.")]
+Workers = Annotated[
+    int, typer.Option(min=0, help="Workers. 1: without Ray. 0: one for each CPU of the Ray cluster or machine.")
+]
+Address = Annotated[str, typer.Option("--ray", help="Address of a Ray cluster, or auto for the one on this machine.")]
+Retry = Annotated[bool, typer.Option("--retry-quarantined", help="Try the recordings in quarantine again.")]
+Timeout = Annotated[float, typer.Option(min=0.1, help="Longest time of one recording, s.")]
+Memory = Annotated[float, typer.Option(min=0.1, help="Most memory of one worker, GB.")]
+
+fleet = typer.Typer(
+    no_args_is_help=True,
+    help="Many recordings: the monitor, the calibration or the localizer on all recordings of an index.",
+    epilog="Exit codes: 0 all recordings are finished, 3 some are in quarantine, 130 interrupted, 1 error.",
+)
+
+
+def index(
+    root: Annotated[str, typer.Argument(help="Folder or URI with recordings.")],
+    out: Annotated[str, typer.Option("--out", help="Parquet file to write.")] = "index.parquet",
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """List the recordings below a folder or URI, with a hash and a verdict for each.
+
+    Rows of recordings that have not changed are taken over from the file, if it exists.
+    """
+    from i2p_ros.fleet.index import made_index, read_index, write_index
+
+    settings = load_settings(files, overrides)
+    with progress("recordings", None) as step:
+        rows = made_index(root, settings, read_index(out, settings), lambda done, total: step(done, total=total))
+    write_index(out, rows, settings)
+    bad = sum(row["verdict"] == "unusable" for row in rows)
+    console.print(escape(f"{len(rows)} recordings, {bad} of them unusable: {out}"), soft_wrap=True)
+
+
+@fleet.command(epilog="Example: i2p fleet monitor index.parquet --out results/fleet --workers 2")
+def monitor(
+    index_file: IndexFile, out: OutUri, workers: Workers = 1, address: Address = "", retry: Retry = False,
+    task_timeout: Timeout = 1800.0, task_memory: Memory = 6.0, files: Files = NONE, overrides: Overrides = NONE,
+) -> None:  # fmt: skip
+    """Judge the calibration that each recording states."""
+    settings = load_settings(files, overrides)
+    _run("monitor", index_file, out, settings, workers, address, retry, task_timeout, task_memory)
+
+
+@fleet.command(epilog="Example: i2p fleet calibrate index.parquet --out s3://lake/results --ray auto")
+def calibrate(
+    index_file: IndexFile, out: OutUri, workers: Workers = 1, address: Address = "", retry: Retry = False,
+    task_timeout: Timeout = 1800.0, task_memory: Memory = 6.0, files: Files = NONE, overrides: Overrides = NONE,
+) -> None:  # fmt: skip
+    """Calibrate each recording without a guess."""
+    settings = load_settings(files, overrides)
+    _run("calibrate", index_file, out, settings, workers, address, retry, task_timeout, task_memory)
+
+
+@fleet.command(epilog="Example: i2p fleet localize index.parquet --out results/fleet --set fleet.pairs=5")
+def localize(
+    index_file: IndexFile, out: OutUri, workers: Workers = 1, address: Address = "", retry: Retry = False,
+    task_timeout: Timeout = 1800.0, task_memory: Memory = 6.0, files: Files = NONE, overrides: Overrides = NONE,
+) -> None:  # fmt: skip
+    """Localize some pairs of each recording."""
+    settings = load_settings(files, overrides)
+    _run("localize", index_file, out, settings, workers, address, retry, task_timeout, task_memory)
+
+
+def _run(
+    verb: str, index_file: str, out: str, settings: Settings, workers: int, address: str, retry: bool, timeout: float,
+    memory: float,
+) -> None:  # fmt: skip
+    """Run a verb, say what was done, and exit with the code for it."""
+    from i2p_ros.fleet.index import read_index
+    from i2p_ros.fleet.run import FleetPlan, run_fleet
+    from i2p_ros.fleet.storage import Storage
+    from i2p_ros.fleet.tasks import Limits
+
+    limits = Limits(timeout, round(memory * 1e9))
+    plan = FleetPlan(verb, settings, limits, workers, address, retry)
+    try:
+        with progress(f"{verb} recordings", None) as step:
+            rows = read_index(index_file)
+            done = run_fleet(rows, Storage(out), plan, lambda ended, total: step(ended, total=total))
+    except KeyboardInterrupt:  # before the work, or for the second time
+        console.print("interrupted: what was finished is kept, and the same command goes on", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if done.note:
+        console.print(escape(f"note: {done.note}"), soft_wrap=True)
+    for line in _lines(done, out):
+        console.print(escape(line), soft_wrap=True)
+    if done.is_interrupted:
+        raise typer.Exit(INTERRUPTED)
+    if done.quarantined + done.quarantined_before:
+        raise typer.Exit(LOST)
+
+
+def _lines(done: FleetSummary, out: str) -> Iterator[str]:
+    """What a run did, in lines."""
+    finished, quarantined = done.finished + done.finished_before, done.quarantined + done.quarantined_before
+    if done.is_interrupted:
+        yield "interrupted: what was finished is kept, and the same command goes on"
+    yield (
+        f"{done.recordings} recordings: {finished} finished ({done.finished} now), {quarantined} in quarantine "
+        f"({done.quarantined} now), {done.left} left, {done.seconds:.1f} s: {out}"
+    )
