@@ -132,7 +132,7 @@ class Results:
                     yield [_stale(place, run)] if place.uri in part["stale"] else []
                 elif place.recording_id in quarantined:
                     failure = self._read(f"{FAILURES}/{run.file(place.recording_id)}")
-                    yield [{"recording_id": place.recording_id, "uri": place.uri, "task": run.verb, **failure}]
+                    yield [_refused(place, run) | failure]
 
     def _hashes(self, run: RunManifest, folder: str) -> set[str]:
         names = (name.removesuffix(".json").split("-") for name in self.out.names(folder) if name.endswith(".json"))
@@ -158,12 +158,14 @@ def _placed(row: Row, name: str, place: RecordingPlace, run: RunManifest, part: 
     return whole
 
 
+def _refused(place: RecordingPlace, run: RunManifest) -> Row:
+    """The columns of quarantine that do not depend on the failure."""
+    return {"recording_id": place.recording_id, "uri": place.uri, "vehicle": place.vehicle, "task": run.verb}
+
+
 def _stale(place: RecordingPlace, run: RunManifest) -> Row:
     reason = f"{place.uri} has changed since the index was made: run `i2p index` again"
-    return {
-        "recording_id": place.recording_id, "uri": place.uri, "task": run.verb, "code": "index.stale",
-        "reason": reason, "attempts": 1, "time": None,
-    }  # fmt: skip
+    return _refused(place, run) | {"code": "index.stale", "reason": reason, "attempts": 1, "time": None}
 
 
 def _sorted_table(name: str, rows: Iterable[list[Row]]) -> tuple[bytes, int]:

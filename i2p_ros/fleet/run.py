@@ -196,6 +196,6 @@ def _unreadable(row: Row, verb: Verb) -> Row:
     """A row of quarantine for a recording that has no hash, by the finding of the index."""
     finding = next(iter(row["findings"] or []), {"code": "uri", "text": "it cannot be read"})
     return {
-        "recording_id": "", "uri": row["uri"], "task": verb, "code": finding["code"], "reason": finding["text"],
-        "attempts": 0, "time": None,
+        "recording_id": "", "uri": row["uri"], "vehicle": row["vehicle"], "task": verb, "code": finding["code"],
+        "reason": finding["text"], "attempts": 0, "time": None,
     }  # fmt: skip

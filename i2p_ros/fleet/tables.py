@@ -42,8 +42,8 @@ COLUMNS: dict[str, dict[str, Any]] = {
         "used": "integer",
     },
     "quarantine": {
-        "recording_id": "text", "uri": "text", "task": "text", "code": "text", "reason": "text", "attempts": "integer",
-        "time": "time",
+        "recording_id": "text", "uri": "text", "vehicle": "text", "task": "text", "code": "text", "reason": "text",
+        "attempts": "integer", "time": "time",
     },
     "index": {
         "uri": "text", "files": ["text"], "bytes": "integer", "recording_id": "text", **RIG, "start": "time",

@@ -149,6 +149,16 @@ def test_a_refused_recording_belongs_to_the_vehicle_of_its_address_and_else_to_n
     assert refused == {"bus-0000": 0, "bus-0001": 0, "bus-0002": 0, "bus-0003": 6, "(unknown vehicle)": 1}
 
 
+def test_a_refused_recording_belongs_to_the_vehicle_that_its_row_names(tmp_path):
+    rows = fleet_rows(4)
+    copy = {"recording_id": rows["verdicts"][0]["recording_id"], "vehicle": "bus-9999"}  # the hash of bus-0000
+    rows["quarantine"] = [row | {"vehicle": ""} for row in rows["quarantine"]] + [rows["quarantine"][0] | copy]
+    out = write_fleet(tmp_path / "out", rows)
+    write_fleet_page(str(out), tmp_path / "page")
+    refused = {vehicle["name"]: vehicle["refused"] for vehicle in embedded(tmp_path / "page")["vehicles"]}
+    assert refused == {"bus-0000": 0, "bus-0001": 0, "bus-0002": 0, "bus-0003": 6, "bus-9999": 1}
+
+
 def test_pictures_outside_the_results_and_missing_ones_are_left_out(tmp_path):
     (tmp_path / "secret.png").write_bytes(b"secret")
     rows = fleet_rows(2, recordings=1, windows=5)

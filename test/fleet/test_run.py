@@ -151,7 +151,8 @@ def test_broken_recordings_end_in_quarantine_and_stop_nothing(tmp_path: Path) ->
     (tmp_path / "lake/empty.mcap").write_bytes(b"")
     (tmp_path / "lake/text.bag").write_bytes(b"no bag at all")
     whole = next((tmp_path / "lake/bus0/drive_0000").glob("*.mcap")).read_bytes()
-    (tmp_path / "lake/cut.mcap").write_bytes(whole[:5000])
+    (tmp_path / "lake/bus9").mkdir()
+    (tmp_path / "lake/bus9/cut.mcap").write_bytes(whole[:5000])
     summary = run_fleet(indexed(tmp_path / "lake"), Storage(str(tmp_path / "out")), plan())
     assert (summary.finished, summary.quarantined) == (2, 3)
     found = rows(tmp_path / "out", "quarantine")
@@ -159,6 +160,15 @@ def test_broken_recordings_end_in_quarantine_and_stop_nothing(tmp_path: Path) ->
     for row in found:
         assert row["code"].startswith("bag.") and row["uri"] in row["reason"] and "\n" not in row["reason"]
         assert row["attempts"] == 1 and row["task"] == "monitor" and row["time"] > 0
+    assert [row["vehicle"] for row in found if row["uri"].endswith("cut.mcap")] == ["bus9"]
+
+
+def test_a_recording_without_a_hash_is_in_quarantine_with_its_vehicle(lake: Path, tmp_path: Path) -> None:
+    (row, *_) = read_index(str(lake / "index.parquet"))
+    finding = {"level": "error", "code": "uri", "text": "it cannot be read", "cure": ""}
+    gone = row | {"recording_id": "", "vehicle": "bus7", "findings": [finding]}
+    assert run_fleet([gone], Storage(str(tmp_path / "out")), plan()).finished == 0
+    assert [(row["vehicle"], row["code"]) for row in rows(tmp_path / "out", "quarantine")] == [("bus7", "uri")]
 
 
 @pytest.mark.parametrize(
@@ -200,9 +210,8 @@ def test_copies_of_a_recording_are_one_task_with_a_verdict_each(tmp_path: Path) 
     assert run_fleet(index, Storage(str(tmp_path / "out")), plan()).finished == 1
     assert [row["vehicle"] for row in rows(tmp_path / "out", "verdicts")] == ["bus0", "bus8"]
     assert [row["vehicle"] for row in rows(tmp_path / "out", "windows")] == ["bus0", "bus0", "bus8", "bus8"]
-    assert [(row["uri"][-9:], row["code"]) for row in rows(tmp_path / "out", "quarantine")] == [
-        ("bus9/copy", "index.stale")
-    ]
+    refused = rows(tmp_path / "out", "quarantine")
+    assert [(row["uri"][-9:], row["vehicle"], row["code"]) for row in refused] == [("bus9/copy", "bus9", "index.stale")]
 
 
 def test_a_second_run_on_an_output_is_refused_and_a_dead_one_is_replaced(

@@ -33,12 +33,14 @@ COLUMNS: dict[str, dict[str, Any]] = {
     },
     "pairs": {**RIG, "time": TIME, "status": TEXT, "confidence": NUMBER, "error_m": NUMBER, "error_deg": NUMBER},
     "quarantine": {
-        "recording_id": TEXT, "uri": TEXT, "task": TEXT, "code": TEXT, "reason": TEXT, "attempts": COUNT, "time": TIME,
+        "recording_id": TEXT, "uri": TEXT, "vehicle": TEXT, "task": TEXT, "code": TEXT, "reason": TEXT,
+        "attempts": COUNT, "time": TIME,
     },
     "index": {"uri": TEXT, "recording_id": TEXT, "vehicle": TEXT, "verdict": TEXT, "findings": FINDINGS},
 }  # fmt: skip
 """The columns that the page reads of each table. Further columns are left alone."""
 EXTRA = "index"  # not a result
+OPTIONAL = {"quarantine": {"vehicle"}}  # columns that are null where a table lacks them
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,13 @@ def _read(files: Any, path: str, name: str) -> Any:
         with files.open(path, "rb") as stream:
             parquet = pq.ParquetFile(stream)
             missing = [column for column in wanted if column not in parquet.schema_arrow.names]
-            if missing:
+            if not OPTIONAL.get(name, set()).issuperset(missing):
                 raise InputError(
                     f"{path} has no column {', '.join(missing)}: `i2p fleet` did not write it", "fleet.tables"
                 )
             table = parquet.read(columns=list(wanted))
+            for column in missing:
+                table = table.append_column(column, pa.nulls(table.num_rows, wanted[column]))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is no readable Parquet table: {one_line(error)}", "fleet.tables") from error
     return pa.table({column: _cast(table.column(column), kind, f"{path}: {column}") for column, kind in wanted.items()})

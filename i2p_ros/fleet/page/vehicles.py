@@ -44,7 +44,7 @@ class VehicleRows:
 
 
 def by_vehicle(tables: PageTables) -> list[VehicleRows]:
-    """The rows of each vehicle, by name. A refused recording belongs to the vehicle that another table gives for it."""
+    """The rows of each vehicle, by name. A refused recording without a vehicle has that of another row about it."""
     found: dict[str, VehicleRows] = {}
     vehicle_of: dict[str, str] = {}
     for name in ("index", "verdicts", "windows", "pairs"):
@@ -55,7 +55,8 @@ def by_vehicle(tables: PageTables) -> list[VehicleRows]:
                 if key:
                     vehicle_of.setdefault(key, vehicle)
     for row in _sorted(tables.quarantine.to_pylist()):
-        vehicle = vehicle_of.get(row["uri"] or "") or vehicle_of.get(row["recording_id"] or "") or UNKNOWN
+        known = (row["vehicle"], *(vehicle_of.get(row[key] or "") for key in ("uri", "recording_id")))
+        vehicle = next(filter(None, known), UNKNOWN)
         found.setdefault(vehicle, VehicleRows(vehicle)).refused.append(row)
     return [found[name] for name in sorted(found)]
 
