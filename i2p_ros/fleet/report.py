@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from importlib.resources import files as resources
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
@@ -131,7 +132,7 @@ def _write_script(path: Path, name: str, content: Any) -> None:
 
 
 def _copied(picture: str, files: Any, folder: str, target: Path) -> str:
-    """Path in the page of a picture, which is linked or copied there. Empty if there is none inside `folder`."""
+    """Address in the page of a picture, which is linked or copied there. Empty if there is none inside `folder`."""
     relative = PurePosixPath(picture)
     if not picture or relative.is_absolute() or ".." in relative.parts or relative.suffix.lower() not in PICTURES:
         return ""
@@ -141,7 +142,7 @@ def _copied(picture: str, files: Any, folder: str, target: Path) -> str:
             return ""
         copy.parent.mkdir(parents=True, exist_ok=True)
         _link_or_get(files, source, copy)
-    return f"pictures/{relative}"
+    return f"pictures/{quote(str(relative))}"
 
 
 def _link_or_get(files: Any, source: str, copy: Path) -> None:

@@ -13,6 +13,7 @@ from helpers.browser import FIRST_DRAW, PHONE, chromium, opened
 from helpers.fleet_tables import fleet_rows, write_fleet
 
 pytest.importorskip("plotly", reason="the page needs the extra fleet")
+from i2p_ros.core.drifts import AXES
 from i2p_ros.fleet.report import write_fleet_page
 
 RANK = ["alarm", "warn", "unsure", "no verdict", "ok"]
@@ -282,6 +283,73 @@ def test_a_vehicle_with_very_many_windows_has_plots_of_some_and_a_table_of_all(b
         page.locator("button.more").first.click()
         assert page.locator("a.row").count() == 40
         assert page.evaluate("document.activeElement === document.querySelectorAll('a.row')[20]")
+
+
+def hovered(page: Any, plot: int, dot: int) -> str:
+    """The text that the mouse finds at a dot of a plot."""
+    box = page.locator(".plot").nth(plot).locator("path.point").nth(dot).bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector(".hoverlayer .hovertext")
+    return str(page.locator(".hoverlayer").nth(plot).text_content())
+
+
+def vertical_range(page: Any, plot: int) -> list[float]:
+    return list(page.evaluate(f"document.querySelectorAll('.js-plotly-plot')[{plot}].layout.yaxis.range"))
+
+
+def test_an_unknown_interval_says_so_and_a_wide_one_hides_no_other(browser, tmp_path):
+    rows = fleet_rows(2, recordings=4, drifting=0.0)
+    windows = [row for row in rows["windows"] if row["vehicle"] == "bus-0000"]
+    windows[0]["std_tx"] = None
+    windows[1]["std_tz"] = 5.0  # m
+    out = write_fleet(tmp_path / "out", rows)
+    write_fleet_page(str(out), tmp_path / "page")
+    with opened(browser, tmp_path / "page" / "index.html", "#/vehicle/bus-0000") as page:
+        page.wait_for_selector("[data-drawn=yes] .scatterlayer")
+        assert "± unknown" in hovered(page, 0, 0)
+        low, high = vertical_range(page, 2)
+        assert -20 < low < 0 < high < 20  # cm
+        assert page.locator(".cut").inner_text().startswith("Long intervals leave the plots")
+
+
+def test_plots_show_zero_and_all_that_moved(browser, tmp_path):
+    out = write_fleet(tmp_path / "out", fleet_rows(2, recordings=1, drifting=1.0))  # drifts from the beginning
+    write_fleet_page(str(out), tmp_path / "page")
+    with opened(browser, tmp_path / "page" / "index.html", "#/vehicle/bus-0000") as page:
+        page.wait_for_selector("[data-drawn=yes] .scatterlayer")
+        moved = ["moved" in text for text in page.locator(".plot h3").all_inner_texts()]
+        assert any(moved) and page.locator(".cut").count() == 0
+        for plot in range(6):
+            low, high = vertical_range(page, plot)
+            ys = page.evaluate(f"document.querySelectorAll('.js-plotly-plot')[{plot}].data.flatMap((t) => t.y)")
+            assert low < 0 < high and low < min(ys) and max(ys) < high
+
+
+def test_axes_are_those_of_a_verdict_that_knows_the_drift(browser, tmp_path):
+    rows = fleet_rows(2, recordings=4, drifting=0.0)
+    newest = max((row for row in rows["verdicts"] if row["vehicle"] == "bus-0000"), key=lambda row: row["end"])
+    none: dict[str, None] = {f"{prefix}{axis}": None for prefix in ("", "half_", "detectable_") for axis in AXES}
+    rows["verdicts"].append(newest | none | {"task": "localize", "level": "unsure", "text": "3 of 10 pairs localized"})
+    out = write_fleet(tmp_path / "out", rows)
+    write_fleet_page(str(out), tmp_path / "page")
+    with opened(browser, tmp_path / "page" / "index.html", "#/vehicle/bus-0000") as page:
+        page.wait_for_selector("[data-drawn=yes]")
+        assert "localize" in page.locator(".states li").first.inner_text()
+        axes = page.locator("table.axes").inner_text()
+        assert f"{100 * newest['tx']:+.2f} cm" in axes and "unknown" not in axes
+        assert page.locator(".of").inner_text().startswith("The newest verdict of monitor")
+
+
+def test_any_name_of_a_picture_is_found(browser, tmp_path):
+    rows = fleet_rows(2, recordings=2, windows=1, drifting=0.0)
+    for row in rows["windows"]:
+        row["picture"] = "pictures/bus #1, 50%20 ?ü.webp"
+    out = write_fleet(tmp_path / "out", rows)
+    (out / "pictures" / "0.webp").rename(out / "pictures" / "bus #1, 50%20 ?ü.webp")
+    write_fleet_page(str(out), tmp_path / "page")
+    with opened(browser, tmp_path / "page" / "index.html", "#/vehicle/bus-0000") as page:
+        page.locator("a.row").first.click()
+        page.wait_for_function("document.querySelector('a.picture img')?.naturalWidth > 1000")
 
 
 def test_names_and_texts_of_the_data_are_never_html(browser, tmp_path):

@@ -128,11 +128,12 @@ async function vehicleView(view, name) {
     const newest = [...windows].reverse();
     if (shown.order === "worst") newest.sort((a, b) => RANK[b.level] - RANK[a.level]);
     list.replaceChildren(windows.length ? windowsTable(vehicle, newest) : el("p", { class: "card" }, "There is no window."));
-    const state = vehicle.states.find(mine);
+    const state = vehicle.states.find((s) => mine(s) && vehicle.verdicts[s.verdict].drift.some((d) => d !== null));
     const moved = state?.moved ?? [];
     axes.replaceChildren();
     if (state) {
       const v = vehicle.verdicts[state.verdict];
+      axes.append(el("p", { class: "of" }, `${state.verdict === state.newest ? "The newest" : "The last decided"} verdict of ${state.task}, ${time(v.end)} UTC:`));
       axes.append(axisTable("Axes", ["Axis", "Drift", "95 %", "Detectable"], (i) => [td(`${signed(v.drift[i])} ${data.units[i]}`, { class: "n" }), td(`± ${unsigned(v.half[i])}`, { class: "n" }), td(unsigned(v.detectable[i]), { class: "n" })], (i) => moved.includes(i) && el("b", { class: `tone ${tone(state.level)}` }, ` ${GLYPHS[state.level]} moved`)));
     }
     if (windows.length || verdicts.length) drawPlots(plots, { windows, verdicts, moved, even: shown.even, to: (w) => windowHref(vehicle, w) });
