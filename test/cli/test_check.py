@@ -71,7 +71,7 @@ def test_topics_and_settings_are_chosen_as_in_other_commands(
     assert code == 1 and json.loads(out)[0]["findings"][0]["code"] == "topics.unknown"
     code, out, _ = run(capsys, "check", good, "--set", "monitor.window=100", "--json", "-")
     assert code == 6 and json.loads(out)[0]["findings"][0]["code"] == "recording.short"
-    code, _, err = run(capsys, "check", good, "--json", "/nowhere/at/all.json")
+    code, _, err = run(capsys, "check", good, "--json", "/proc/none/all.json")
     assert code == 1 and err.startswith("error:") and len(err.splitlines()) == 1
 
 

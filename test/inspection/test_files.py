@@ -235,7 +235,7 @@ def test_a_dataset_of_ones_own_is_judged(tmp_path, monkeypatch):
 
 def test_real_frames_are_usable(kitti_root):
     found = inspect(kitti_root / "odometry", Settings())
-    assert found.verdict == "usable" and 0.1 < found.overlap < 0.25, codes(found)
+    assert set(codes(found)) <= {"recording.short"} and 0.1 < found.overlap < 0.25, codes(found)
 
 
 def test_a_bag_of_one_gigabyte_takes_less_than_two_seconds_and_is_not_read_whole(tmp_path):

@@ -36,6 +36,7 @@ TOUCHED = {"i2p_ros/sources/kinds.py": (KINDS, ROW)}  # file -> its table and th
 NAMING = {  # files outside sources/ that may name a dataset or its cameras
     "bench/drifts.py": "the KITTI drives of the benchmark",
     "cli/writing.py": "the formats of `i2p synth`",
+    "inspection/bags.py": "bags, whose topics are looked at one by one",
     "writers/kitti.py": "the layout that is written",
 }
 SETTINGS = Settings(synthetic=SyntheticSettings(width=128, height=48, points=3000))
