@@ -59,7 +59,8 @@ def localize(files: dict[str, Path], **changed: Path) -> list[str]:
 def test_every_verb_helps_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     verbs = [c.callback.__name__.replace("_", "-") for c in cli.app.registered_commands if c.callback]
     assert set(verbs) == {
-        "demo", "check", "index", "localize", "replay", "evaluate", "calibrate", "check-calibration", "calibrate-covariance", "soak",
+        "demo", "check", "index",
+        "localize", "replay", "evaluate", "calibrate", "check-calibration", "calibrate-covariance", "soak",
         "train", "synth", "models", "config", "doctor", "export",
     }  # fmt: skip
     for verb in verbs:
