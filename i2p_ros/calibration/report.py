@@ -18,6 +18,7 @@ from i2p_ros.core.drifts import AXES, SCALES, UNITS
 from i2p_ros.core.geometry import Array
 from i2p_ros.evaluation.files import write_bytes
 from i2p_ros.evaluation.report import environment, picture
+from i2p_ros.inspection import inspect
 
 MEANINGS = {
     Judgement.RIGHT: "Every axis is observed to the stated limit, and none is off.",
@@ -52,11 +53,8 @@ def write_check_report(
 
 
 def inspections_of(recordings: Sequence[Path], settings: Settings) -> list[dict[str, Any]]:
-    """What `i2p check` says of each recording, as plain values. Empty without the package i2p_ros.inspection.
-
-    MERGE: import i2p_ros.inspection.inspect here and return [inspect(r, settings).to_json() for r in recordings].
-    """
-    return []
+    """What `i2p check` says of each recording, as plain values."""
+    return [inspect(recording, settings).to_json() for recording in recordings]
 
 
 def axis_table(result: CalibrationResult) -> list[dict[str, str]]:
