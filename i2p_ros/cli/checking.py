@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -116,7 +116,7 @@ def _more(inspection: Inspection) -> list[tuple[str, str]]:
 def _recording(inspection: Inspection) -> str:
     begin = ""
     if inspection.start is not None:
-        when = datetime.fromtimestamp(inspection.start // 10**9, UTC)
+        when = datetime.fromtimestamp(inspection.start // 10**9, timezone.utc)
         begin = f", {inspection.duration_s:.1f} s from {when:%Y-%m-%d %H:%M:%S} UTC"
     return f"{inspection.kind or 'unknown kind'}, {_bytes(inspection.bytes)}{begin}"
 
