@@ -25,10 +25,10 @@ from i2p_ros.cli.parts import (
     console,
     listed,
     progress,
-    topic_overrides,
+    recording_settings,
     write_json,
 )
-from i2p_ros.core.config import Settings, load_settings
+from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.sources.kinds import nouns
 
@@ -72,7 +72,8 @@ def calibrate(
     from i2p_ros.calibration.report import inspections_of, write_calibration_report
 
     check_targets(json_file, out and out / "report.html")
-    settings = _settings(files, overrides, image, points, camera_info, pairs)
+    more = [] if pairs is None else [f"calibration.pairs={pairs}"]
+    settings = recording_settings(files, [*overrides, *more], image, points, camera_info)
     found = _rigs(recordings, settings, drives, cameras)
     starts = [None if init is None else _read(init, rig, "", "", len(found)) for rig in found]
     calibrator, results = _calibrator(settings), list["CalibrationResult"]()
@@ -119,7 +120,7 @@ def check_calibration(
     from i2p_ros.calibration.report import inspections_of, write_check_report
 
     check_targets(json_file, report and report / "report.html")
-    settings = _settings(files, overrides, image, points, camera_info, None)
+    settings = recording_settings(files, overrides, image, points, camera_info)
     found = _rigs([data], settings, drives, cameras)
     given = [_given(file, rig, camera_frame, lidar_frame, len(found)) for rig in found]
     calibrator, checks = _calibrator(settings), list["CalibrationCheck"]()
@@ -134,13 +135,6 @@ def check_calibration(
         for check in checks:
             Console().print(_check_table(check))
     raise typer.Exit(max(CHECK_CODES[check.judgement.value] for check in checks))
-
-
-def _settings(
-    files: list[Path], overrides: list[str], image: str, points: str, camera_info: str, pairs: int | None
-) -> Settings:
-    more = [] if pairs is None else [f"calibration.pairs={pairs}"]
-    return load_settings(files, [*overrides, *topic_overrides(image, points, camera_info), *more])
 
 
 def _calibrator(settings: Settings) -> Calibrator:

@@ -22,10 +22,9 @@ from i2p_ros.cli.parts import (
     Overrides,
     PointsTopic,
     check_targets,
-    topic_overrides,
+    recording_settings,
     write_json,
 )
-from i2p_ros.core.config import load_settings
 
 if TYPE_CHECKING:
     from i2p_ros.inspection import Inspection
@@ -58,7 +57,7 @@ def check(
     from i2p_ros.inspection import inspect
 
     check_targets(json_file)
-    settings = load_settings(files, [*overrides, *topic_overrides(image, points, camera_info)])
+    settings = recording_settings(files, overrides, image, points, camera_info)
     found = []
     for recording in recordings:
         found.append(inspect(recording, settings))

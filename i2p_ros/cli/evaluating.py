@@ -28,13 +28,12 @@ from i2p_ros.cli.parts import (
     console,
     listed,
     progress,
+    recording_settings,
     show,
     tell_lost,
     tell_notes,
-    topic_overrides,
     write_json,
 )
-from i2p_ros.core.config import load_settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.protocols import PROTOCOLS, ProtocolName
 from i2p_ros.core.source import Source
@@ -76,7 +75,7 @@ def evaluate(
     from i2p_ros.sources.opening import find_kind, open_source
 
     check_targets(json_file, report and report / "report.html")
-    settings = load_settings(files, [*overrides, *topic_overrides(image, points, camera_info)])
+    settings = recording_settings(files, overrides, image, points, camera_info)
     written = published(protocol)
     n = n or (None if find_kind(source, root).is_recorded else written.places)
     sources = {
@@ -139,7 +138,7 @@ def calibrate_covariance(
     from i2p_ros.sources.opening import open_source
 
     check_targets(json_file, manifest_of(model))
-    settings = load_settings(files, [*overrides, *topic_overrides(image, points, camera_info)])
+    settings = recording_settings(files, overrides, image, points, camera_info)
     pairs = open_source(source, root, settings=settings, seed=seed, n=n, cameras=listed(cameras), drives=listed(drives))
     sources = {"source": pairs}
     if frames:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,6 +26,12 @@ Address = Annotated[str, typer.Option("--ray", help="Address of a Ray cluster, o
 Retry = Annotated[bool, typer.Option("--retry-quarantined", help="Try the recordings in quarantine again.")]
 Timeout = Annotated[float, typer.Option(min=0.1, help="Longest time of one recording, s.")]
 Memory = Annotated[float, typer.Option(min=0.1, help="Most memory of one worker, GB.")]
+
+VERBS = {  # what they do, and the rest of an example
+    "monitor": ("Judge the calibration that each recording states.", "index.parquet --out results/fleet --workers 2"),
+    "calibrate": ("Calibrate each recording without a guess.", "index.parquet --out s3://lake/results --ray auto"),
+    "localize": ("Localize some pairs of each recording.", "index.parquet --out results/fleet --set fleet.pairs=5"),
+}
 
 fleet = typer.Typer(
     no_args_is_help=True,
@@ -54,34 +60,21 @@ def index(
     console.print(escape(f"{len(rows)} recordings, {bad} of them unusable: {out}"), soft_wrap=True)
 
 
-@fleet.command(epilog="Example: i2p fleet monitor index.parquet --out results/fleet --workers 2")
-def monitor(
-    index_file: IndexFile, out: OutUri, workers: Workers = 1, address: Address = "", retry: Retry = False,
-    task_timeout: Timeout = 1800.0, task_memory: Memory = 6.0, files: Files = NONE, overrides: Overrides = NONE,
-) -> None:  # fmt: skip
-    """Judge the calibration that each recording states."""
-    settings = load_settings(files, overrides)
-    _run("monitor", index_file, out, settings, workers, address, retry, task_timeout, task_memory)
+def _command(verb: str) -> Callable[..., None]:
+    """The command that runs a verb."""
+
+    def command(
+        index_file: IndexFile, out: OutUri, workers: Workers = 1, address: Address = "", retry: Retry = False,
+        task_timeout: Timeout = 1800.0, task_memory: Memory = 6.0, files: Files = NONE, overrides: Overrides = NONE,
+    ) -> None:  # fmt: skip
+        settings = load_settings(files, overrides)
+        _run(verb, index_file, out, settings, workers, address, retry, task_timeout, task_memory)
+
+    return command
 
 
-@fleet.command(epilog="Example: i2p fleet calibrate index.parquet --out s3://lake/results --ray auto")
-def calibrate(
-    index_file: IndexFile, out: OutUri, workers: Workers = 1, address: Address = "", retry: Retry = False,
-    task_timeout: Timeout = 1800.0, task_memory: Memory = 6.0, files: Files = NONE, overrides: Overrides = NONE,
-) -> None:  # fmt: skip
-    """Calibrate each recording without a guess."""
-    settings = load_settings(files, overrides)
-    _run("calibrate", index_file, out, settings, workers, address, retry, task_timeout, task_memory)
-
-
-@fleet.command(epilog="Example: i2p fleet localize index.parquet --out results/fleet --set fleet.pairs=5")
-def localize(
-    index_file: IndexFile, out: OutUri, workers: Workers = 1, address: Address = "", retry: Retry = False,
-    task_timeout: Timeout = 1800.0, task_memory: Memory = 6.0, files: Files = NONE, overrides: Overrides = NONE,
-) -> None:  # fmt: skip
-    """Localize some pairs of each recording."""
-    settings = load_settings(files, overrides)
-    _run("localize", index_file, out, settings, workers, address, retry, task_timeout, task_memory)
+for verb, (what, example) in VERBS.items():
+    fleet.command(verb, help=what, epilog=f"Example: i2p fleet {verb} {example}")(_command(verb))
 
 
 def _run(

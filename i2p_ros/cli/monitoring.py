@@ -29,8 +29,8 @@ from i2p_ros.cli.parts import (
     console,
     listed,
     progress,
+    recording_settings,
     tell_error,
-    topic_overrides,
     write_json,
 )
 from i2p_ros.core.config import Settings, load_settings
@@ -91,7 +91,7 @@ def check(
     from i2p_ros.evaluation.monitoring import Checker
 
     check_targets(json_file, report and report / "report.html")
-    settings = load_settings(files, [*overrides, *topic_overrides(image, points, camera_info)])
+    settings = recording_settings(files, overrides, image, points, camera_info)
     checker = Checker(settings, nominal, accept, report, listed(drives), listed(cameras), _history(settings))
     results: list[dict[str, Any]] = []
     failures: list[str] = []

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from i2p_ros.core.config import Settings, load_settings
 from i2p_ros.sources.kinds import KINDS, nouns
 
 console = Console(stderr=True)
@@ -46,10 +47,12 @@ def listed(text: str) -> list[str] | None:
     return [part.strip() for part in text.split(",") if part.strip()] or None
 
 
-def topic_overrides(image: str, points: str, camera_info: str) -> list[str]:
-    """Settings of the topics that are given."""
+def recording_settings(
+    files: Sequence[Path], overrides: Sequence[str], image: str, points: str, camera_info: str
+) -> Settings:
+    """Settings of a command that reads recordings: of the files, then the overrides, then the topics that are given."""
     topics = {"image": image, "points": points, "camera_info": camera_info}
-    return [f"topics.{name}={topic}" for name, topic in topics.items() if topic]
+    return load_settings(files, [*overrides, *(f"topics.{name}={topic}" for name, topic in topics.items() if topic)])
 
 
 def check_targets(*files: Path | None) -> None:

@@ -22,10 +22,10 @@ from i2p_ros.cli.parts import (
     check_targets,
     console,
     progress,
+    recording_settings,
     show,
     tell_lost,
     tell_notes,
-    topic_overrides,
     write_json,
 )
 from i2p_ros.core.config import load_settings
@@ -80,7 +80,7 @@ def replay(
     from i2p_ros.ros.replay.demo import replay_and_report
 
     check_targets(json_file, out / "summary.json")
-    settings = load_settings(files, [*overrides, *topic_overrides(image, points, camera_info)])
+    settings = recording_settings(files, overrides, image, points, camera_info)
     options = {"data": str(path), "perturb": perturb, "rate": rate, "drive": drive, "camera": camera}
     chosen = settings.replay.model_copy(update={**options, "seed": seed, "limit": limit})
     with progress("localizing", None) as step:
