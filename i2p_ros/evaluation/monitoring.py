@@ -199,7 +199,7 @@ class Checker:
         self, part: RecordingPart, progress: Progress | None = None, with_overlays: bool = False
     ) -> Result:  # fmt: skip
         """Result of a part, which is not read from the folder. Raises InputError if it cannot be monitored."""
-        source = self._opened(part)
+        source = self.opened(part)
         nominal = self._read(part, source)
         return monitored(
             source, self._settings, nominal, self._reference, self._history, self._network_pose, progress, with_overlays
@@ -234,7 +234,7 @@ class Checker:
         (part, *others) = self.parts(self._accept)
         if others:
             raise InputError(f"{self._accept} has several drives or cameras: accept one", "drift.accept")
-        source = self._opened(part)
+        source = self.opened(part)
         return accepted(source, self._settings, self._read(part, source), self._network_pose)
 
     def _read(self, part: RecordingPart, source: Source) -> Pose | None:
@@ -242,7 +242,8 @@ class Checker:
             return None
         return read_nominal(self._nominal, *(source.frames if recognised(part.recording).frames_in_tf else ("", "")))
 
-    def _opened(self, part: RecordingPart) -> Source:
+    def opened(self, part: RecordingPart) -> Source:
+        """The source of a part. Raises InputError if it cannot be opened."""
         cameras = [part.camera] if part.camera else None
         drives = [part.drive] if part.drive else self._drives
         return open_source("auto", part.recording, settings=self._settings, cameras=cameras, drives=drives)

@@ -18,9 +18,8 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import PoseEstimate, Sample
-from i2p_ros.evaluation.monitoring import Checker, RecordingPart, Result
+from i2p_ros.evaluation.monitoring import Checker, Result
 from i2p_ros.fleet.tables import Row
-from i2p_ros.sources.opening import open_source
 
 if TYPE_CHECKING:
     from i2p_ros.localizer import Localizer
@@ -57,24 +56,14 @@ class MonitorJob:
         rows, pictures = Rows(verdicts=[], windows=[]), Pictures()
         for number, part in enumerate(self._checker.parts(recording)):
             result = self._checker.monitored(part, with_overlays=True)
-            rows["verdicts"].append(self._verdict(result))
+            content = result.to_json()
+            rows["verdicts"].append(_monitored(result, content))
             drifts = result.level in (Level.WARN, Level.ALARM)
             shown = range(len(result.overlays))[0 if drifts else -1 :]
             named = {k: f"{number}_{k:05d}.webp" for k in shown}
-            rows["windows"] += _windows(result, named)
+            rows["windows"] += _windows(content, named)
             pictures |= {name: result.overlays[k] for k, name in named.items()}
         return rows, pictures
-
-    def _verdict(self, result: Result) -> Row:
-        content = result.to_json()
-        verdict, windows = content["verdict"], content["windows"]
-        text = "; ".join(verdict["reasons"]) or f"calibration {content['level']}"
-        return {
-            "camera": content["camera"], "lidar": content["lidar"], "start": result.start, "end": result.end,
-            "level": content["level"], "text": text, "pairs": content["pairs"], "windows": len(windows),
-            **_by_axis(verdict["drift"]), **_by_axis(verdict["half"], "half_"),
-            **_by_axis(verdict["detectable"], "detectable_"),
-        }  # fmt: skip
 
 
 class LocalizeJob:
@@ -97,7 +86,7 @@ class LocalizeJob:
         """A row for each localized pair, and one that sums them up for each camera and drive."""
         rows = Rows(verdicts=[], pairs=[])
         for part in self._checker.parts(recording):
-            source = _opened(part, self._settings)
+            source = self._checker.opened(part)
             found = [self._pair(source, sample) for sample in _spread(source, self._settings.fleet.pairs)]
             rows["pairs"] += found
             rows["verdicts"].append(_localized(source, found))
@@ -174,8 +163,19 @@ JOBS: Mapping[str, type[MonitorJob] | type[LocalizeJob] | type[CalibrateJob]] = 
 }  # fmt: skip
 
 
-def _windows(result: Result, named: dict[int, str]) -> list[Row]:
-    content = result.to_json()
+def _monitored(result: Result, content: dict[str, Any]) -> Row:
+    """The row of verdicts of a result, whose plain values are given too."""
+    verdict, windows = content["verdict"], content["windows"]
+    text = "; ".join(verdict["reasons"]) or f"calibration {content['level']}"
+    return {
+        "camera": content["camera"], "lidar": content["lidar"], "start": result.start, "end": result.end,
+        "level": content["level"], "text": text, "pairs": content["pairs"], "windows": len(windows),
+        **_by_axis(verdict["drift"]), **_by_axis(verdict["half"], "half_"),
+        **_by_axis(verdict["detectable"], "detectable_"),
+    }  # fmt: skip
+
+
+def _windows(content: dict[str, Any], named: dict[int, str]) -> list[Row]:
     return [
         {
             "camera": content["camera"], "lidar": content["lidar"], "time": window["stamp"], "frames": window["frames"],
@@ -184,11 +184,6 @@ def _windows(result: Result, named: dict[int, str]) -> list[Row]:
         }
         for number, window in enumerate(content["windows"])
     ]  # fmt: skip
-
-
-def _opened(part: RecordingPart, settings: Settings) -> Source:
-    drives, cameras = [part.drive] if part.drive else None, [part.camera] if part.camera else None
-    return open_source("auto", part.recording, settings=settings, drives=drives, cameras=cameras)
 
 
 def _spread(source: Source, most: int) -> list[Sample]:

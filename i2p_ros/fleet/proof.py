@@ -9,14 +9,13 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from i2p_ros.core.config import Settings, load_settings
 from i2p_ros.core.errors import InputError
-from i2p_ros.fleet.index import made_index, write_index
+from i2p_ros.fleet.index import made_index, read_index, write_index
 from i2p_ros.fleet.simulated import QUICK, write_lake
 from i2p_ros.fleet.tables import parquet, read_table
 
@@ -27,7 +26,6 @@ DEFINITIONS = {
     "speed_up": "time with one worker without Ray, divided by that with several, each after its workers have started",
     "kills": "how often a worker or the driver was killed by SIGKILL at a random time, until all was finished",
 }
-Progress = Callable[[int, int], None]
 
 
 def proof(folder: Path, recordings: int, drifting: int, kills: int, seed: int = 0) -> dict[str, Any]:
@@ -72,8 +70,6 @@ def command(folder: Path, name: str, workers: int) -> list[str]:
 
 def _indexed(folder: Path, settings: Settings) -> float:
     """Seconds of an index."""
-    from i2p_ros.fleet.index import read_index
-
     begun = time.perf_counter()
     target = str(folder / "index.parquet")
     write_index(target, made_index(str(folder / "lake"), settings, read_index(target, settings)), settings)

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from i2p_ros.core.errors import InputError
@@ -90,10 +91,13 @@ class Results:
     def assemble(self, run: RunManifest) -> dict[str, int]:
         """Write the tables of all verbs. The result is the number of rows by table."""
         runs = sorted([*self._other_runs(run.verb), run], key=lambda one: one.verb)
+        parts: dict[str, list[Any]] = {name: [] for name in RESULT_TABLES}
+        for name, rows in (found for one in runs for found in self._contents(one)):
+            if rows:
+                parts[name].append(tables.table(name, rows))
         counts = {}
-        for name in RESULT_TABLES:
-            rows = self._failures(runs) if name == "quarantine" else self._rows(name, runs)
-            content, counts[name] = _sorted_table(name, rows)
+        for name, some in parts.items():
+            content, counts[name] = _sorted_table(name, some)
             self.out.write(f"{name}.parquet", content)
         self.out.write(f"{RUNS}/{run.verb}.json", self._mark(run))
         return counts
@@ -108,31 +112,17 @@ class Results:
         for name in sorted(self.out.names(RUNS) - {f"{verb}.json"}):
             yield RunManifest.of_json(self._read(f"{RUNS}/{name}"))
 
-    def _rows(self, name: str, runs: Sequence[RunManifest]) -> Iterator[list[Row]]:
-        """Rows of a table, for each recording those of all runs."""
-        for run in runs:
-            finished, before = self.finished(run), None
-            for place in run.places:
-                if place.recording_id not in finished:
-                    continue
-                part = self._read(f"{PARTS}/{run.file(place.recording_id)}")
-                key = (place.recording_id, place.vehicle)
-                if place.uri not in part["stale"] and (name in WITH_URI or key != before):
-                    yield [_placed(row, name, place, run, part) for row in part["rows"].get(name, [])]
-                before = key
-
-    def _failures(self, runs: Sequence[RunManifest]) -> Iterator[list[Row]]:
-        """Rows of quarantine: failed tasks, changed copies of finished ones, and recordings without a hash."""
-        for run in runs:
-            yield list(run.unreadable)
-            finished, quarantined = self.finished(run), self.quarantined(run)
-            for place in run.places:
-                if place.recording_id in finished:
-                    part = self._read(f"{PARTS}/{run.file(place.recording_id)}")
-                    yield [_stale(place, run)] if place.uri in part["stale"] else []
-                elif place.recording_id in quarantined:
-                    failure = self._read(f"{FAILURES}/{run.file(place.recording_id)}")
-                    yield [_refused(place, run) | failure]
+    def _contents(self, run: RunManifest) -> Iterator[tuple[str, list[Row]]]:
+        """Rows of a run by table: those of finished tasks; and in quarantine failed tasks, changed copies of finished
+        ones, and recordings without a hash."""
+        yield "quarantine", list(run.unreadable)
+        finished, quarantined = self.finished(run), self.quarantined(run)
+        for recording_id, copies in groupby(run.places, lambda place: place.recording_id):
+            if recording_id in finished:
+                yield from _finished(self._read(f"{PARTS}/{run.file(recording_id)}"), run, list(copies))
+            elif recording_id in quarantined:
+                failure = self._read(f"{FAILURES}/{run.file(recording_id)}")
+                yield "quarantine", [_refused(place, run) | failure for place in copies]
 
     def _hashes(self, run: RunManifest, folder: str) -> set[str]:
         names = (name.removesuffix(".json").split("-") for name in self.out.names(folder) if name.endswith(".json"))
@@ -144,6 +134,21 @@ class Results:
             return dict(json.loads(self.out.read(name) or b""))
         except ValueError as error:
             raise InputError(f"{self.out.uri}/{name} is damaged: remove it, and it is made again", "output") from error
+
+
+def _finished(
+    part: dict[str, Any], run: RunManifest, copies: Sequence[RecordingPlace]
+) -> Iterator[tuple[str, list[Row]]]:
+    """Rows of a finished task by table. Each vehicle has those of its first copy, and WITH_URI of each copy."""
+    before = None
+    for place in copies:
+        if place.uri in part["stale"]:
+            yield "quarantine", [_stale(place, run)]
+            continue
+        for name, rows in part["rows"].items():
+            if name in WITH_URI or place.vehicle != before:
+                yield name, [_placed(row, name, place, run, part) for row in rows]
+        before = place.vehicle
 
 
 def _placed(row: Row, name: str, place: RecordingPlace, run: RunManifest, part: dict[str, Any]) -> Row:
@@ -168,9 +173,8 @@ def _stale(place: RecordingPlace, run: RunManifest) -> Row:
     return _refused(place, run) | {"code": "index.stale", "reason": reason, "attempts": 1, "time": None}
 
 
-def _sorted_table(name: str, rows: Iterable[list[Row]]) -> tuple[bytes, int]:
-    """A Parquet file of rows, sorted by recording, then by URI, task and time; and the number of rows."""
-    parts = [tables.table(name, some) for some in rows if some]
+def _sorted_table(name: str, parts: Sequence[Any]) -> tuple[bytes, int]:
+    """A Parquet file of some tables, sorted by recording, then by URI, task and time; and the number of rows."""
     whole = tables.concatenated(name, parts)
     keys = [key for key in ("recording_id", "uri", "task", "vehicle", "camera", "lidar", "start", "time")
             if key in whole.schema.names]  # fmt: skip

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -58,13 +58,8 @@ def rendered(seed: int) -> tuple[Sample, ...]:
     return tuple(source[i] for i in range(PAIRS))
 
 
-def write_lake(
-    root: Path, n: int, drifting: Collection[int], vehicles: int = 3, seeds: int = 1,
-    progress: Callable[[int], None] | None = None,
-) -> None:  # fmt: skip
+def write_lake(root: Path, n: int, drifting: Collection[int], vehicles: int = 3, seeds: int = 1) -> None:
     """Write n recordings root/busK/drive_NNNN of `seeds` different drives. Those of the drifting numbers are off."""
     for number in range(n):
         drive = SimulatedDrive(number, DRIFT if number in drifting else NO_DRIFT, 5 + number % seeds)
         write_bag(drive, root / f"bus{number % vehicles}" / f"drive_{number:04d}")
-        if progress:
-            progress(number + 1)

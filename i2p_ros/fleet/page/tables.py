@@ -13,31 +13,16 @@ import pyarrow.parquet as pq
 
 from i2p_ros.core.drifts import AXES, Level
 from i2p_ros.core.errors import InputError, one_line
+from i2p_ros.fleet.tables import COLUMNS, schema
 
-TEXT, NUMBER, COUNT, TIME = pa.string(), pa.float64(), pa.int64(), pa.timestamp("ns", tz="UTC")
-FINDINGS = pa.list_(pa.struct([(name, TEXT) for name in ("level", "code", "text", "cure")]))
-RIG = {"recording_id": TEXT, "vehicle": TEXT, "camera": TEXT, "lidar": TEXT}
-
-
-def _of_axes(*prefixes: str) -> dict[str, Any]:
-    return {f"{prefix}{axis}": NUMBER for prefix in prefixes for axis in AXES}
-
-
-COLUMNS: dict[str, dict[str, Any]] = {
-    "verdicts": {
-        **RIG, "uri": TEXT, "task": TEXT, "start": TIME, "end": TIME, "level": TEXT, "text": TEXT,
-        **_of_axes("", "half_", "detectable_"), "pairs": COUNT, "windows": COUNT, "seconds": NUMBER,
-    },
-    "windows": {
-        **RIG, "time": TIME, "frames": COUNT, **_of_axes("", "std_"), "level": TEXT, "text": TEXT, "picture": TEXT,
-    },
-    "pairs": {**RIG, "time": TIME, "status": TEXT, "confidence": NUMBER, "error_m": NUMBER, "error_deg": NUMBER},
-    "quarantine": {
-        "recording_id": TEXT, "uri": TEXT, "vehicle": TEXT, "task": TEXT, "code": TEXT, "reason": TEXT,
-        "attempts": COUNT, "time": TIME,
-    },
-    "index": {"uri": TEXT, "recording_id": TEXT, "vehicle": TEXT, "verdict": TEXT, "findings": FINDINGS},
-}  # fmt: skip
+UNREAD = {"settings_id", "T", *(f"std_{axis}" for axis in AXES)}  # columns of verdicts and pairs
+PAGE_COLUMNS = {
+    "verdicts": [column for column in COLUMNS["verdicts"] if column not in UNREAD],
+    "windows": [*COLUMNS["windows"]],
+    "pairs": [column for column in COLUMNS["pairs"] if column not in UNREAD],
+    "quarantine": [*COLUMNS["quarantine"]],
+    "index": ["uri", "recording_id", "vehicle", "verdict", "findings"],
+}
 """The columns that the page reads of each table. Further columns are left alone."""
 EXTRA = "index"  # not a result
 OPTIONAL = {"quarantine": {"vehicle"}}  # columns that are null where a table lacks them
@@ -45,7 +30,7 @@ OPTIONAL = {"quarantine": {"vehicle"}}  # columns that are null where a table la
 
 @dataclass(frozen=True, slots=True)
 class PageTables:
-    """The tables of COLUMNS by name, without rows where a table is missing. Times are integers, ns since 1970."""
+    """The tables of PAGE_COLUMNS by name, without rows where a table is missing. Times are integers, ns since 1970."""
 
     verdicts: Any
     windows: Any
@@ -59,11 +44,11 @@ def read_tables(files: Any, folder: str) -> PageTables:
 
     Raises InputError where there is no result, where a file is no table, and where a column is missing or foreign.
     """
-    found = {name: path for name in COLUMNS if _exists(files, path := f"{folder}/{name}.parquet")}
+    found = {name: path for name in PAGE_COLUMNS if _exists(files, path := f"{folder}/{name}.parquet")}
     if not found.keys() - {EXTRA}:
-        names = ", ".join(f"{name}.parquet" for name in COLUMNS if name != EXTRA)
+        names = ", ".join(f"{name}.parquet" for name in PAGE_COLUMNS if name != EXTRA)
         raise InputError(f"{folder} has none of {names}; give the folder that `i2p fleet` wrote", "fleet.tables")
-    tables = {name: _read(files, found[name], name) if name in found else _empty(name) for name in COLUMNS}
+    tables = {name: _read(files, found[name], name) if name in found else _empty(name) for name in PAGE_COLUMNS}
     if not any(table.num_rows for name, table in tables.items() if name != EXTRA):
         raise InputError(f"the tables in {folder} have no rows: no recording was judged or refused", "fleet.tables")
     _check_levels(folder, tables)
@@ -87,32 +72,42 @@ def _exists(files: Any, path: str) -> bool:
 
 
 def _read(files: Any, path: str, name: str) -> Any:
-    wanted = COLUMNS[name]
+    wanted = _schema(name)
     try:
         with files.open(path, "rb") as stream:
             parquet = pq.ParquetFile(stream)
-            missing = [column for column in wanted if column not in parquet.schema_arrow.names]
+            missing = [column for column in wanted.names if column not in parquet.schema_arrow.names]
             if not OPTIONAL.get(name, set()).issuperset(missing):
                 raise InputError(
                     f"{path} has no column {', '.join(missing)}: `i2p fleet` did not write it", "fleet.tables"
                 )
-            table = parquet.read(columns=list(wanted))
+            table = parquet.read(columns=wanted.names)
             for column in missing:
-                table = table.append_column(column, pa.nulls(table.num_rows, wanted[column]))
+                table = table.append_column(column, pa.nulls(table.num_rows, wanted.field(column).type))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is no readable Parquet table: {one_line(error)}", "fleet.tables") from error
-    return pa.table({column: _cast(table.column(column), kind, f"{path}: {column}") for column, kind in wanted.items()})
+    return pa.table(
+        {
+            column: _cast(table.column(column), kind, f"{path}: {column}")
+            for column, kind in zip(wanted.names, wanted.types, strict=True)
+        }
+    )
 
 
 def _cast(column: Any, kind: Any, what: str) -> Any:
     try:
-        return column.cast(kind).cast(COUNT) if kind == TIME else column.cast(kind)
+        return column.cast(kind).cast(pa.int64()) if pa.types.is_timestamp(kind) else column.cast(kind)
     except (pa.ArrowException, ValueError) as error:
         raise InputError(f"{what} is {column.type} and not {kind}: {one_line(error, 120)}", "fleet.tables") from error
 
 
 def _empty(name: str) -> Any:
-    return pa.schema(list(COLUMNS[name].items())).empty_table()
+    return _schema(name).empty_table()
+
+
+def _schema(name: str) -> Any:
+    """The columns that the page reads of a table, with the types that they are written with."""
+    return pa.schema([schema(name).field(column) for column in PAGE_COLUMNS[name]])
 
 
 def _check_levels(folder: str, tables: dict[str, Any]) -> None:
