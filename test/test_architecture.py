@@ -51,7 +51,7 @@ HOMES = {
     "pyarrow": {"evaluation", "fleet"},
     **{name: {"fleet"} for name in ("ray", "fsspec", "psutil", "plotly")},
     "poselib": {"pnp"},
-    "numba": {"alignment/kernels", "search/kernels"},
+    "numba": {"core/compiled"},
     **{name: {"sources"} for name in ("pypcd4", "plyfile", "laspy", "lazrs")},
     "matplotlib": {"evaluation"},
     "launch": {"ros/launching"},

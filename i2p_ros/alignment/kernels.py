@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The inner loops of the mutual information, compiled by numba.
 
-The compiled code is kept on disk, beside this file or in the user's cache folder. Kernels release the GIL and run in
-the thread that calls them. A reference in NumPy is in the tests.
+A reference in NumPy is in the tests.
 
 All take the N points of a cloud, ordered by patch: `rays` (3, N), m; `basis` (R, N); `bounds` (P, 2), the first point
 of each patch and that after its last. `image` (C, H, W) holds the channels, `camera` (4,) is fx, fy, cx, cy in px, and
@@ -17,17 +16,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from i2p_ros.core.compiled import compiled
 
 AXES = 6  # of a drift
 MIN_DEPTH = np.float32(0.5)  # m: smaller depths are as if they were this
 BORDER = np.float32(1.01)  # px: points this close to the last column or row, or beyond, have the value there
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
-_compiled: Any = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy")
 
-
-@_compiled
+@compiled
 def information_of_drifts(
     image: Any, camera: Any, rays: Any, basis: Any, bounds: Any, motions: Any, rows: Any, regressed: Any, floor: float
 ) -> Any:
@@ -58,7 +56,7 @@ def information_of_drifts(
     return nats
 
 
-@_compiled
+@compiled
 def terms_of_drift(
     image: Any, camera: Any, rays: Any, basis: Any, bounds: Any, motion: Any, rows: Any, regressed: Any, floor: float
 ) -> Any:
@@ -106,13 +104,13 @@ def terms_of_drift(
     return nats, gradient, curvature
 
 
-@_compiled
+@compiled
 def _inside(pixel: Any, size: int) -> Any:
     """A coordinate of a pixel within an image of that size; 0 for NaN."""
     return min(pixel if pixel > ZERO else ZERO, max(np.float32(size) - BORDER, ZERO))
 
 
-@_compiled
+@compiled
 def _project(camera: Any, rays: Any, motion: Any, start: int, n: int, pixels: Any) -> None:
     """Write u and v (2, n), px, of n points after a motion."""
     fx, fy, cx, cy = camera[0], camera[1], camera[2], camera[3]
@@ -128,7 +126,7 @@ def _project(camera: Any, rays: Any, motion: Any, start: int, n: int, pixels: An
         vs[i] = (r10 * x + r11 * y + r12 * z + t1) * inverse * fy + cy
 
 
-@_compiled
+@compiled
 def _corners(pixels: Any, width: int, height: int, n: int, corners: Any) -> None:
     """Write the index (n,) of the pixel above and left of each point, and leave the distances from it in `pixels`."""
     us, vs = pixels[0], pixels[1]
@@ -139,13 +137,13 @@ def _corners(pixels: Any, width: int, height: int, n: int, corners: Any) -> None
         corners[i] = np.uint32(top) * np.uint32(width) + np.uint32(left)
 
 
-@_compiled
+@compiled
 def _steps(width: int, height: int) -> Any:
     """From a pixel's index to those of its neighbours on the right and below. An image of one column has none."""
     return np.uint32(min(width - 1, 1)), np.uint32(width if height > 1 else 0)
 
 
-@_compiled
+@compiled
 def _sample(channel: Any, width: int, height: int, pixels: Any, corners: Any, n: int, values: Any) -> None:
     """Write the bilinear values (n,) of a channel (H * W,) at the points of `_corners`."""
     us, vs = pixels[0], pixels[1]
@@ -157,7 +155,7 @@ def _sample(channel: Any, width: int, height: int, pixels: Any, corners: Any, n:
         values[i] = upper + vs[i] * (lower - upper)
 
 
-@_compiled
+@compiled
 def _linearize(
     channel: Any, width: int, height: int, camera: Any, turned: Any, pixels: Any, corners: Any, n: int, lines: Any
 ) -> None:  # fmt: skip
@@ -187,7 +185,7 @@ def _linearize(
         about_z[i] = xs[i] * dy - ys[i] * dx
 
 
-@_compiled
+@compiled
 def _turn(camera: Any, rays: Any, motion: Any, start: int, n: int, turned: Any, pixels: Any) -> None:
     """Write the rows of `turned` that `_linearize` takes, and u and v, px."""
     fx, fy, cx, cy = camera[0], camera[1], camera[2], camera[3]
@@ -204,7 +202,7 @@ def _turn(camera: Any, rays: Any, motion: Any, start: int, n: int, turned: Any, 
         pixels[0, i], pixels[1, i] = turned[4, i] * fx + cx, turned[5, i] * fy + cy
 
 
-@_compiled
+@compiled
 def _dot(one: Any, other: Any) -> Any:
     total = np.float32(0.0)
     for i in range(len(one)):
@@ -212,7 +210,7 @@ def _dot(one: Any, other: Any) -> Any:
     return total
 
 
-@_compiled
+@compiled
 def _centre(values: Any) -> None:
     """Subtract the mean of some values from them."""
     total = np.float32(0.0)

@@ -63,7 +63,7 @@ def refined(
     signals, half = _signals(pairs, pose, settings), len(pairs) // 2
     searched, nearest = [], []
     for one, other in ((signals[::2], signals[1::2]), (signals[:half], signals[half:])):
-        searched.append(_refine(one, settings, []).delta - _refine(other, settings, []).delta)
+        searched.append(refine_window(one, settings).delta - refine_window(other, settings).delta)
         nearest.append(_ascended(one, settings) - _ascended(other, settings))
         progress()
     covariance = _at_least(inflation * drift.covariance, np.mean(np.square(nearest), axis=0) / 4.0)
@@ -106,7 +106,8 @@ def _settled(
     refinement, are about the pose of the refinement before."""
     pose, others = starts[0], list(starts[1 : MAX_STARTS + 1])
     for _ in range(ROUNDS):
-        drift = _refine(_signals(pairs, pose, settings), settings, [pose.local(other) for other in others])
+        starts_here = [pose.local(other) for other in others]
+        drift = refine_window(_signals(pairs, pose, settings), settings, starts=starts_here)
         pose, others = pose.retract(drift.delta), []
         progress()
         if (np.abs(drift.delta) < SETTLED).all():
@@ -116,10 +117,6 @@ def _settled(
 
 def _signals(pairs: Sequence[SeenPair], pose: Pose, settings: RefinementSettings) -> list[PairSignals]:
     return [PairSignals.of(seen.pair, pose, settings, seen.pyramid) for seen in pairs]
-
-
-def _refine(signals: Sequence[PairSignals], settings: RefinementSettings, starts: Sequence[Array]) -> Drift:
-    return refine_window(signals, settings, starts=starts)
 
 
 def _ascended(signals: Sequence[PairSignals], settings: RefinementSettings) -> Array:

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from i2p_ros.calibration.selection import SAME_CALIBRATION
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.source import Source
+from i2p_ros.core.source import Source, first_readable
 from i2p_ros.sources.opening import open_source, recognised
-
-SAME = 1e-4  # m and rad: drives whose stated calibrations differ by less are of one rig
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,16 +85,14 @@ def _part(recording: Path, kind: str, settings: Settings, drive: str, camera: st
 
 def stated(source: Source) -> Pose | None:
     """The T_camera_lidar of the first pair that can be read, or None."""
-    for index in range(len(source)):
-        with suppress(InputError):
-            return source[index].T_camera_lidar
-    return None
+    first = first_readable(source, range(len(source)))
+    return None if first is None else first.T_camera_lidar
 
 
 def _number(pose: Pose | None, known: list[Pose | None]) -> int:
     """Index of a calibration among those that are known, to which it is added if it is new."""
     for number, other in enumerate(known):
-        if pose is None or other is None or np.abs(other.local(pose)).max() <= SAME:
+        if pose is None or other is None or np.abs(other.local(pose)).max() <= SAME_CALIBRATION:
             return number
     known.append(pose)
     return len(known) - 1

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.source import Source
-from i2p_ros.core.types import Image, Pair, Sample
+from i2p_ros.core.spacing import evenly_spaced
+from i2p_ros.core.thumbnails import image_change, thumbnail
+from i2p_ros.core.types import Pair, Sample
 
 LOOKED_AT = 3  # pairs that are read for each pair that is chosen
 THUMBNAIL = (80, 24)  # px: size at which images are compared
@@ -57,15 +58,12 @@ def chosen_pairs(
         stretches = np.array_split(np.arange(len(source)), max(1, min(len(source), round(most * len(source) / total))))
         for stretch in stretches:
             candidates = reader.read(stretch[:: max(1, -(-len(stretch) // LOOKED_AT))].tolist())
-            changes = [
-                min((float(np.abs(thumbnail - other).mean()) for other in thumbnails), default=np.inf)
-                for _, thumbnail in candidates
-            ]
+            changes = [min((image_change(t, small) for t in thumbnails), default=np.inf) for _, small in candidates]
             chosen.left_out["image like another"] += sum(change < min_change for change in changes)
             if max(changes, default=-1.0) >= min_change:
-                pair, thumbnail = candidates[int(np.argmax(changes))]
+                pair, small = candidates[int(np.argmax(changes))]
                 chosen.pairs.append(pair)
-                thumbnails.append(thumbnail)
+                thumbnails.append(small)
             step()
     chosen.left_out += Counter()  # removes zeros
     return chosen
@@ -73,7 +71,7 @@ def chosen_pairs(
 
 def spread(pairs: Sequence[Pair], most: int) -> list[Pair]:
     """At most `most` of the pairs, evenly spaced."""
-    return [pairs[k] for k in np.unique(np.linspace(0, len(pairs) - 1, min(most, len(pairs))).round().astype(int))]
+    return [pairs[k] for k in evenly_spaced(len(pairs), most)]
 
 
 @dataclass
@@ -95,11 +93,11 @@ class _Reader:
                 self.chosen.left_out[error.reason] += 1
                 continue
             self._check(sample)
-            thumbnail = _thumbnail(sample.pair.image)
-            if reason := _useless(sample.pair, thumbnail):
+            small = thumbnail(sample.pair.image, THUMBNAIL)
+            if reason := _useless(sample.pair, small):
                 self.chosen.left_out[reason] += 1
             else:
-                found.append((sample.pair, thumbnail))
+                found.append((sample.pair, small))
         return found
 
     def _check(self, sample: Sample) -> None:
@@ -119,15 +117,10 @@ class _Reader:
             raise InputError(f"{what}; give one camera and one rig", "calibration.rig")
 
 
-def _thumbnail(image: Image) -> Array:
-    small = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), THUMBNAIL, interpolation=cv2.INTER_AREA)
-    return small.astype(np.float64)
-
-
-def _useless(pair: Pair, thumbnail: Array) -> str:
-    """Why a pair is of no use for a calibration, or an empty text."""
-    if thumbnail.mean() < MIN_GREY:
+def _useless(pair: Pair, small: Array) -> str:
+    """Why a pair with this thumbnail is of no use for a calibration, or an empty text."""
+    if small.mean() < MIN_GREY:
         return "dark image"
-    if thumbnail.std() < MIN_CONTRAST:
+    if small.std() < MIN_CONTRAST:
         return "blank image"
     return "small cloud" if np.isfinite(pair.cloud.xyz).all(axis=1).sum() < MIN_POINTS else ""

@@ -88,11 +88,8 @@ def _tell_cloud(stored: CloudFile) -> None:
         console.print(f"cloud frame: that of the file, with its origin at ({origin}) m", soft_wrap=True)
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def _estimate_json(estimate: Any) -> dict[str, Any]:
+    from i2p_ros.core.plain import finite
     from i2p_ros.core.pose_directions import pose_directions
 
     pose = estimate.pose
@@ -101,7 +98,7 @@ def _estimate_json(estimate: Any) -> dict[str, Any]:
         "reason": estimate.reason,
         "T_camera_lidar": None if pose is None else pose.matrix.tolist(),
         "covariance": None if pose is None else estimate.covariance.tolist(),
-        "degrees_of_freedom": _finite(estimate.degrees_of_freedom),
+        "degrees_of_freedom": finite(estimate.degrees_of_freedom),
         "directions": pose_directions(estimate),
         "inliers": estimate.n_inliers,
         "confidence": estimate.confidence,

@@ -309,6 +309,9 @@ class RefinementSettings(_Group):
     iterations: int = Field(12, ge=1, description="largest number of steps on one level of the image pyramid")
 
 
+LEAST_WINDOW = 0.4  # of a window: the last window of a recording may be this short
+
+
 class MonitorSettings(_Group):
     """From pairs to drift estimates, and where these are recorded."""
 
@@ -334,6 +337,11 @@ class MonitorSettings(_Group):
         description="source of the nominal calibration. tf: the transform from cloud to camera. Else a file: URDF, or "
         "YAML of ~/save",
     )
+
+    @property
+    def least_pairs(self) -> float:
+        """Number of pairs of the shortest window."""
+        return max(1.0, LEAST_WINDOW * self.window)
 
 
 class WatchSettings(_Group):

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
+from i2p_ros.core.errors import InputError
 from i2p_ros.core.types import Sample
 
 
@@ -61,6 +63,14 @@ class Source(Protocol):
     def __getitem__(self, index: int) -> Sample:
         """The sample; raises IndexError beyond the last, and InputError for data that cannot be read."""
         ...
+
+
+def first_readable(source: Source, order: Iterable[int]) -> Sample | None:
+    """The first sample in an order of indices that can be read, or none."""
+    for index in order:
+        with suppress(InputError):
+            return source[index]
+    return None
 
 
 class WrappedSource(Source):

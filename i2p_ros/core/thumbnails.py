@@ -13,10 +13,10 @@ from i2p_ros.core.types import Image
 THUMBNAIL = (160, 48)  # px: width and height
 
 
-def thumbnail(image: Image) -> Array:
-    """Grey values (48, 160) float64 of an image (H, W, 3) RGB."""
+def thumbnail(image: Image, size: tuple[int, int] = THUMBNAIL) -> Array:
+    """Grey values (height, width) float64 of an image (H, W, 3) RGB, of a size (width, height) in px."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return cv2.resize(grey, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float64)
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float64)
 
 
 def image_change(before: Array, after: Array) -> float:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +15,8 @@ from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import AXES, Level
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
-from i2p_ros.core.source import Source
+from i2p_ros.core.plain import finite
+from i2p_ros.core.source import Source, first_readable
 from i2p_ros.core.types import PoseEstimate, Sample
 from i2p_ros.evaluation.monitoring import Checker, Result
 from i2p_ros.fleet.tables import Row
@@ -97,7 +97,7 @@ class LocalizeJob:
         camera, lidar = source.frames
         return {
             "camera": camera, "lidar": lidar, "time": sample.pair.stamp, "status": estimate.status.value,
-            "confidence": _finite(estimate.confidence), **_pose_columns(estimate), **_errors(estimate, sample),
+            "confidence": finite(estimate.confidence), **_pose_columns(estimate), **_errors(estimate, sample),
         }  # fmt: skip
 
 
@@ -233,10 +233,10 @@ def _span(sources: Sequence[Source]) -> tuple[int, int]:
 
 def _stamp(source: Source, order: range) -> int:
     """Stamp (ns) of the first pair in an order that can be read."""
-    for index in order:
-        with suppress(InputError):
-            return source[index].pair.stamp
-    raise InputError(f"{source.name}: no pair can be used", "pairs")
+    first = first_readable(source, order)
+    if first is None:
+        raise InputError(f"{source.name}: no pair can be used", "pairs")
+    return first.pair.stamp
 
 
 def _pose_columns(estimate: PoseEstimate) -> Row:
@@ -260,9 +260,5 @@ def _seven(pose: Pose) -> list[float]:
 
 def _by_axis(values: Any, prefix: str = "") -> Row:
     """Columns of six values; null where they are not finite or not known."""
-    known = [None] * 6 if values is None else [None if value is None else _finite(float(value)) for value in values]
+    known = [None] * 6 if values is None else [None if value is None else finite(float(value)) for value in values]
     return {f"{prefix}{axis}": value for axis, value in zip(AXES, known, strict=True)}
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

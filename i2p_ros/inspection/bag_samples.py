@@ -16,6 +16,7 @@ import numpy as np
 from i2p_ros.core.clock_offset import Entry
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.messages import VIDEO_MESSAGES, VideoDecoder, transform_from_stamped
+from i2p_ros.core.spacing import evenly_spaced
 from i2p_ros.inspection.timing import Times
 from i2p_ros.sources.bag_index import is_tf
 from i2p_ros.sources.bag_reader import BagReader, bag_errors, read_header
@@ -138,7 +139,4 @@ class BagSamples:
 
 def spread(times: Times, most: int) -> list[int]:
     """At most so many of the times (n,), from the first to the last, each once."""
-    if not len(times):
-        return []
-    places = np.unique(np.linspace(0, len(times) - 1, most).round().astype(int))
-    return [int(time) for time in np.unique(times[places])]
+    return [int(time) for time in np.unique(times[evenly_spaced(len(times), most)])]

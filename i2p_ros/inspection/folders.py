@@ -9,12 +9,12 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
-
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Array
 from i2p_ros.core.optical_frame import optical_doubt_of
 from i2p_ros.core.source import Source
+from i2p_ros.core.spacing import evenly_spaced
 from i2p_ros.core.thumbnails import image_change, thumbnail
 from i2p_ros.core.types import Sample
 from i2p_ros.inspection.result import (
@@ -54,7 +54,8 @@ def _with_samples(
     """With what some samples show."""
     first, (camera, lidar), one_drive = read[0].pair, source.frames, len(source.drives) <= 1
     stamps = (read[0].pair.stamp, read[-1].pair.stamp) if one_drive else (None, None)
-    judge_images([thumbnail(sample.pair.image) for sample in read], findings)
+    thumbnails = [thumbnail(sample.pair.image) for sample in read]
+    judge_images(thumbnails, findings)
     points = judge_clouds([sample.pair.cloud for sample in read], findings)
     lens = lens_of(first.camera, findings)
     fields = ("x", "y", "z") + ("intensity",) * (first.cloud.intensity is not None)
@@ -69,7 +70,7 @@ def _with_samples(
     topics = [TopicSummary(name, kind, len(source), rate) for name, kind in ((camera, "images"), (lidar, "clouds"))]
     if one_drive:
         judge_short(len(source), whole.duration_s, settings.monitor, findings)
-        whole = replace(whole, motion=_motion(read, settings, findings))
+        whole = replace(whole, motion=_motion(read, thumbnails, settings, findings))
     return replace(whole, topics=tuple(topics))
 
 
@@ -86,12 +87,11 @@ def _overlap(read: Sequence[Sample], source: Source, findings: FindingList) -> f
     return judge_overlap(views, findings)
 
 
-def _motion(read: Sequence[Sample], settings: Settings, findings: FindingList) -> str:
+def _motion(read: Sequence[Sample], thumbnails: Sequence[Array], settings: Settings, findings: FindingList) -> str:
     """Motion by the poses of the dataset, or else by the change of images; in words."""
     poses = [sample.T_world_lidar for sample in read if sample.T_world_lidar is not None]
     if len(poses) > 1:
         return judge_path(poses, "the poses of the dataset", findings)
-    thumbnails = [thumbnail(sample.pair.image) for sample in read]
     changes = [image_change(before, after) for before, after in pairwise(thumbnails)]
     return judge_change(changes, settings.monitor.min_change, findings)
 
@@ -99,9 +99,9 @@ def _motion(read: Sequence[Sample], settings: Settings, findings: FindingList) -
 def _read(source: Source, findings: FindingList) -> list[Sample]:
     """Some samples. Adds findings about those that cannot be read."""
     read, errors = list[Sample](), list[str]()
-    for k in np.unique(np.linspace(0, len(source) - 1, SAMPLES).round().astype(int)):
+    for k in evenly_spaced(len(source), SAMPLES):
         try:
-            read.append(source[int(k)])
+            read.append(source[k])
         except InputError as error:
             errors.append(str(error))
     if errors:

@@ -23,7 +23,6 @@ LONG_END_SHARE = 0.1  # of the recording: a longer silence at its begin or end i
 LOST_SHARE = 0.05  # of the messages of a sensor
 LARGE_GAP_MS = 25.0  # between an image and its cloud
 FEW_PAIRS = 0.5  # share of the messages of the slower sensor that have a partner
-LEAST_SHARE = 0.4  # of a window of the monitor, as monitor.session has it
 BACK_NS = 10**9  # a stamp that is older than the one before by more is a jump
 
 
@@ -107,7 +106,7 @@ def judge_gaps(gaps: Array, slower: int, slop_s: float, findings: FindingList) -
 
 def judge_short(pairs: int, seconds: float, settings: MonitorSettings, findings: FindingList) -> None:
     """Add a finding if so many pairs in so many seconds give no window of the monitor."""
-    usable, needed = min(pairs, 1 + int(seconds * settings.rate_hz)), max(1.0, LEAST_SHARE * settings.window)
+    usable, needed = min(pairs, 1 + int(seconds * settings.rate_hz)), settings.least_pairs
     if 0 < usable < needed:
         findings.add("recording.short", f"{usable} pairs at {settings.rate_hz:g} Hz; a window needs {needed:.0f}")
 

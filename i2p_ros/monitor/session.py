@@ -22,7 +22,6 @@ from i2p_ros.monitor.sequential_test import DAY, Motion, SequentialTest
 from i2p_ros.monitor.verdict import Verdict
 
 SAME_NOMINAL = 1e-6  # m and rad: calibrations that differ by less are the same
-LEAST_SHARE = 0.4  # of a window: the last window of a recording may be this short
 NetworkPose = Callable[[Pair, Pose], Pose | None]  # a network's T_camera_lidar of a pair near a nominal one, or none
 
 
@@ -101,7 +100,7 @@ class Monitor:
 
     def finish(self) -> Finding | None:
         """The finding of the last, incomplete window of a recording, if it has enough pairs."""
-        enough = len(self._frames) >= max(1, LEAST_SHARE * self.settings.monitor.window)
+        enough = len(self._frames) >= self.settings.monitor.least_pairs
         return self._found() if enough else None
 
     def verdict(self, now: int) -> Verdict:

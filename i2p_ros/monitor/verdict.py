@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from i2p_ros.core.drifts import AXES, SCALES, UNITS, Level
 from i2p_ros.core.geometry import Array
+from i2p_ros.core.plain import finite
 
 Flags = NDArray[np.bool_]
 
@@ -93,4 +94,4 @@ def reasons_in_words(drift: Array, half: Array, detectable: Array, moved: Flags,
 
 
 def _finite(values: Sequence[float] | Array) -> list[float | None]:
-    return [float(value) if abs(value) < float("inf") else None for value in values]
+    return [finite(value) for value in values]

@@ -7,14 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from i2p_ros.core.compiled import compiled
 
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
-_compiled: Any = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy")
 
-
-@_compiled
+@compiled
 def similarities_in_view(
     values: Any, rows: Any, points: Any, projections: Any, width: int, height: int, near: Any
 ) -> tuple[Any, Any]:
@@ -33,7 +32,7 @@ def similarities_in_view(
     return totals, counts
 
 
-@_compiled
+@compiled
 def _project(
     point: Any, projections: Any, width: int, height: int, near: Any, spots: Any, corners: Any, seen: Any
 ) -> None:
@@ -61,7 +60,7 @@ def _project(
         seen[k] = ONE if inside else ZERO
 
 
-@_compiled
+@compiled
 def _add(cells: Any, width: int, spots: Any, corners: Any, seen: Any, totals: Any, counts: Any) -> None:
     """Add the interpolated similarity of one point to the sum of each pose in whose view it is."""
     us, vs = spots[0], spots[1]

@@ -23,6 +23,13 @@ P = [40.0, 0.0, 30.0, 5.0, 0.0, 41.0, 22.0, 0.0, 0.0, 0.0, 1.0, 0.0]
 rng = np.random.default_rng(5)
 IMAGES = rng.integers(0, 256, (FRAMES, HEIGHT, WIDTH, 3), np.uint8)
 CLOUDS = rng.uniform(0, 1, (FRAMES, POINTS, 4)).astype(np.float32) * np.float32([30, 20, 2, 1])
+LOST_EVENT = "rosbag2_interfaces/msg/MessagesLostEvent"  # by which a recorder says what it lost
+LOST_DEFINITION = (
+    "string node_name\nMessagesLostEventTopicStat[] messages_lost_statistics\n"
+    + "=" * 80
+    + "\nMSG: rosbag2_interfaces/MessagesLostEventTopicStat\n"
+    "string topic_name\nuint64 messages_lost_in_transport\nuint64 messages_lost_in_recorder\n"
+)
 ROS2 = get_typestore(Stores.ROS2_JAZZY)
 ROS1 = get_typestore(Stores.ROS1_NOETIC)
 ROS1.register(get_types_from_msg("geometry_msgs/TransformStamped[] transforms", "tf2_msgs/msg/TFMessage"))

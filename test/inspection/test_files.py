@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.bags import MS, ROS2, START, Bag, messages, written
+from helpers.bags import LOST_DEFINITION, LOST_EVENT, MS, ROS2, START, Bag, messages, written
 from helpers.checked_bags import CLOUD, FRAMES, HEIGHT, IMAGE, INFO, MOUNT, WIDTH, K, P, Recipe, cloud_message, sweep
 from helpers.mcap import write_mcap
 from helpers.odd_bags import ODD
@@ -24,13 +24,6 @@ from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.writers.writing import write_kitti_raw
 
 FILL = Recipe().fill
-EVENT = "rosbag2_interfaces/msg/MessagesLostEvent"
-LOST = (
-    "string node_name\nMessagesLostEventTopicStat[] messages_lost_statistics\n"
-    + "=" * 80
-    + "\nMSG: rosbag2_interfaces/MessagesLostEventTopicStat\n"
-    "string topic_name\nuint64 messages_lost_in_transport\nuint64 messages_lost_in_recorder\n"
-)
 
 
 def codes(found):
@@ -150,14 +143,14 @@ def test_a_damaged_chunk_is_found(tmp_path):
 
 def test_losses_of_the_recorder_are_told(tmp_path):
     store = get_typestore(Stores.EMPTY)
-    store.register(get_types_from_msg(LOST, EVENT))
+    store.register(get_types_from_msg(LOST_DEFINITION, LOST_EVENT))
     lost = store.types["rosbag2_interfaces/msg/MessagesLostEventTopicStat"](CLOUD, 2, 3)
 
     def filling(bag):
         FILL(bag)
-        bag.definitions[EVENT] = LOST, "unknown"
-        raw = bytes(store.serialize_cdr(store.types[EVENT]("/rosbag2_recorder", [lost]), EVENT))
-        bag.write_raw("/events/rosbag2_messages_lost", EVENT, raw, START)
+        bag.definitions[LOST_EVENT] = LOST_DEFINITION, "unknown"
+        raw = bytes(store.serialize_cdr(store.types[LOST_EVENT]("/rosbag2_recorder", [lost]), LOST_EVENT))
+        bag.write_raw("/events/rosbag2_messages_lost", LOST_EVENT, raw, START)
 
     found = inspect(written(tmp_path, filling=filling), Settings())
     assert codes(found) == {"recording.not_recorded"} and found.findings[0].text.endswith("5")
@@ -234,8 +227,9 @@ def test_a_dataset_of_ones_own_is_judged(tmp_path, monkeypatch):
 
 
 def test_real_frames_are_usable(kitti_root):
-    found = inspect(kitti_root / "odometry", Settings())
-    assert set(codes(found)) <= {"recording.short"} and 0.1 < found.overlap < 0.25, codes(found)
+    few = validated({"monitor": {"window": 2}})  # there may be three frames
+    found = inspect(kitti_root / "odometry", few)
+    assert found.verdict == "usable" and 0.1 < found.overlap < 0.25, codes(found)
 
 
 def test_a_bag_of_one_gigabyte_takes_less_than_two_seconds_and_is_not_read_whole(tmp_path):

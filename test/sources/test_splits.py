@@ -6,7 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.bags import CLOUD, CLOUDS, FRAMES, IMAGE, IMAGES, MS, START, fill, messages, pose, written
+from helpers.bags import (
+    CLOUD,
+    CLOUDS,
+    FRAMES,
+    IMAGE,
+    IMAGES,
+    LOST_DEFINITION,
+    LOST_EVENT,
+    MS,
+    START,
+    fill,
+    messages,
+    pose,
+    written,
+)
 from helpers.mcap import write_mcap
 from rosbags.rosbag2 import CompressionFormat, CompressionMode
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
@@ -135,28 +149,21 @@ def test_a_bag_without_static_transforms_and_without_splits_has_no_note(tmp_path
         assert source[0].T_camera_lidar is None and source.name == f"bag {source.path.name}"
 
 
-EVENT = "rosbag2_interfaces/msg/MessagesLostEvent"
-LOST = (
-    "string node_name\nMessagesLostEventTopicStat[] messages_lost_statistics\n"
-    + "=" * 80
-    + "\nMSG: rosbag2_interfaces/MessagesLostEventTopicStat\n"
-    "string topic_name\nuint64 messages_lost_in_transport\nuint64 messages_lost_in_recorder\n"
+@pytest.mark.parametrize(
+    ("definition", "lost"), [(LOST_DEFINITION, {"bag.not_recorded": 12}), ("words", {"message.type": 2})]
 )
-
-
-@pytest.mark.parametrize(("definition", "lost"), [(LOST, {"bag.not_recorded": 12}), ("words", {"message.type": 2})])
 def test_messages_that_the_recorder_has_lost_are_counted(tmp_path, definition, lost):
     store = get_typestore(Stores.EMPTY)
-    store.register(get_types_from_msg(LOST, EVENT))
+    store.register(get_types_from_msg(LOST_DEFINITION, LOST_EVENT))
     topic = store.types["rosbag2_interfaces/msg/MessagesLostEventTopicStat"]
     losses = [topic(CLOUD, 2, 3), topic("/not/read", 100, 100), topic(IMAGE, 0, 1)]
 
     def filling(bag):
         fill(bag)
-        bag.definitions[EVENT] = definition, "unknown"
+        bag.definitions[LOST_EVENT] = definition, "unknown"
         for received in (START, START + 300 * MS):
-            raw = bytes(store.serialize_cdr(store.types[EVENT]("/rosbag2_recorder", losses), EVENT))
-            bag.write_raw("/events/rosbag2_messages_lost", EVENT, raw, received)
+            raw = bytes(store.serialize_cdr(store.types[LOST_EVENT]("/rosbag2_recorder", losses), LOST_EVENT))
+            bag.write_raw("/events/rosbag2_messages_lost", LOST_EVENT, raw, received)
 
     with RosbagSource(written(tmp_path, "mcap", filling)) as source:
         assert len(source) == FRAMES and source.lost == lost

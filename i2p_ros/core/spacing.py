@@ -1,0 +1,14 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Evenly spaced choices of a sequence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def evenly_spaced(length: int, most: int) -> list[int]:
+    """At most so many indices of a sequence of a length, from the first to the last, each once."""
+    if not length:
+        return []
+    return [int(k) for k in np.unique(np.linspace(0, length - 1, most).round().astype(int))]
