@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from i2p_ros.cli.parts import LOST, NONE, Files, Overrides, console, progress
+from i2p_ros.cli.parts import LOST, NONE, Files, Overrides, console, interrupted_by_sigterm, progress
 from i2p_ros.core.config import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -53,11 +53,17 @@ def index(
     from i2p_ros.fleet.index import made_index, read_index, write_index
 
     settings = load_settings(files, overrides)
-    with progress("recordings", None) as step:
-        rows = made_index(root, settings, read_index(out, settings), lambda done, total: step(done, total=total))
-    write_index(out, rows, settings)
-    bad = sum(row["verdict"] == "unusable" for row in rows)
-    console.print(escape(f"{len(rows)} recordings, {bad} of them unusable: {out}"), soft_wrap=True)
+    with interrupted_by_sigterm():
+        with progress("recordings", None) as step:
+            before = read_index(out, settings)
+            made = made_index(root, settings, before, lambda done, total: step(done, total=total))
+        write_index(out, made.rows, settings)
+    bad = sum(row["verdict"] == "unusable" for row in made.rows)
+    console.print(escape(f"{len(made.rows)} recordings, {bad} of them unusable: {out}"), soft_wrap=True)
+    if made.left:
+        left = f"interrupted: {made.left} recordings are left, and the same command goes on"
+        console.print(left, soft_wrap=True)
+        raise typer.Exit(INTERRUPTED)
 
 
 def _command(verb: str) -> Callable[..., None]:
@@ -90,7 +96,7 @@ def _run(
     limits = Limits(timeout, round(memory * 1e9))
     plan = FleetPlan(verb, settings, limits, workers, address, retry)
     try:
-        with progress(f"{verb} recordings", None) as step:
+        with interrupted_by_sigterm(), progress(f"{verb} recordings", None) as step:
             rows = read_index(index_file)
             done = run_fleet(rows, Storage(out), plan, lambda ended, total: step(ended, total=total))
     except KeyboardInterrupt:  # before the work, or for the second time

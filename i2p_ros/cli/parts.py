@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,16 @@ def recording_settings(
     """Settings of a command that reads recordings: of the files, then the overrides, then the topics that are given."""
     topics = {"image": image, "points": points, "camera_info": camera_info}
     return load_settings(files, [*overrides, *(f"topics.{name}={topic}" for name, topic in topics.items() if topic)])
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Context in which SIGTERM, which schedulers send, raises KeyboardInterrupt as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def check_targets(*files: Path | None) -> None:

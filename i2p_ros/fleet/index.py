@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from i2p_ros.core.config import MonitorSettings, Settings
 from i2p_ros.core.errors import InputError
@@ -24,20 +24,32 @@ INSPECTED_BY = ("topics", "pairing", "node", "monitor")  # settings that an insp
 Progress = Callable[[int, int], None]  # recordings done, recordings in all
 
 
-def made_index(root: str, settings: Settings, before: list[Row], progress: Progress | None = None) -> list[Row]:
+class MadeIndex(NamedTuple):
+    """Rows of recordings, and the number of recordings that were not reached before Ctrl-C."""
+
+    rows: list[Row]
+    left: int
+
+
+def made_index(root: str, settings: Settings, before: list[Row], progress: Progress | None = None) -> MadeIndex:
     """Rows of the recordings below a root, by URI. Rows of `before` with the same URI and hash are taken over.
 
-    A recording that cannot be read has the verdict unusable and the error as a finding. Raises InputError if the root
-    holds no recording.
+    A recording that cannot be read has the verdict unusable and the error as a finding. Ctrl-C ends the work; rows of
+    `before` that were not reached stay. Raises InputError if the root holds no recording.
     """
     root = canonical(absolute(root))
     known = {(row["uri"], row["recording_id"]): row for row in before if row["recording_id"]}
     found, rows = recordings(root), list[Row]()
-    for number, recording in enumerate(found, 1):
-        rows.append(_row(recording, vehicle_of(recording.uri, root, settings), settings, known))
-        if progress:
-            progress(number, len(found))
-    return rows
+    try:
+        for number, recording in enumerate(found, 1):
+            rows.append(_row(recording, vehicle_of(recording.uri, root, settings), settings, known))
+            if progress:
+                progress(number, len(found))
+    except KeyboardInterrupt:
+        reached = {row["uri"] for row in rows}
+        kept = [row for row in before if row["uri"] not in reached]
+        return MadeIndex(sorted(rows + kept, key=lambda row: str(row["uri"])), len(found) - len(rows))
+    return MadeIndex(rows, 0)
 
 
 def write_index(target: str, rows: list[Row], settings: Settings) -> None:

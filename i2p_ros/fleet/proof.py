@@ -72,7 +72,7 @@ def _indexed(folder: Path, settings: Settings) -> float:
     """Seconds of an index."""
     begun = time.perf_counter()
     target = str(folder / "index.parquet")
-    write_index(target, made_index(str(folder / "lake"), settings, read_index(target, settings)), settings)
+    write_index(target, made_index(str(folder / "lake"), settings, read_index(target, settings)).rows, settings)
     return time.perf_counter() - begun
 
 

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import ray
@@ -57,7 +58,9 @@ class RayPool:
 
     def __init__(self, order: WorkOrder, workers: int | None, address: str = "") -> None:
         self._order, self._threads = order, int(order.settings["fleet"]["threads"])
-        _connect(address, (workers or 1) * self._threads)
+        # short, because paths of sockets may have 107 bytes
+        self._files = TemporaryDirectory("", "i2p_ray_", os.environ.get("RAY_TMPDIR", "/tmp"), True)
+        _connect(address, (workers or 1) * self._threads, self._files.name)
         resources = ray.cluster_resources()
         count = workers or max(1, int(resources.get("CPU", 1.0)) // self._threads)
         wants_gpu = order.settings["device"] != "cpu"
@@ -101,6 +104,7 @@ class RayPool:
             with suppress(RayError, ValueError):
                 ray.kill(actor)
         ray.shutdown()
+        self._files.cleanup()
 
     def _start(self) -> None:
         options = {"num_cpus": self._threads, "num_gpus": self._gpus, "max_restarts": 0, "max_task_retries": 0}
@@ -146,12 +150,17 @@ class RayPool:
         self._start()
 
 
-def _connect(address: str, cpus: int) -> None:
-    """Start Ray on this machine, or connect to a cluster. Raises InputError `ray`."""
+def _connect(address: str, cpus: int, folder: str) -> None:
+    """Start Ray on this machine, with its files in a folder, or connect to a cluster. Raises InputError `ray`."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 would starve workers beside any other process
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    own: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": STORE}
+    own: dict[str, Any] = {
+        "num_cpus": cpus,
+        "include_dashboard": False,
+        "object_store_memory": STORE,
+        "_temp_dir": folder,
+    }
     before = signal.getsignal(signal.SIGTERM)
     try:
         _probe(address)

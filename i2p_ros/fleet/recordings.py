@@ -19,6 +19,7 @@ from i2p_ros.sources.bag_files import split_of
 from i2p_ros.sources.kinds import BAG_SUFFIXES
 
 BAG_ENDINGS = tuple(ending for suffix in BAG_SUFFIXES for ending in (suffix, f"{suffix}.zstd", f"{suffix}.active"))
+METADATA = "metadata.yaml"  # of a bag: which files are its splits
 DATASET_SIGNS = ("frames.json", "calib_cam_to_cam.txt")  # files of a folder that is one recording
 DATASET_FOLDERS = ("velodyne_points", "velodyne", "sequences", "data_3d_raw")  # folders of one
 BLOCK, BLOCKS = 16 << 10, 16  # bytes; of each file that are hashed
@@ -113,7 +114,7 @@ def _below(fs: Any, uri: str, path: str) -> Iterator[Recording]:
     entries = sorted(_call(uri, fs.ls, path, detail=True), key=lambda entry: str(entry["name"]))
     names = {_name(entry) for entry in entries}
     folders = {_name(entry) for entry in entries if entry["type"] == "directory"}
-    if "metadata.yaml" in names or names & {*DATASET_SIGNS} or folders & {*DATASET_FOLDERS}:
+    if METADATA in names or names & {*DATASET_SIGNS} or folders & {*DATASET_FOLDERS}:
         yield _folder(fs, path)
         return
     yield from _lone(fs, [entry for entry in entries if _is_bag_file(entry)])
@@ -144,10 +145,11 @@ def _of_file(fs: Any, path: str) -> Recording:
 
 
 def _folder(fs: Any, path: str) -> Recording:
-    """A folder and all files in it as one recording: of a bag the bag files alone."""
+    """A folder and all files in it as one recording: of a bag the bag files and metadata.yaml alone."""
     found = _call(path, fs.find, path, detail=True)
     bags = [entry for entry in found.values() if _is_bag_file(entry)]
     entries = sorted(bags or found.values(), key=lambda entry: (split_of(Path(entry["name"]))[0], entry["name"]))
+    entries += [entry for entry in found.values() if bags and _name(entry) == METADATA]
     one = _recording(fs, entries)
     return Recording(_uri(fs, path), one.files, one.sizes, is_folder=True)
 

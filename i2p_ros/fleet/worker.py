@@ -16,6 +16,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from i2p_ros.core.config import Settings, validated
 from i2p_ros.core.errors import DeviceError, I2PError, InputError, one_line
 from i2p_ros.core.memory import keep_freed_memory
@@ -34,6 +36,7 @@ def main(descriptor: int) -> None:
     connection: Connection[Any, Any] = Connection(descriptor)
     order: WorkOrder = connection.recv()
     settings = validated(order.settings)
+    cv2.setNumThreads(settings.fleet.threads)  # its default is all cores, whatever OMP_NUM_THREADS says
     try:
         job: Job = JOBS[order.verb](settings)
         job.load()

@@ -16,6 +16,7 @@ from helpers.cli import run
 from helpers.lake import options, rows
 
 from i2p_ros.fleet.proof import steady_bytes
+from i2p_ros.fleet.recordings import Recording, content_hash
 from i2p_ros.fleet.simulated import write_lake
 
 
@@ -46,8 +47,9 @@ def test_exit_codes_and_the_last_line_tell_how_a_run_ended(
     assert {row["code"] for row in rows(tmp_path / "out", "quarantine")} == {"bag.topics"}
 
 
-def test_ctrl_c_keeps_what_is_finished_and_ends_with_130(
-    capsys: pytest.CaptureFixture[str], lake: Path, tmp_path: Path
+@pytest.mark.parametrize("by_whom", ["ctrl-c", "a scheduler"])
+def test_an_interrupted_run_keeps_what_is_finished_and_ends_with_130(
+    capsys: pytest.CaptureFixture[str], lake: Path, tmp_path: Path, by_whom: str
 ) -> None:
     index = indexed(capsys, lake, tmp_path / "index.parquet")
     command = [sys.executable, "-m", "i2p_ros", "fleet", "monitor", index, "--out", str(tmp_path / "out"), *options()]
@@ -55,7 +57,10 @@ def test_ctrl_c_keeps_what_is_finished_and_ends_with_130(
     while not [*tmp_path.glob("out/parts/*.json")]:
         time.sleep(0.01)
         assert process.poll() is None
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
+    if by_whom == "ctrl-c":
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
+    else:
+        process.terminate()
     _, err = process.communicate(timeout=60)
     done = len([*tmp_path.glob("out/parts/*.json")])
     assert process.returncode == 130 and "interrupted" in err and f"{4 - done} left" in err
@@ -63,6 +68,37 @@ def test_ctrl_c_keeps_what_is_finished_and_ends_with_130(
     assert run(capsys, *command[3:])[0] == 0
     assert run(capsys, *command[3:], "--out", str(tmp_path / "whole"))[0] == 0
     assert steady_bytes(tmp_path / "out") == steady_bytes(tmp_path / "whole")
+
+
+def test_an_interrupted_index_has_what_was_inspected_and_what_it_had(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lake: Path, tmp_path: Path
+) -> None:
+    def hash_of_the_first(recording: Recording) -> str:
+        if "drive_0000" not in recording.uri:
+            raise KeyboardInterrupt  # as Ctrl-C does
+        return content_hash(recording)
+
+    words = ["index", str(lake / "lake"), "--out", str(tmp_path / "index.parquet"), *options()]
+    indexed(capsys, lake, tmp_path / "index.parquet")
+    before = rows(tmp_path, "index")
+    monkeypatch.setattr("i2p_ros.fleet.index.content_hash", hash_of_the_first)
+    code, _, err = run(capsys, *words)
+    assert code == 130 and "4 recordings, 0 of them unusable" in err and "interrupted: 3 recordings are left" in err
+    assert rows(tmp_path, "index") == before
+    (tmp_path / "index.parquet").unlink()
+    code, _, err = run(capsys, *words)
+    assert code == 130 and [row["uri"] for row in rows(tmp_path, "index")] == [before[0]["uri"]]
+
+
+def test_a_limit_of_memory_that_no_worker_can_keep_ends_the_run_with_the_reason(
+    capsys: pytest.CaptureFixture[str], lake: Path, tmp_path: Path
+) -> None:
+    index = indexed(capsys, lake, tmp_path / "index.parquet")
+    code, _, err = run(
+        capsys, "fleet", "monitor", index, "--out", str(tmp_path / "out"), "--task-memory", "0.1", *options()
+    )
+    assert code == 1 and "a worker cannot start" in err and "--task-memory" in err
+    assert not [*tmp_path.glob("out/parts/*")]
 
 
 def test_a_full_disk_is_one_line_and_nothing_is_half_written(

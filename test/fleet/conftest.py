@@ -18,5 +18,5 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the recordings in `lake` and their index."""
     folder = tmp_path_factory.mktemp("fleet")
     write_lake(folder / "lake", 12, DRIFTING)
-    write_index(str(folder / "index.parquet"), made_index(str(folder / "lake"), settings(), []), settings())
+    write_index(str(folder / "index.parquet"), made_index(str(folder / "lake"), settings(), []).rows, settings())
     return folder

@@ -50,7 +50,9 @@ def test_splits_are_one_recording_in_numerical_order(tmp_path: Path) -> None:
     file_in(tmp_path, "lone/tuesday.bag")
     found = names(tmp_path)
     assert found["drive/drive_0.mcap"] == ["drive/drive_0.mcap", "drive/drive_2.mcap", "drive/drive_10.mcap"]
-    assert found["listed"] == ["listed/anything_0.db3", "listed/anything_2.db3", "listed/anything_10.db3"]
+    assert found["listed"] == [
+        "listed/anything_0.db3", "listed/anything_2.db3", "listed/anything_10.db3", "listed/metadata.yaml",
+    ]  # fmt: skip
     assert {*found} == {"drive/drive_0.mcap", "listed", "lone/monday.mcap", "lone/tuesday.bag"}
 
 
@@ -82,7 +84,7 @@ def test_only_new_and_changed_recordings_are_inspected_again(tmp_path: Path) -> 
     shutil.rmtree(tmp_path / "lake/bus1/drive_0001")
     changed = tmp_path / "lake/bus2/drive_0002/drive_0002.mcap"
     changed.write_bytes(changed.read_bytes()[:-9])
-    after = made_index(str(tmp_path / "lake"), settings(), before)
+    after = made_index(str(tmp_path / "lake"), settings(), before).rows
     kept = {row["uri"][-10:]: row["motion"] == "kept" for row in after}
     assert kept == {"drive_0000": True, "drive_0002": False}
 

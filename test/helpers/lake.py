@@ -38,4 +38,4 @@ def plan(
 
 def indexed(root: Path | str, *more: str) -> list[dict[str, Any]]:
     """The index of a folder or URI."""
-    return made_index(str(root), settings(*more), [])
+    return made_index(str(root), settings(*more), []).rows
