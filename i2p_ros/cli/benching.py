@@ -11,11 +11,21 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from i2p_ros.cli.parts import NONE, Files, JsonFile, Overrides, check_targets, console, progress, show, write_json
+from i2p_ros.cli.parts import (
+    NONE,
+    Files,
+    JsonFile,
+    Overrides,
+    check_targets,
+    console,
+    output,
+    progress,
+    show,
+    write_json,
+)
 from i2p_ros.core.config import load_settings
 
 bench = typer.Typer(invoke_without_command=True)
@@ -53,9 +63,9 @@ def bench_pairs(
         write_bench_report(report, numbers)
     if json_file != Path("-"):
         show({key: value for key, value in numbers.items() if key != "definitions"}, None)
-        Console().print(_stages_table(numbers))
+        output.print(_stages_table(numbers))
         if "networks" in numbers:
-            Console().print(_networks_table(numbers["networks"]))
+            output.print(_networks_table(numbers["networks"]))
         for name, text in DEFINITIONS.items():
             console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
 
@@ -102,7 +112,7 @@ def bench_pnp(
     write_json(rows, json_file)
     if json_file != Path("-"):
         for condition, block in groupby(rows, lambda row: row["condition"]):
-            Console().print(_bench_table(condition, block))
+            output.print(_bench_table(condition, block))
         for name, text in DEFINITIONS.items():
             console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
 
@@ -164,6 +174,6 @@ def bench_fleet(
     numbers = proof(folder, recordings, min(drifting, recordings), kills, seed)
     write_json(numbers, json_file)
     if json_file != Path("-"):
-        Console().print_json(data=numbers)
+        output.print_json(data=numbers)
         for name, text in DEFINITIONS.items():
             console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)

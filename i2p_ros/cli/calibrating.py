@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -24,6 +23,7 @@ from i2p_ros.cli.parts import (
     check_targets,
     console,
     listed,
+    output,
     progress,
     recording_settings,
     write_json,
@@ -88,7 +88,7 @@ def calibrate(
         console.print(escape(f"written to {out}; pictures: {report}"), soft_wrap=True)
     if json_file != Path("-"):
         for result in results:
-            Console().print(_result_table(result))
+            output.print(_result_table(result))
             if line := publisher_line(result):
                 typer.echo(line)
     raise typer.Exit(0 if all(result.pose is not None for result in results) else NO_CALIBRATION)
@@ -133,7 +133,7 @@ def check_calibration(
         console.print(escape(f"pictures: {page}"), soft_wrap=True)
     if json_file != Path("-"):
         for check in checks:
-            Console().print(_check_table(check))
+            output.print(_check_table(check))
     raise typer.Exit(max(CHECK_CODES[check.judgement.value] for check in checks))
 
 

@@ -134,7 +134,8 @@ def calibrate_covariance(
     """Fit a model's covariance and confidence on pairs that it was not trained on, and write them to its manifest."""
     from i2p_ros.evaluation.calibrating import Part, calibrated
     from i2p_ros.localizer import load
-    from i2p_ros.runtime.weights import find_model, manifest_of, write_calibration
+    from i2p_ros.runtime.manifest import find_model, manifest_of
+    from i2p_ros.runtime.weights import write_calibration
     from i2p_ros.sources.opening import open_source
 
     check_targets(json_file, manifest_of(model))

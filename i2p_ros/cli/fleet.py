@@ -36,7 +36,8 @@ VERBS = {  # what they do, and the rest of an example
 fleet = typer.Typer(
     no_args_is_help=True,
     help="Many recordings: the monitor, the calibration or the localizer on all recordings of an index.",
-    epilog="Exit codes: 0 all recordings are finished, 3 some are in quarantine, 130 interrupted, 1 error.",
+    epilog="Exit codes: 0 all recordings are finished, 3 some are in quarantine, 130 interrupted, 1 error.\n\n"
+    "Example: i2p fleet monitor index.parquet --out results/fleet --workers 2",
 )
 
 

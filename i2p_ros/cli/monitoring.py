@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
@@ -28,6 +27,7 @@ from i2p_ros.cli.parts import (
     check_targets,
     console,
     listed,
+    output,
     progress,
     recording_settings,
     tell_error,
@@ -107,7 +107,7 @@ def check(
         console.print(escape(f"pictures: {write_monitor_report(report, results, failures)}"), soft_wrap=True)
     if json_file != Path("-"):
         for result in results:
-            Console().print(_verdict_table(result))
+            output.print(_verdict_table(result))
     worst = max((Level(result["level"]) for result in results), key=lambda level: level.severity)
     raise typer.Exit(1 if failures and worst is not Level.ALARM else EXIT_CODES[worst])
 
@@ -132,7 +132,7 @@ def history(
     if export:
         console.print(escape(f"{exported(rows, export)} records written to {export}"), soft_wrap=True)
     if json_file != Path("-"):
-        Console().print(_history_table(rows[-last:], len(rows)))
+        output.print(_history_table(rows[-last:], len(rows)))
 
 
 @monitor.command(epilog="Example: i2p monitor bench --json monitor.json")
@@ -164,7 +164,7 @@ def bench(
     found = drift_rows.summary(rows)
     write_json(found, json_file)
     if json_file != Path("-"):
-        Console().print(_bench_table(found))
+        output.print(_bench_table(found))
         for name, text in drift_rows.DEFINITIONS.items():
             console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
 

@@ -14,7 +14,7 @@ import torch
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import ModelError
 from i2p_ros.families.base import Family
-from i2p_ros.runtime.weights import drives_of
+from i2p_ros.runtime.manifest import drives_of
 from i2p_ros.training import checkpoint
 from i2p_ros.training.records import Outcome, Records, with_earlier
 from i2p_ros.training.run import Examples, Run
