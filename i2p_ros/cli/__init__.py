@@ -45,6 +45,6 @@ def _run() -> None:
     except BrokenPipeError:
         raise
     except (I2PError, OSError) as error:
-        console.quiet = False  # as the other processes of a training are
+        console.quiet = False  # which the other processes of a training are
         tell_error(error)
         sys.exit(1)

@@ -21,7 +21,7 @@ class HintingGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
-            if found := re.match(r"'([^']*)' is not one of (.*)", error.message):
+            if found := re.search(r"'([^']*)' is not one of (.*)", error.message):
                 error.message += did_you_mean(found[1], re.findall(r"'([^']*)'", found[2]))
             raise
 

@@ -57,7 +57,7 @@ def bench_pairs(
     check_targets(json_file, report and report / "bench.html")
     settings = load_settings(files, [*overrides, *_given(device=device, backend=backend)])
     with progress("measuring", pairs * rounds) as step:
-        numbers = run(settings, model, pairs, rounds, not quick, lambda done, total: step(done))
+        numbers = run(settings, model, pairs, rounds, not quick, step)
     write_json(numbers, json_file)
     if report:
         write_bench_report(report, numbers)
@@ -108,7 +108,7 @@ def bench_pnp(
 
     check_targets(json_file)
     with progress("measuring", len(CONDITIONS)) as step:
-        rows = run(draws, seed, CONDITIONS, lambda done, total: step(done))
+        rows = run(draws, seed, CONDITIONS, step)
     write_json(rows, json_file)
     if json_file != Path("-"):
         for condition, block in groupby(rows, lambda row: row["condition"]):

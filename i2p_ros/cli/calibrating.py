@@ -78,7 +78,7 @@ def calibrate(
     starts = [None if init is None else _read(init, rig, "", "", len(found)) for rig in found]
     calibrator, results = _calibrator(settings), list["CalibrationResult"]()
     for rig, start in zip(found, starts, strict=True):
-        with progress(rig.frames[0], None) as step:
+        with progress(rig.frames[0]) as step:
             results.append(calibrator.result(*rig.sources, init=start, progress=step))
     write_json([result.to_json() for result in results], json_file)
     if out:
@@ -125,7 +125,7 @@ def check_calibration(
     given = [_given(file, rig, camera_frame, lidar_frame, len(found)) for rig in found]
     calibrator, checks = _calibrator(settings), list["CalibrationCheck"]()
     for rig, pose in zip(found, given, strict=True):
-        with progress(rig.frames[0], None) as step:
+        with progress(rig.frames[0]) as step:
             checks.append(checked(calibrator, rig.sources, pose, step))
     write_json([check.to_json() for check in checks], json_file)
     if report:

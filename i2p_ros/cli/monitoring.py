@@ -36,6 +36,7 @@ from i2p_ros.cli.parts import (
 from i2p_ros.core.config import Settings, load_settings
 from i2p_ros.core.drifts import Level, axis_rows
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.hints import did_you_mean
 from i2p_ros.sources.kinds import default_cameras
 
 if TYPE_CHECKING:
@@ -46,11 +47,15 @@ DAY_NS = 86_400 * 10**9
 
 
 class _BagsFirst(TyperGroup):
-    """A group whose first word may also be a recording: then the command is `check`."""
+    """A group whose first word may also be a recording: then the command is `check`.
+
+    A word that names no file and is nearly a command is taken for that.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in (*self.commands, *ctx.help_option_names):
-            args = ["check", *args]
+            misspelt = not Path(args[0]).exists() and did_you_mean(args[0], self.commands)
+            args = args if misspelt else ["check", *args]
         return super().parse_args(ctx, args)
 
 
@@ -98,7 +103,7 @@ def check(
     for recording in recordings:
         with _collected(failures):
             for part in checker.parts(recording):
-                with _collected(failures), progress(recording.name, None) as step:
+                with _collected(failures), progress(recording.name) as step:
                     results.append(checker.result(part, step))
     if not results:
         raise typer.Exit(1)

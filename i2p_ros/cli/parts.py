@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,15 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from i2p_ros.cli.arguments import completing
@@ -118,27 +126,37 @@ def write_json(numbers: dict[str, Any] | list[Any], file: Path | None) -> None:
         files.write_json(file, numbers)
 
 
+class Bar:
+    """A bar on stderr, called with the number of parts done, the number of all, once it is known, and a short text."""
+
+    def __init__(self, bars: Progress, what: str, total: int | None = None) -> None:
+        self._bars, self._what = bars, escape(what)
+        self._task = bars.add_task(self._what, total=total)
+
+    def __call__(self, done: int, total: int | None = None, text: str = "") -> None:
+        self._bars.update(self._task, completed=done, total=total, description=f"{self._what} {text}".strip())
+
+    def inner(self, what: str) -> Callable[[int, int], None]:
+        """A bar below this one, while parts are left to do."""
+        tasks = dict[str, TaskID]()
+
+        def step(done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = self._bars.add_task(what)
+            self._bars.update(tasks[what], completed=done, total=total)
+            if done == total:
+                self._bars.remove_task(tasks.pop(what))
+
+        return step
+
+
 @contextmanager
-def progress(what: str, total: int | None = None) -> Iterator[Any]:
-    """Context with a bar on stderr, if that is a terminal: number done, time taken and time left.
-
-    Its value is a function of the number done, of losses to show, and of the number in all, if that becomes known
-    later. The bar disappears at the end.
-    """
-    task = None
-
-    def step(done: int, losses: dict[str, float] | None = None, total: int | None = total) -> None:
-        if task is not None:
-            text = " ".join(f"{k} {v:.2f}" for k, v in (losses or {}).items())
-            bar.update(task, completed=done, total=total, description=f"{what} {text}".strip())
-
-    if not console.is_terminal:
-        yield step
-        return
+def progress(what: str, total: int | None = None) -> Iterator[Bar]:
+    """Context with a bar: number done, time taken and time left. It is shown on a terminal only, and until the end."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield step
+    left = (TextColumn("left:"), TimeRemainingColumn())
+    with Progress(*columns, *left, console=console, transient=True, disable=not console.is_terminal) as bars:
+        yield Bar(bars, what, total)
 
 
 def show(numbers: dict[str, Any], json_file: Path | None) -> None:
