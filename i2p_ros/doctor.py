@@ -96,7 +96,7 @@ def _runtime() -> str:
 
 
 def _model() -> str:
-    from i2p_ros.runtime.weights import find_model
+    from i2p_ros.runtime.manifest import find_model
 
     _, file = find_model(Settings().model)
     return f"{Settings().model}: {file}, {file.stat().st_size / 1e6:.1f} MB, sha256 as in the manifest"

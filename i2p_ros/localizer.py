@@ -32,8 +32,9 @@ from i2p_ros.networks.folding import folded
 from i2p_ros.pnp import Calibration, NoPoseError
 from i2p_ros.runtime.choosing import runtime_for
 from i2p_ros.runtime.export import build_engines, write_onnx
+from i2p_ros.runtime.manifest import ModelEntry, find_model
 from i2p_ros.runtime.torch_runtime import Passes, Runtime, device_errors
-from i2p_ros.runtime.weights import ModelEntry, find_model, load_weights
+from i2p_ros.runtime.weights import load_weights
 from i2p_ros.search import PassResult, PoseSearch
 
 WARM_UP_SPREAD = 1e-4 * np.eye(6)  # m, rad

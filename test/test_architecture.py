@@ -117,7 +117,7 @@ def test_every_part_has_a_layer() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["i2p_ros", "i2p_ros.core.types", "i2p_ros.sources.opening", "i2p_ros.pnp", "i2p_ros.cli"]
+    "module", ["i2p_ros", "i2p_ros.core.types", "i2p_ros.sources.opening", "i2p_ros.pnp", "i2p_ros.cli.app"]
 )
 def test_importing_needs_neither_torch_nor_ros(module: str) -> None:
     code = f"import sys, {module}; sys.exit(any(m in sys.modules for m in ('torch', 'rclpy', 'matplotlib', 'rosbags')))"

@@ -24,8 +24,9 @@ from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prediction, Prior
 from i2p_ros.localizer import Localizer, PreparedPair
 from i2p_ros.networks.base import Arrays, batched
 from i2p_ros.pnp import Calibration
+from i2p_ros.runtime.manifest import drives_of, find_model
 from i2p_ros.runtime.torch_runtime import Passes, TorchRuntime
-from i2p_ros.runtime.weights import drives_of, find_model, save_model
+from i2p_ros.runtime.weights import save_model
 from i2p_ros.search import PoseSearch
 
 

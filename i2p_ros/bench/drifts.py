@@ -22,6 +22,7 @@ from i2p_ros.bench.drift_methods import forget_drive, run_methods
 from i2p_ros.bench.drift_rows import row_of
 from i2p_ros.core.config import Settings
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.progress import Progress
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair
 from i2p_ros.sources.opening import open_source
@@ -65,21 +66,21 @@ FULL = (
 
 
 def run_plan(
-    plan: Sequence[PlanPart], settings: Settings, seed: int, workers: int, progress: Callable[[int], None]
+    plan: Sequence[PlanPart], settings: Settings, seed: int, workers: int, progress: Progress
 ) -> list[dict[str, Any]]:
-    """Rows of synthetic drives, all of different seeds; `progress` gets the number of drives done."""
+    """Rows of synthetic drives, all of different seeds; `progress` gets the number of drives done and of all."""
     sharp = settings.model_copy(update={"watch": settings.watch.model_copy(update=SHARP)})
     rows: list[dict[str, Any]] = []
-    done = 0
+    done, total = 0, sum(part.drives for part in plan)
     for part in plan:
         seeds = range(seed + done, seed + done + part.drives)
-        rows += many(seeds, part.cases, part.methods, sharp, workers, partial(_further, progress, done))
+        rows += many(seeds, part.cases, part.methods, sharp, workers, partial(_further, progress, done, total))
         done += part.drives
     return rows
 
 
-def _further(progress: Callable[[int], None], before: int, done: int) -> None:
-    progress(before + done)
+def _further(progress: Progress, before: int, total: int, done: int) -> None:
+    progress(before + done, total)
 
 
 def many(

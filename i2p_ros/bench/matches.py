@@ -25,6 +25,7 @@ from i2p_ros.core import consistency
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.geometry import Array, Pose, matrix_from_quaternion
+from i2p_ros.core.progress import Progress
 from i2p_ros.core.types import Correspondences, PoseEstimate, Status
 from i2p_ros.evaluation.metrics import Score, score
 from i2p_ros.pnp.baselines import BASELINES, Baseline
@@ -164,7 +165,7 @@ def bench(
     draws: int,
     seed: int = 0,
     conditions: Sequence[Condition] = CONDITIONS,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Rows of plain values, one per condition and solver in this order; DEFINITIONS says what they mean.
 

@@ -7,7 +7,7 @@ published network. All are measured in one run, one after the other, so that oth
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from i2p_ros.bench.measuring import clocked, cpu_name, localized, median_ms, nei
 from i2p_ros.bench.networks import all_networks
 from i2p_ros.bench.published import PublishedVP2P
 from i2p_ros.core.config import Settings
+from i2p_ros.core.progress import Progress
 from i2p_ros.core.stages import recording, stage
 from i2p_ros.localizer import Localizer, load
 from i2p_ros.pnp.baselines import BASELINES
@@ -56,7 +57,7 @@ Times = dict[str, list[tuple[float, float]]]  # ms by the clock and of all cores
 
 def bench(
     settings: Settings, model: str, pairs: int = 6, rounds: int = 5, full: bool = True,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The numbers that DEFINITIONS explains, as plain values. Without `full`, no networks and no series of points.
 
@@ -98,7 +99,7 @@ def published(network: PublishedVP2P, messages: MessagePair) -> None:
 
 def _timed(
     localizer: Localizer, rival: PublishedVP2P, inputs: Sequence[MessagePair], rounds: int,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
 ) -> tuple[Times, float, Machine]:  # fmt: skip
     """Times of each pair in each round, the share with a pose, and the machine.
 

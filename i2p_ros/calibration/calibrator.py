@@ -15,13 +15,14 @@ import numpy as np
 
 from i2p_ros.alignment.pyramid import plain_pyramid
 from i2p_ros.calibration.consensus import Consensus, NoConsensusError, find_consensus, median_pose
-from i2p_ros.calibration.estimate import RigEstimate, SeenPair, combined, information_at, refined
+from i2p_ros.calibration.estimate import REFINEMENT_STEPS, RigEstimate, SeenPair, combined, information_at, refined
 from i2p_ros.calibration.result import CalibrationResult, CalibrationStatus
 from i2p_ros.calibration.selection import ChosenPairs, chosen_pairs, spread
 from i2p_ros.core.config import RefinementSettings, Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, NonFiniteError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.observability import directions
+from i2p_ros.core.progress import Progress
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Image, Pair
 from i2p_ros.localizer import Localizer
@@ -30,7 +31,6 @@ from i2p_ros.viz.overlays import captioned, cells_shaded, overlay
 LEAST_PAIRS = 4
 MIN_STANDOUT = 6.0  # of pairs whose image and cloud are of one place and time: 9 and more; of others: up to 4
 MOST_APART = np.repeat([0.5, np.radians(5.0)], 3)  # m, rad: halves that differ by more have found different places
-Progress = Callable[[int], None]  # of the number of steps done
 
 
 class Calibrator:
@@ -49,7 +49,7 @@ class Calibrator:
         wrong. Raises InputError for recordings that are not of one rig, or that cannot be read at all.
         """
         begun = time.perf_counter()
-        step = _Steps(progress)
+        step = _Steps(progress, self._expected_steps(sum(map(len, sources))))
         chosen = chosen_pairs(sources, self.settings.calibration.pairs, self.settings.calibration.min_change, step)
         if not chosen.pairs and set(chosen.left_out) - {"dark image", "blank image", "small cloud"}:
             raise InputError(f"{_name(sources)}: no pair can be used: {dict(chosen.left_out)}", "pairs")
@@ -60,6 +60,11 @@ class Calibrator:
         )  # fmt: skip
         found = self._calibrated(result, chosen, init, step)
         return replace(found, seconds=time.perf_counter() - begun)
+
+    def _expected_steps(self, pairs: int) -> int:
+        """About how many steps a calibration takes: pairs that are chosen, localized twice, and refined twice."""
+        most = self.settings.calibration
+        return min(pairs, most.pairs) + 2 * min(pairs, most.network_pairs) + 2 * REFINEMENT_STEPS
 
     def _calibrated(
         self, result: CalibrationResult, chosen: ChosenPairs, init: Pose | None, step: Callable[[], None]
@@ -162,15 +167,15 @@ class Calibrator:
 
 
 class _Steps:
-    """Counts steps, and tells their number."""
+    """Counts steps, and tells their number and how many are expected."""
 
-    def __init__(self, progress: Progress | None) -> None:
-        self._done, self._progress = 0, progress
+    def __init__(self, progress: Progress | None, expected: int) -> None:
+        self._done, self._progress, self._expected = 0, progress, expected
 
     def __call__(self) -> None:
         self._done += 1
         if self._progress:
-            self._progress(self._done)
+            self._progress(self._done, max(self._expected, self._done + 1))
 
 
 def _name(sources: Sequence[Source]) -> str:

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from i2p_ros.calibration.calibrator import Calibrator, Progress
+from i2p_ros.calibration.calibrator import Calibrator
 from i2p_ros.calibration.mistakes import mistake
 from i2p_ros.calibration.result import CalibrationResult
 from i2p_ros.core.consistency import chi2_probability
 from i2p_ros.core.drifts import AXES, INTERVAL, SCALES, UNITS
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.progress import Progress
 from i2p_ros.core.source import Source
 
 POWER = NormalDist().inv_cdf(0.95)  # standard deviations: an error of the detectable size is found in 95 % of cases

@@ -18,6 +18,7 @@ from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair
 
 ROUNDS = 5  # most refinements, each about the pose of the one before
+REFINEMENT_STEPS = 4  # that one refinement usually takes: two rounds, and two pairs of halves
 SETTLED = np.repeat([0.003, np.radians(0.02)], 3)  # m, rad: a refinement that moves the pose by less is the last
 MAX_STARTS = 4  # beside the pose itself
 N_DRAWN = 32  # deltas that the standout is relative to

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from i2p_ros.calibration.check import CalibrationCheck, Judgement, checked, judg
 from i2p_ros.calibration.result import CalibrationResult
 from i2p_ros.core.drifts import INTERVAL, SCALES
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.progress import Progress
 from i2p_ros.core.source import Source, WrappedSource
 from i2p_ros.core.types import Sample
 from i2p_ros.sources.opening import open_source
@@ -57,7 +58,7 @@ class _Turned(WrappedSource):
 
 
 def synthetic_rows(
-    calibrator: Calibrator, seeds: Sequence[int], progress: Callable[[int], None] = lambda done: None
+    calibrator: Calibrator, seeds: Sequence[int], progress: Progress = lambda done, total: None
 ) -> Iterator[dict[str, Any]]:
     """A row for each synthetic drive: a calibration without a guess, by which the truth and calibrations that are
     off on one axis are judged.
@@ -71,7 +72,7 @@ def synthetic_rows(
         rng = np.random.default_rng(seed)
         turn = Pose.from_rotvec([0.0, 0.0, rng.uniform(-np.pi, np.pi)], rng.uniform(-LIDAR_M, LIDAR_M, 3))
         yield {"source": "synthetic", "seed": seed, **_row(calibrator, _Turned(plain, turn), BAR, seed)}
-        progress(done)
+        progress(done, len(seeds))
 
 
 def kitti_rows(calibrator: Calibrator, root: Path) -> Iterator[dict[str, Any]]:

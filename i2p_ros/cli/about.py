@@ -4,36 +4,80 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import yaml
-from rich.console import Console
 from rich.table import Table
 
-from i2p_ros.cli.parts import NONE, Files, JsonFile, Overrides, write_json
+from i2p_ros.cli.parts import NONE, Files, JsonFile, Model, Overrides, check_targets, output, print_lines, write_json
 from i2p_ros.core import parameters
 from i2p_ros.core.config import load_settings
 
+models = typer.Typer(invoke_without_command=True)
 
-def models(json_file: JsonFile = None) -> None:
-    """List the models, with their training data and their scores."""
-    from i2p_ros.runtime.weights import models_folder, read_manifest
 
-    manifest = read_manifest(models_folder())
-    write_json({name: entry.model_dump() for name, entry in manifest.items()}, json_file)
+@models.callback(epilog="Example: i2p models show vp2p-small")
+def list_models(context: typer.Context, json_file: JsonFile = None) -> None:
+    """List the models, one on a line: size, scores on pairs outside the training data, and licence.
+
+    A score is the share of pairs that are localized within 2 m and 5 deg. `i2p models show NAME` prints the rest.
+    """
+    if context.invoked_subcommand:
+        return
+    from i2p_ros.runtime.manifest import models_folder, read_manifest
+
+    check_targets(json_file)
+    entries = {name: _described(name) for name in read_manifest(models_folder())}
+    write_json(entries, json_file)
     if json_file == Path("-"):
         return
-    table = Table("model", "family", "trained on", "scores", "licence")
-    for name, entry in manifest.items():
-        scores = "\n".join(f"{k}: {v}" for k, v in entry.scores.items())
-        table.add_row(name, entry.family, str(entry.trained.get("data", "")), scores, entry.licence)
-    Console().print(table)
+    table = Table("model", "family", "MB", "parameters", "within 2 m, 5 deg", "licence", box=None, pad_edge=False)
+    for name, entry in entries.items():
+        missing = entry["bytes"] is None
+        size = ("-", "missing") if missing else (f"{entry['bytes'] / 1e6:.1f}", f"{entry['parameters'] / 1e6:.2f} M")
+        table.add_row(name, entry["family"], *size, _key_scores(entry["scores"]), entry["licence"].split(" (")[0])
+    print_lines(table)
+
+
+@models.command(epilog="Example: i2p models show vp2p-small --json | jq .scores")
+def show(name: Model, json_file: JsonFile = None) -> None:
+    """Show all of one model as YAML: training data, scores, licence, calibration, settings and hash."""
+    check_targets(json_file)
+    entry = _described(name)
+    write_json(entry, json_file)
+    if json_file != Path("-"):
+        typer.echo(yaml.safe_dump({name: entry}, sort_keys=False, width=120, allow_unicode=True).rstrip())
+
+
+def _described(name: str) -> dict[str, Any]:
+    """Manifest entry of a model, and the number of its parameters and bytes; none where its weights are missing."""
+    from i2p_ros.runtime.manifest import count_parameters, find_entry
+
+    entry, weights = find_entry(name)
+    there = weights.is_file()
+    size = {
+        "parameters": count_parameters(weights) if there else None,
+        "bytes": weights.stat().st_size if there else None,
+    }
+    return entry.model_dump(mode="json") | size
+
+
+def _key_scores(scores: dict[str, Any]) -> str:
+    """Recall of the first score, and of the first one of KITTI, in words."""
+    found: dict[str, str] = {}
+    for about, text in scores.items():
+        recall = re.search(r"recall_2m_5deg ([\d.]+)", str(text))
+        if recall and "(trained on" not in about:
+            found.setdefault(about.split()[0], recall[1])
+    return ", ".join(f"{recall} {data}" for data, recall in list(found.items())[:2])
 
 
 def config(
     table: Annotated[bool, typer.Option("--table", help="Print a Markdown table of the nodes' parameters.")] = False,
+    json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
@@ -41,7 +85,10 @@ def config(
     if table:
         typer.echo(parameters.table(), nl=False)
         return
-    typer.echo(yaml.safe_dump(load_settings(files, overrides).model_dump(), sort_keys=False).rstrip())
+    settings = load_settings(files, overrides)
+    write_json(settings.model_dump(mode="json"), json_file)
+    if json_file != Path("-"):
+        typer.echo(yaml.safe_dump(settings.model_dump(), sort_keys=False).rstrip())
 
 
 def doctor(json_file: JsonFile = None) -> None:
@@ -55,5 +102,5 @@ def doctor(json_file: JsonFile = None) -> None:
         for c in found:
             mark = "[green]ok[/]" if c.ok else "[red]missing[/]" if c.needed else "[yellow]absent[/]"
             table.add_row(c.name, mark, c.says)
-        Console().print(table)
+        output.print(table)
     raise typer.Exit(any(c.needed and not c.ok for c in found))

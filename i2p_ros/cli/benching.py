@@ -11,11 +11,21 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from i2p_ros.cli.parts import NONE, Files, JsonFile, Overrides, check_targets, console, progress, show, write_json
+from i2p_ros.cli.parts import (
+    NONE,
+    Files,
+    JsonFile,
+    Overrides,
+    check_targets,
+    console,
+    output,
+    progress,
+    show,
+    write_json,
+)
 from i2p_ros.core.config import load_settings
 
 bench = typer.Typer(invoke_without_command=True)
@@ -47,15 +57,15 @@ def bench_pairs(
     check_targets(json_file, report and report / "bench.html")
     settings = load_settings(files, [*overrides, *_given(device=device, backend=backend)])
     with progress("measuring", pairs * rounds) as step:
-        numbers = run(settings, model, pairs, rounds, not quick, lambda done, total: step(done))
+        numbers = run(settings, model, pairs, rounds, not quick, step)
     write_json(numbers, json_file)
     if report:
         write_bench_report(report, numbers)
     if json_file != Path("-"):
         show({key: value for key, value in numbers.items() if key != "definitions"}, None)
-        Console().print(_stages_table(numbers))
+        output.print(_stages_table(numbers))
         if "networks" in numbers:
-            Console().print(_networks_table(numbers["networks"]))
+            output.print(_networks_table(numbers["networks"]))
         for name, text in DEFINITIONS.items():
             console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
 
@@ -98,11 +108,11 @@ def bench_pnp(
 
     check_targets(json_file)
     with progress("measuring", len(CONDITIONS)) as step:
-        rows = run(draws, seed, CONDITIONS, lambda done, total: step(done))
+        rows = run(draws, seed, CONDITIONS, step)
     write_json(rows, json_file)
     if json_file != Path("-"):
         for condition, block in groupby(rows, lambda row: row["condition"]):
-            Console().print(_bench_table(condition, block))
+            output.print(_bench_table(condition, block))
         for name, text in DEFINITIONS.items():
             console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
 
@@ -164,6 +174,6 @@ def bench_fleet(
     numbers = proof(folder, recordings, min(drifting, recordings), kills, seed)
     write_json(numbers, json_file)
     if json_file != Path("-"):
-        Console().print_json(data=numbers)
+        output.print_json(data=numbers)
         for name, text in DEFINITIONS.items():
             console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -24,6 +23,7 @@ from i2p_ros.cli.parts import (
     check_targets,
     console,
     listed,
+    output,
     progress,
     recording_settings,
     write_json,
@@ -78,7 +78,7 @@ def calibrate(
     starts = [None if init is None else _read(init, rig, "", "", len(found)) for rig in found]
     calibrator, results = _calibrator(settings), list["CalibrationResult"]()
     for rig, start in zip(found, starts, strict=True):
-        with progress(rig.frames[0], None) as step:
+        with progress(rig.frames[0]) as step:
             results.append(calibrator.result(*rig.sources, init=start, progress=step))
     write_json([result.to_json() for result in results], json_file)
     if out:
@@ -88,7 +88,7 @@ def calibrate(
         console.print(escape(f"written to {out}; pictures: {report}"), soft_wrap=True)
     if json_file != Path("-"):
         for result in results:
-            Console().print(_result_table(result))
+            output.print(_result_table(result))
             if line := publisher_line(result):
                 typer.echo(line)
     raise typer.Exit(0 if all(result.pose is not None for result in results) else NO_CALIBRATION)
@@ -125,7 +125,7 @@ def check_calibration(
     given = [_given(file, rig, camera_frame, lidar_frame, len(found)) for rig in found]
     calibrator, checks = _calibrator(settings), list["CalibrationCheck"]()
     for rig, pose in zip(found, given, strict=True):
-        with progress(rig.frames[0], None) as step:
+        with progress(rig.frames[0]) as step:
             checks.append(checked(calibrator, rig.sources, pose, step))
     write_json([check.to_json() for check in checks], json_file)
     if report:
@@ -133,7 +133,7 @@ def check_calibration(
         console.print(escape(f"pictures: {page}"), soft_wrap=True)
     if json_file != Path("-"):
         for check in checks:
-            Console().print(_check_table(check))
+            output.print(_check_table(check))
     raise typer.Exit(max(CHECK_CODES[check.judgement.value] for check in checks))
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -22,6 +21,7 @@ from i2p_ros.cli.parts import (
     Overrides,
     PointsTopic,
     check_targets,
+    output,
     recording_settings,
     write_json,
 )
@@ -62,7 +62,7 @@ def check(
     for recording in recordings:
         found.append(inspect(recording, settings))
         if json_file != Path("-"):
-            Console().print(_table(found[-1]))
+            output.print(_table(found[-1]))
     write_json([inspection.to_json() for inspection in found], json_file)
     codes = {EXIT_CODES[inspection.verdict] for inspection in found}
     raise typer.Exit(next(code for code in (1, 6, 0) if code in codes))

@@ -35,6 +35,7 @@ from i2p_ros.cli.parts import (
     write_json,
 )
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.hints import did_you_mean
 from i2p_ros.core.protocols import PROTOCOLS, ProtocolName
 from i2p_ros.core.source import Source
 from i2p_ros.training import TRAINING_WORLDS
@@ -85,9 +86,7 @@ def evaluate(
     tell_notes(list(dict.fromkeys(note for one in sources.values() for note in one.notes)))
     localizer, gallery = load(model, settings), Gallery()
     with progress("evaluating", sum(map(len, sources.values()))) as step:
-        result = runner.evaluate_seeds(
-            localizer, sources, protocol, lambda done, total: step(done), gallery if report else None, model
-        )
+        result = runner.evaluate_seeds(localizer, sources, protocol, step, gallery if report else None, model)
     show(result.to_json() | {"settings": settings.model_dump()}, json_file)
     if report:
         write_report(report, result, gallery.overlays, gallery.failures)
@@ -134,7 +133,8 @@ def calibrate_covariance(
     """Fit a model's covariance and confidence on pairs that it was not trained on, and write them to its manifest."""
     from i2p_ros.evaluation.calibrating import Part, calibrated
     from i2p_ros.localizer import load
-    from i2p_ros.runtime.weights import find_model, manifest_of, write_calibration
+    from i2p_ros.runtime.manifest import find_model, manifest_of
+    from i2p_ros.runtime.weights import write_calibration
     from i2p_ros.sources.opening import open_source
 
     check_targets(json_file, manifest_of(model))
@@ -149,7 +149,7 @@ def calibrate_covariance(
         _refuse_trained_on(find_model(model)[0].trained.get("drives", []), one)
         tell_notes(one.notes)
     with progress("calibrating", sum(len(part.source) for part in parts)) as step:
-        fitted = calibrated(load(model, settings), parts, lambda done, total: step(done))
+        fitted = calibrated(load(model, settings), parts, step)
     write_json(fitted.model_dump(mode="json"), json_file)
     written = write_calibration(model, fitted)
     if json_file != Path("-"):
@@ -161,7 +161,10 @@ def _protocols(names: str) -> list[ProtocolName]:
     """Protocols of the option; empty if it is not given."""
     found: list[ProtocolName] = [name for name in PROTOCOLS if name in (listed(names) or [])]
     if len(found) < len(listed(names) or []):
-        raise InputError(f"--protocols needs different ones of {', '.join(PROTOCOLS)}; got {names}", "protocols")
+        hints = "".join(did_you_mean(name, PROTOCOLS) for name in listed(names) or [] if name not in PROTOCOLS)
+        raise InputError(
+            f"--protocols needs different ones of {', '.join(PROTOCOLS)}; got {names}.{hints}", "protocols"
+        )
     return found
 
 

@@ -4,13 +4,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from i2p_ros.cli.parts import LOST, NONE, Files, Overrides, console, interrupted_by_sigterm, progress
+from i2p_ros.cli.parts import (
+    LOST,
+    NONE,
+    Files,
+    JsonFile,
+    Overrides,
+    check_targets,
+    console,
+    interrupted_by_sigterm,
+    progress,
+    write_json,
+)
 from i2p_ros.core.config import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -36,13 +49,15 @@ VERBS = {  # what they do, and the rest of an example
 fleet = typer.Typer(
     no_args_is_help=True,
     help="Many recordings: the monitor, the calibration or the localizer on all recordings of an index.",
-    epilog="Exit codes: 0 all recordings are finished, 3 some are in quarantine, 130 interrupted, 1 error.",
+    epilog="Exit codes: 0 all recordings are finished, 3 some are in quarantine, 130 interrupted, 1 error.\n\n"
+    "Example: i2p fleet monitor index.parquet --out results/fleet --workers 2",
 )
 
 
 def index(
     root: Annotated[str, typer.Argument(help="Folder or URI with recordings.")],
     out: Annotated[str, typer.Option("--out", help="Parquet file to write.")] = "index.parquet",
+    json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
@@ -52,17 +67,18 @@ def index(
     """
     from i2p_ros.fleet.index import made_index, read_index, write_index
 
+    check_targets(json_file)
     settings = load_settings(files, overrides)
     with interrupted_by_sigterm():
-        with progress("recordings", None) as step:
-            before = read_index(out, settings)
-            made = made_index(root, settings, before, lambda done, total: step(done, total=total))
-        write_index(out, made.rows, settings)
-    bad = sum(row["verdict"] == "unusable" for row in made.rows)
-    console.print(escape(f"{len(made.rows)} recordings, {bad} of them unusable: {out}"), soft_wrap=True)
-    if made.left:
-        left = f"interrupted: {made.left} recordings are left, and the same command goes on"
-        console.print(left, soft_wrap=True)
+        with progress("recordings") as step:
+            rows, left = made_index(root, settings, read_index(out, settings), step)
+        write_index(out, rows, settings)
+    verdicts = Counter(str(row["verdict"]) for row in rows)
+    write_json({"index": out, "recordings": len(rows), "left": left, "verdicts": verdicts}, json_file)
+    bad = verdicts["unusable"]
+    console.print(escape(f"{len(rows)} recordings, {bad} of them unusable: {out}"), soft_wrap=True)
+    if left:
+        console.print(f"interrupted: {left} recordings are left, and the same command goes on", soft_wrap=True)
         raise typer.Exit(INTERRUPTED)
 
 
@@ -71,10 +87,14 @@ def _command(verb: str) -> Callable[..., None]:
 
     def command(
         index_file: IndexFile, out: OutUri, workers: Workers = 1, address: Address = "", retry: Retry = False,
-        task_timeout: Timeout = 1800.0, task_memory: Memory = 6.0, files: Files = NONE, overrides: Overrides = NONE,
+        task_timeout: Timeout = 1800.0, task_memory: Memory = 6.0, json_file: JsonFile = None, files: Files = NONE,
+        overrides: Overrides = NONE,
     ) -> None:  # fmt: skip
+        check_targets(json_file)
         settings = load_settings(files, overrides)
-        _run(verb, index_file, out, settings, workers, address, retry, task_timeout, task_memory)
+        done = _run(verb, index_file, out, settings, workers, address, retry, task_timeout, task_memory)
+        write_json({"out": out, **asdict(done)}, json_file)
+        _tell(done, out)
 
     return command
 
@@ -86,8 +106,8 @@ for verb, (what, example) in VERBS.items():
 def _run(
     verb: str, index_file: str, out: str, settings: Settings, workers: int, address: str, retry: bool, timeout: float,
     memory: float,
-) -> None:  # fmt: skip
-    """Run a verb, say what was done, and exit with the code for it."""
+) -> FleetSummary:  # fmt: skip
+    """Run a verb. Exit code 130 where that is interrupted before the work begins."""
     from i2p_ros.fleet.index import read_index
     from i2p_ros.fleet.run import FleetPlan, run_fleet
     from i2p_ros.fleet.storage import Storage
@@ -96,12 +116,16 @@ def _run(
     limits = Limits(timeout, round(memory * 1e9))
     plan = FleetPlan(verb, settings, limits, workers, address, retry)
     try:
-        with interrupted_by_sigterm(), progress(f"{verb} recordings", None) as step:
+        with interrupted_by_sigterm(), progress(f"{verb} recordings") as step:
             rows = read_index(index_file)
-            done = run_fleet(rows, Storage(out), plan, lambda ended, total: step(ended, total=total))
+            return run_fleet(rows, Storage(out), plan, step)
     except KeyboardInterrupt:  # before the work, or for the second time
         console.print("interrupted: what was finished is kept, and the same command goes on", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _tell(done: FleetSummary, out: str) -> None:
+    """Say what was done, and exit with the code for it."""
     if done.note:
         console.print(escape(f"note: {done.note}"), soft_wrap=True)
     for line in _lines(done, out):

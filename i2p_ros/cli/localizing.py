@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from i2p_ros.cli.parts import NONE, Files, JsonFile, Overrides, check_targets, console, write_json
+from i2p_ros.cli.parts import NONE, Files, JsonFile, Overrides, check_targets, console, output, write_json
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.errors import InputError
 
@@ -65,7 +65,7 @@ def localize(
         picture = drawn(pair.image, pair.camera, pair.cloud, estimate.pose)
         write_bytes(overlay, cv2.imencode(overlay.suffix, picture[:, :, ::-1])[1].tobytes())
     if json_file != Path("-"):
-        console.print(_estimate_table(estimate))
+        output.print(_estimate_table(estimate))
 
 
 def _cloud_json(stored: CloudFile) -> dict[str, Any]:

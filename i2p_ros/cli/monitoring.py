@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
@@ -28,6 +27,7 @@ from i2p_ros.cli.parts import (
     check_targets,
     console,
     listed,
+    output,
     progress,
     recording_settings,
     tell_error,
@@ -36,6 +36,7 @@ from i2p_ros.cli.parts import (
 from i2p_ros.core.config import Settings, load_settings
 from i2p_ros.core.drifts import Level, axis_rows
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.hints import did_you_mean
 from i2p_ros.sources.kinds import default_cameras
 
 if TYPE_CHECKING:
@@ -46,11 +47,15 @@ DAY_NS = 86_400 * 10**9
 
 
 class _BagsFirst(TyperGroup):
-    """A group whose first word may also be a recording: then the command is `check`."""
+    """A group whose first word may also be a recording: then the command is `check`.
+
+    A word that names no file and is nearly a command is taken for that.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in (*self.commands, *ctx.help_option_names):
-            args = ["check", *args]
+            misspelt = not Path(args[0]).exists() and did_you_mean(args[0], self.commands)
+            args = args if misspelt else ["check", *args]
         return super().parse_args(ctx, args)
 
 
@@ -98,7 +103,7 @@ def check(
     for recording in recordings:
         with _collected(failures):
             for part in checker.parts(recording):
-                with _collected(failures), progress(recording.name, None) as step:
+                with _collected(failures), progress(recording.name) as step:
                     results.append(checker.result(part, step))
     if not results:
         raise typer.Exit(1)
@@ -107,7 +112,7 @@ def check(
         console.print(escape(f"pictures: {write_monitor_report(report, results, failures)}"), soft_wrap=True)
     if json_file != Path("-"):
         for result in results:
-            Console().print(_verdict_table(result))
+            output.print(_verdict_table(result))
     worst = max((Level(result["level"]) for result in results), key=lambda level: level.severity)
     raise typer.Exit(1 if failures and worst is not Level.ALARM else EXIT_CODES[worst])
 
@@ -132,7 +137,7 @@ def history(
     if export:
         console.print(escape(f"{exported(rows, export)} records written to {export}"), soft_wrap=True)
     if json_file != Path("-"):
-        Console().print(_history_table(rows[-last:], len(rows)))
+        output.print(_history_table(rows[-last:], len(rows)))
 
 
 @monitor.command(epilog="Example: i2p monitor bench --json monitor.json")
@@ -164,7 +169,7 @@ def bench(
     found = drift_rows.summary(rows)
     write_json(found, json_file)
     if json_file != Path("-"):
-        Console().print(_bench_table(found))
+        output.print(_bench_table(found))
         for name, text in drift_rows.DEFINITIONS.items():
             console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,27 +14,79 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
-from i2p_ros.core.config import Settings, load_settings
+from i2p_ros.cli.arguments import completing
+from i2p_ros.core.config import Settings, load_settings, setting_names
+from i2p_ros.core.errors import InputError
 from i2p_ros.sources.kinds import KINDS, nouns
 
-console = Console(stderr=True)
+console = Console(stderr=True)  # notes, errors and progress
+output = Console()  # what was asked for
+
+
+def _json_target(file: Path | None) -> Path | None:
+    """The file of `--json`. Raises InputError for one that exists and is no JSON: it is probably another argument."""
+    if file and file.is_file() and file.suffix.lower() != ".json":
+        raise InputError(f"--json would overwrite {file}: put --json last to print, or name a .json file", "output")
+    return file
+
+
+def _setting_keys() -> Iterator[str]:
+    return (f"{name}=" for name in setting_names())
+
+
+def _model_names() -> Iterable[str]:
+    from i2p_ros.runtime.manifest import models_folder, read_manifest
+
+    return read_manifest(models_folder())
+
 
 Files = Annotated[list[Path], typer.Option("--settings", help="YAML file of settings; may be repeated.")]
-Overrides = Annotated[list[str], typer.Option("--set", help="One setting, such as pnp.iterations=2000.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the numbers to this file; - prints them.")]
+Overrides = Annotated[
+    list[str],
+    typer.Option("--set", autocompletion=completing(_setting_keys), help="One setting, such as pnp.iterations=2000."),
+]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--json",
+        metavar="[FILE]",
+        callback=_json_target,
+        help="Without FILE, or with -: print one JSON document, and nothing else, on stdout. With FILE: write it too.",
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 Root = Annotated[Path | None, typer.Option(help="Folder or bag to read.")]
 Cameras = Annotated[str, typer.Option(help=f"Cameras of a {nouns('cameras')}, separated by commas; empty: both.")]
-SourceName = Annotated[str, typer.Option(help=f"{', '.join(KINDS)}, or auto to look at the root.")]
-Model = Annotated[str, typer.Argument(help="Name of a model ('i2p models'), or a folder that 'i2p train' wrote.")]
+SourceName = Annotated[
+    str,
+    typer.Option(
+        autocompletion=completing(lambda: (*KINDS, "auto")), help=f"{', '.join(KINDS)}, or auto to look at the root."
+    ),
+]
+Model = Annotated[
+    str,
+    typer.Argument(
+        autocompletion=completing(_model_names),
+        help="Name of a model ('i2p models'), or a folder that 'i2p train' wrote.",
+    ),
+]
 Drives = Annotated[str, typer.Option(help=f"Drives of a {nouns('drives')}, separated by commas; empty: all.")]
 ImageTopic = Annotated[str, typer.Option("--image", help="Image topic of a bag; empty: the most likely camera.")]
 PointsTopic = Annotated[str, typer.Option("--points", help="Cloud topic of a bag; empty: the most likely lidar.")]
 InfoTopic = Annotated[str, typer.Option("--camera-info", help="Calibration topic of a bag; empty: that of the images.")]
 NONE: list[Any] = []
+WIDE = 10_000  # columns of output that no terminal shows
 LOST = 3  # exit code of `i2p evaluate` and `i2p replay` when a part of the recording could not be read
 
 
@@ -85,24 +137,37 @@ def write_json(numbers: dict[str, Any] | list[Any], file: Path | None) -> None:
         files.write_json(file, numbers)
 
 
+class Bar:
+    """A bar on stderr, called with the number of parts done, the number of all, once it is known, and a short text."""
+
+    def __init__(self, bars: Progress, what: str, total: int | None = None) -> None:
+        self._bars, self._what = bars, escape(what)
+        self._task = bars.add_task(self._what, total=total)
+
+    def __call__(self, done: int, total: int | None = None, text: str = "") -> None:
+        self._bars.update(self._task, completed=done, total=total, description=f"{self._what} {text}".strip())
+
+    def inner(self, what: str) -> Callable[[int, int], None]:
+        """A bar below this one, while parts are left to do."""
+        tasks = dict[str, TaskID]()
+
+        def step(done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = self._bars.add_task(what)
+            self._bars.update(tasks[what], completed=done, total=total)
+            if done == total:
+                self._bars.remove_task(tasks.pop(what))
+
+        return step
+
+
 @contextmanager
-def progress(what: str, total: int | None) -> Iterator[Any]:
-    """Context with a bar on stderr. Its value is a function of the number done, of losses to show, and
-    of the number in all, if that becomes known later."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=console)
-    task = bar.add_task(what, total=total)
-
-    def step(done: int, losses: dict[str, float] | None = None, total: int | None = total) -> None:
-        bar.start()  # not before: an earlier error is then one line without a bar
-        text = " ".join(f"{k} {v:.2f}" for k, v in (losses or {}).items())
-        bar.update(task, completed=done, total=total, description=f"{what} {text}".strip())
-
-    try:
-        yield step
-    finally:
-        if bar.live.is_started:
-            bar.stop()
+def progress(what: str, total: int | None = None) -> Iterator[Bar]:
+    """Context with a bar: number done, time taken and time left. It is shown on a terminal only, and until the end."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    left = (TextColumn("left:"), TimeRemainingColumn())
+    with Progress(*columns, *left, console=console, transient=True, disable=not console.is_terminal) as bars:
+        yield Bar(bars, what, total)
 
 
 def show(numbers: dict[str, Any], json_file: Path | None) -> None:
@@ -116,8 +181,15 @@ def show(numbers: dict[str, Any], json_file: Path | None) -> None:
             parts = (f"{k} {v:.3g}" for k, v in value.items() if v is not None)
             table.add_row(key, ", ".join(parts) or "none")
         elif isinstance(value, int | float | str):
-            table.add_row(key, f"{value:.3g}" if isinstance(value, float) else str(value))
-    console.print(table)
+            table.add_row(key, f"{value:.3g}" if isinstance(value, float) else escape(str(value)))
+    output.print(table)
+
+
+def print_lines(table: Table) -> None:
+    """Print a table with each row on one line: cut at the edge of a terminal, and never in a pipe or a file."""
+    for column in table.columns:
+        column.no_wrap = True
+    (output if output.is_terminal else Console(width=WIDE)).print(table)
 
 
 def tell_notes(notes: Sequence[str]) -> None:

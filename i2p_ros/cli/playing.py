@@ -83,7 +83,7 @@ def replay(
     settings = recording_settings(files, overrides, image, points, camera_info)
     options = {"data": str(path), "perturb": perturb, "rate": rate, "drive": drive, "camera": camera}
     chosen = settings.replay.model_copy(update={**options, "seed": seed, "limit": limit})
-    with progress("localizing", None) as step:
+    with progress("localizing") as step:
         summary = replay_and_report(settings.model_copy(update={"replay": chosen}), out, step)
     tell_notes(summary.get("notes", ()))
     show(summary, json_file)

@@ -8,7 +8,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,9 +18,22 @@ from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 
-from i2p_ros.cli.parts import NONE, Drives, Files, Overrides, check_targets, console, listed, progress
+from i2p_ros.cli.parts import (
+    NONE,
+    Drives,
+    Files,
+    JsonFile,
+    Overrides,
+    check_targets,
+    console,
+    listed,
+    output,
+    progress,
+    write_json,
+)
 from i2p_ros.core.config import Settings, load_settings
 from i2p_ros.core.errors import SettingsError
+from i2p_ros.core.plain import finite
 from i2p_ros.families import FAMILIES, family_class
 
 if TYPE_CHECKING:
@@ -47,6 +61,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make examples.")] = 1,
     overfit: Annotated[bool, typer.Option("--overfit", help="Learn one batch until all of it is localized.")] = False,
+    json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
@@ -60,14 +75,15 @@ def train(
     from i2p_ros.training.loop import train as run
     from i2p_ros.training.mixture import mixture, unseen
 
-    console.quiet = os.environ.get("RANK", "0") != "0"
-    check_targets(out / "manifest.yaml")
+    if os.environ.get("RANK", "0") != "0":  # of the processes of torchrun, the first one speaks
+        console.quiet, output.quiet, json_file = True, True, None
+    check_targets(out / "manifest.yaml", json_file)
     settings = load_settings(files, overrides, load_settings((), OVERFIT) if overfit else None)
     s, family_type = settings.training, family_class(family_name)
     family = family_type(family_type.sizes[size], settings.matching)
     about: dict[str, Any] = {"command": _command(), "protocols": s.protocols}
     if overfit:
-        _overfit(family, out, settings, seed, about)
+        _overfit(family, out, settings, seed, about, json_file)
         return
     mixed = mixture(
         settings, out / "cache", seed, worlds, kitti, listed(drives), kitti_share, frames, listed(frame_drives)
@@ -78,19 +94,22 @@ def train(
     with progress("training", s.samples) as step:
         done = run(
             family, data, out, settings, start=weights, workers=workers, about=about, validation=validation,
-            progress=step,
+            progress=lambda done, losses: step(done, text=_words(losses)), validating=step.inner("validating"),
         )  # fmt: skip
-    console.print(_throughput_table(done.throughput))
+    _tell(done, out, json_file)
     console.print(escape(f"weights: {out / 'model.safetensors'}; try: i2p evaluate {out}"), soft_wrap=True)
 
 
 def _check_choice(option: str, value: str, choices: Collection[str]) -> None:
     """Usage error unless the value of an option is one of the choices."""
     if value not in choices:
-        raise typer.BadParameter(f"{value!r} is not one of {', '.join(choices)}", param_hint=option)
+        names = ", ".join(map(repr, choices))
+        raise typer.BadParameter(f"{value!r} is not one of {names}.", param_hint=option)
 
 
-def _overfit(family: Family[Any], out: Path, settings: Settings, seed: int, about: dict[str, Any]) -> None:
+def _overfit(
+    family: Family[Any], out: Path, settings: Settings, seed: int, about: dict[str, Any], json_file: Path | None
+) -> None:  # fmt: skip
     """Train on one batch until all of its pairs are localized; exit code 4 if they are not."""
     from i2p_ros.training.loop import train as run
     from i2p_ros.training.mixture import one_batch
@@ -99,17 +118,27 @@ def _overfit(family: Family[Any], out: Path, settings: Settings, seed: int, abou
         raise SettingsError("--overfit trains until pairs are found, which training.parts=alignment does not teach")
     batch, fixed = one_batch(family, settings, seed)
     with progress("training", settings.training.samples) as step:
-        done = run(family, batch, out, settings, workers=0, about=about, validation=fixed, until=1.0, progress=step)
-    _tell_overfit(done, fixed.pairs)
-
-
-def _tell_overfit(done: Outcome, pairs: int) -> None:
-    """Print the number of localized pairs; exit code 4 unless these are all pairs."""
-    console.print(_throughput_table(done.throughput))
-    found = f"{round(done.recall * pairs)} of {pairs} pairs within 2 m and 5 deg"
+        done = run(
+            family, batch, out, settings, workers=0, about=about, validation=fixed, until=1.0,
+            progress=lambda done, losses: step(done, text=_words(losses)), validating=step.inner("validating"),
+        )  # fmt: skip
+    _tell(done, out, json_file)
+    found = f"{round(done.recall * fixed.pairs)} of {fixed.pairs} pairs within 2 m and 5 deg"
     console.print(f"{found} after {done.samples} samples and {done.seconds:.0f} s")
     if done.recall < 1:
         raise typer.Exit(NOT_LEARNED)
+
+
+def _tell(done: Outcome, out: Path, json_file: Path | None) -> None:
+    """Print the throughput, or write it with the recall of the last validation and the weights as JSON."""
+    numbers = asdict(done) | {"recall": finite(done.recall), "weights": str(out / "model.safetensors")}
+    write_json(numbers, json_file)
+    if json_file != Path("-"):
+        output.print(_throughput_table(done.throughput))
+
+
+def _words(losses: Mapping[str, float]) -> str:
+    return " ".join(f"{name} {value:.2f}" for name, value in losses.items())
 
 
 def _command() -> str:

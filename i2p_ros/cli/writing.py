@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from i2p_ros.cli.parts import NONE, Files, Model, Overrides, console, progress
+from i2p_ros.cli.parts import NONE, Files, JsonFile, Model, Overrides, check_targets, console, progress, write_json
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.errors import InputError
 
@@ -22,6 +22,7 @@ def synth(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the world.")] = 0,
     drive: Annotated[bool, typer.Option(help="A drive through one world, or scattered places (KITTI only).")] = True,
     compressed: Annotated[bool, typer.Option(help="JPEG images in a bag.")] = False,
+    json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
@@ -33,13 +34,15 @@ def synth(
         raise InputError("--compressed is for bags: KITTI folders hold PNG images", "synth")
     if fmt != "kitti" and not drive:
         raise InputError("a bag has one calibration: --no-drive is for --format kitti", "synth")
+    check_targets(json_file)
     settings = load_settings(files, [*overrides, f"synthetic.drive={str(drive).lower()}"])
     source = open_source("synthetic", settings=settings, seed=seed, n=n)
     with progress("writing", n) as step:
         if fmt == "kitti":
-            write_kitti_raw(source, path, lambda done, total: step(done))
+            write_kitti_raw(source, path, step)
         else:
-            write_bag(source, path, fmt, compressed, lambda done, total: step(done))
+            write_bag(source, path, fmt, compressed, step)
+    write_json({"path": str(path), "format": fmt, "pairs": n, "source": source.name, "seed": seed}, json_file)
     console.print(escape(f"wrote {n} pairs of {source.name} to {path}"), soft_wrap=True)
 
 
@@ -49,13 +52,18 @@ def export(
     width: Annotated[int, typer.Option(min=16, help="Width of the images, px.")] = 1242,
     height: Annotated[int, typer.Option(min=16, help="Height of the images, px.")] = 375,
     onnx: Annotated[bool, typer.Option(help="Write ONNX files of the dense parts.")] = True,
+    json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
     """Build engines for images of one size ahead of time, where TensorRT is there, and write ONNX files."""
-    from i2p_ros.localizer import export as run
+    check_targets(json_file, out / "image.onnx" if onnx else None)
+    settings = load_settings(files, overrides)
+    with progress("exporting"):
+        from i2p_ros.localizer import export as run
 
-    written, says = run(model, out if onnx else None, width, height, load_settings(files, overrides))
+        written, says = run(model, out if onnx else None, width, height, settings)
+    write_json({"files": [str(file) for file in written], "runtime": says}, json_file)
     for file in written:
         console.print(escape(f"wrote {file}"), soft_wrap=True)
     console.print(escape(says), soft_wrap=True)

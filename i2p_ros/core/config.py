@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from i2p_ros.core.errors import SettingsError, one_line
+from i2p_ros.core.hints import did_you_mean
 from i2p_ros.core.protocols import CloudProtocol, ProtocolName
 from i2p_ros.core.renames import old_names
 
@@ -543,8 +544,25 @@ def validated(tree: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}{_got(e['input'])}" for e in error.errors()]
+        lines = [_refusal(".".join(map(str, e["loc"])), e["type"], e["msg"], e["input"]) for e in error.errors()]
         raise SettingsError("; ".join(lines) + " -- 'i2p config' prints every setting") from error
+
+
+def _refusal(name: str, kind: str, message: str, value: Any) -> str:
+    """Why a value is refused, and the name that was probably meant where there is no such setting."""
+    if kind == "extra_forbidden":
+        return f"there is no setting {name}.{did_you_mean(name, setting_names())}"
+    return f"{name}: {message}{_got(value)}"
+
+
+def setting_names(group: type[BaseModel] = Settings, prefix: str = "") -> list[str]:
+    """Dotted names of all settings and groups."""
+    names: list[str] = []
+    for name, field in group.model_fields.items():
+        names.append(prefix + name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            names += setting_names(field.annotation, f"{prefix}{name}.")
+    return names
 
 
 def _got(value: Any) -> str:

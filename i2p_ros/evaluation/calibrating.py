@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from i2p_ros.core.consistency import camera_error, normalised
 from i2p_ros.core.errors import DeviceMemoryError, NonFiniteError
+from i2p_ros.core.progress import Progress
 from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PoseEstimate, Prior
@@ -35,9 +36,7 @@ class Part:
         return f"{self.source.name}/{index // BLOCK if self.source.drives else index}"
 
 
-def calibrated(
-    localizer: Localizer, parts: Sequence[Part], progress: Callable[[int, int], None] | None = None
-) -> Calibration:
+def calibrated(localizer: Localizer, parts: Sequence[Part], progress: Progress | None = None) -> Calibration:
     """Calibration of a localizer's model, fitted on all pairs of sources that were not used in training.
 
     Raises InputError for a source without true poses, and when too few pairs have a pose.
@@ -59,7 +58,7 @@ def calibrated(
     return fit(observed, "; and ".join(words), before.sharpness)
 
 
-def _observed(raw: Localizer, part: Part, progress: Callable[[int, int], None]) -> list[Observation]:
+def _observed(raw: Localizer, part: Part, progress: Progress) -> list[Observation]:
     """An observation of each pair of a part whose network's pose is not withheld."""
     observed: list[Observation] = []
 

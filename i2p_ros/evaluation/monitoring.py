@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +19,7 @@ from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import Level
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.progress import Progress
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Image, Pair, Sample
 from i2p_ros.evaluation.files import write_json
@@ -32,8 +32,6 @@ from i2p_ros.monitor.session import Finding, Monitor, NetworkPose
 from i2p_ros.sources.nominal import read_nominal
 from i2p_ros.sources.opening import open_source, recognised
 from i2p_ros.viz.overlays import captioned, cells_shaded, overlay
-
-Progress = Callable[[int], None]
 
 
 @dataclass
@@ -112,8 +110,8 @@ def monitored(
 ) -> Result:
     """Result of all pairs of a source. Drift is counted from `nominal`, or else from the calibration of the source.
 
-    `reference` is an accepted state, at which drift is zero. `progress` is called with the number of pairs read. If the
-    recording changes its calibration, estimates start again from the new one, as in the node.
+    `reference` is an accepted state, at which drift is zero. `progress` gets the number of pairs read and of all. If
+    the recording changes its calibration, estimates start again from the new one, as in the node.
     Raises InputError `calibration.missing` if there is no calibration, and `pairs` if no pair can be used.
     """
     result, last = None, None
@@ -134,7 +132,7 @@ def monitored(
         _take(result, result.monitor.add(sample.pair, _motion(last, sample)), sample)
         last = sample
         if progress:
-            progress(index + 1)
+            progress(index + 1, len(source))
     if result is None or last is None:
         raise InputError(f"{source.name}: no pair can be used: {dict(lost) or 'it is empty'}", "pairs")
     _take(result, result.monitor.finish(), last)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.progress import Progress
 from i2p_ros.core.protocols import PROTOCOLS, ProtocolName
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Sample
@@ -96,7 +97,7 @@ def evaluate(
     protocol: ProtocolName = "vp2p",
     seed: int = 0,
     n: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     watch: Callable[[EvaluatedPair], None] | None = None,
     model: str = "",
 ) -> Report:
@@ -134,7 +135,7 @@ def evaluate_seeds(
     localizer: Localizes,
     sources: Mapping[int, Source],
     protocol: ProtocolName = "vp2p",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     watch: Callable[[EvaluatedPair], None] | None = None,
     model: str = "",
 ) -> Report:

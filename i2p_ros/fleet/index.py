@@ -7,12 +7,12 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from i2p_ros.core.config import MonitorSettings, Settings
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.progress import Progress
 from i2p_ros.fleet import tables
 from i2p_ros.fleet.recordings import Recording, canonical, content_hash, local_copy, recordings
 from i2p_ros.fleet.storage import Storage, absolute
@@ -21,7 +21,6 @@ from i2p_ros.inspection import inspect
 
 SETTINGS = "i2p.settings"  # text of an index: the hash of the settings by which its recordings were inspected
 INSPECTED_BY = ("topics", "pairing", "node", "monitor")  # settings that an inspection depends on
-Progress = Callable[[int, int], None]  # recordings done, recordings in all
 
 
 class MadeIndex(NamedTuple):

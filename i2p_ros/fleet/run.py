@@ -8,12 +8,13 @@ import shutil
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError, ModelError
+from i2p_ros.core.progress import Progress
 from i2p_ros.fleet.lock import locked
 from i2p_ros.fleet.pools import LocalPool, Pool
 from i2p_ros.fleet.recordings import local_copy, recording_at
@@ -25,7 +26,6 @@ from i2p_ros.fleet.tasks import Ending, FleetTask, Limits, TaskOutcome, Verb, Wo
 MOST_TRIES = 2  # of a task that fails
 MOST_KILLS = 5  # of the worker of one task, from outside
 WAIT = 0.5  # s
-Progress = Callable[[int, int], None]  # tasks ended, tasks in all
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,6 @@ def _model_of(verb: Verb, settings: Settings) -> Any:
     """The manifest entry of the model in plain values, with the hash of its weights; empty if no model is used."""
     if verb == "monitor" and not settings.monitor.network_pairs:
         return ""
-    from i2p_ros.runtime.weights import find_model
+    from i2p_ros.runtime.manifest import find_model
 
     return find_model(settings.model)[0].model_dump(mode="json")

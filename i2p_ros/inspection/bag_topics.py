@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from i2p_ros.core.config import TopicSettings
+from i2p_ros.core.hints import did_you_mean
 from i2p_ros.core.messages import CLOUD_MESSAGES, IMAGE_MESSAGES
 from i2p_ros.core.topic_choice import Choice, TopicInfo, choose_cloud, choose_image, find_info
 from i2p_ros.inspection.result import FindingList
@@ -53,8 +54,9 @@ def _one(
 def _named(topics: Collection[TopicInfo], wanted: str, sensor: str, findings: FindingList) -> TopicInfo | None:
     found = next((topic for topic in topics if topic.name == wanted), None)
     if found is None:
-        there = ", ".join(topic.name for topic in topics) or "none"
-        findings.add("topics.unknown", f"there is no {sensor} topic {wanted}; there are: {there}")
+        names = [topic.name for topic in topics]
+        there, hint = ", ".join(names) or "none", did_you_mean(wanted, names)
+        findings.add("topics.unknown", f"there is no {sensor} topic {wanted}; there are: {there}.{hint}")
     return found
 
 

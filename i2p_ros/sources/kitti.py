@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.hints import did_you_mean
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, Sample
 from i2p_ros.sources.cloud_columns import FEWEST_NUMBERS
@@ -152,5 +153,8 @@ def _chosen(openers: dict[str, Callable[[], Drive]], drives: Sequence[str] | Non
     names = {name: {name, name.rpartition("_")[2]} & asked for name in openers}
     unknown = asked.difference(*names.values())
     if unknown or not asked:
-        raise InputError(f"no drive {', '.join(sorted(unknown))!r}; there are {', '.join(openers)}", "source.drive")
+        short = [name.rpartition("_")[2] for name in openers]
+        hint = "".join(did_you_mean(name, [*openers, *short]) for name in sorted(unknown))
+        what = f"no drive {', '.join(sorted(unknown))!r}; there are {', '.join(openers)}.{hint}"
+        raise InputError(what, "source.drive")
     return [name for name, hit in names.items() if hit]

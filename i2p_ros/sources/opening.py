@@ -9,6 +9,7 @@ from pathlib import Path
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.hints import did_you_mean
 from i2p_ros.core.source import Source, WrappedSource
 from i2p_ros.core.types import Sample
 from i2p_ros.sources.kinds import KINDS, Choice, SourceKind, SourceRequest
@@ -71,7 +72,8 @@ def find_kind(name: str, root: Path | None = None) -> SourceKind:
     if name == "auto":
         return recognised(root)
     if name not in KINDS:
-        raise InputError(f"no source {name!r}; there are auto, {', '.join(KINDS)}", "source.kind")
+        there = f"there are auto, {', '.join(KINDS)}.{did_you_mean(name, ('auto', *KINDS))}"
+        raise InputError(f"no source {name!r}; {there}", "source.kind")
     return KINDS[name]
 
 
@@ -81,7 +83,9 @@ def recognised(root: Path | None) -> SourceKind:
         raise InputError("give a root to look at, or source 'synthetic'", "source.root")
     if not root.exists():
         expected = ", ".join(f"a {kind.noun}" for kind in _recorded())
-        raise InputError(f"{root} does not exist; expected {expected}", "source.missing")
+        beside = root.absolute().parent
+        near = did_you_mean(root.name, (path.name for path in beside.iterdir())) if beside.is_dir() else ""
+        raise InputError(f"{root} does not exist; expected {expected}.{near}", "source.missing")
     for kind in reversed(_recorded()):
         if kind.recognise and kind.recognise(root):
             return kind

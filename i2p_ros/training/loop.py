@@ -13,21 +13,22 @@ import torch
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import ModelError
+from i2p_ros.core.progress import Progress
 from i2p_ros.families.base import Family
-from i2p_ros.runtime.weights import drives_of
+from i2p_ros.runtime.manifest import drives_of
 from i2p_ros.training import checkpoint
 from i2p_ros.training.records import Outcome, Records, with_earlier
 from i2p_ros.training.run import Examples, Run
 from i2p_ros.training.validation import Validation
 
 NOTHING: Mapping[str, Any] = {}
-Progress = Callable[[int, Mapping[str, float]], None]
+TrainingProgress = Callable[[int, Mapping[str, float]], None]  # samples done, the latest losses
 
 
 def train(
     family: Family[Any], data: Examples, out: Path, settings: Settings, *, start: Path | None = None, workers: int = 1,
     about: Mapping[str, Any] = NOTHING, validation: Validation | None = None, until: float = math.inf,
-    progress: Progress = lambda done, losses: None,
+    progress: TrainingProgress = lambda done, losses: None, validating: Progress | None = None,
 ) -> Outcome:  # fmt: skip
     """Folder `out` with model.safetensors (averaged weights), manifest.yaml, settings.yaml, metrics.csv,
     validation.json and .csv, tensorboard, throughput.json and checkpoint.
@@ -54,8 +55,8 @@ def train(
         validates = validation is not None and run.passes(settings.training.validate_every)
         records.save(due=validates or run.finished)
         if validates:
-            recall = records.validate()
+            recall = records.validate(validating)
         progress(run.done, losses)
     if validation and settings.training.validate_every and math.isnan(recall):  # an earlier turn has ended before it
-        recall = records.validate()
+        recall = records.validate(validating)
     return records.close(recall)

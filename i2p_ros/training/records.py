@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from i2p_ros.core.progress import Progress
 from i2p_ros.evaluation.files import write_json
 from i2p_ros.runtime.weights import save_model
 from i2p_ros.training import checkpoint
@@ -58,14 +59,14 @@ class Records:
         checkpoint.save(self.out / "checkpoint", run.parts, run.optimizer, trained)
         self.saved_at = time.monotonic()
 
-    def validate(self) -> float:
+    def validate(self, progress: Progress | None = None) -> float:
         """Recall of the averaged weights within 2 m and 5 deg, NaN without a validation; the same in all processes.
 
         All scores of the validation are written as a row of validation.csv.
         """
         scores = dict[str, float]()
         if self.journal and self.validation:
-            scores = self.validation.score(self.run.family, self.run.average, self.run.settings)
+            scores = self.validation.score(self.run.family, self.run.average, self.run.settings, progress)
             self.journal.write("validation", self.run.done, scores)
         return self.run.fabric.broadcast(scores.get(RECALL, math.nan))
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from i2p_ros.core.config import Parts, Settings
+from i2p_ros.core.progress import Progress
 from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Sample
@@ -48,11 +49,13 @@ class Validation:
             "indices": list(range(self.pairs)),
         }
 
-    def score(self, family: Family[Any], net: FamilyNetwork, settings: Settings) -> dict[str, float]:
+    def score(
+        self, family: Family[Any], net: FamilyNetwork, settings: Settings, progress: Progress | None = None
+    ) -> dict[str, float]:
         """Recalls and median errors of the whole localizer with this network; NaN where no pose came out."""
         runtime = TorchRuntime(net, settings.device, settings.threads, branches=1)  # the other cores learn
         localizer = Localizer(family, runtime, settings, "training")
-        found = evaluate(localizer, self.source, self.protocol, self.seed, self.pairs).summary
+        found = evaluate(localizer, self.source, self.protocol, self.seed, self.pairs, progress).summary
         recalls = {key: value for key, value in found.items() if key.startswith("recall_")}
         medians = {f"{key}_median": found[key]["median"] for key in MEDIANS}
         return {key: float("nan") if value is None else value for key, value in {**recalls, **medians}.items()}

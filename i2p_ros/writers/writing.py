@@ -6,16 +6,16 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.progress import Progress
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Sample
 
-Progress = Callable[[int, int], None]  # samples written, samples in all
 DATE = "synthetic_{:04d}"
 
 

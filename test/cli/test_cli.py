@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,8 +17,10 @@ import pytest
 import yaml
 from helpers.cli import run
 from helpers.networks import FAMILY, TINY
+from typer.main import get_command
 
 from i2p_ros import cli
+from i2p_ros.cli.app import app
 from i2p_ros.cli.localizing import NO_POSE
 from i2p_ros.core.config import Settings, SyntheticSettings
 from i2p_ros.core.errors import InputError
@@ -56,16 +60,29 @@ def localize(files: dict[str, Path], **changed: Path) -> list[str]:
     return ["localize", *(word for key, path in {**files, **changed}.items() for word in (f"--{key}", str(path)))]
 
 
-def test_every_verb_helps_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    verbs = [c.callback.__name__.replace("_", "-") for c in cli.app.registered_commands if c.callback]
-    assert set(verbs) == {
-        "demo", "check", "index",
-        "localize", "replay", "evaluate", "calibrate", "check-calibration", "calibrate-covariance", "soak",
-        "train", "synth", "models", "config", "doctor", "export",
+def commands(group: Any, *path: str) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        yield (*path, name)
+        yield from commands(command, *path, name) if hasattr(command, "commands") else ()
+
+
+VERBS = [" ".join(path) for path in commands(get_command(app))]
+
+
+def test_the_verbs() -> None:
+    assert set(VERBS) == {
+        "demo", "doctor", "models", "models show", "config", "synth", "check", "localize", "replay", "index", "fleet",
+        "fleet monitor", "fleet calibrate", "fleet localize", "fleet report", "calibrate", "check-calibration",
+        "monitor", "monitor check", "monitor history", "monitor bench", "evaluate", "calibrate-covariance", "train",
+        "export", "soak", "bench", "bench pnp", "bench calibrate", "bench fleet",
     }  # fmt: skip
-    for verb in verbs:
-        code, out, _ = run(capsys, verb, "--help")
-        assert code == 0 and f"Example: i2p {verb}" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_helps_with_an_example(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    code, out, _ = run(capsys, *verb.split(), "--help")
+    says = "i2p monitor" if verb == "monitor check" else f"i2p {verb}"  # the word check may be left out
+    assert code == 0 and f"Example: {says}" in " ".join(out.split())
 
 
 def test_config_prints_what_load_settings_reads(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -158,8 +175,8 @@ def test_localize_draws_the_pose_that_it_finds(
     found = PoseEstimate(Status.OK, pose=Pose.identity(), covariance=np.eye(6))
     monkeypatch.setattr("i2p_ros.localizer.Localizer.localize_pair", lambda self, pair: found)
     target = tmp_path / "new" / "out.png"
-    code, _, err = run(capsys, *localize(files), "--model", model, "--overlay", str(target))
-    assert code == 0 and "1.000 m" in err
+    code, out, _ = run(capsys, *localize(files), "--model", model, "--overlay", str(target))
+    assert code == 0 and "1.000 m" in out
     assert cv2.imread(str(target)).shape == (48, 128, 3)
     for name in ("out.xyz", "out"):
         code, _, err = run(capsys, *localize(files), "--model", model, "--overlay", str(tmp_path / name))
@@ -240,9 +257,9 @@ def test_evaluate_of_several_seeds_tells_their_spread(
 ) -> None:
     target = tmp_path / "out.json"
     arguments = ("--protocol", "prior", "--seeds", "5, 6", "--n", "1", "--json", str(target), *SMALL)
-    code, _, err = run(capsys, "evaluate", model, *arguments)
+    code, out, _ = run(capsys, "evaluate", model, *arguments)
     numbers = json.loads(target.read_text())
-    assert code == 0 and numbers["n"] == 2 and list(numbers["seeds"]) == ["5", "6"] and "min" in err
+    assert code == 0 and numbers["n"] == 2 and list(numbers["seeds"]) == ["5", "6"] and "min" in out
     assert [row["draw"]["seed"] for row in numbers["rows"]] == [5, 6] and len(numbers["rows"][0]["draw"]["prior"]) == 12
     assert set(numbers["spread"]["recall_2m_5deg"]) == {"mean", "min", "max"}
 

@@ -19,7 +19,8 @@ from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Status
 from i2p_ros.evaluation.runner import evaluate
 from i2p_ros.families import FAMILIES, FamilyEntry, family_class
 from i2p_ros.localizer import export
-from i2p_ros.runtime.weights import find_model, load_weights
+from i2p_ros.runtime.manifest import find_model
+from i2p_ros.runtime.weights import load_weights
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training.data import TrainingSet
 from i2p_ros.training.families import LEARNERS

@@ -24,8 +24,9 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Status
 from i2p_ros.localizer import Localizer
 from i2p_ros.networks.base import Arrays
+from i2p_ros.runtime.manifest import find_model
 from i2p_ros.runtime.torch_runtime import Passes, TorchPasses, TorchRuntime, choose_device
-from i2p_ros.runtime.weights import find_model, save_model
+from i2p_ros.runtime.weights import save_model
 from i2p_ros.synthetic import SyntheticSource
 
 

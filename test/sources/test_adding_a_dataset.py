@@ -20,7 +20,7 @@ from i2p_ros.core.config import ReplaySettings, Settings, SyntheticSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.evaluation.monitoring import Checker
 from i2p_ros.families.vp2p.settings import SIZES
-from i2p_ros.runtime.weights import find_model
+from i2p_ros.runtime.manifest import find_model
 from i2p_ros.sources.kinds import KINDS, SourceKind
 from i2p_ros.sources.opening import open_source, recognised
 from i2p_ros.synthetic import SyntheticSource

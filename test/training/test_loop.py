@@ -28,7 +28,8 @@ from i2p_ros.core.errors import ModelError, SettingsError
 from i2p_ros.families.vp2p import VP2P
 from i2p_ros.families.vp2p.settings import SIZES, VP2PSettings
 from i2p_ros.networks.blocks.trunk import Trunk, imagenet_weights, load_imagenet
-from i2p_ros.runtime.weights import find_model, load_weights
+from i2p_ros.runtime.manifest import find_model
+from i2p_ros.runtime.weights import load_weights
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training import TRAINING_WORLDS, VALIDATION_WORLDS, checkpoint
 from i2p_ros.training.journal import Journal

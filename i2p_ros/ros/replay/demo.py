@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import cv2
 from i2p_ros.core.config import ReplaySettings, Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.progress import Progress
 from i2p_ros.core.source import Source
 from i2p_ros.evaluation.files import write_bytes, write_json, write_tum
 from i2p_ros.evaluation.gallery import Overlay, drawn
@@ -27,7 +28,6 @@ from i2p_ros.writers.writing import write_bag
 
 OVERLAYS = 8
 DEMO_RATE_HZ = 4.0  # pairs 2 m apart: 80 of them show 160 m of street
-Progress = Callable[[int], None]
 
 
 def write_drive(settings: Settings, out: Path, pairs: int, seed: int, progress: Progress) -> Settings:
@@ -40,7 +40,7 @@ def write_drive(settings: Settings, out: Path, pairs: int, seed: int, progress: 
     world = settings.model_copy(update={"synthetic": moving})
     bag = out / "drive"
     source = open_source("synthetic", settings=world, seed=seed, n=pairs)
-    write_bag(source, bag, progress=lambda done, total: progress(done))
+    write_bag(source, bag, progress=progress)
     options = ReplaySettings(data=str(bag), perturb="vp2p", seed=seed, rate=0.0)
     return world.model_copy(update={"replay": options})
 
@@ -57,7 +57,7 @@ def replay_and_report(settings: Settings, out: Path, progress: Progress) -> dict
         rows = replay(
             source,
             options,
-            on_row=lambda row: progress(row.index + 1),
+            on_row=lambda row: progress(row.index + 1, len(source)),
             check=process.check,
             on_lost=lambda error: lost.update([error.reason]),
         )

@@ -317,10 +317,10 @@ def test_the_replay_node_ends_with_a_summary(localizer, ros_context, capfd):
 
 
 def test_the_shipped_model_in_a_process_of_its_own():
-    weights = pytest.importorskip("i2p_ros.runtime.weights")
+    manifest = pytest.importorskip("i2p_ros.runtime.manifest")
     settings = Settings(replay=options(limit=2, perturb="vp2p", timeout_s=60.0))
     try:
-        weights.find_model(settings.model)
+        manifest.find_model(settings.model)
     except I2PError as error:
         pytest.skip(f"no trained model here: {error}")
     with start_localizer(settings) as process:

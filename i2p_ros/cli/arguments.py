@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Words of the command line: hints where one is nearly right, completion, and `--json` without a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from i2p_ros.core.hints import did_you_mean
+
+
+class HintingGroup(TyperGroup):
+    """A group that tells which choice of an option was probably meant. Typer itself does so for commands."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if found := re.search(r"'([^']*)' is not one of (.*)", error.message):
+                error.message += did_you_mean(found[1], re.findall(r"'([^']*)'", found[2]))
+            raise
+
+
+def with_json_targets(words: Sequence[str]) -> list[str]:
+    """Words in which `--json` always has a value: where no file follows it, it is -, the standard output."""
+    given: list[str] = []
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
+        given.append(word)
+        if word == "--json" and following.startswith("-") and following != "-":
+            given.append("-")
+    return given
+
+
+def completing(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """Completion for an option or argument that takes one of some names."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names() if name.startswith(incomplete)]
+
+    return complete
