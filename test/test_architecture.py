@@ -53,7 +53,7 @@ HOMES = {
     "poselib": {"pnp"},
     "numba": {"core/compiled"},
     **{name: {"sources"} for name in ("pypcd4", "plyfile", "laspy", "lazrs")},
-    "matplotlib": {"evaluation"},
+    "matplotlib": {"evaluation", "viz/pictures"},
     "launch": {"ros/launching"},
     "launch_ros": {"ros/launching"},
     "typer": {"cli"},
