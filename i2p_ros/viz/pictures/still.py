@@ -32,7 +32,7 @@ GAP = 8  # px
 TITLE = 44  # px: height of the line above an image
 STRIP, LOW_STRIP = 344, 112  # px: height of the top views and the colour bar, and of the colour bar alone
 SHOWN_ERROR = 0.03  # of the width: about the largest half axis of an ellipse in the image
-AT_ORIGIN = "no pose: camera at the cloud's origin, looking along x"
+AT_ORIGIN = "the camera at the cloud's origin, looking along x"
 
 
 def localization_picture(
@@ -54,7 +54,7 @@ def localization_picture(
     draw_titled(canvas, (0, 0), f"before: {before}", BEFORE, pair, T_before, width)
     axes = draw_titled(canvas, second, f"after: {result_words(estimate)}", ERROR, pair, pose, width)
     draw_result(axes, pair, estimate, errors, width)
-    draw_strip(canvas, strip, pair, estimate, errors, T_before)
+    draw_strip(canvas, strip, pair, pose, errors, T_before, withheld=estimate.pose is None)
     return canvas.image()
 
 
@@ -97,10 +97,11 @@ def draw_result(axes: Axes, pair: Pair, estimate: PoseEstimate, errors: PoseErro
 
 
 def draw_strip(
-    canvas: Canvas, top: float, pair: Pair, estimate: PoseEstimate, errors: PoseErrors | None, T_before: Pose | None
-) -> None:
-    """Draw the top view, the error ellipse, the colour bar and the words below the images."""
-    pose, right, side = estimate.pose or estimate.withheld, 2 * STRIP, STRIP - TITLE - 2 * GAP
+    canvas: Canvas, top: float, pair: Pair, pose: Pose | None, errors: PoseErrors | None, T_before: Pose,
+    withheld: bool = False,
+) -> None:  # fmt: skip
+    """Draw the top view at a pose, the error ellipse, the colour bar and the words below the images."""
+    right, side = 2 * STRIP, STRIP - TITLE - 2 * GAP
     depth = "distance" if pair.camera.is_fisheye else "depth"
     colour_bar(canvas.axes(right, top + GAP, WIDTH - right - 30, 40), depth)
     if pose is None:
@@ -108,12 +109,11 @@ def draw_strip(
         return
     canvas.text(GAP, top + GAP, "from above", bold=True)
     top_view(canvas.axes(GAP, top + TITLE, side, side), pair.cloud, pair.camera, pose, T_before)
-    if errors is None:
-        canvas.text(STRIP, top + GAP, "No covariance, so no error ellipse.", bold=True)
-        return
-    canvas.text(STRIP, top + GAP, "position, 95 %", bold=True, colour=ERROR)
-    error_panel(canvas.axes(STRIP, top + TITLE, side, side), errors.position, pose.inverse().rotation[:2, 2])
-    canvas.text(right, top + 150, error_words(pair, errors))
+    if errors is not None:
+        canvas.text(STRIP, top + GAP, "position, 95 %", bold=True, colour=ERROR)
+        error_panel(canvas.axes(STRIP, top + TITLE, side, side), errors.position, pose.inverse().rotation[:2, 2])
+        doubt = "If the withheld pose is right:\n" if withheld else ""
+        canvas.text(right, top + (112 if withheld else 150), doubt + error_words(pair, errors))
 
 
 def error_words(pair: Pair, errors: PoseErrors) -> str:
