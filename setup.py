@@ -71,6 +71,7 @@ setup(
         "numba",
         "numpy>=1.26",
         "opencv-python-headless",
+        "pillow",
         "poselib",
         "pydantic>=2",
         "PyYAML",

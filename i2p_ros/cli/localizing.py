@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NO_POSE = 3  # exit code when there is no pose
 COLUMNS = "Columns of a .bin or .npy cloud: their number, or names such as x,y,z,intensity,ring; empty: look for them."
+OVERLAY = "Picture to write: the cloud in the image before and after, with scale and error ellipse."
 
 
 def localize(
@@ -32,7 +33,10 @@ def localize(
     ],
     columns: Annotated[str, typer.Option(help=COLUMNS)] = "",
     model: Annotated[str | None, typer.Option(help="Name of a model, or a training folder.")] = None,
-    overlay: Annotated[Path | None, typer.Option(help="Image file to write: the cloud over the image.")] = None,
+    overlay: Annotated[
+        Path | None,
+        typer.Option(help="Picture to write: the cloud in the image before and after, and the pose's error ellipse."),
+    ] = None,
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
@@ -47,7 +51,7 @@ def localize(
     from i2p_ros.evaluation.files import write_bytes
     from i2p_ros.localizer import load
     from i2p_ros.sources.single import read_pair
-    from i2p_ros.viz.overlays import overlay as drawn
+    from i2p_ros.viz.pictures.still import localization_picture
 
     if overlay and not cv2.haveImageWriter(str(overlay)):
         raise InputError(f"cannot write {overlay}: its name must end as that of an image, such as .png", "output")
@@ -58,12 +62,12 @@ def localize(
     write_json({**_estimate_json(estimate), "cloud": _cloud_json(stored)}, json_file)
     if json_file != Path("-"):
         _tell_cloud(stored)
+    if overlay:
+        picture = localization_picture(pair, estimate)
+        write_bytes(overlay, cv2.imencode(overlay.suffix, picture[:, :, ::-1])[1].tobytes())
     if estimate.pose is None:
         console.print(f"no pose: {estimate.status.value}: {escape(estimate.reason)}", soft_wrap=True)
         raise typer.Exit(NO_POSE)
-    if overlay:
-        picture = drawn(pair.image, pair.camera, pair.cloud, estimate.pose)
-        write_bytes(overlay, cv2.imencode(overlay.suffix, picture[:, :, ::-1])[1].tobytes())
     if json_file != Path("-"):
         output.print(_estimate_table(estimate))
 

@@ -40,19 +40,23 @@ def demo(
     out: Out = Path("results/demo"),
     pairs: Annotated[int, typer.Option(min=1, help="Pairs of the drive.")] = 80,
     seed: Annotated[int, typer.Option(min=0, max=TRAINING_WORLDS - 1, help="Seed of the world.")] = 2026,
+    animation: Annotated[Path | None, typer.Option(help="Moving picture to write: .webp or .gif.")] = None,
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
     """Write a synthetic drive as a bag, play it to the localizer node over ROS 2 topics, and report its poses."""
     from i2p_ros.ros.replay.demo import replay_and_report, write_drive
+    from i2p_ros.viz.pictures.moving import check_name
 
-    check_targets(json_file, out / "summary.json")
+    check_targets(json_file, out / "summary.json", animation)
+    if animation:
+        check_name(animation)
     settings = load_settings(files, overrides)
     with progress("writing the drive", pairs) as step:
         settings = write_drive(settings, out, pairs, seed, step)
     with progress("localizing", pairs) as step:
-        summary = replay_and_report(settings, out, step)
+        summary = replay_and_report(settings, out, step, animation)
     show(summary, json_file)
     console.print(f"pictures and numbers: {escape(str(out / 'report.html'))}", soft_wrap=True)
 

@@ -79,6 +79,24 @@ def ellipsoid_level(nees: ArrayLike, degrees_of_freedom: ArrayLike = np.inf) -> 
     return np.where(np.isfinite(nu), of_t, chi2_probability(nees))
 
 
+def ellipsoid_radius(dimensions: int, degrees_of_freedom: float = np.inf, level: float = 0.95) -> float:
+    """Radius, in standard deviations, of the confidence ellipsoid of so many of the coordinates of an error: 2 for an
+    ellipse, 3 for an ellipsoid.
+
+    The distribution is as in `ellipsoid_level`. With r = sqrt(nu - 2) tan(a), the density of the radius is proportional
+    to sin(a)^(dimensions - 1) cos(a)^(nu - 1), and of a Gaussian to r^(dimensions - 1) exp(-r^2 / 2).
+    """
+    if np.isfinite(degrees_of_freedom):
+        angles = np.linspace(0.0, np.pi / 2, 20001)[:-1]
+        radii = np.sqrt(degrees_of_freedom - 2.0) * np.tan(angles)
+        density = np.sin(angles) ** (dimensions - 1) * np.cos(angles) ** (degrees_of_freedom - 1.0)
+    else:
+        radii = np.linspace(0.0, 12.0, 20001)
+        density = radii ** (dimensions - 1) * np.exp(-(radii**2) / 2)
+    area = np.append(0.0, np.cumsum(density[1:] + density[:-1]))
+    return float(np.interp(level, area / area[-1], radii))
+
+
 def interval_level(z: ArrayLike, degrees_of_freedom: ArrayLike = np.inf) -> Array:
     """Level of the smallest interval that contains an error of z standard deviations, along or about one axis.
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Image
 from i2p_ros.evaluation.definitions import KINDS
 from i2p_ros.evaluation.metrics import Score
 from i2p_ros.evaluation.runner import EvaluatedPair
-from i2p_ros.viz.overlays import before_after, captioned, overlay
+from i2p_ros.viz.overlays import captioned, overlay
+from i2p_ros.viz.pictures.still import localization_picture
 
 WITHOUT_POSE = 0.4  # brightness of an image on which no pose can be drawn
 
@@ -66,16 +68,20 @@ class Gallery:
 
 
 def drawn(evaluated: EvaluatedPair) -> Overlay:
-    """Overlay of a pair before and after: the cloud at the pose of the unmoved cloud, and at the estimated pose.
-
-    With a prior, the first is at the prior.
-    """
-    pair, truth, prior = evaluated.sample.pair, evaluated.sample.T_camera_lidar, evaluated.sample.prior
-    assert truth is not None  # evaluate refuses samples without
-    before = prior.pose if prior else truth @ evaluated.T_given_lidar
-    estimate = evaluated.estimate
-    image = before_after(pair.image, pair.camera, pair.cloud, before, estimate.pose, estimate.status.value)
+    """Picture of a pair before and after: the cloud at `pose_before`, and at the estimated pose."""
+    T_before, words = pose_before(evaluated)
+    image = localization_picture(evaluated.sample.pair, evaluated.estimate, T_before, words)
     return Overlay(f"{called(evaluated.score)}: {in_words(evaluated.score)}", image)
+
+
+def pose_before(evaluated: EvaluatedPair) -> tuple[Pose, str]:
+    """T_camera_lidar before localization, and what it is: the prior, or else the true pose in the unmoved cloud."""
+    truth, prior = evaluated.sample.T_camera_lidar, evaluated.sample.prior
+    assert truth is not None  # evaluate refuses samples without
+    if prior:
+        return prior.pose, "the prior"
+    moved = np.abs(evaluated.T_given_lidar.local(Pose.identity())).max() > 0
+    return truth @ evaluated.T_given_lidar, "the cloud as given, turned and moved" if moved else "the true pose"
 
 
 def drawn_failure(evaluated: EvaluatedPair) -> Failure:

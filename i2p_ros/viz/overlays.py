@@ -73,23 +73,6 @@ def draw_matches(
     return canvas
 
 
-def before_after(
-    image: Image, camera: Camera, cloud: PointCloud, T_before: Pose, T_after: Pose | None, reason: str = ""
-) -> Image:
-    """Two captioned overlays of the cloud, with T_before and with T_after, or with the reason where T_after is None.
-
-    They are side by side, or one above the other where the image is more than twice as wide as high.
-    """
-    before = captioned(overlay(image, camera, cloud, T_before), "before")
-    if T_after is None:
-        after = captioned(_dimmed(image, 0.4), f"no pose: {reason}")
-    else:
-        after = captioned(overlay(image, camera, cloud, T_after), "after")
-    wide = image.shape[1] > 2 * image.shape[0]
-    gap = np.full((4, before.shape[1], 3) if wide else (before.shape[0], 4, 3), 255, np.uint8)
-    return np.concatenate([before, gap, after], axis=0 if wide else 1)
-
-
 def cells_shaded(image: Image, cells: Array, size: float) -> Image:
     """The image with the brightness of its square cells by their values. Cells without a value are dark.
 

@@ -177,7 +177,12 @@ def test_localize_draws_the_pose_that_it_finds(
     target = tmp_path / "new" / "out.png"
     code, out, _ = run(capsys, *localize(files), "--model", model, "--overlay", str(target))
     assert code == 0 and "1.000 m" in out
-    assert cv2.imread(str(target)).shape == (48, 128, 3)
+    width = cv2.imread(str(target)).shape[1]
+    withheld = PoseEstimate(Status.UNCERTAIN, "too like a rival", withheld=Pose.identity(), covariance=np.eye(6))
+    monkeypatch.setattr("i2p_ros.localizer.Localizer.localize_pair", lambda self, pair: withheld)
+    code, _, err = run(capsys, *localize(files), "--model", model, "--overlay", str(target.with_name("no.png")))
+    assert code == 3 and "too like a rival" in err
+    assert cv2.imread(str(target.with_name("no.png"))).shape[1] == width == 1200
     for name in ("out.xyz", "out"):
         code, _, err = run(capsys, *localize(files), "--model", model, "--overlay", str(tmp_path / name))
         assert code == 1 and err.count("\n") == 1 and "such as .png" in err

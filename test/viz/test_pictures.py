@@ -16,8 +16,8 @@ from i2p_ros.core.types import Correspondences, PointCloud, Status
 from i2p_ros.evaluation import plots
 from i2p_ros.evaluation.metrics import Score
 from i2p_ros.synthetic.rigs import CAMERAS
-from i2p_ros.viz import before_after, draw_matches, overlay
-from i2p_ros.viz.overlays import BAD, BAR, GOOD, UNKNOWN, depth_colours
+from i2p_ros.viz import draw_matches, overlay
+from i2p_ros.viz.overlays import BAD, GOOD, UNKNOWN, depth_colours
 
 CAMERA = Camera(100.0, 100.0, 100.0, 40.0, 201, 81)
 BLACK = np.zeros((81, 201, 3), np.uint8)
@@ -95,20 +95,6 @@ def test_the_matches_of_the_largest_weights_are_drawn() -> None:
     drawn = draw_matches(BLACK, CAMERA, matches, max_matches=1)
     assert not drawn[40, 50].any() and drawn[40, 150].any()
     assert not draw_matches(BLACK, CAMERA, matches.selected(np.zeros(0, int))).any()
-
-
-def test_before_and_after_stand_below_each_other_when_wide_else_side_by_side() -> None:
-    points = cloud((0.0, 0.0, 10.0))
-    wide = before_after(GREY, CAMERA, points, Pose.identity(), Pose.identity())
-    assert wide.shape == (2 * (81 + BAR) + 4, 201, 3)
-    tall = Camera(100.0, 100.0, 40.0, 40.0, 81, 81)
-    assert before_after(GREY[:, :81], tall, points, Pose.identity(), None, "why").shape == (81 + BAR, 166, 3)
-
-
-def test_without_a_pose_nothing_is_drawn_over_the_second_image() -> None:
-    drawn = before_after(GREY, CAMERA, cloud((0.0, 0.0, 10.0)), Pose.identity(), None, "no_consensus")
-    assert len(np.unique(drawn[-81:].reshape(-1, 3), axis=0)) == 1
-    assert drawn[81 + BAR + 4 : 81 + 2 * BAR + 4].max() > 200  # the caption
 
 
 def scores() -> list[Score]:

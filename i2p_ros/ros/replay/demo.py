@@ -18,15 +18,16 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.progress import Progress
 from i2p_ros.core.source import Source
 from i2p_ros.evaluation.files import write_bytes, write_json, write_tum
-from i2p_ros.evaluation.gallery import Overlay, drawn
+from i2p_ros.evaluation.gallery import Overlay, drawn, in_words, pose_before
 from i2p_ros.evaluation.report import write_report
 from i2p_ros.evaluation.runner import EvaluatedPair, Report
 from i2p_ros.ros.replay.playing import Row, open_recording, replay, start_localizer, summary
 from i2p_ros.sources.opening import open_source
 from i2p_ros.sources.perturb import perturbed
+from i2p_ros.viz.pictures import moving
 from i2p_ros.writers.writing import write_bag
 
-OVERLAYS = 8
+OVERLAYS, ANIMATED = 8, 3  # pairs
 DEMO_RATE_HZ = 4.0  # pairs 2 m apart: 80 of them show 160 m of street
 
 
@@ -45,8 +46,12 @@ def write_drive(settings: Settings, out: Path, pairs: int, seed: int, progress: 
     return world.model_copy(update={"replay": options})
 
 
-def replay_and_report(settings: Settings, out: Path, progress: Progress) -> dict[str, Any]:
+def replay_and_report(
+    settings: Settings, out: Path, progress: Progress, animation: Path | None = None
+) -> dict[str, Any]:
     """Play the recording of settings.replay. Writes summary.json, report.html, overlays and trajectories.
+
+    `animation` is a .webp or .gif file for a moving picture of some pairs with true poses.
 
     Returns the content of summary.json. Its `lost` counts the data that could not be read, by reason. Raises InputError
     for a recording without readable data, and I2PError with the end of its log if the node dies.
@@ -78,6 +83,8 @@ def replay_and_report(settings: Settings, out: Path, progress: Progress) -> dict
     overlays = _overlays(source, options, rows)
     for number, overlay in enumerate(overlays):
         write_bytes(out / "overlays" / f"{number:02d}.png", _png(overlay))
+    if animation:
+        write_bytes(animation, _animated(source, options, rows, animation.suffix))
     if all(row.truth is not None for row in rows):
         write_report(out, Report([row.score() for row in rows], meta), overlays)
     return numbers
@@ -106,9 +113,21 @@ def _evaluated(source: Source, options: ReplaySettings, rows: list[Row]) -> Iter
 
 
 def _overlays(source: Source, options: ReplaySettings, rows: list[Row]) -> list[Overlay]:
-    """Overlays of evenly spaced pairs, at the true and at the estimated pose."""
-    few = [rows[i * len(rows) // OVERLAYS] for i in range(min(OVERLAYS, len(rows)))]
-    return [drawn(pair) for pair in _evaluated(source, options, few)]
+    """Overlays of evenly spaced pairs, before and after."""
+    return [drawn(pair) for pair in _evaluated(source, options, _spaced(rows, OVERLAYS))]
+
+
+def _animated(source: Source, options: ReplaySettings, rows: list[Row], suffix: str) -> bytes:
+    """The moving picture of a few evenly spaced pairs."""
+    frames: list[moving.Frame] = []
+    for one in _evaluated(source, options, _spaced(rows, ANIMATED)):
+        result = f"off by {in_words(one.score)}"
+        frames += moving.frames_of(one.sample.pair, one.estimate, *pose_before(one), result)
+    return moving.encoded(frames, suffix)
+
+
+def _spaced(rows: list[Row], count: int) -> list[Row]:
+    return [rows[i * len(rows) // count] for i in range(min(count, len(rows)))]
 
 
 def _png(overlay: Overlay) -> bytes:

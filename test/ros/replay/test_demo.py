@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("rclpy", reason="the demo needs ROS: install the extra ros")
 
@@ -26,10 +27,13 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Path]:
     return write_drive(Settings(), out, 4, 12, lambda done: None), out
 
 
-def test_every_pair_is_played_and_answered_and_shown(drive: tuple[Settings, Path]) -> None:
+def test_every_pair_is_played_and_answered_and_shown(
+    drive: tuple[Settings, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings, out = drive
     steps: list[int] = []
-    numbers = replay_and_report(settings, out, steps.append)
+    monkeypatch.setattr("i2p_ros.viz.pictures.moving.STEPS", 2)
+    numbers = replay_and_report(settings, out, steps.append, out / "new" / "moving.webp")
     assert numbers == json.loads((out / "summary.json").read_text())
     assert set(numbers) >= KEYS and set(numbers["rte_m"]) >= {"mean", "std", "median"}
     assert numbers["pairs"] == numbers["processed"] == 4 and numbers["dropped"] == 0 and steps == [1, 2, 3, 4]
@@ -37,6 +41,9 @@ def test_every_pair_is_played_and_answered_and_shown(drive: tuple[Settings, Path
     page = (out / "report.html").read_text()
     assert page.count("data:image/") >= 3 + 4 and "http://" not in page.replace("http://www.w3.org", "")
     assert len(list((out / "overlays").glob("*.png"))) == 4
+    frames = Image.open(out / "new" / "moving.webp").n_frames
+    localized = json.loads((out / "summary.json").read_text())["localized"]
+    assert frames == 3 * 4 if localized == 4 else 6 <= frames < 3 * 4  # the cloud does not move to a withheld pose
 
 
 def test_trajectories_lie_on_the_street(drive: tuple[Settings, Path]) -> None:
