@@ -74,7 +74,8 @@ def draw_matches(
 
 
 def cells_shaded(image: Image, cells: Array, size: float) -> Image:
-    """The image with the brightness of its square cells by their values. Cells without a value are dark.
+    """The image with the brightness of its square cells by their values. Cells without a value, or with one below 0,
+    are dark.
 
     `cells` (C, 3) are row, column and value, `size` is the size of a cell, px.
     """
@@ -82,7 +83,7 @@ def cells_shaded(image: Image, cells: Array, size: float) -> Image:
     most = cells[:, 2].max(initial=1e-9)
     for row, column, value in cells:
         top, left = round(row * size), round(column * size)
-        shade[top : round((row + 1) * size), left : round((column + 1) * size)] = 0.25 + 0.75 * np.sqrt(value / most)
+        shade[top : round((row + 1) * size), left : round((column + 1) * size)] = 0.25 + 0.75 * np.sqrt(max(value, 0.0) / most)
     return np.asarray(image * shade[:, :, None], np.uint8)
 
 

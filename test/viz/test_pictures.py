@@ -17,7 +17,7 @@ from i2p_ros.evaluation import plots
 from i2p_ros.evaluation.metrics import Score
 from i2p_ros.synthetic.rigs import CAMERAS
 from i2p_ros.viz import draw_matches, overlay
-from i2p_ros.viz.overlays import BAD, GOOD, UNKNOWN, depth_colours
+from i2p_ros.viz.overlays import BAD, GOOD, UNKNOWN, cells_shaded, depth_colours
 
 CAMERA = Camera(100.0, 100.0, 100.0, 40.0, 201, 81)
 BLACK = np.zeros((81, 201, 3), np.uint8)
@@ -197,3 +197,9 @@ def test_time_is_the_axis_of_one_recording_only() -> None:
     assert plots._when(scores())[1] == "time (s)"
     assert plots._when([*scores(), Score("e/0", Status.OK, stamp=10**9)])[1] == "pair"
     assert plots._when(scores()[::-1])[1] == "pair"
+
+
+def test_cells_are_as_bright_as_their_values_and_dark_below_zero():
+    white = np.full((2, 6, 3), 200, np.uint8)
+    shaded = cells_shaded(white, np.array([[0, 0, 4.0], [0, 1, 1.0], [0, 2, -1.0]]), 2.0)
+    assert shaded[0, ::2, 0].tolist() == [200, 125, 50]  # 0.25 + 0.75 * sqrt(value / largest)
