@@ -35,7 +35,7 @@ def shared(folder: str, *patterns: str) -> tuple[str, list[str]]:
 
 setup(
     name=NAME,
-    version="0.1.0",
+    version="0.2.0",
     description="Camera pose in a LiDAR cloud, with covariance, as a ROS 2 node and a Python library",
     long_description=(ROOT / "README.md").read_text() if (ROOT / "README.md").exists() else "",
     long_description_content_type="text/markdown",
@@ -94,6 +94,7 @@ setup(
             *COMPRESSED,
             *FLEET,
             "atheris",
+            "build",
             "duckdb",
             "hypothesis",
             "mypy",
@@ -105,6 +106,7 @@ setup(
             "pytest",
             "pytest-cov",
             "pytest-xdist",
+            "reuse",
             "ruff",
             "scipy",
         ],
