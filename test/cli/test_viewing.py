@@ -23,9 +23,9 @@ from i2p_ros.writers.writing import write_bag
 
 @pytest.fixture(scope="module")
 def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bag of eight pairs, and the files of the first pair beside it."""
+    """A bag of twelve pairs, and the files of the first pair beside it."""
     folder = tmp_path_factory.mktemp("view")
-    source = SyntheticSource(SyntheticSettings(drive=True, points=20000), 8, 12)
+    source = SyntheticSource(SyntheticSettings(drive=True, points=20000), 8, 12)  # of seed 8
     write_bag(source, folder / "drive")
     pair = source[0].pair
     cv2.imwrite(str(folder / "a.png"), pair.image[:, :, ::-1])
@@ -76,7 +76,7 @@ def test_monitor_records_windows_and_localized_pairs(drive: Path) -> None:
     assert len(shown(rows, "lidar/nominal_camera")) == len(rows["image"]) >= windows
     drift = 100 * result["windows"][-1]["verdict"]["drift"][0]
     assert rows["drift/tx_cm"][-1]["Scalars:scalars"][0] == pytest.approx(drift)
-    assert {row["pair"] for row in rows["image"]} <= set(range(8))
+    assert {row["pair"] for row in rows["image"]} <= set(range(12))
 
 
 def test_calibrate_records_its_pairs_and_the_result(drive: Path) -> None:
