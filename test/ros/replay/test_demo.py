@@ -26,19 +26,22 @@ KEYS = {
 @pytest.fixture(scope="module")
 def drive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Path]:
     out = tmp_path_factory.mktemp("demo") / "out"
-    return write_drive(Settings(), out, 4, 12, lambda done: None), out
+    return write_drive(Settings(), out, 4, 12, lambda done, total: None), out
 
 
 def test_every_pair_is_played_and_answered_and_shown(
     drive: tuple[Settings, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, out = drive
-    steps: list[int] = []
+    steps: list[tuple[int, int]] = []
     monkeypatch.setattr("i2p_ros.viz.pictures.moving.STEPS", 2)
-    numbers = replay_and_report(settings, out, steps.append, out / "new" / "moving.webp", str(out / "a.rrd"))
+    numbers = replay_and_report(
+        settings, out, lambda *done: steps.append(done), out / "new" / "moving.webp", str(out / "a.rrd")
+    )
     assert numbers == json.loads((out / "summary.json").read_text())
     assert set(numbers) >= KEYS and set(numbers["rte_m"]) >= {"mean", "std", "median"}
-    assert numbers["pairs"] == numbers["processed"] == 4 and numbers["dropped"] == 0 and steps == [1, 2, 3, 4]
+    assert numbers["pairs"] == numbers["processed"] == 4 and numbers["dropped"] == 0
+    assert steps == [(k, 4) for k in (1, 2, 3, 4)]
     assert numbers["protocol"] == "vp2p" and numbers["latency_ms"]["median"] > 0
     page = (out / "report.html").read_text()
     assert page.count("data:image/") >= 3 + 4 and "http://" not in page.replace("http://www.w3.org", "")
@@ -77,12 +80,12 @@ def test_trajectories_lie_on_the_street(drive: tuple[Settings, Path]) -> None:
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(InputError, match="choose another"):
-        write_drive(Settings(), tmp_path, 1, 0, lambda done: None)
+        write_drive(Settings(), tmp_path, 1, 0, lambda done, total: None)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_a_recording_that_is_not_there_writes_nothing(tmp_path: Path) -> None:
     settings = Settings(replay=ReplaySettings(data=str(tmp_path / "nowhere.mcap")))
     with pytest.raises(InputError, match=r"nowhere\.mcap does not exist"):
-        replay_and_report(settings, tmp_path / "out", lambda done: None)
+        replay_and_report(settings, tmp_path / "out", lambda done, total: None)
     assert not (tmp_path / "out").exists()
