@@ -235,11 +235,13 @@ def load(model: str | None = None, settings: Settings | None = None) -> Localize
     return Localizer(family, runtime, settings, name, entry.calibration)
 
 
-def load_network_pose(settings: Settings) -> Callable[[Pair, Pose], Pose | None] | None:
+def load_network_pose(
+    settings: Settings, localized: Callable[[Pair, PoseEstimate], None] = lambda pair, estimate: None
+) -> Callable[[Pair, Pose], Pose | None] | None:
     """A function that gives T_camera_lidar of a pair near a nominal one, by the model of the settings, however low its
     confidence; or none where `monitor.network_pairs` is 0. It is what monitor.Monitor takes.
 
-    Raises ModelError as `load`.
+    `localized` is called with each pair and what was found. Raises ModelError as `load`.
     """
     if not settings.monitor.network_pairs:
         return None
@@ -247,7 +249,9 @@ def load_network_pose(settings: Settings) -> Callable[[Pair, Pose], Pose | None]
     localizer = load(settings=settings.model_copy(update={"pnp": any_confidence}))
 
     def network_pose(pair: Pair, nominal: Pose) -> Pose | None:
-        return localizer.localize_pair(pair, localizer.family.trained_prior.about(nominal)).pose
+        estimate = localizer.localize_pair(pair, localizer.family.trained_prior.about(nominal))
+        localized(pair, estimate)
+        return estimate.pose
 
     return network_pose
 

@@ -54,6 +54,7 @@ HOMES = {
     "numba": {"core/compiled"},
     **{name: {"sources"} for name in ("pypcd4", "plyfile", "laspy", "lazrs")},
     "matplotlib": {"evaluation", "viz/pictures"},
+    "rerun": {"viz/recording"},
     "PIL": {"viz/pictures"},
     "launch": {"ros/launching"},
     "launch_ros": {"ros/launching"},

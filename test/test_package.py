@@ -231,7 +231,7 @@ def test_launch_descriptions_are_built(file):
 
 SHOWN = {
     "/points", "/localizer/pose", "/replay/truth", "/localizer/overlay/compressed", "/localizer/points_aligned",
-    "/localizer/matches",
+    "/localizer/matches", "/image",
 }  # fmt: skip
 
 
@@ -250,8 +250,10 @@ def _panels(part):
 def test_the_layout_of_foxglove_has_its_panels_and_topics_that_there_are():
     content = json.loads((ROOT / "config" / "foxglove.json").read_text())
     assert _panels(content["layout"]) == content["configById"].keys()
-    shown = set(re.findall(r'"(/(?:localizer|points|replay|diagnostics)[a-z_/]*)', json.dumps(content)))
-    assert shown <= SHOWN | {"/diagnostics"} and "/localizer/pose" in shown
+    shown = set(
+        re.findall(r'"(/(?:localizer|points|image|camera_info|replay|diagnostics)[a-z_/]*)', json.dumps(content))
+    )
+    assert shown <= SHOWN | {"/diagnostics", "/camera_info"} and "/localizer/pose" in shown
 
 
 def test_the_middleware_profile_holds_an_image_and_a_cloud():

@@ -24,7 +24,7 @@ from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.observability import directions
 from i2p_ros.core.progress import Progress
 from i2p_ros.core.source import Source
-from i2p_ros.core.types import Image, Pair
+from i2p_ros.core.types import Image, Pair, PoseEstimate
 from i2p_ros.localizer import Localizer
 from i2p_ros.viz.overlays import captioned, cells_shaded, overlay
 
@@ -34,10 +34,17 @@ MOST_APART = np.repeat([0.5, np.radians(5.0)], 3)  # m, rad: halves that differ 
 
 
 class Calibrator:
-    """Calibrates rigs with one localizer. Threads may share one: nothing of a rig is kept in it."""
+    """Calibrates rigs with one localizer. Threads may share one: nothing of a rig is kept in it.
 
-    def __init__(self, settings: Settings, localizer: Localizer) -> None:
-        self.settings, self.localizer = settings, localizer
+    `localized` is called with each pair that is localized near the pose on which the pairs agree, and with what was
+    found.
+    """
+
+    def __init__(
+        self, settings: Settings, localizer: Localizer,
+        localized: Callable[[Pair, PoseEstimate], None] = lambda pair, estimate: None,
+    ) -> None:  # fmt: skip
+        self.settings, self.localizer, self._localized = settings, localizer, localized
         self._any_confidence = settings.model_copy(
             update={"pnp": settings.pnp.model_copy(update={"min_confidence": 0.0, "max_rival": 1.0})}
         )
@@ -126,8 +133,9 @@ class Calibrator:
         prior = self.localizer.family.trained_prior.about(consensus.pose)
         own = []
         for pair in pairs:
-            pose = self.localizer.localize_pair(pair, prior, self._any_confidence).pose
-            own += [] if pose is None else [pose]
+            estimate = self.localizer.localize_pair(pair, prior, self._any_confidence)
+            self._localized(pair, estimate)
+            own += [] if estimate.pose is None else [estimate.pose]
             step()
         return [*([median_pose(own)] if own else []), consensus.pose, *own[:2]]
 

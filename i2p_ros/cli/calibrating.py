@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,8 +29,10 @@ from i2p_ros.cli.parts import (
     recording_settings,
     write_json,
 )
+from i2p_ros.cli.viewing import CalibrationView, View, check_view
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.types import Pair, PoseEstimate
 from i2p_ros.sources.kinds import nouns
 
 if TYPE_CHECKING:
@@ -59,6 +62,7 @@ def calibrate(
     image: ImageTopic = "",
     points: PointsTopic = "",
     camera_info: InfoTopic = "",
+    view: View = None,
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
@@ -72,14 +76,17 @@ def calibrate(
     from i2p_ros.calibration.report import inspections_of, write_calibration_report
 
     check_targets(json_file, out and out / "report.html")
+    check_view(view)
+    shown = CalibrationView(view)
     more = [] if pairs is None else [f"calibration.pairs={pairs}"]
     settings = recording_settings(files, [*overrides, *more], image, points, camera_info)
     found = _rigs(recordings, settings, drives, cameras)
     starts = [None if init is None else _read(init, rig, "", "", len(found)) for rig in found]
-    calibrator, results = _calibrator(settings), list["CalibrationResult"]()
+    calibrator, results = _calibrator(settings, shown.localized), list["CalibrationResult"]()
     for rig, start in zip(found, starts, strict=True):
-        with progress(rig.frames[0]) as step:
+        with progress(rig.frames[0]) as step, shown.part(rig.frames[0], len(found) == 1):
             results.append(calibrator.result(*rig.sources, init=start, progress=step))
+            shown.result(results[-1], start)
     write_json([result.to_json() for result in results], json_file)
     if out:
         for result in results:
@@ -137,11 +144,13 @@ def check_calibration(
     raise typer.Exit(max(CHECK_CODES[check.judgement.value] for check in checks))
 
 
-def _calibrator(settings: Settings) -> Calibrator:
+def _calibrator(
+    settings: Settings, localized: Callable[[Pair, PoseEstimate], None] = lambda pair, estimate: None
+) -> Calibrator:
     from i2p_ros.calibration import Calibrator
     from i2p_ros.localizer import load
 
-    return Calibrator(settings, load(settings=settings))
+    return Calibrator(settings, load(settings=settings), localized)
 
 
 def _rigs(recordings: list[Path], settings: Settings, drives: str, cameras: str) -> list[Rig]:

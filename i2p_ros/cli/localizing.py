@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from i2p_ros.cli.parts import NONE, Files, JsonFile, Overrides, check_targets, console, output, write_json
+from i2p_ros.cli.viewing import View, check_view
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.errors import InputError
 
@@ -37,6 +38,7 @@ def localize(
         Path | None,
         typer.Option(help="Picture to write: the cloud in the image before and after, and the pose's error ellipse."),
     ] = None,
+    view: View = None,
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
@@ -56,6 +58,7 @@ def localize(
     if overlay and not cv2.haveImageWriter(str(overlay)):
         raise InputError(f"cannot write {overlay}: its name must end as that of an image, such as .png", "output")
     check_targets(overlay, json_file)
+    check_view(view)
     settings = load_settings(files, overrides)
     pair, stored = read_pair(image, cloud, camera, columns, settings.node.intensity_field)
     estimate = load(model, settings).localize_pair(pair)
@@ -65,6 +68,12 @@ def localize(
     if overlay:
         picture = localization_picture(pair, estimate)
         write_bytes(overlay, cv2.imencode(overlay.suffix, picture[:, :, ::-1])[1].tobytes())
+    if view:
+        from i2p_ros.viz.recording import ViewRecording
+
+        with ViewRecording(image.name, view) as recording:
+            recording.pair(0, pair)
+            recording.estimate(estimate)
     if estimate.pose is None:
         console.print(f"no pose: {estimate.status.value}: {escape(estimate.reason)}", soft_wrap=True)
         raise typer.Exit(NO_POSE)

@@ -33,6 +33,7 @@ from i2p_ros.cli.parts import (
     tell_error,
     write_json,
 )
+from i2p_ros.cli.viewing import DriftView, View, check_view
 from i2p_ros.core.config import Settings, load_settings
 from i2p_ros.core.drifts import Level, axis_rows
 from i2p_ros.core.errors import InputError
@@ -82,6 +83,7 @@ def check(
     image: ImageTopic = "",
     points: PointsTopic = "",
     camera_info: InfoTopic = "",
+    view: View = None,
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
@@ -96,15 +98,20 @@ def check(
     from i2p_ros.evaluation.monitoring import Checker
 
     check_targets(json_file, report and report / "report.html")
+    check_view(view)
+    shown = DriftView(view)
     settings = recording_settings(files, overrides, image, points, camera_info)
-    checker = Checker(settings, nominal, accept, report, listed(drives), listed(cameras), _history(settings))
+    chosen = listed(drives), listed(cameras)
+    checker = Checker(settings, nominal, accept, report, *chosen, _history(settings), shown.localized)
     results: list[dict[str, Any]] = []
     failures: list[str] = []
     for recording in recordings:
         with _collected(failures):
             for part in checker.parts(recording):
-                with _collected(failures), progress(recording.name) as step:
-                    results.append(checker.result(part, step))
+                name = " ".join(filter(None, (recording.stem, part.drive, part.camera)))
+                alone = len(recordings) == 1 and len(checker.parts(recording)) == 1
+                with _collected(failures), progress(recording.name) as step, shown.part(name, alone):
+                    results.append(checker.result(part, step, shown if view else None))
     if not results:
         raise typer.Exit(1)
     write_json(results, json_file)

@@ -28,6 +28,7 @@ from i2p_ros.cli.parts import (
     tell_notes,
     write_json,
 )
+from i2p_ros.cli.viewing import View, check_view
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.protocols import CloudProtocol
 from i2p_ros.sources.kinds import default_cameras, nouns
@@ -73,6 +74,7 @@ def replay(
     image: ImageTopic = "",
     points: PointsTopic = "",
     camera_info: InfoTopic = "",
+    view: View = None,
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
@@ -84,11 +86,12 @@ def replay(
     from i2p_ros.ros.replay.demo import replay_and_report
 
     check_targets(json_file, out / "summary.json")
+    check_view(view)
     settings = recording_settings(files, overrides, image, points, camera_info)
     options = {"data": str(path), "perturb": perturb, "rate": rate, "drive": drive, "camera": camera}
     chosen = settings.replay.model_copy(update={**options, "seed": seed, "limit": limit})
     with progress("localizing") as step:
-        summary = replay_and_report(settings.model_copy(update={"replay": chosen}), out, step)
+        summary = replay_and_report(settings.model_copy(update={"replay": chosen}), out, step, view=view)
     tell_notes(summary.get("notes", ()))
     show(summary, json_file)
     file = "report.html" if "recall_2m_5deg" in summary else "summary.json"  # without true poses there are no plots

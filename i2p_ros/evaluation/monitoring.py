@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.progress import Progress
 from i2p_ros.core.source import Source
-from i2p_ros.core.types import Image, Pair, Sample
+from i2p_ros.core.types import Image, Pair, PoseEstimate, Sample
 from i2p_ros.evaluation.files import write_json
 from i2p_ros.evaluation.report import picture
 from i2p_ros.evaluation.window_pictures import window_picture
@@ -32,6 +33,8 @@ from i2p_ros.monitor.session import Finding, Monitor, NetworkPose
 from i2p_ros.sources.nominal import read_nominal
 from i2p_ros.sources.opening import open_source, recognised
 from i2p_ros.viz.overlays import captioned, cells_shaded, overlay
+
+Watch = Callable[[int, Pair, Pose, Finding | None], None]  # of index, pair, nominal calibration, and finding after it
 
 
 @dataclass
@@ -107,14 +110,16 @@ def monitored(
     network_pose: NetworkPose | None = None,
     progress: Progress | None = None,
     with_overlays: bool = False,
+    watch: Watch | None = None,
 ) -> Result:
     """Result of all pairs of a source. Drift is counted from `nominal`, or else from the calibration of the source.
 
-    `reference` is an accepted state, at which drift is zero. `progress` gets the number of pairs read and of all. If
-    the recording changes its calibration, estimates start again from the new one, as in the node.
+    `reference` is an accepted state, at which drift is zero. `progress` gets the number of pairs read and of all, and
+    `watch` is called after each pair. If the recording changes its calibration, estimates start again from the new one,
+    as in the node.
     Raises InputError `calibration.missing` if there is no calibration, and `pairs` if no pair can be used.
     """
-    result, last = None, None
+    result, last, last_index = None, None, 0
     lost = source.lost.copy()
     for index in range(len(source)):
         try:
@@ -129,13 +134,19 @@ def monitored(
         if nominal is None and last and _has_other_calibration(source, sample, result.monitor):
             _begin_again(result, last, _monitor(source, sample, settings, None, None, history, network_pose))
         result.pairs += 1
-        _take(result, result.monitor.add(sample.pair, _motion(last, sample)), sample)
-        last = sample
+        finding = result.monitor.add(sample.pair, _motion(last, sample))
+        _take(result, finding, sample)
+        if watch:
+            watch(index, sample.pair, result.monitor.nominal, finding)
+        last, last_index = sample, index
         if progress:
             progress(index + 1, len(source))
     if result is None or last is None:
         raise InputError(f"{source.name}: no pair can be used: {dict(lost) or 'it is empty'}", "pairs")
-    _take(result, result.monitor.finish(), last)
+    finding = result.monitor.finish()
+    _take(result, finding, last)
+    if finding and watch:
+        watch(last_index, last.pair, result.monitor.nominal, finding)
     if result.monitor.history_error:
         raise InputError(result.monitor.history_error, "history")
     result.lost, result.end = lost, last.pair.stamp
@@ -163,9 +174,10 @@ class Checker:
     def __init__(
         self, settings: Settings, nominal: Path | None = None, accept: Path | None = None, folder: Path | None = None,
         drives: list[str] | None = None, cameras: list[str] | None = None, history: History | None = None,
+        localized: Callable[[Pair, PoseEstimate], None] = lambda pair, estimate: None,
     ) -> None:  # fmt: skip
         self._settings, self._nominal, self._folder, self._history = settings, nominal, folder, history
-        self._drives, self._cameras, self._accept = drives, cameras, accept
+        self._drives, self._cameras, self._accept, self._localized = drives, cameras, accept, localized
         if nominal is not None and not nominal.is_file():
             raise InputError(f"cannot read the calibration {nominal}: it is no file", "calibration.missing")
 
@@ -179,12 +191,17 @@ class Checker:
             drives = source.drives
         return [RecordingPart(recording, drive, camera) for drive in drives for camera in cameras or [""]]
 
-    def result(self, part: RecordingPart, progress: Progress | None = None) -> dict[str, Any]:
-        """Result of a part: numbers, pictures and settings. Raises InputError if it cannot be monitored."""
+    def result(
+        self, part: RecordingPart, progress: Progress | None = None, watch: Watch | None = None
+    ) -> dict[str, Any]:
+        """Result of a part: numbers, pictures and settings. Raises InputError if it cannot be monitored.
+
+        With `watch`, which `monitored` takes, it is not read from the folder.
+        """
         file = None if self._folder is None else self._folder / self._named(part)
-        if file is not None and file.exists():
+        if file is not None and file.exists() and watch is None:
             return dict(json.loads(file.read_text()))
-        result = self.monitored(part, progress)
+        result = self.monitored(part, progress, watch=watch)
         pictures = {title: str(picture(image)) for title, image in result.pictures.items()}
         content = result.to_json() | {
             "check": self._inspected(part), "pictures": pictures, "settings": self._settings.model_dump(),
@@ -194,14 +211,16 @@ class Checker:
         return content
 
     def monitored(
-        self, part: RecordingPart, progress: Progress | None = None, with_overlays: bool = False
+        self, part: RecordingPart, progress: Progress | None = None, with_overlays: bool = False,
+        watch: Watch | None = None,
     ) -> Result:  # fmt: skip
         """Result of a part, which is not read from the folder. Raises InputError if it cannot be monitored."""
         source = self.opened(part)
         nominal = self._read(part, source)
         return monitored(
-            source, self._settings, nominal, self._reference, self._history, self._network_pose, progress, with_overlays
-        )
+            source, self._settings, nominal, self._reference, self._history, self._network_pose, progress,
+            with_overlays, watch,
+        )  # fmt: skip
 
     def load(self) -> None:
         """Load the network, if the settings use it. Raises ModelError."""
@@ -223,7 +242,7 @@ class Checker:
     def _network_pose(self) -> NetworkPose | None:
         from i2p_ros.localizer import load_network_pose
 
-        return load_network_pose(self._settings)
+        return load_network_pose(self._settings, self._localized)
 
     @cached_property
     def _reference(self) -> Reference | None:

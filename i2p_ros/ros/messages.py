@@ -146,6 +146,13 @@ def line_markers(start: Array, ends: Array, good: NDArray[np.bool_], head: Heade
     return MarkerArray(markers=markers)
 
 
+def matches_of(markers: MarkerArray) -> tuple[Array, NDArray[np.bool_]]:
+    """The ends (N, 3) of the lines of `line_markers`, and whether each is good (N,)."""
+    ends = [[(p.x, p.y, p.z) for p in marker.points[1::2]] for marker in markers.markers]
+    good = [np.full(len(points), marker.id == 0) for points, marker in zip(ends, markers.markers, strict=True)]
+    return np.array([point for points in ends for point in points]).reshape(-1, 3), np.concatenate([*good, []]) > 0
+
+
 def _quaternion(pose: Pose) -> Quaternion:
     x, y, z, w = map(float, pose.quaternion)
     return Quaternion(x=x, y=y, z=z, w=w)

@@ -308,7 +308,7 @@ def test_replay_names_a_file_that_it_wrote(
     file: str,
 ) -> None:
     demo = pytest.importorskip("i2p_ros.ros.replay.demo", reason="needs ROS: install the extra ros")
-    monkeypatch.setattr(demo, "replay_and_report", lambda settings, out, progress: {**numbers, "lost": {}})
+    monkeypatch.setattr(demo, "replay_and_report", lambda settings, out, progress, view: {**numbers, "lost": {}})
     code, _, err = run(capsys, "replay", "a.mcap", "--out", str(tmp_path))
     assert code == 0 and err.endswith(f"pictures and numbers: {tmp_path / file}\n")
 

@@ -18,7 +18,18 @@ from i2p_ros.viz.ellipses import ellipsoid, pixel_covariances, pose_errors, posi
 from i2p_ros.viz.overlays import FAR, NEAR, depth_colours
 from i2p_ros.viz.pictures import panels
 from i2p_ros.viz.pictures.panels import Canvas, metres, round_number
-from i2p_ros.viz.pictures.still import GAP, LOW_STRIP, STRIP, TITLE, WIDTH, localization_picture, result_words
+from i2p_ros.viz.pictures.still import (
+    AT_ORIGIN,
+    GAP,
+    LOW_STRIP,
+    STRIP,
+    TITLE,
+    WIDTH,
+    error_words,
+    localization_picture,
+    magnified,
+    result_words,
+)
 
 CAMERA = Camera(100.0, 100.0, 100.0, 40.0, 201, 81)
 PINK = tuple(int(panels.ERROR[i : i + 2], 16) for i in (1, 3, 5))
@@ -158,6 +169,26 @@ def test_a_withheld_pose_and_none_say_so_with_their_reason() -> None:
 def test_images_that_are_not_wide_are_side_by_side() -> None:
     square = pair((10.0, 0.0, 0.0), camera=Camera(100.0, 100.0, 40.0, 40.0, 81, 81))
     assert localization_picture(square, found(0.05)).shape == (TITLE + (WIDTH - GAP) // 2 + GAP + STRIP, WIDTH, 3)
+
+
+def test_no_title_reaches_into_the_other_image() -> None:
+    square = pair((10.0, 0.0, 0.0), camera=Camera(100.0, 100.0, 40.0, 40.0, 81, 81))
+    withheld = replace(found(0.05), status=Status.UNCERTAIN, pose=None, withheld=T_OPTICAL_BODY)
+    others = [PoseEstimate(status) for status in Status if status is not Status.OK]
+    befores = (AT_ORIGIN, "the cloud as given, turned and moved")
+    shown = [(found(0.05), befores[0]), (withheld, befores[1]), *((other, befores[0]) for other in others)]
+    for estimate, before in shown:
+        titles = localization_picture(square, estimate, T_OPTICAL_BODY, before)[:TITLE]
+        assert (titles[:, WIDTH // 2 - 2 : WIDTH // 2 + GAP // 2] == 255).all(), (before, estimate.status)
+        assert (titles[:, -2:] == 255).all() and (titles[:, :300] < 255).any()
+
+
+def test_words_have_the_sizes_of_the_ellipses() -> None:
+    for std, factor, words in ((0.05, 2, "±1.2 px, drawn 2 times as large"), (2.0, 1, "±49 px, drawn in true size")):
+        one = pair((10.0, 0.0, 0.0))
+        errors = pose_errors(one, found(std))
+        assert errors is not None and magnified(errors, one) == factor
+        assert error_words(one, errors).endswith(words) and metres(2.4477 * std) in error_words(one, errors)
 
 
 @pytest.mark.parametrize("covariance", [None, np.full((6, 6), np.nan)])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import ROOT
 from PIL import Image
 
 from i2p_ros.core.camera import Camera
@@ -68,3 +69,14 @@ def test_other_files_are_refused_by_name() -> None:
     moving.check_name(Path("a.WEBP"))
     with pytest.raises(InputError, match=r"must end in \.webp or \.gif"):
         moving.check_name(Path("a.mp4"))
+
+
+def test_the_picture_of_the_readme_moves_for_a_few_seconds_and_is_small() -> None:
+    path = ROOT / "docs" / "demo.webp"
+    file = Image.open(path)
+    total_ms = 0
+    for index in range(file.n_frames):
+        file.seek(index)
+        file.load()
+        total_ms += file.info["duration"]
+    assert path.stat().st_size <= 3_000_000 and 3_000 <= total_ms <= 10_000

@@ -7,6 +7,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from i2p_ros.evaluation.files import write_bytes, write_json, write_tum
 from i2p_ros.evaluation.gallery import Overlay, drawn, in_words, pose_before
 from i2p_ros.evaluation.report import write_report
 from i2p_ros.evaluation.runner import EvaluatedPair, Report
+from i2p_ros.ros.replay.player import Matches
 from i2p_ros.ros.replay.playing import Row, open_recording, replay, start_localizer, summary
 from i2p_ros.sources.opening import open_source
 from i2p_ros.sources.perturb import perturbed
 from i2p_ros.viz.pictures import moving
+from i2p_ros.viz.recording import ViewRecording
 from i2p_ros.writers.writing import write_bag
 
 OVERLAYS, ANIMATED = 8, 3  # pairs
@@ -47,17 +50,19 @@ def write_drive(settings: Settings, out: Path, pairs: int, seed: int, progress: 
 
 
 def replay_and_report(
-    settings: Settings, out: Path, progress: Progress, animation: Path | None = None
+    settings: Settings, out: Path, progress: Progress, animation: Path | None = None, view: str | None = None
 ) -> dict[str, Any]:
     """Play the recording of settings.replay. Writes summary.json, report.html, overlays and trajectories.
 
-    `animation` is a .webp or .gif file for a moving picture of some pairs with true poses.
+    `animation` is a .webp or .gif file for a moving picture of some pairs with true poses, `view` a recording as
+    viz.recording takes it.
 
     Returns the content of summary.json. Its `lost` counts the data that could not be read, by reason. Raises InputError
     for a recording without readable data, and I2PError with the end of its log if the node dies.
     """
     options = settings.replay
     source, lost = open_recording(settings), Counter[str]()
+    matches: dict[int, Matches] | None = {} if view else None
     with start_localizer(settings) as process:
         rows = replay(
             source,
@@ -65,6 +70,7 @@ def replay_and_report(
             on_row=lambda row: progress(row.index + 1, len(source)),
             check=process.check,
             on_lost=lambda error: lost.update([error.reason]),
+            matches=matches,
         )
     if not rows:
         raise InputError(f"{source.name}: nothing was played; lost: {dict(lost + source.lost)}", "replay.empty")
@@ -85,6 +91,8 @@ def replay_and_report(
         write_bytes(out / "overlays" / f"{number:02d}.png", _png(overlay))
     if animation:
         write_bytes(animation, _animated(source, options, rows, animation.suffix))
+    if view:
+        _record(source, options, rows, matches or {}, view)
     if all(row.truth is not None for row in rows):
         write_report(out, Report([row.score() for row in rows], meta), overlays)
     return numbers
@@ -124,6 +132,19 @@ def _animated(source: Source, options: ReplaySettings, rows: list[Row], suffix: 
         result = f"off by {in_words(one.score)}"
         frames += moving.frames_of(one.sample.pair, one.estimate, *pose_before(one), result)
     return moving.encoded(frames, suffix)
+
+
+def _record(source: Source, options: ReplaySettings, rows: list[Row], matches: dict[int, Matches], view: str) -> None:
+    """Record each pair as it was played, with its answer and its true pose."""
+    with ViewRecording(source.name, view) as recording:
+        for row in rows:
+            sample, _ = perturbed(source[row.index], options.perturb, options.seed, row.index)
+            recording.pair(row.index, replace(sample.pair, stamp=row.stamp))
+            recording.estimate(row.estimate)
+            if row.stamp in matches:
+                recording.matches(row.estimate.pose, *matches[row.stamp])
+            if row.truth is not None:
+                recording.camera("true_camera", row.truth)
 
 
 def _spaced(rows: list[Row], count: int) -> list[Row]:

@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from numpy.typing import NDArray
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2
 from sensor_msgs.msg import Image as ImageMessage
 from tf2_ros import StaticTransformBroadcaster, TransformBroadcaster
+from visualization_msgs.msg import MarkerArray
 
 from i2p_ros.core.config import ReplaySettings, Settings
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Pose
+from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.messages import pose_from_transform, stamp_ns
 from i2p_ros.core.types import Sample
 from i2p_ros.ros import messages
@@ -31,6 +33,7 @@ from i2p_ros.writers.bag import CAMERA, LIDAR
 PERTURBED = f"{LIDAR}_perturbed"
 TRUTH = f"{CAMERA}_truth"
 QUEUE = 5
+Matches = tuple[Array, NDArray[np.bool_]]  # points (M, 3) in the frame of the cloud, and whether they are inliers (M,)
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,16 @@ class Player(SpinningNode):
         """Whether the localizer receives all messages of this node, and this node those of the localizer."""
         inputs = (self._image, self._info, self._cloud)
         return self._localizer_found and all(publisher.get_subscription_count() for publisher in inputs)
+
+    def collect_matches(self, found: dict[int, Matches]) -> None:
+        """From now on, keep the matches that the localizer publishes, by the stamp (ns) of their pair."""
+
+        def keep(message: MarkerArray) -> None:
+            if message.markers:
+                found[stamp_ns(message.markers[0].header.stamp)] = messages.matches_of(message)
+
+        name = self.resolve_topic_name(self.options.localizer)
+        self.create_subscription(MarkerArray, f"{name}/matches", keep, 10)
 
     def tick(self, stamp: int) -> None:
         """Set the clock, ns."""

@@ -20,7 +20,7 @@ from rclpy.context import Context
 from i2p_ros.core.config import ReplaySettings, Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.source import Source
-from i2p_ros.ros.replay.player import Player, Prepared, not_found, prepare
+from i2p_ros.ros.replay.player import Matches, Player, Prepared, not_found, prepare
 from i2p_ros.ros.replay.process import start_localizer
 from i2p_ros.ros.replay.rows import Row, summary
 from i2p_ros.sources.opening import open_source, recognised
@@ -55,16 +55,20 @@ def replay(
     on_row: Callable[[Row], None] = lambda row: None,
     check: Callable[[], None] = lambda: None,
     on_lost: Callable[[InputError], None] = lambda error: None,
+    matches: dict[int, Matches] | None = None,
 ) -> list[Row]:
     """One row for each pair, in the order of the source. The localizer runs in another process or thread.
 
     `on_row` is called with each row when its pair is answered or given up. `check` is called a few times a second and
-    may raise. A sample that cannot be read is left out, and `on_lost` is called with its error. Raises InputError if no
-    localizer is found within options.timeout_s.
+    may raise. A sample that cannot be read is left out, and `on_lost` is called with its error. The matches that the
+    localizer publishes are added to `matches`, by the stamp of their row: at most `node.overlay_hz` a second. Raises
+    InputError if no localizer is found within options.timeout_s.
     """
     context = Context()
     context.init()
     player = Player(options, context=context)
+    if matches is not None:
+        player.collect_matches(matches)
     try:
         return play(player, source, on_row, check, on_lost)
     finally:

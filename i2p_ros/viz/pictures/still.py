@@ -32,7 +32,7 @@ GAP = 8  # px
 TITLE = 44  # px: height of the line above an image
 STRIP, LOW_STRIP = 344, 112  # px: height of the top views and the colour bar, and of the colour bar alone
 SHOWN_ERROR = 0.03  # of the width: about the largest half axis of an ellipse in the image
-AT_ORIGIN = "the camera at the cloud's origin, looking along x"
+AT_ORIGIN = "at the cloud's origin, along its x axis"
 
 
 def localization_picture(
@@ -124,12 +124,9 @@ def error_words(pair: Pair, errors: PoseErrors) -> str:
         return words
     px = np.array([one.half_axes[0] for one in errors.in_image])
     size = magnified(errors, pair)
-    lines = (
-        words,
-        f"95 % of a point in the image: ±{px.min():.1f}",
-        f"to ±{px.max():.1f} px, drawn {size:g} times as large",
-    )
-    return "\n".join(lines)
+    least, most = (f"±{value:.{0 if value >= 9.95 else 1}f}" for value in (px.min(), px.max()))
+    drawn = f"drawn {size:g} times as large" if size > 1 else "drawn in true size"
+    return f"{words}\n95 % of a point in the image: {least}\nto {most} px, {drawn}"
 
 
 def magnified(errors: PoseErrors, pair: Pair) -> float:
