@@ -9,8 +9,8 @@ from setuptools import find_packages, setup
 NAME = "i2p_ros"
 ROOT = Path(__file__).parent
 
-# ROS 2 Jazzy as wheels, for machines without a ROS installation; with one, leave this extra out
-ROS = {
+# ROS 2 as wheels, for machines without a ROS installation; with one, leave these extras out
+JAZZY = {
     "rclpy": "7.1.6",
     "rmw-fastrtps-cpp": "8.4.3",
     "diagnostic-msgs": "5.3.6",
@@ -20,6 +20,17 @@ ROS = {
     "std-msgs": "5.3.6",
     "std-srvs": "5.3.6",
     "visualization-msgs": "5.3.6",
+}
+KILTED = {
+    "rclpy": "9.1.2",
+    "rmw-fastrtps-cpp": "9.3.3",
+    "diagnostic-msgs": "5.5.1",
+    "geometry-msgs": "5.5.1",
+    "rosgraph-msgs": "2.3.0",
+    "sensor-msgs": "5.5.1",
+    "std-msgs": "5.5.1",
+    "std-srvs": "5.5.1",
+    "visualization-msgs": "5.5.1",
 }
 FLEET = ["fsspec", "plotly", "psutil", "pyarrow", "ray"]  # i2p fleet: many recordings on several processes or machines
 FILES = ["laspy", "lazrs", "plyfile", "pypcd4"]  # clouds in .las, .laz, .ply and .pcd files
@@ -83,7 +94,8 @@ setup(
         "typer",
     ],
     extras_require={
-        "ros": [f"ros-jazzy-{name}=={version}" for name, version in ROS.items()],
+        "ros": [f"ros-jazzy-{name}=={version}" for name, version in JAZZY.items()],
+        "ros-kilted": [f"ros-kilted-{name}=={version}" for name, version in KILTED.items()],
         "gpu": ["torch-tensorrt", "spconv-cu118"],
         "parquet": ["pyarrow"],
         "files": FILES,

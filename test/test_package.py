@@ -91,10 +91,20 @@ def test_entry_points_exist(arguments):
         assert callable(getattr(import_module(module), function))
 
 
-def test_pins_of_ros_agree(arguments):
-    pins = {line.partition(" ;")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
-    assert set(arguments["extras_require"]["ros"]) <= pins
-    names = {re.split(r"[=<>]", pin)[0].lower() for pin in pins}
+def pins(name):
+    """Requirements of a file of constraints, without markers."""
+    return {line.partition(" ;")[0] for line in (ROOT / name).read_text().splitlines()}
+
+
+@pytest.mark.parametrize(("extra", "distribution"), [("ros", "jazzy"), ("ros-kilted", "kilted")])
+def test_pins_of_ros_agree(arguments, extra, distribution):
+    pinned = pins(f"pip_ros/{distribution}.txt")
+    assert set(arguments["extras_require"][extra]) <= pinned
+    assert all(pin.startswith("ros-") for pin in pinned)
+
+
+def test_every_dependency_is_pinned(arguments):
+    names = {re.split(r"[=<>]", pin)[0].lower() for pin in pins("constraints.txt")}
     extras = arguments["extras_require"]
     for requirement in arguments["install_requires"] + extras["train"] + extras["parquet"] + extras["dev"]:
         assert re.split(r"[=<>]", requirement)[0].lower() in names

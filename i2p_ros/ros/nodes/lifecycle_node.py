@@ -67,14 +67,15 @@ class PairLifecycleNode(LifecycleNode, Generic[C]):
     work = ""
 
     def __init__(self, name: str, **node_arguments: Any) -> None:
-        super().__init__(name, automatically_declare_parameters_from_overrides=True, **node_arguments)
-        self.settings = declared_settings(self)
+        # these come first: the context of Kilted destroys nodes too whose constructor has failed
         self._channels: list[C] = []
         self._tf: TfListener | None = None
         self._worker: NewestWorker[C, PairJob] | None = None
         self._search: TopicSearch | None = None
         self._failure: I2PError | None = None
         self._lost: DeviceError | None = None
+        super().__init__(name, automatically_declare_parameters_from_overrides=True, **node_arguments)
+        self.settings = declared_settings(self)
         follow_changes(self, lambda: self.settings, self._apply)
         self._refuse_wrong_transitions()
         self._start_diagnostics()
