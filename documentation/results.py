@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measured figures of results/*.json as tables and sentences of pages.
+
+A file has `title`, `command`, `version`, and either `figures`, by the keys of the JSON of the command, or a table of
+`columns` and `rows`. `notes` are sentences. `recorded` names the text that its figures were taken from; without it they
+are those that the command printed. `$KITTI` in a command is a folder with KITTI's `raw` and `odometry`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import i2p_ros
+from documentation import ROOT
+
+RESULTS = ROOT / "results"
+KEPT = (
+    "n", "localized", "recall_2m_5deg", "recall_05m_2deg", "rte_camera_m", "rre_geodesic_deg", "junk_rate", "coverage",
+    "spread",
+)  # fmt: skip
+"""Keys of an evaluation that pages show. Those of each pair are left out."""
+IN_README = ("synthetic", "synthetic_prior", "kitti_9002", "kitti_04", "kitti_04_prior")
+LIMITS = {
+    "pair_ms": ("a pair, median (95 %)", "{0[median]:.0f} ms ({0[p95]:.0f} ms)"),
+    "busy_ratio": ("the same with one core kept busy by another program", "{0:.2f} times as long"),
+    "ratio_to_published": ("the published architecture, same input", "{0:.1f} times as long"),
+    "ratio_to_floor": ("over the machine's floor of the same work", "{0:.1f} times"),
+    "peak_rss_mb": ("peak memory of the process", "{0:.0f} MB"),
+    "peak_rss_mb_large": ("the same with 2,000,000 points and 8 megapixels", "{0:.0f} MB"),
+}
+
+
+def result(name: str) -> dict[str, Any]:
+    """The content of results/NAME.json."""
+    content: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return content
+
+
+def figures(name: str) -> dict[str, Any]:
+    """The figures of a file, by the keys of its command's JSON."""
+    found: dict[str, Any] = result(name)["figures"]
+    return found
+
+
+def table(name: str) -> str:
+    """The table of a file, and how it was made."""
+    content = result(name)
+    return f"{_markdown(content['columns'], content['rows'])}\n\n{made_by(name)}"
+
+
+def notes(name: str) -> str:
+    """The sentences of a file, a list item each."""
+    return "\n".join(f"- {note}" for note in result(name).get("notes", ()))
+
+
+def made_by(*names: str) -> str:
+    """The commands of files, folded away."""
+    lines = [f"    {_provenance(name)}" for name in names]
+    return "\n".join(['??? note "How it was measured"', "", *(line for each in lines for line in (each, ""))]).rstrip()
+
+
+def localization(names: Sequence[str]) -> str:
+    """A table of evaluations, a row for each of results/localize_NAME.json."""
+    columns = ["data", "pairs", "with a pose", "within 2 m, 5 deg", "0.5 m, 2 deg", "median error", "junk",
+               "95 % ellipsoids hold"]  # fmt: skip
+    return _markdown(columns, [_localized(f"localize_{name}") for name in names])
+
+
+def in_readme() -> str:
+    """The table of the README."""
+    columns = ["data", "pairs", "within 2 m, 5 deg", "0.5 m, 2 deg", "median error"]
+    rows = [_localized(f"localize_{name}") for name in IN_README]
+    return _markdown(columns, [[*row[:2], *row[3:6]] for row in rows])
+
+
+def timing(name: str) -> str:
+    """The table of `i2p bench`, with the limits that the project has set itself."""
+    content = result(name)
+    limits = content.get("limits", {})
+    rows = [
+        [text, form.format(content["figures"][key]), limits.get(key, "")]
+        for key, (text, form) in LIMITS.items()
+        if key in content["figures"]
+    ]
+    return f"{_markdown(['', 'measured', 'limit'], rows)}\n\n{made_by(name)}"
+
+
+def measure_again(file: Path) -> None:
+    """Run the command of a file, and replace its figures by those that it prints. Its notes, which were about the old
+    figures, are removed. Raises CalledProcessError when the command fails."""
+    content = json.loads(file.read_text())
+    done = subprocess.run(["bash", "-euc", content["command"]], stdout=subprocess.PIPE, check=True)
+    printed = json.loads(done.stdout)
+    evaluation = isinstance(printed, dict) and "recall_2m_5deg" in printed
+    kept = {key: printed[key] for key in KEPT if key in printed} if evaluation else printed
+    fresh = {key: content[key] for key in ("title", "command", "limits") if key in content}
+    fresh |= {"version": i2p_ros.__version__, "figures": kept}
+    file.write_text(json.dumps(fresh, indent=2, ensure_ascii=False) + "\n")
+
+
+def _localized(name: str) -> list[str]:
+    """Row of an evaluation."""
+    content = result(name)
+    f, spread = content["figures"], content["figures"].get("spread", {})
+
+    def share(key: str) -> str:
+        of_seeds = spread.get(key)
+        return f"{f[key]:.2f}" + (f" ({of_seeds['min']:.2f}-{of_seeds['max']:.2f})" if of_seeds else "")
+
+    error = f"{f['rte_camera_m']['median']:.2f} m, {f['rre_geodesic_deg']['median']:.2f} deg"
+    junk = round((f["junk_rate"] or 0.0) * f["localized"])
+    return [content["title"], str(f["n"]), str(f["localized"]), share("recall_2m_5deg"), share("recall_05m_2deg"),
+            error, str(junk), f"{f['coverage']['0.95']:.2f}"]  # fmt: skip
+
+
+def _provenance(name: str) -> str:
+    content = result(name)
+    what = f"`{content['command']}`" if content["command"] else f"Source: {content['source']}."
+    recorded = f" Figures as recorded in {content['recorded']}." if "recorded" in content else ""
+    return f"`results/{name}.json`, version {content['version']}: {what}{'' if what.endswith('.') else '.'}{recorded}"
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
