@@ -52,12 +52,21 @@ def _exports(module: Any) -> list[str]:
 
 
 def _section(name: str) -> str:
-    found = package()[name.removeprefix("i2p_ros.")]
-    found = found.final_target if found.is_alias else found
+    found = _found(name)
     head = f"## `{name}`\n\n{_described(found)}"
     methods = found.functions.values() if found.is_class else ()
     public = [each for each in methods if not each.name.startswith("_")]
     return "\n\n".join([head, *(f"### `{found.name}.{each.name}`\n\n{_described(each)}" for each in public)])
+
+
+def _found(name: str) -> Any:
+    """What a name is. In a package, a function may have the name of the module that it is imported from."""
+    home, _, last = name.rpartition(".")
+    parent = package()[home.removeprefix("i2p_ros.")] if home != "i2p_ros" else package()
+    found = parent.members[last]
+    if found.is_module:
+        found = package()[parent.imports[last].removeprefix("i2p_ros.")]
+    return found.final_target if found.is_alias else found
 
 
 def _described(found: Any) -> str:

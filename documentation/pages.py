@@ -14,7 +14,6 @@ from jinja2 import Environment, StrictUndefined
 from latex2mathml.converter import convert
 
 from documentation import interface, library, networks, pipeline, results
-from i2p_ros.core.parameters import table as parameter_table
 
 TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
 BLOCK = re.compile(r"^```math\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -31,7 +30,6 @@ def functions() -> dict[str, Any]:
         "diagnostics": interface.diagnostics,
         "families": networks.families,
         "models": networks.models,
-        "parameters": lambda: parameter_table().partition("\n\n")[2],
         "pipeline": pipeline.figure,
         "public_names": library.reference,
         "topics": interface.topics,
