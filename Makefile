@@ -4,6 +4,7 @@
 # make demo    a drive is played over ROS 2 topics into the localizer; results in results/demo
 # make test    all tests, with the coverage of what needs no network; WORKERS=4 on a machine with more cores, and
 #              TESTS=test/ros for some of them without the coverage
+# make docs    the documentation site, in build/site; a broken link is an error
 # make fuzz    the decoders and readers of files, some minutes in all; FUZZ="--inputs 60000" for longer
 # make spconv  the sparse convolution beside spconv's, in a folder of its own: it brings another lark than ROS has
 # make lint    style and types
@@ -22,7 +23,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: setup demo test fuzz spconv lint
+.PHONY: setup demo test docs fuzz spconv lint
 
 setup: $(READY)
 
@@ -45,6 +46,9 @@ test: export OMP_NUM_THREADS = 1
 test: $(READY)
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(COVERED:%=--cov=i2p_ros/%) --cov-report= $(TESTS)
 	$(if $(TESTS),,$(foreach part,$(COVERED),$(BIN)/coverage report --include='i2p_ros/$(part)/*' --fail-under=90 &&)) true
+
+docs: $(READY)
+	$(BIN)/python -m documentation
 
 FUZZ ?= --inputs 12000
 

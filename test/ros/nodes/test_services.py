@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import yaml
-from helpers import ROOT
 from scipy.spatial.transform import Rotation
 
 pytest.importorskip("rclpy", reason="needs ROS 2 (pip install .[ros])")
@@ -30,6 +29,7 @@ from i2p_ros.core.types import Correspondences
 from i2p_ros.pnp import Calibration
 from i2p_ros.pnp.solver import judged
 from i2p_ros.ros import messages
+from i2p_ros.ros.interface import DIAGNOSTICS, INTERFACES
 from i2p_ros.ros.nodes.calibration_files import median_pose
 from i2p_ros.writers.calibration import roll_pitch_yaw
 
@@ -204,6 +204,29 @@ def test_the_security_policy_allows_what_the_node_does_and_no_more(make):
     assert {one.service_name for one in node.services} <= allowed("services", "reply")
 
 
+def full_name(interface):
+    """Name and type of a topic or service of the localizer, as rclpy gives them."""
+    kind = interface.kind.rpartition("/")[2]
+    return interface.name.replace("~", "/localizer") if "~" in interface.name else f"/{interface.name.strip('/')}", kind
+
+
+def test_topics_and_services_are_those_that_are_written_down(make):
+    node = make(tracking__prior="odometry").node
+    of_every_node = ("get_", "set_", "list_", "describe_", "change_")
+    present = {
+        "in": {(one.topic_name, one.msg_type.__name__) for one in node.subscriptions},
+        "out": {(one.topic_name, one.msg_type.__name__) for one in node.publishers},
+        "service": {
+            (one.service_name, one.srv_type.__name__) for one in node.services
+            if not one.service_name.removeprefix("/localizer/").startswith(of_every_node)
+            or one.service_name.endswith("set_enabled")
+        },
+    }  # fmt: skip
+    for way, found in present.items():
+        written = {full_name(one) for one in INTERFACES if one.node == "localizer" and one.way == way}
+        assert written == {one for one in found if one[0] not in ("/parameter_events", "/rosout", "/clock")}, way
+
+
 def test_diagnostics_have_the_keys_that_are_written_down(make):
     graph = make(node__diagnostics_s=0.1)
     graph.play(graph.messages(0))
@@ -213,12 +236,8 @@ def test_diagnostics_have_the_keys_that_are_written_down(make):
     reports = graph.heard["/diagnostics"]
     assert graph.until(lambda: any("cloud.layout" in v.key for v in reports[-1].status[0].values))
     keys = {re.sub(r"(dropped|without_prior)\..*", r"\1.<reason>", v.key) for v in reports[-1].status[0].values}
-    text = (ROOT / "docs" / "diagnostics.md").read_text()
-    rows = re.findall(r"^\|(.+?)\|", text[text.index("| key |") :], re.MULTILINE)
-    written = {key for first in rows for key in re.findall(r"`([a-z_.<>]+)`", first)}
-    examples = {"device", "covariance_ratio", "without_prior.<reason>"} | {
-        key for key in written if re.match(r"dropped\.[a-z]", key)
-    }
+    written = {key for keys in DIAGNOSTICS["localizer"] for key in keys.split(", ")}
+    examples = {"device", "covariance_ratio", "without_prior.<reason>"}
     assert keys <= written and written - examples <= keys
 
 
