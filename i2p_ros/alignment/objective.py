@@ -15,6 +15,7 @@ from i2p_ros.core.geometry import Array
 
 DAMPING, DAMPING_DECREASE, DAMPING_INCREASE, MAX_DAMPING = 1e-2, 0.2, 8.0, 1e4  # of Levenberg-Marquardt
 MIN_GAIN = 0.5  # nats: a smaller gain ends an ascent
+RACE_LEGS, RACE_LEFT = 5, 0.5  # see `Objective.raced`
 SAME_DRIFT = np.repeat([0.02, np.radians(0.2)], 3)  # m, rad
 
 
@@ -46,6 +47,22 @@ class Objective:
         """The drifts with the largest objective, at most so many, the best first."""
         given = np.array([*drifts])
         return [*given[np.argsort(-self.values(given), kind="stable")[:most]]]
+
+    def raced(self, drifts: Array, most: int) -> list[Array]:
+        """About the drifts (K, 6) with the largest objective, at most so many, the best first.
+
+        All are compared on the first of RACE_LEGS shares of the patches. After each share, the worse ones are left
+        out: RACE_LEFT of them go on, but not fewer than `most`.
+        """
+        left, nats = np.arange(len(drifts)), np.zeros(len(drifts))
+        log_prior = -0.5 * np.einsum("ki,ij,kj->k", drifts, self.prior, drifts)
+        for leg in range(RACE_LEGS):
+            share = slice(leg, None, RACE_LEGS)
+            nats[left] += sum(information(pair, drifts[left], self.level, share).sum(axis=1) for pair in self.pairs)
+            so_far = nats[left] * RACE_LEGS / (leg + 1) + log_prior[left]
+            last = leg == RACE_LEGS - 1
+            left = left[np.argsort(-so_far, kind="stable")[: most if last else max(most, round(RACE_LEFT * len(left)))]]
+        return [*drifts[left]]
 
     def ascend(self, drift: Array, iterations: int) -> Array:
         """The local maximum near a drift, after at most so many steps of Levenberg-Marquardt."""
