@@ -26,7 +26,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.families import family_class
-from i2p_ros.families.base import Family
+from i2p_ros.families.base import Family, PriorRange
 from i2p_ros.networks.base import Arrays, FamilyNetwork
 from i2p_ros.networks.folding import folded
 from i2p_ros.pnp import Calibration, NoPoseError
@@ -38,6 +38,7 @@ from i2p_ros.runtime.weights import load_weights
 from i2p_ros.search import PassResult, PoseSearch
 
 WARM_UP_SPREAD = 1e-4 * np.eye(6)  # m, rad
+TRACKED = PriorRange(0.3, 3.0)  # the pose of one pass near so good a prior is as accurate as that of more passes
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class Localizer:
         guesses = self._guesses(prepared, search)
         results = self._passes_near(guesses, prepared, search)
         best = search.select(results)
-        best = self._last_pass(best, results, prepared, search)
+        if not (prior and TRACKED.covers(prior)):
+            best = self._last_pass(best, results, prepared, search)
         estimate = self.refine(prepared, best.estimate, settings) if refined else best.estimate
         return search.judge(estimate)
 

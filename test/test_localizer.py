@@ -180,10 +180,10 @@ class Planted(Localizer):
         return estimate
 
 
-def rough_prior(truth: Pose) -> Prior:
-    """A prior that is off, with deviations of 0.3 m and 0.05 rad at the camera."""
-    pose = truth.retract(OFF)
-    return Prior(pose, from_camera_axes(pose, np.diag([0.3] * 3 + [0.05] * 3) ** 2))
+def rough_prior(truth: Pose, share: float = 1.0) -> Prior:
+    """A prior that is off, with a share of the deviations 0.3 m and 0.05 rad at the camera."""
+    pose = truth.retract(share * OFF)
+    return Prior(pose, from_camera_axes(pose, np.diag([share * 0.3] * 3 + [share * 0.05] * 3) ** 2))
 
 
 def seen() -> Pair:
@@ -228,6 +228,17 @@ def test_a_pose_that_is_at_its_guess_needs_no_mirrored_pass() -> None:
     second = Planted(lambda guess, mirror: world.prediction, Settings(), Calibration())
     second.localize_pair(seen(), Prior(found, prior.covariance))
     assert [mirror for _, mirror in second.passes] == [False]
+
+
+@pytest.mark.parametrize(("share", "mirrors"), [(0.5, [False]), (1.0, [False, True])])
+def test_a_tracked_camera_needs_one_pass(share: float, mirrors: list[bool]) -> None:
+    world = planted(0)
+    localizer = Planted(lambda guess, mirror: world.prediction, Settings(), Calibration())
+    prior = rough_prior(world.truth, share)
+    estimate = localizer.localize_pair(seen(), prior)
+    assert [mirror for _, mirror in localizer.passes] == mirrors
+    assert estimate.pose is not None
+    assert np.abs(estimate.pose.local(prior.pose)).max() > 0.05  # it is not the prior that is settled
 
 
 @pytest.mark.parametrize(
