@@ -257,6 +257,17 @@ def test_passes_end_where_a_calibrated_model_has_no_doubt(
     assert len(results) == passes
 
 
+@pytest.mark.parametrize(("fitted_on", "mirrored"), [("some", False), ("", True)])
+def test_only_doubt_needs_the_mirrored_pass(fitted_on: str, mirrored: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("i2p_ros.search.selection.SETTLED_M", -1.0)  # no pose is at its guess
+    world = planted(8)
+    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on, min_confidence=0.0)
+    settings = load_settings((), ["pnp.early_exit_confidence=0.5", "pnp.max_rival=10"])
+    localizer = Planted(lambda guess, mirror: world.prediction, settings, sure)
+    assert localizer.localize_pair(seen()).pose is not None
+    assert any(mirror for _, mirror in localizer.passes) == mirrored
+
+
 def test_two_threads_on_one_localizer_get_the_answers_that_each_gets_alone() -> None:
     localizer = i2p.load("vp2p-small")
     source = i2p.open_source("synthetic", settings=Settings(), seed=7, n=2)

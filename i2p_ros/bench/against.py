@@ -25,6 +25,7 @@ from i2p_ros.bench.inputs import MessagePair
 from i2p_ros.bench.measuring import summary
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.progress import Progress
 
 SHARED = ("device", "backend", "precision", "threads", "branches")  # settings that all builds have
 DEFINITIONS = {
@@ -40,7 +41,7 @@ Ask = Callable[[int], dict[str, Any]]  # the answer of `build_worker` to a pair
 
 def against(
     folder: Path, settings: Settings, model: str, inputs: Sequence[MessagePair], rounds: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The numbers that DEFINITIONS explains. `folder` is a checkout of the baseline, with its environment in .venv.
 

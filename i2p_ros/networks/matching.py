@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from i2p_ros.core.types import DescriptorSimilarity
 from i2p_ros.networks.both import Both, in_turn
 
 Similarity = NDArray[np.float32]
@@ -45,17 +46,18 @@ def product(points: Tensor, cells: Tensor, both: Both = in_turn) -> Similarity:
     return out
 
 
-def mutual(similarity: Similarity, sector: Rows, views: NDArray[np.bool_], most: int) -> list[tuple[Rows, Rows]]:
-    """Mutual best matches for each view (V, S) of S sectors: rows and columns of similarity (N, P), the `most` most
-    similar. `sector` (N,), ascending, is the sector of each point; only points of the sectors of a view take part.
+def mutual(
+    similarity: DescriptorSimilarity, sector: Rows, views: NDArray[np.bool_], most: int
+) -> list[tuple[Rows, Rows]]:  # fmt: skip
+    """Mutual best matches for each view (V, S) of S sectors: rows of points and of cells, the `most` most similar.
 
-    The best cell of a point is the same in every view. The best point of a cell is that of the best sector of the view.
+    `sector` (N,), ascending, is the sector of each point; only points of the sectors of a view take part. The best cell
+    of a point is the same in every view. The best point of a cell is that of the best sector of the view.
     """
-    cell = similarity.argmax(axis=1)
-    value = similarity[np.arange(len(cell)), cell]
-    best = np.full((views.shape[1], similarity.shape[1]), -np.inf, np.float32)
+    cell, value = similarity.best
+    best = np.full((views.shape[1], similarity.values.shape[1]), -np.inf, np.float32)
     for k, start in zip(*np.unique(sector, return_index=True), strict=True):
-        best[k] = similarity[start : np.searchsorted(sector, k, "right")].max(axis=0)
+        best[k] = similarity.values[start : np.searchsorted(sector, k, "right")].max(axis=0)
     found = []
     for view in views:
         row = np.flatnonzero(view[sector] & (value >= best[view].max(axis=0)[cell]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -154,17 +155,26 @@ def in_graphs(network: FamilyNetwork) -> FamilyNetwork:
 
 
 class _Parallel:
-    """Runs two functions in parallel, the second in a thread of its own."""
+    """Runs two functions in parallel, the second in a thread of its own; in turn while that thread is in use.
+
+    So the pairs of several cameras, each in a thread, do not wait for each other.
+    """
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(1, "i2p-points", torch.set_num_threads, (threads,))
+        self._in_use = Lock()
 
     def __call__(self, one: Callable[[], A], other: Callable[[], B]) -> tuple[A, B]:
-        later = self._pool.submit(torch.inference_mode()(other))
+        if not self._in_use.acquire(blocking=False):
+            return in_turn(one, other)
         try:
-            return one(), later.result()
+            later = self._pool.submit(torch.inference_mode()(other))
+            try:
+                return one(), later.result()
+            finally:
+                wait([later])
         finally:
-            wait([later])
+            self._in_use.release()
 
 
 @contextmanager

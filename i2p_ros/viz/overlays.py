@@ -83,7 +83,9 @@ def cells_shaded(image: Image, cells: Array, size: float) -> Image:
     most = cells[:, 2].max(initial=1e-9)
     for row, column, value in cells:
         top, left = round(row * size), round(column * size)
-        shade[top : round((row + 1) * size), left : round((column + 1) * size)] = 0.25 + 0.75 * np.sqrt(max(value, 0.0) / most)
+        shade[top : round((row + 1) * size), left : round((column + 1) * size)] = 0.25 + 0.75 * np.sqrt(
+            max(value, 0.0) / most
+        )
     return np.asarray(image * shade[:, :, None], np.uint8)
 
 

@@ -3,6 +3,7 @@
 """The passes over a scene share its image, and threads with passes of their own do not disturb each other."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import current_thread
 
 import numpy as np
 import pytest
@@ -69,3 +70,16 @@ def test_signals_are_those_of_the_network() -> None:
         shared = batched(scene.shared)
         expected = network.signals(Lazy(lambda: network.encode_shared(shared)), shared)[0].numpy()
     np.testing.assert_allclose(TorchRuntime(network, "cpu").open(scene.shared).signals(), expected, atol=1e-2)
+
+
+def test_branches_inside_others_run_in_turn() -> None:
+    both = TorchRuntime(lived_in(TINY), "cpu", branches=2).both
+
+    def inside() -> tuple[str, str]:
+        return both(lambda: current_thread().name, lambda: current_thread().name)
+
+    alone = inside()
+    assert alone[0] != alone[1]
+    for one, other in both(inside, inside):
+        assert one == other
+    assert inside() == alone

@@ -44,14 +44,12 @@ def decoded(
     sector, xyz = sector[order], xyz[order]
     points = outputs["points"][0][torch.from_numpy(order).to(pixels.device)]
     grid = coarse(pixels, matching.max_pixels)
-    similarity = product(points, grid.cells.flatten(1), both)
-    found = mutual(similarity, sector, views, matching.max_matches)
     if guess:
         xyz = input_frame(guess).inverse().apply(xyz).astype(np.float32)
-    return Prediction(
-        _candidates(found, grid, pixels, points, xyz, camera),
-        DescriptorSimilarity(xyz, similarity, _camera_of_cells(camera, pixels, grid)),
-    )
+    products = product(points, grid.cells.flatten(1), both)
+    similarity = DescriptorSimilarity(xyz, products, _camera_of_cells(camera, pixels, grid))
+    found = mutual(similarity, sector, views, matching.max_matches)
+    return Prediction(_candidates(found, grid, pixels, points, xyz, camera), similarity)
 
 
 def viewing_directions(
