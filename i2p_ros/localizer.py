@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from i2p_ros.alignment.estimate import refine_estimate
 from i2p_ros.alignment.pair import refine_pair
 from i2p_ros.alignment.pyramid import ImagePyramid, plain_pyramid, predicted_pyramid
+from i2p_ros.core.both import Lazy
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings, Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, NonFiniteError, one_line
@@ -29,7 +30,6 @@ from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction
 from i2p_ros.families import family_class
 from i2p_ros.families.base import Family, PriorRange
 from i2p_ros.networks.base import Arrays, FamilyNetwork
-from i2p_ros.networks.both import Lazy
 from i2p_ros.networks.folding import folded
 from i2p_ros.pnp import Calibration, NoPoseError
 from i2p_ros.runtime.choosing import runtime_for
@@ -177,7 +177,7 @@ class Localizer:
         s, pair = settings or self.settings, prepared.scene.pair
         with stage("align"):
             pyramid = self.pyramid(prepared, s.refinement)
-            return refine_estimate(estimate, pair, pyramid, s.pnp, s.refinement, self.calibration)
+            return refine_estimate(estimate, pair, pyramid, s.pnp, s.refinement, self.calibration, self.runtime.both)
 
     def pyramid(self, prepared: PreparedPair, settings: RefinementSettings) -> ImagePyramid:
         """The predicted signals of the image, or its grey values and edges for a family that predicts none.

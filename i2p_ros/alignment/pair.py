@@ -13,6 +13,7 @@ from i2p_ros.alignment.pair_signals import PairSignals
 from i2p_ros.alignment.patches import seen_from
 from i2p_ros.alignment.pyramid import ImagePyramid
 from i2p_ros.alignment.signals import PointsInView
+from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair, RefinementEvidence
@@ -41,7 +42,7 @@ class RefinedPose:
 
 
 def refine_pair(
-    pair: Pair, pyramid: ImagePyramid, pose: Pose, spread: Array, settings: RefinementSettings
+    pair: Pair, pyramid: ImagePyramid, pose: Pose, spread: Array, settings: RefinementSettings, both: Both = in_turn
 ) -> RefinedPose | None:
     """The pose of largest posterior near T_camera_lidar `pose`; None where there is no signal to compare.
 
@@ -58,16 +59,16 @@ def refine_pair(
     prior = np.asarray(NATS_PER_MEASUREMENT * np.linalg.inv(spread), np.float64)
     (*coarse, finest) = _levels(pyramid)
     share = len(few.cloud.patch) / len(signals.cloud.patch)
-    coarse_to_fine = [Objective([few], share * prior, level) for level in coarse] + [
-        Objective([signals], prior, finest)
+    coarse_to_fine = [Objective([few], share * prior, level, both) for level in coarse] + [
+        Objective([signals], prior, finest, both)
     ]
     rng, root = np.random.default_rng(0), np.asarray(np.linalg.cholesky(spread).T, np.float64)
     drawn = np.vstack([np.zeros(6), rng.standard_normal((N_DRAWN, 6)) @ root])
     maxima = _starts(coarse_to_fine[0], drawn, root, rng)
     most = 2 * N_FOLLOWED
     for objective in coarse_to_fine[:-1]:
-        ascended = (objective.ascend(drift, STEPS_PER_LEVEL) for drift in maxima)
-        maxima, most = objective.best(distinct(ascended), most), N_FOLLOWED
+        maxima = objective.best(distinct(objective.ascended(maxima, STEPS_PER_LEVEL)), most)
+        most = N_FOLLOWED
     at_last = coarse_to_fine[-1]
     best = at_last.ascend(at_last.best(maxima)[0], settings.iterations)
     refined = Pose.identity().retract(best) @ pose

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.types import DescriptorSimilarity
-from i2p_ros.networks.both import Both, in_turn
 
 Similarity = NDArray[np.float32]
 Rows = NDArray[np.int64]

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from i2p_ros.core.both import Both, Lazy, in_turn
 from i2p_ros.core.errors import DeviceError, DeviceMemoryError, MissingPackageError, one_line
 from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors, batched
-from i2p_ros.networks.both import Both, Lazy, in_turn
 from i2p_ros.networks.folding import folded
 from i2p_ros.networks.parts import in_precision
 from i2p_ros.runtime.graphs import Graphed

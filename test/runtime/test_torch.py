@@ -10,8 +10,8 @@ import pytest
 import torch
 from helpers.networks import FAMILY, GUESS, TINY, lived_in, pair, prepared, street
 
+from i2p_ros.core.both import Lazy
 from i2p_ros.networks.base import Tensors, batched
-from i2p_ros.networks.both import Lazy
 from i2p_ros.runtime.torch_runtime import TorchRuntime
 
 PAIRS = [pair(cloud=street(4000, seed)) for seed in range(2)]

@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Correspondences, DescriptorSimilarity, Prediction
 from i2p_ros.families.vp2p.inputs import input_frame, view_camera
 from i2p_ros.networks.base import Tensors
-from i2p_ros.networks.both import Both, in_turn
 from i2p_ros.networks.matching import Grid, coarse, mutual, peaks, product
 
 VIEW_MARGIN = np.radians(20.0)  # on each side of the image: the camera is not where the median of the cloud is
