@@ -7,7 +7,7 @@ import torch
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.types import DescriptorSimilarity
-from i2p_ros.networks.matching import Similarity, coarse, mutual, peaks
+from i2p_ros.networks.matching import Similarity, coarse, mutual, peaks, product
 
 
 def of(values: Similarity) -> DescriptorSimilarity:
@@ -47,6 +47,14 @@ def test_the_most_similar_matches_are_kept() -> None:
     similarity = np.diag(np.arange(1.0, 11.0)).astype(np.float32)
     ((row, cell),) = mutual(of(similarity), np.zeros(10, np.int64), np.ones((1, 1), bool), 3)
     assert row.tolist() == cell.tolist() == [9, 8, 7]
+
+
+def test_products_in_bf16_are_those_of_float32_but_for_rounding() -> None:
+    torch.manual_seed(0)
+    points, cells = (torch.nn.functional.normalize(torch.randn(n, 64), dim=1) for n in (1200, 300))
+    found = product(points.bfloat16(), cells.T.bfloat16())
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, product(points, cells.T), atol=0.01)
 
 
 def test_coarse_cells_are_means_and_not_too_many() -> None:
