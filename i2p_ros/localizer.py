@@ -215,10 +215,15 @@ class Localizer:
         scene = prepared.scene
         with device_errors():
             with stage("network"):
-                outputs = prepared.passes(inputs)
                 if mirror and self.family.mirrors:
                     shared, mirrored = (self.family.mirror(arrays) for arrays in (scene.shared, inputs))
-                    outputs = self.family.merge(outputs, self.runtime.open(shared)(mirrored))
+                    outputs = self.family.merge(
+                        *self.runtime.both(
+                            partial(prepared.passes, inputs), partial(self.runtime.open(shared), mirrored)
+                        )
+                    )
+                else:
+                    outputs = prepared.passes(inputs)
                 if not all(bool(t.sum().isfinite()) for t in outputs.values()):  # of unit vectors: none overflows
                     raise NonFiniteError("the output of the network is not finite")
             with stage("match"):

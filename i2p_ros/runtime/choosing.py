@@ -15,7 +15,7 @@ from i2p_ros.networks.base import FamilyNetwork, PassInputs, Tensors, single_pas
 from i2p_ros.networks.parts import in_precision
 from i2p_ros.runtime.engines import EngineCache
 from i2p_ros.runtime.tensorrt import ALIKE, TensorrtRuntime, TorchTensorrt
-from i2p_ros.runtime.timing import best_of_each
+from i2p_ros.runtime.timing import raced_s
 from i2p_ros.runtime.torch_runtime import Runtime, TorchRuntime, choose_device
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "float16": torch.half}
@@ -101,7 +101,7 @@ def _raced(one: FamilyNetwork, other: FamilyNetwork, sample: PassInputs) -> tupl
     outputs, others = (_outputs(network, sample) for network in (one, other))
     cosine = min(float(F.cosine_similarity(out.flatten(), others[k].flatten(), dim=0)) for k, out in outputs.items())
     device = next(iter(sample.inputs.values())).device
-    seconds = best_of_each([lambda: _outputs(one, sample), lambda: _outputs(other, sample)], device)
+    seconds = raced_s([lambda: _outputs(one, sample), lambda: _outputs(other, sample)], device)
     return seconds[0], seconds[1], cosine
 
 
