@@ -29,7 +29,7 @@ def build() -> list[str]:
     write_pages(ROOT / "docs", ROOT / "build" / "docs")
     command = [Path(sys.executable).with_name("zensical"), "build", "--clean", "--strict"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    said = COLOURS.sub("", f"{done.stdout}{done.stderr}").partition("Traceback")[0]  # it ends with one when it is strict
+    said = COLOURS.sub("", f"{done.stdout}{done.stderr}").partition("Traceback")[0]  # the strict mode ends with one
     if done.returncode or "Warning" in said:
         return [said]
     return broken_links(SITE)

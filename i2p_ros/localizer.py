@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 from i2p_ros.alignment.estimate import refine_estimate
 from i2p_ros.alignment.pair import refine_pair
 from i2p_ros.alignment.pyramid import ImagePyramid, plain_pyramid, predicted_pyramid
+from i2p_ros.core.both import Lazy
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings, Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, NonFiniteError, one_line
@@ -26,7 +28,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.families import family_class
-from i2p_ros.families.base import Family
+from i2p_ros.families.base import Family, PriorRange
 from i2p_ros.networks.base import Arrays, FamilyNetwork
 from i2p_ros.networks.folding import folded
 from i2p_ros.pnp import Calibration, NoPoseError
@@ -37,15 +39,22 @@ from i2p_ros.runtime.torch_runtime import Passes, Runtime, device_errors
 from i2p_ros.runtime.weights import load_weights
 from i2p_ros.search import PassResult, PoseSearch
 
+A = TypeVar("A")
 WARM_UP_SPREAD = 1e-4 * np.eye(6)  # m, rad
+TRACKED = PriorRange(0.3, 3.0)  # the pose of one pass near so good a prior is as accurate as that of more passes
 
 
 @dataclass(frozen=True)
 class PreparedPair:
-    """The scene of a pair and the forward passes over it. It belongs to one call: threads do not share it."""
+    """The scene of a pair and the forward passes over it. It belongs to one call.
+
+    `signals` (C, H, W) are predicted from the image by the network. `early` tells whether to do so beside a search.
+    """
 
     scene: Any  # of the family
     passes: Passes
+    signals: Lazy[Any]
+    early: bool = False
 
 
 class Localizer:
@@ -85,12 +94,14 @@ class Localizer:
 
     def _localize(self, pair: Pair, prior: Prior | None, settings: Settings, refined: bool) -> PoseEstimate:
         """The method, one line per step. Raises what `localize_pair` turns into a status."""
-        prepared = self.prepare(pair)
+        early = refined and self.family.signal_camera(pair.camera) is not None
+        prepared = replace(self.prepare(pair), early=early)
         search = PoseSearch(pair.camera, settings.pnp, self.calibration, prior)
         guesses = self._guesses(prepared, search)
         results = self._passes_near(guesses, prepared, search)
         best = search.select(results)
-        best = self._last_pass(best, results, prepared, search)
+        if not (prior and TRACKED.covers(prior)):
+            best = self._last_pass(best, results, prepared, search)
         estimate = self.refine(prepared, best.estimate, settings) if refined else best.estimate
         return search.judge(estimate)
 
@@ -101,7 +112,8 @@ class Localizer:
         """
         with stage("prepare"):
             scene = self.family.prepare(pair)
-            return PreparedPair(scene, self.runtime.open(scene.shared))
+            passes = self.runtime.open(scene.shared)
+            return PreparedPair(scene, passes, Lazy(device_errors()(passes.signals)))
 
     def _guesses(self, prepared: PreparedPair, search: PoseSearch) -> list[Pose]:
         """The prior's pose if the network was trained with priors as wide, else proposals of a pass over the cloud.
@@ -110,31 +122,43 @@ class Localizer:
         """
         if search.prior and self.family.trained_prior.covers(search.prior):
             return [search.prior.pose]
-        return search.propose(self.predict(prepared))
+        prediction = self.predict(prepared)
+        return self._beside_signals(prepared, lambda: search.propose(prediction))
 
     def _passes_near(self, guesses: Sequence[Pose], prepared: PreparedPair, search: PoseSearch) -> list[PassResult]:
-        """One forward pass near each guess, until they are conclusive. Raises InputError when no guess has points in
-        view."""
-        results, refused = list[PassResult](), list[InputError]()
-        for guess in guesses:
-            try:
-                prediction = self.predict(prepared, guess)
-            except InputError as error:
-                refused.append(error.with_traceback(None))  # a traceback would keep the pair alive
-                continue
-            results.append(search.estimate(prediction, guess))
-            if search.is_conclusive(results):
+        """One forward pass near each guess, two in parallel, until they are conclusive. Raises InputError when no guess
+        has points in view."""
+        found = list[PassResult | InputError]()
+        for k in range(0, len(guesses), 2):
+            one, *other = [partial(self._pass_near, guess, prepared, search) for guess in guesses[k : k + 2]]
+            found += self.runtime.both(one, other[0]) if other else [one()]
+            results = [each for each in found if isinstance(each, PassResult)]
+            if results and search.is_conclusive(results):
                 break
         if not results:
-            raise refused[0]
+            raise next(each for each in found if isinstance(each, InputError))
         return results
+
+    def _pass_near(self, guess: Pose, prepared: PreparedPair, search: PoseSearch) -> PassResult | InputError:
+        """The result of the pass near a guess, or the reason why there is none."""
+        try:
+            prediction = self.predict(prepared, guess)
+        except InputError as error:
+            return error.with_traceback(None)  # a traceback would keep the pair alive
+        return self._beside_signals(prepared, lambda: search.estimate(prediction, guess))
+
+    def _beside_signals(self, prepared: PreparedPair, search: Callable[[], A]) -> A:
+        """The result of a search; beside the first one, the signals are predicted that the refinement takes."""
+        if not prepared.early or prepared.signals.ready:
+            return search()
+        return self.runtime.both(search, prepared.signals)[0]
 
     def _last_pass(
         self, best: PassResult, results: Sequence[PassResult], prepared: PreparedPair, search: PoseSearch
     ) -> PassResult:
         """The result of one more pass near the best pose, averaged with a mirrored pass if the family has one. The best
-        result stays where its pose is at its guess already, or the pass has no pose."""
-        if best.estimate.pose is None or best.is_settled:
+        result stays where the results are conclusive, where its pose is at its guess, or the pass has no pose."""
+        if best.estimate.pose is None or best.is_settled or search.is_conclusive(results):
             return best
         with suppress(InputError):
             guess = best.estimate.pose
@@ -153,7 +177,7 @@ class Localizer:
         s, pair = settings or self.settings, prepared.scene.pair
         with stage("align"):
             pyramid = self.pyramid(prepared, s.refinement)
-            return refine_estimate(estimate, pair, pyramid, s.pnp, s.refinement, self.calibration)
+            return refine_estimate(estimate, pair, pyramid, s.pnp, s.refinement, self.calibration, self.runtime.both)
 
     def pyramid(self, prepared: PreparedPair, settings: RefinementSettings) -> ImagePyramid:
         """The predicted signals of the image, or its grey values and edges for a family that predicts none.
@@ -163,8 +187,7 @@ class Localizer:
         camera = self.family.signal_camera(prepared.scene.pair.camera)
         if camera is None:
             return plain_pyramid(prepared.scene.pair, settings)
-        with device_errors():
-            signals = prepared.passes.signals()
+        signals = prepared.signals()
         if not np.isfinite(signals.sum(dtype=np.float64)):
             raise NonFiniteError("the predicted signals of the image are not finite")
         return predicted_pyramid(camera, signals)
@@ -192,10 +215,15 @@ class Localizer:
         scene = prepared.scene
         with device_errors():
             with stage("network"):
-                outputs = prepared.passes(inputs)
                 if mirror and self.family.mirrors:
                     shared, mirrored = (self.family.mirror(arrays) for arrays in (scene.shared, inputs))
-                    outputs = self.family.merge(outputs, self.runtime.open(shared)(mirrored))
+                    outputs = self.family.merge(
+                        *self.runtime.both(
+                            partial(prepared.passes, inputs), partial(self.runtime.open(shared), mirrored)
+                        )
+                    )
+                else:
+                    outputs = prepared.passes(inputs)
                 if not all(bool(t.sum().isfinite()) for t in outputs.values()):  # of unit vectors: none overflows
                     raise NonFiniteError("the output of the network is not finite")
             with stage("match"):

@@ -180,10 +180,10 @@ class Planted(Localizer):
         return estimate
 
 
-def rough_prior(truth: Pose) -> Prior:
-    """A prior that is off, with deviations of 0.3 m and 0.05 rad at the camera."""
-    pose = truth.retract(OFF)
-    return Prior(pose, from_camera_axes(pose, np.diag([0.3] * 3 + [0.05] * 3) ** 2))
+def rough_prior(truth: Pose, share: float = 1.0) -> Prior:
+    """A prior that is off, with a share of the deviations 0.3 m and 0.05 rad at the camera."""
+    pose = truth.retract(share * OFF)
+    return Prior(pose, from_camera_axes(pose, np.diag([share * 0.3] * 3 + [share * 0.05] * 3) ** 2))
 
 
 def seen() -> Pair:
@@ -230,6 +230,17 @@ def test_a_pose_that_is_at_its_guess_needs_no_mirrored_pass() -> None:
     assert [mirror for _, mirror in second.passes] == [False]
 
 
+@pytest.mark.parametrize(("share", "mirrors"), [(0.5, [False]), (1.0, [False, True])])
+def test_a_tracked_camera_needs_one_pass(share: float, mirrors: list[bool]) -> None:
+    world = planted(0)
+    localizer = Planted(lambda guess, mirror: world.prediction, Settings(), Calibration())
+    prior = rough_prior(world.truth, share)
+    estimate = localizer.localize_pair(seen(), prior)
+    assert [mirror for _, mirror in localizer.passes] == mirrors
+    assert estimate.pose is not None
+    assert np.abs(estimate.pose.local(prior.pose)).max() > 0.05  # it is not the prior that is settled
+
+
 @pytest.mark.parametrize(
     ("fitted_on", "enough", "least", "passes"),
     [("some", 0.5, 0.0, 2), ("some", 1.1, 0.0, 3), ("", 0.5, 0.0, 3), ("some", 0.5, 1.0, 3)],
@@ -244,6 +255,17 @@ def test_passes_end_where_a_calibrated_model_has_no_doubt(
     scene, guess = localizer.prepare(seen()), Pose(world.truth.rotation, world.truth.translation + 0.3)
     results = localizer._passes_near([guess] * 3, scene, PoseSearch(CAMERA, settings.pnp, sure))
     assert len(results) == passes
+
+
+@pytest.mark.parametrize(("fitted_on", "mirrored"), [("some", False), ("", True)])
+def test_only_doubt_needs_the_mirrored_pass(fitted_on: str, mirrored: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("i2p_ros.search.selection.SETTLED_M", -1.0)  # no pose is at its guess
+    world = planted(8)
+    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on, min_confidence=0.0)
+    settings = load_settings((), ["pnp.early_exit_confidence=0.5", "pnp.max_rival=10"])
+    localizer = Planted(lambda guess, mirror: world.prediction, settings, sure)
+    assert localizer.localize_pair(seen()).pose is not None
+    assert any(mirror for _, mirror in localizer.passes) == mirrored
 
 
 def test_two_threads_on_one_localizer_get_the_answers_that_each_gets_alone() -> None:

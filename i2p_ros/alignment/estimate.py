@@ -10,6 +10,7 @@ import numpy as np
 
 from i2p_ros.alignment.pair import refine_pair
 from i2p_ros.alignment.pyramid import ImagePyramid
+from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.config import PnpSettings, RefinementSettings
 from i2p_ros.core.geometry import from_camera_axes, to_camera_axes
 from i2p_ros.core.types import Pair, PoseEstimate
@@ -21,7 +22,7 @@ STD_INFLATION = 2.5  # factor on the standard deviations of the estimate: its er
 
 def refine_estimate(
     estimate: PoseEstimate, pair: Pair, pyramid: ImagePyramid, settings: PnpSettings, refinement: RefinementSettings,
-    calibration: Calibration,
+    calibration: Calibration, both: Both = in_turn,
 ) -> PoseEstimate:  # fmt: skip
     """The estimate with its pose refined by `refine_pair`, and the covariance, inliers and confidence of that pose.
 
@@ -33,7 +34,7 @@ def refine_estimate(
     if estimate.pose is None or estimate.covariance is None or matches is None or evidence is None:
         return estimate
     spread = calibration.unscaled(to_camera_axes(estimate.pose, estimate.covariance))
-    refined = refine_pair(pair, pyramid, estimate.pose, STD_INFLATION**2 * spread, refinement)
+    refined = refine_pair(pair, pyramid, estimate.pose, STD_INFLATION**2 * spread, refinement, both)
     if refined is None:
         return estimate
     problem = problem_of(matches, pair.camera, settings.threshold_deg)

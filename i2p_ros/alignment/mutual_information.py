@@ -30,6 +30,7 @@ from i2p_ros.alignment.patches import Ints, intrinsics
 from i2p_ros.core.geometry import Array
 
 NOISE_STD = 2.0  # grey levels, of the image
+ALL = slice(None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,27 +67,26 @@ def information_terms(pair: PairSignals, drift: Array, level: int) -> Informatio
     return InformationTerms(nats.ravel(), gradient.reshape(-1, 6), cells, curvature)
 
 
-def information(pair: PairSignals, drifts: Array, level: int, stride: int = 1) -> Array:
+def information(pair: PairSignals, drifts: Array, level: int, patches: slice = ALL) -> Array:
     """(K, C) mutual information of each signal at each of K drifts (K, 6), nats.
 
-    The sum over patches of `information_terms` at a fraction of the cost; of every `stride`-th patch alone.
+    The sum over patches of `information_terms` at a fraction of the cost, or over some of the patches.
     """
-    if not len(pair.cloud.first):
+    if not len(pair.cloud.first[patches]):
         return np.zeros((len(drifts), len(pair.pyramid.signals)))
     motions = pair.cloud.motions(drifts)
-    return np.asarray(information_of_drifts(*_sides(pair, level, stride), motions, *_signals(pair)))
+    return np.asarray(information_of_drifts(*_sides(pair, level, patches), motions, *_signals(pair)))
 
 
-def _sides(pair: PairSignals, level: int, stride: int = 1) -> tuple[Any, ...]:
+def _sides(pair: PairSignals, level: int, patches: slice = ALL) -> tuple[Any, ...]:
     """The image, its camera and the cloud, as kernels take them."""
     cloud, pyramid = pair.cloud, pair.pyramid
-    bounds = np.column_stack([cloud.first, np.append(cloud.first[1:], len(cloud.patch))])[::stride]
     return (
         pyramid.levels[level],
         intrinsics(pyramid.camera_at(level)),
         cloud.rays,
         cloud.basis,
-        np.ascontiguousarray(bounds),
+        np.ascontiguousarray(cloud.bounds[patches]),
     )
 
 

@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from i2p_ros.alignment.objective import Objective, distinct
 from i2p_ros.alignment.pair_signals import PairSignals
+from i2p_ros.alignment.patches import seen_from
 from i2p_ros.alignment.pyramid import ImagePyramid
+from i2p_ros.alignment.signals import PointsInView
+from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair, RefinementEvidence
@@ -24,7 +27,7 @@ SEED_STDS = (0.5, 0.25)  # spread of the drifts about a seed, as a share of the 
 N_STARTS = 16  # of all drifts, those that ascend on the coarsest level
 STEPS_PER_LEVEL = 4
 N_FOLLOWED = 6  # local maxima that are kept after each level; twice as many after the coarsest
-N_REFERENCE = 96  # drawn drifts that the standout is relative to
+N_REFERENCE = 48  # drawn drifts that the standout is relative to
 STEEPNESS_STDS, MIN_STEEPNESS = np.sqrt(8.0), 0.05  # deviations at which a fall is measured; see `_steepness`
 MIN_SEPARATION = 3.0  # standard deviations between two local maxima that count as two
 
@@ -39,7 +42,7 @@ class RefinedPose:
 
 
 def refine_pair(
-    pair: Pair, pyramid: ImagePyramid, pose: Pose, spread: Array, settings: RefinementSettings
+    pair: Pair, pyramid: ImagePyramid, pose: Pose, spread: Array, settings: RefinementSettings, both: Both = in_turn
 ) -> RefinedPose | None:
     """The pose of largest posterior near T_camera_lidar `pose`; None where there is no signal to compare.
 
@@ -49,23 +52,23 @@ def refine_pair(
     Drifts are drawn from the prior, then about the best of these, closer and closer. The best of all ascend on finer
     and finer levels. All but the finest are searched with a part of the points.
     """
-    placed = replace(pair, cloud=pair.cloud.transformed(pose))
-    signals, few = (_signals(placed, settings, share, pyramid) for share in (1.0, COARSE_SHARE))
+    points = seen_from(pair.cloud, pose, pyramid.camera, settings, about_camera=True)
+    signals, few = (_signals(points, settings, share, pyramid) for share in (1.0, COARSE_SHARE))
     if signals.is_empty or few.is_empty:
         return None
     prior = np.asarray(NATS_PER_MEASUREMENT * np.linalg.inv(spread), np.float64)
     (*coarse, finest) = _levels(pyramid)
     share = len(few.cloud.patch) / len(signals.cloud.patch)
-    coarse_to_fine = [Objective([few], share * prior, level) for level in coarse] + [
-        Objective([signals], prior, finest)
+    coarse_to_fine = [Objective([few], share * prior, level, both) for level in coarse] + [
+        Objective([signals], prior, finest, both)
     ]
     rng, root = np.random.default_rng(0), np.asarray(np.linalg.cholesky(spread).T, np.float64)
     drawn = np.vstack([np.zeros(6), rng.standard_normal((N_DRAWN, 6)) @ root])
     maxima = _starts(coarse_to_fine[0], drawn, root, rng)
     most = 2 * N_FOLLOWED
     for objective in coarse_to_fine[:-1]:
-        ascended = (objective.ascend(drift, STEPS_PER_LEVEL) for drift in maxima)
-        maxima, most = objective.best(distinct(ascended), most), N_FOLLOWED
+        maxima = objective.best(distinct(objective.ascended(maxima, STEPS_PER_LEVEL)), most)
+        most = N_FOLLOWED
     at_last = coarse_to_fine[-1]
     best = at_last.ascend(at_last.best(maxima)[0], settings.iterations)
     refined = Pose.identity().retract(best) @ pose
@@ -84,13 +87,13 @@ def refine_pair(
     return RefinedPose(refined, covariance, evidence)
 
 
-def _signals(pair: Pair, settings: RefinementSettings, share: float, pyramid: ImagePyramid) -> PairSignals:
-    """The signals of a pair about no drift, with a share of the points."""
+def _signals(points: PointsInView, settings: RefinementSettings, share: float, pyramid: ImagePyramid) -> PairSignals:
+    """The signals of a share of the points."""
     numbers = {
         "max_points": round(share * settings.pair_points),
         "min_points": max(8, round(share * settings.min_points)),
     }
-    return PairSignals.of(pair, Pose.identity(), settings.model_copy(update=numbers), pyramid)
+    return PairSignals.of_points(points, settings.model_copy(update=numbers), pyramid)
 
 
 def _levels(pyramid: ImagePyramid) -> list[int]:
@@ -102,10 +105,10 @@ def _levels(pyramid: ImagePyramid) -> list[int]:
 def _starts(coarsest: Objective, drawn: Array, root: Array, rng: np.random.Generator) -> list[Array]:
     """The best of the drawn drifts (K, 6), and of others about the best of them."""
     for std in SEED_STDS:
-        seeds = coarsest.best(drawn, N_SEEDS)
+        seeds = coarsest.raced(drawn, N_SEEDS)
         about = np.repeat(seeds, N_PER_SEED, axis=0)
         drawn = np.vstack([*seeds, about + std * rng.standard_normal(about.shape) @ root])
-    return coarsest.best(drawn, N_STARTS)
+    return coarsest.raced(drawn, N_STARTS)
 
 
 def _standout(finest: Objective, best: Array, reference: Array) -> float:

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from i2p_ros.alignment.patches import PatchedCloud
+from i2p_ros.alignment.patches import PatchedCloud, seen_from
 from i2p_ros.alignment.pyramid import ImagePyramid, plain_pyramid
+from i2p_ros.alignment.signals import PointsInView
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair
@@ -27,7 +28,13 @@ class PairSignals:
         A cloud without intensity, or without the order of its scan, lacks one of the signals.
         """
         pyramid = pyramid or plain_pyramid(pair, settings)
-        return PairSignals(pyramid, PatchedCloud.of(pair.cloud, nominal, pyramid.camera, settings, pyramid.signals))
+        return PairSignals.of_points(seen_from(pair.cloud, nominal, pyramid.camera, settings), settings, pyramid)
+
+    @staticmethod
+    def of_points(points: PointsInView, settings: RefinementSettings, pyramid: ImagePyramid) -> PairSignals:
+        """The signals of points in view of the camera of a pyramid."""
+        cell = pyramid.camera.width / settings.columns
+        return PairSignals(pyramid, PatchedCloud.of(points, cell, settings, pyramid.signals))
 
     @property
     def is_empty(self) -> bool:

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from i2p_ros.alignment.cloud_kernels import orthonormalized, points_in_view
 from i2p_ros.alignment.signals import NUISANCE, Floats, PointsInView, Signal, basis_names
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings
@@ -45,21 +45,23 @@ class PatchedCloud:
     cells: Ints
 
     @staticmethod
-    def of(
-        cloud: PointCloud, nominal: Pose, camera: Camera, settings: RefinementSettings, signals: Sequence[Signal]
-    ) -> PatchedCloud:
-        """The part of a cloud that an undistorted camera sees from the nominal T_camera_lidar."""
-        points = _points_in_view(cloud.finite(), nominal, camera, settings)
-        index, first, cells = _patches(points.pixels, camera.width / settings.columns, settings)
+    def of(points: PointsInView, cell: float, settings: RefinementSettings, signals: Sequence[Signal]) -> PatchedCloud:
+        """Points in view, sorted into cells of the image that are `cell` px wide."""
+        index, first, cells = _patches(points.pixels, cell, settings)
         patch = np.repeat(np.arange(len(first)), np.diff(first, append=len(index)))
         rays = np.ascontiguousarray(points.rays[index].T)
-        basis = _basis(points, signals, index, first, patch)
-        return PatchedCloud(nominal.translation, rays, basis, basis_names(signals), first, patch, cells)
+        basis = _basis(points, signals, index, first)
+        return PatchedCloud(points.translation, rays, basis, basis_names(signals), first, patch, cells)
 
     @property
     def counts(self) -> Array:
         """(P,) numbers of points of the patches."""
         return np.diff(self.first, append=len(self.patch)).astype(np.float64)
+
+    @property
+    def bounds(self) -> Ints:
+        """(P, 2) index of the first point of each patch, and of that after its last."""
+        return np.column_stack([self.first, np.append(self.first[1:], len(self.patch))[: len(self.first)]])
 
     def row_of(self, signal: Signal) -> int:
         """The row of the basis that holds a signal."""
@@ -84,17 +86,19 @@ def intrinsics(camera: Camera) -> Floats:
     return np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float32)
 
 
-def _points_in_view(cloud: PointCloud, nominal: Pose, camera: Camera, settings: RefinementSettings) -> PointsInView:
-    """The points that project into the image, `settings.border` away from its edges."""
-    rays = cloud.xyz @ nominal.rotation.T.astype(np.float32)
-    ahead = np.flatnonzero(rays[:, 2] + nominal.translation[2] > MIN_DEPTH)
-    pixels, _ = camera.project(rays[ahead] + nominal.translation.astype(np.float32))
+def seen_from(
+    cloud: PointCloud, nominal: Pose, camera: Camera, settings: RefinementSettings, about_camera: bool = False
+) -> PointsInView:
+    """The finite points that an undistorted camera sees from the nominal T_camera_lidar, `settings.border` away from
+    the edges of its image. Drifts turn them about the origin of the lidar, or with `about_camera` about the camera."""
+    translation = np.zeros(3) if about_camera else nominal.translation
     edge = settings.border * camera.width
-    with np.errstate(invalid="ignore"):
-        inside = (pixels > edge).all(axis=1)
-        inside &= (pixels < np.array([camera.width, camera.height]) - 1.0 - edge).all(axis=1)
-    seen = ahead[inside]
-    return PointsInView(rays[seen], pixels[inside], None if cloud.intensity is None else cloud.intensity[seen])
+    edges = np.array([edge, edge, camera.width - 1.0 - edge, camera.height - 1.0 - edge])
+    index, rays, pixels = points_in_view(
+        np.ascontiguousarray(cloud.xyz), np.ascontiguousarray(nominal.rotation), nominal.translation - translation,
+        translation, intrinsics(camera).astype(np.float64), MIN_DEPTH, edges,
+    )  # fmt: skip
+    return PointsInView(rays, pixels, None if cloud.intensity is None else cloud.intensity[index], translation)
 
 
 def _patches(pixels: Array, cell: float, settings: RefinementSettings) -> tuple[Ints, Ints, Ints]:
@@ -110,30 +114,12 @@ def _patches(pixels: Array, cell: float, settings: RefinementSettings) -> tuple[
     return index, first, cells[full]
 
 
-def _basis(points: PointsInView, signals: Sequence[Signal], index: Ints, first: Ints, patch: Ints) -> Floats:
+def _basis(points: PointsInView, signals: Sequence[Signal], index: Ints, first: Ints) -> Floats:
     """(R, N) basis of the points of an index (N,): see `PatchedCloud`."""
-    if not len(first):
-        return np.zeros((len(basis_names(signals)), 0), np.float32)
-    nuisance: list[Array] = []
-    for of_points in NUISANCE.values():
-        nuisance.append(_orthonormal(of_points(points)[index], nuisance, first, patch))
-    others = [
-        _orthonormal(signal.of_points(points)[index], nuisance[: len(signal.regressed)], first, patch)
-        for signal in signals
-        if signal.name not in NUISANCE
-    ]
-    return np.stack([*nuisance, *others]).astype(np.float32)
-
-
-def _orthonormal(values: NDArray[Any], rows: Sequence[Array], first: Ints, patch: Ints) -> Array:
-    """The part (N,) of some values that is orthogonal to orthonormal rows in each patch, with length 1 there, or zero.
-
-    Gram and Schmidt's method. Each row is subtracted twice, for accuracy.
-    """
-    rest = np.asarray(values, np.float64)
-    whole = np.add.reduceat(rest * rest, first)
-    for row in (*rows, *rows):
-        rest = rest - row * np.add.reduceat(row * rest, first)[patch]
-    energy = np.add.reduceat(rest * rest, first)
-    scale = np.where(energy > MIN_ENERGY_SHARE * whole, 1.0 / np.sqrt(np.maximum(energy, 1e-30)), 0.0)
-    return np.asarray(rest * scale[patch])
+    others = [signal for signal in signals if signal.name not in NUISANCE]
+    properties = [*NUISANCE.values(), *(signal.of_points for signal in others)]
+    regressed = [*range(len(NUISANCE)), *(len(signal.regressed) for signal in others)]
+    rows = np.stack([of_points(points)[index] for of_points in properties], dtype=np.float64)
+    bounds = np.column_stack([first, np.append(first[1:], len(index))[: len(first)]])
+    orthonormalized(rows, bounds, np.array(regressed), MIN_ENERGY_SHARE)
+    return rows.astype(np.float32)

@@ -30,13 +30,15 @@ HEIGHT_SCALE = 2.0  # m: heights saturate beyond
 class PointsInView:
     """N points in view of a camera, in the order of the scan.
 
-    `rays` (N, 3) float32 are the points in m along camera axes, but relative to the origin of the lidar. `pixels`
-    (N, 2) are their projections, px. `intensity` (N,) float32 is None for a cloud without intensity.
+    `rays` (N, 3) float32 are the points in m along camera axes, but relative to the origin that drifts turn them about:
+    that of the lidar, or the camera. `translation` (3,) leads from there to the camera, m. `pixels` (N, 2) are their
+    projections, px. `intensity` (N,) float32 is None for a cloud without intensity.
     """
 
     rays: Floats
     pixels: NDArray[Any]
-    intensity: Floats | None = None
+    intensity: Floats | None
+    translation: NDArray[Any]
 
 
 Property = Callable[[PointsInView], NDArray[Any]]  # (N,) values of N points
@@ -64,7 +66,7 @@ def root_intensity(points: PointsInView) -> Floats:
     """(N,) square roots of the intensities, or zeros for a cloud without intensity."""
     if points.intensity is None:
         return np.zeros(len(points.rays), np.float32)
-    return np.sqrt(np.clip(points.intensity, 0.0, 1.0))
+    return np.sqrt(np.clip(np.nan_to_num(points.intensity, posinf=0.0), 0.0, 1.0))
 
 
 def range_jump(points: PointsInView) -> Floats:

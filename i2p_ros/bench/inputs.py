@@ -15,22 +15,27 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
 from i2p_ros.core.messages import cloud_from_message, image_from_message
 from i2p_ros.core.stages import stage
-from i2p_ros.core.types import Image, Pair, PointCloud
-from i2p_ros.sources.perturb import perturbed
+from i2p_ros.core.types import Image, Pair, PointCloud, Prior, Sample
+from i2p_ros.sources.perturb import perturbed, random_prior
 from i2p_ros.synthetic import SyntheticSource
 
 SEED = 11
+TRACKED_M, TRACKED_RAD = 0.3, np.radians(3.0)  # largest error of a prior from tracking along and about each axis
 INPUT = {"width": 1242, "height": 375, "points": 120_000}  # as KITTI's
 LARGE = {"width": 3264, "height": 2448, "points": 2_000_000}
 
 
 @dataclass(frozen=True)
 class MessagePair:
-    """A pair as it arrives: sensor_msgs/Image and sensor_msgs/PointCloud2, by their attributes, and the camera."""
+    """A pair as it arrives: sensor_msgs/Image and sensor_msgs/PointCloud2, by their attributes, and the camera.
+
+    `prior` is as good as the pose that tracking predicts: up to 0.3 m and 3 deg off along and about each axis.
+    """
 
     image: Any
     cloud: Any
     camera: Camera
+    prior: Prior | None = None
 
     @staticmethod
     def of(pair: Pair) -> MessagePair:
@@ -71,7 +76,14 @@ def cloud_message(cloud: PointCloud) -> Any:
 def synthetic_pairs(n: int, settings: Settings) -> list[MessagePair]:
     """Pairs of the size INPUT, each of another synthetic place, with clouds in frames drawn as protocol vp2p says."""
     source = SyntheticSource(settings.synthetic.model_copy(update=INPUT), SEED, n)
-    return [MessagePair.of(perturbed(source[i], "vp2p", SEED, i)[0].pair) for i in range(n)]
+    samples = [perturbed(source[i], "vp2p", SEED, i)[0] for i in range(n)]
+    return [replace(MessagePair.of(sample.pair), prior=_tracked(sample, i)) for i, sample in enumerate(samples)]
+
+
+def _tracked(sample: Sample, index: int) -> Prior:
+    assert sample.T_camera_lidar
+    rng = np.random.default_rng([SEED, index])
+    return random_prior(sample.T_camera_lidar, rng, metres=TRACKED_M, radians=TRACKED_RAD)
 
 
 def resampled(messages: MessagePair, width: int, height: int, points: int) -> MessagePair:

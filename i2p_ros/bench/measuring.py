@@ -33,6 +33,11 @@ def localized(localizer: Localizer, messages: MessagePair) -> PoseEstimate:
     return localizer.localize_pair(messages.decoded())
 
 
+def tracked(localizer: Localizer, messages: MessagePair) -> PoseEstimate:
+    """As `localized`, with the prior of the messages."""
+    return localizer.localize_pair(messages.decoded(), messages.prior)
+
+
 def clocked(work: Callable[..., Any], *arguments: Any) -> tuple[tuple[float, float], Any]:
     """Wall time and time of all cores together of a call, both in ms, and its result."""
     start, before = time.perf_counter(), time.process_time()

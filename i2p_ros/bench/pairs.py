@@ -7,16 +7,28 @@ published network. All are measured in one run, one after the other, so that oth
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from i2p_ros.bench import against as other_build
 from i2p_ros.bench.costs import costs
 from i2p_ros.bench.counting import counting
 from i2p_ros.bench.inputs import INPUT, LARGE, MessagePair, resampled, synthetic_pairs
 from i2p_ros.bench.machine import Machine, measured
-from i2p_ros.bench.measuring import clocked, cpu_name, localized, median_ms, neighbour, peak_mb_of_process, summary
+from i2p_ros.bench.measuring import (
+    clocked,
+    cpu_name,
+    localized,
+    median_ms,
+    neighbour,
+    peak_mb_of_process,
+    summary,
+    tracked,
+)
 from i2p_ros.bench.networks import all_networks
 from i2p_ros.bench.published import PublishedVP2P
 from i2p_ros.core.config import Settings
@@ -34,6 +46,7 @@ DEFINITIONS = {
     "pair_ms": "wall time of one pair, from Image and PointCloud2 messages to a pose with covariance or the reason why "
     "there is none, ms; synthetic places, clouds in frames drawn as protocol vp2p says, first pair left out",
     "pair_ms_busy": "the same while another process keeps one core busy; busy_ratio is the median over that without",
+    "tracked_ms": "the same with a prior that is off by up to 0.3 m and 3 deg along and about each axis of the camera",
     "published_ms": "the same for VP2P-Match as published, at its widths, with random weights: messages to EPnP in 500 "
     "iterations, without covariance; each pair right after ours, with as many threads as there are cores",
     "ratio_to_published": "median over the pairs of published_ms over pair_ms",
@@ -56,14 +69,16 @@ Times = dict[str, list[tuple[float, float]]]  # ms by the clock and of all cores
 
 
 def bench(
-    settings: Settings, model: str, pairs: int = 6, rounds: int = 5, full: bool = True,
+    settings: Settings, model: str, pairs: int = 6, rounds: int = 5, full: bool = True, against: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The numbers that DEFINITIONS explains, as plain values. Without `full`, no networks and no series of points.
 
-    Every pair is timed in every round: ours, as published, and ours beside a busy core, one after the other.
+    Every pair is timed in every round: ours, the same with a prior, as published, and ours beside a busy core, one
+    after the other. With a checkout of another build, ours and that one are timed before, see `bench.against`.
     """
     first, *inputs = synthetic_pairs(pairs + 1, settings)
+    baseline = other_build.against(against, settings, model, inputs, rounds, progress) if against else {}
     localizer = load(model, settings)
     rival = PublishedVP2P(_cores(), localizer.runtime.device.type)
     localized(localizer, first)
@@ -80,13 +95,14 @@ def bench(
         "cpu": cpu_name(),
         "input": INPUT,
         **_compared(times, sum(row["floor_ms"] for row in stages)),
+        **baseline,
         "with_pose": with_pose,
         "peak_rss_mb": peak_mb_of_process(settings, model, INPUT),
         "peak_rss_mb_large": peak_mb_of_process(settings, model, LARGE),
         "machine": {"gflops": machine.gflops, "gbytes_s": machine.gbytes},
         "stages": stages,
         **(_more(localizer, settings, inputs, machine) if full else {}),
-        "definitions": DEFINITIONS,
+        "definitions": DEFINITIONS | (other_build.DEFINITIONS if against else {}),
     }
 
 
@@ -105,7 +121,7 @@ def _timed(
 
     The machine is measured beside each pair, for other load makes both slower.
     """
-    rates, times, poses, total = list[Machine](), Times(ours=[], published=[], busy=[]), 0, rounds * len(inputs)
+    rates, times, poses, total = list[Machine](), defaultdict(list), 0, rounds * len(inputs)
     with neighbour() as busy:
         for turn in range(total):
             messages = inputs[turn % len(inputs)]
@@ -113,6 +129,7 @@ def _timed(
             poses += estimate.pose is not None
             rates.append(measured(localizer.runtime.device, _cores()))
             times["ours"].append(ms)
+            times["tracked"].append(clocked(tracked, localizer, messages)[0])
             times["published"].append(clocked(published, rival, messages)[0])
             with busy():
                 times["busy"].append(clocked(localized, localizer, messages)[0])
@@ -122,13 +139,14 @@ def _timed(
 
 
 def _compared(times: Times, floor_ms: float) -> dict[str, Any]:
-    """Times of a pair: ours, as published, beside a busy core, and against the floor."""
-    (ours, theirs, busy), (cpu, their_cpu, _) = (
-        [np.array(times[key])[:, clock] for key in ("ours", "published", "busy")] for clock in (0, 1)
+    """Times of a pair: ours, with a prior, as published, beside a busy core, and against the floor."""
+    (ours, theirs, busy, prior), (cpu, their_cpu, *_) = (
+        [np.array(times[key])[:, clock] for key in ("ours", "published", "busy", "tracked")] for clock in (0, 1)
     )
     return {
         "pair_ms": summary(ours),
         "pair_ms_busy": summary(busy),
+        "tracked_ms": summary(prior),
         "busy_ratio": float(np.median(busy / ours)),
         "published_ms": summary(theirs),
         "ratio_to_published": float(np.median(theirs / ours)),

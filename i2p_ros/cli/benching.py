@@ -42,6 +42,10 @@ def bench_pairs(
     pairs: Annotated[int, typer.Option(min=1, help="Different pairs.")] = 6,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = 5,
     quick: Annotated[bool, typer.Option("--quick", help="Without other sizes of network and of clouds.")] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Checkout of another version, with its environment in .venv, that is timed in turn."),
+    ] = None,
     json_file: JsonFile = None,
     report: Annotated[Path | None, typer.Option(help="Folder for bench.html with plots.")] = None,
     files: Files = NONE,
@@ -50,14 +54,13 @@ def bench_pairs(
     """Time whole pairs on this machine, stage by stage, beside the machine's limits and the published network."""
     if context.invoked_subcommand:
         return
-    from i2p_ros.bench.pairs import DEFINITIONS
     from i2p_ros.bench.pairs import bench as run
     from i2p_ros.bench.report import write_bench_report
 
     check_targets(json_file, report and report / "bench.html")
     settings = load_settings(files, [*overrides, *_given(device=device, backend=backend)])
     with progress("measuring", pairs * rounds) as step:
-        numbers = run(settings, model, pairs, rounds, not quick, step)
+        numbers = run(settings, model, pairs, rounds, not quick, against, step)
     write_json(numbers, json_file)
     if report:
         write_bench_report(report, numbers)
@@ -66,7 +69,7 @@ def bench_pairs(
         output.print(_stages_table(numbers))
         if "networks" in numbers:
             output.print(_networks_table(numbers["networks"]))
-        for name, text in DEFINITIONS.items():
+        for name, text in numbers["definitions"].items():
             console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
 
 

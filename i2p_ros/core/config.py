@@ -71,9 +71,9 @@ class PnpSettings(_Group):
         0.8, gt=0, description="largest support or likelihood of a rival, as a share of that of the pose"
     )
     early_exit_confidence: float = Field(
-        0.985,
+        0.9,
         ge=0,
-        description="confidence of a calibrated model at which no third forward pass is run. Above 1: it is always run",
+        description="calibrated confidence at which two forward passes are enough. Above 1: all are always run",
     )
     min_confidence: float = Field(
         -1.0, ge=-1, le=1, description="least confidence of a published pose. -1: that of the model's calibration"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,7 @@ class Correspondences:
         return Correspondences(self.pixels[index], self.points[index], self.weights[index])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class DescriptorSimilarity:
     """Similarity of every point with every pixel, by which any pose can be scored.
 
@@ -160,6 +161,12 @@ class DescriptorSimilarity:
                 f"got {self.values.shape}",
                 "similarity.shape",
             )
+
+    @cached_property
+    def best(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """(N,) the most similar pixel of each point, and (N,) its similarity."""
+        pixel = self.values.argmax(axis=1)
+        return pixel, self.values[np.arange(len(pixel)), pixel]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,13 +12,13 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import numpy as np
 from pydantic import BaseModel
 
+from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose, from_camera_axes, to_camera_axes
 from i2p_ros.core.types import Pair, Prediction, Prior
 from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors
-from i2p_ros.networks.both import Both, in_turn
 
 Need = Literal["intensity", "time"]
 HAS: dict[Need, Callable[[Pair], bool]] = {

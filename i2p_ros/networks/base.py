@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from i2p_ros.networks.both import Both, Lazy, in_turn
+from i2p_ros.core.both import Both, Lazy, in_turn
 
 Arrays = dict[str, NDArray[np.float32]]
 Tensors = dict[str, Tensor]

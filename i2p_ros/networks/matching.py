@@ -14,10 +14,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from i2p_ros.networks.both import Both, in_turn
+from i2p_ros.core.both import Both, in_turn
+from i2p_ros.core.types import DescriptorSimilarity
 
 Similarity = NDArray[np.float32]
 Rows = NDArray[np.int64]
+ROWS_AT_ONCE = 512  # of products in bf16, which are copied while they are in the cache
 PEAK_SCALE = 20.0  # of the softmax around a peak of similarity: that of the dense loss in training
 
 
@@ -36,26 +38,38 @@ def coarse(pixels: Tensor, most: int) -> Grid:
 
 
 def product(points: Tensor, cells: Tensor, both: Both = in_turn) -> Similarity:
-    """(N, P) dot products of points (N, D) and cells (D, P). They are in memory of NumPy, which has large pages."""
+    """(N, P) dot products of points (N, D) and cells (D, P). They are in memory of NumPy, which has large pages.
+
+    Descriptors in bf16 are multiplied in bf16: the products are then rounded to about 0.002.
+    """
     if points.device.type != "cpu":
-        return (points @ cells).cpu().numpy()
+        return (points @ cells).float().cpu().numpy()
     out = np.empty((len(points), cells.shape[1]), np.float32)
-    halves = zip(points.tensor_split(2), np.array_split(out, 2), strict=True)
-    both(*(partial(torch.mm, rows, cells, out=torch.from_numpy(half)) for rows, half in halves))
+    halves = zip(points.tensor_split(2), torch.from_numpy(out).tensor_split(2), strict=True)
+    both(*(partial(_multiplied, rows, cells, half) for rows, half in halves))
     return out
 
 
-def mutual(similarity: Similarity, sector: Rows, views: NDArray[np.bool_], most: int) -> list[tuple[Rows, Rows]]:
-    """Mutual best matches for each view (V, S) of S sectors: rows and columns of similarity (N, P), the `most` most
-    similar. `sector` (N,), ascending, is the sector of each point; only points of the sectors of a view take part.
+def _multiplied(points: Tensor, cells: Tensor, out: Tensor) -> None:
+    if points.dtype == out.dtype:
+        torch.mm(points, cells, out=out)
+        return
+    for rows, part in zip(points.split(ROWS_AT_ONCE), out.split(ROWS_AT_ONCE), strict=True):
+        part.copy_(rows @ cells)
 
-    The best cell of a point is the same in every view. The best point of a cell is that of the best sector of the view.
+
+def mutual(
+    similarity: DescriptorSimilarity, sector: Rows, views: NDArray[np.bool_], most: int
+) -> list[tuple[Rows, Rows]]:  # fmt: skip
+    """Mutual best matches for each view (V, S) of S sectors: rows of points and of cells, the `most` most similar.
+
+    `sector` (N,), ascending, is the sector of each point; only points of the sectors of a view take part. The best cell
+    of a point is the same in every view. The best point of a cell is that of the best sector of the view.
     """
-    cell = similarity.argmax(axis=1)
-    value = similarity[np.arange(len(cell)), cell]
-    best = np.full((views.shape[1], similarity.shape[1]), -np.inf, np.float32)
+    cell, value = similarity.best
+    best = np.full((views.shape[1], similarity.values.shape[1]), -np.inf, np.float32)
     for k, start in zip(*np.unique(sector, return_index=True), strict=True):
-        best[k] = similarity[start : np.searchsorted(sector, k, "right")].max(axis=0)
+        best[k] = similarity.values[start : np.searchsorted(sector, k, "right")].max(axis=0)
     found = []
     for view in views:
         row = np.flatnonzero(view[sector] & (value >= best[view].max(axis=0)[cell]))
@@ -77,7 +91,7 @@ def peaks(pixels: Tensor, points: Tensor, grid: Grid, cell: Tensor) -> tuple[Ten
     xs, ys = torch.broadcast_tensors(xs, ys)
     inside = (xs >= 0) & (xs < w) & (ys >= 0) & (ys < h)
     near = pixels.permute(1, 2, 0)[ys.clamp(0, h - 1), xs.clamp(0, w - 1)]
-    similarity = torch.einsum("mijd,md->mij", near, points)
+    similarity = torch.einsum("mijd,md->mij", near.float(), points.float())
     weight = (similarity * PEAK_SCALE).masked_fill(~inside, float("-inf")).flatten(1).softmax(1).view_as(similarity)
     position = torch.stack([(weight * xs).sum((1, 2)), (weight * ys).sum((1, 2))], 1)
     return position, (weight * similarity).sum((1, 2))

@@ -15,7 +15,7 @@ from i2p_ros.networks.base import FamilyNetwork, PassInputs, Tensors, single_pas
 from i2p_ros.networks.parts import in_precision
 from i2p_ros.runtime.engines import EngineCache
 from i2p_ros.runtime.tensorrt import ALIKE, TensorrtRuntime, TorchTensorrt
-from i2p_ros.runtime.timing import best_s
+from i2p_ros.runtime.timing import raced_s
 from i2p_ros.runtime.torch_runtime import Runtime, TorchRuntime, choose_device
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "float16": torch.half}
@@ -29,6 +29,7 @@ def runtime_for(network: FamilyNetwork, settings: Settings, weights: str = "") -
     Raises MissingPackageError when a backend that is asked for by name is not installed, UnsafeCacheError when TensorRT
     is asked for and its engines have no safe place.
     """
+    torch.set_num_threads(settings.threads)  # before backends are raced: PyTorch's own threads wait for each other
     device, _ = choose_device(settings.device)
     why: list[str] = []
     compiler = _compiler(settings, device, why)
@@ -100,7 +101,8 @@ def _raced(one: FamilyNetwork, other: FamilyNetwork, sample: PassInputs) -> tupl
     outputs, others = (_outputs(network, sample) for network in (one, other))
     cosine = min(float(F.cosine_similarity(out.flatten(), others[k].flatten(), dim=0)) for k, out in outputs.items())
     device = next(iter(sample.inputs.values())).device
-    return best_s(lambda: _outputs(one, sample), device), best_s(lambda: _outputs(other, sample), device), cosine
+    seconds = raced_s([lambda: _outputs(one, sample), lambda: _outputs(other, sample)], device)
+    return seconds[0], seconds[1], cosine
 
 
 def with_spconv(network: FamilyNetwork, half: bool, why: list[str]) -> FamilyNetwork:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -14,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from i2p_ros.core.both import Both, Lazy, in_turn
 from i2p_ros.core.errors import DeviceError, DeviceMemoryError, MissingPackageError, one_line
 from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors, batched
-from i2p_ros.networks.both import Both, Lazy, in_turn
 from i2p_ros.networks.folding import folded
 from i2p_ros.networks.parts import in_precision
 from i2p_ros.runtime.graphs import Graphed
@@ -75,7 +76,7 @@ class TorchRuntime:
         self.device, self._device_reason = choose_device(device)
         self._why = why
         self.threads = threads * (branches if self.device.type == "cpu" else 1)
-        self._precision = precision
+        self._precision, self._bf16 = precision, precision == torch.bfloat16 and self.device.type == "cpu"
         self.plain = folded(network).to(self.device)
         for module in self.plain.modules():
             if isinstance(module, nn.Conv2d):  # a third faster than rows of channels, though learning is slower so
@@ -87,7 +88,7 @@ class TorchRuntime:
 
     def open(self, shared: Arrays) -> TorchPasses:
         """Forward passes over the scene with these shared arrays."""
-        return TorchPasses(lambda: self.network, shared, self.device, self.both)
+        return TorchPasses(lambda: self.network, shared, self.device, self.both, bf16=self._bf16)
 
     def settle(self) -> None:
         """Wait until the device has finished. Only a clock needs this."""
@@ -108,14 +109,14 @@ class TorchPasses:
     """Forward passes over one scene by PyTorch.
 
     What the passes share is computed in the first of them, and again when `network` returns another network. `before`
-    is called with the inputs of each pass.
+    is called with the inputs of each pass. With `bf16` its outputs have this precision, and signals are computed in it.
     """
 
     def __init__(
         self, network: Callable[[], FamilyNetwork], shared: Arrays, device: torch.device, both: Both,
-        before: Callable[[Arrays], None] = lambda inputs: None,
+        before: Callable[[Arrays], None] = lambda inputs: None, bf16: bool = False,
     ) -> None:  # fmt: skip
-        self._before = before
+        self._before, self._bf16 = before, bf16
         self._network, self._device, self._both = network, device, both
         self._shared = Lazy(lambda: _images_last(batched(shared, device)))
         self._encoded: tuple[FamilyNetwork, Lazy[Any]] | None = None
@@ -125,13 +126,14 @@ class TorchPasses:
         self._before(inputs)
         with torch.inference_mode():
             network, encoded = self._encode()
-            return network.forward_pass(encoded, batched(inputs, self._device), self._both)
+            outputs = network.forward_pass(encoded, batched(inputs, self._device), self._both)
+            return {name: output.bfloat16() for name, output in outputs.items()} if self._bf16 else outputs
 
     def signals(self) -> NDArray[np.float32]:
         """(C, H, W) predicted lidar signals of the scene's image; NotImplementedError by a network without any."""
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
             network, encoded = self._encode()
-            return np.asarray(network.signals(encoded, self._shared())[0].cpu().numpy())
+            return np.asarray(network.signals(encoded, self._shared())[0].float().cpu().numpy())
 
     def _encode(self) -> tuple[FamilyNetwork, Lazy[Any]]:
         """The network, and what all passes over the scene share."""
@@ -154,17 +156,26 @@ def in_graphs(network: FamilyNetwork) -> FamilyNetwork:
 
 
 class _Parallel:
-    """Runs two functions in parallel, the second in a thread of its own."""
+    """Runs two functions in parallel, the second in a thread of its own; in turn while that thread is in use.
+
+    So the pairs of several cameras, each in a thread, do not wait for each other.
+    """
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(1, "i2p-points", torch.set_num_threads, (threads,))
+        self._in_use = Lock()
 
     def __call__(self, one: Callable[[], A], other: Callable[[], B]) -> tuple[A, B]:
-        later = self._pool.submit(torch.inference_mode()(other))
+        if not self._in_use.acquire(blocking=False):
+            return in_turn(one, other)
         try:
-            return one(), later.result()
+            later = self._pool.submit(torch.inference_mode()(other))
+            try:
+                return one(), later.result()
+            finally:
+                wait([later])
         finally:
-            wait([later])
+            self._in_use.release()
 
 
 @contextmanager

@@ -51,8 +51,7 @@ class DescriptorLikelihood:
     def best_mean_similarity(self, pose: Pose) -> float:
         """The mean similarity that a pose would have if each point in view fell on the pixel most similar to it."""
         seen = _in_view(self.similarity.camera, self.similarity.points.astype(np.float64), pose)
-        most = self.similarity.values.max(axis=1)  # of all points: to select those in view first would copy megabytes
-        return float(most[seen].mean()) if seen.sum() >= MIN_IN_VIEW else NO_SIMILARITY
+        return float(self.similarity.best[1][seen].mean()) if seen.sum() >= MIN_IN_VIEW else NO_SIMILARITY
 
     def log_prior(self, pose: Pose) -> float:
         """Log density of the prior, up to a constant."""

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from i2p_ros.alignment.mutual_information import NOISE_STD
 from i2p_ros.alignment.pair import NATS_PER_MEASUREMENT
-from i2p_ros.alignment.patches import PatchedCloud
+from i2p_ros.alignment.patches import PatchedCloud, seen_from
 from i2p_ros.alignment.signals import PREDICTED, Floats, basis_names
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings
@@ -59,7 +59,8 @@ def hypotheses(sample: Sample, width: int, rng: np.random.Generator) -> Hypothes
     deviations = START_STD * rng.uniform(*STD_SCALES)
     start = Pose.identity().retract(deviations * rng.standard_normal(6)) @ true
     settings = RefinementSettings(max_points=MAX_POINTS, columns=COLUMNS)
-    cloud = PatchedCloud.of(pair.cloud.transformed(start), Pose.identity(), camera, settings, PREDICTED)
+    points = seen_from(pair.cloud, start, camera, settings, about_camera=True)
+    cloud = PatchedCloud.of(points, camera.width / COLUMNS, settings, PREDICTED)
     to_true = Pose.identity().local(true @ start.inverse())
     shares = np.repeat(DISTANCES, N_PER_DISTANCE)
     wrong = rng.standard_normal((len(shares), 6)) * deviations * shares[:, None]

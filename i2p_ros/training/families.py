@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from i2p_ros.core.both import Lazy
 from i2p_ros.core.config import TrainingSettings
 from i2p_ros.core.errors import SettingsError
 from i2p_ros.core.types import Sample
 from i2p_ros.families import class_of
 from i2p_ros.families.base import Family
 from i2p_ros.networks.base import FamilyNetwork, Tensors
-from i2p_ros.networks.both import Lazy
 from i2p_ros.training.alignment import alignment_loss
 
 LEARNERS = {"vp2p": "i2p_ros.training.vp2p:VP2PLearner"}  # module and class, imported when asked for

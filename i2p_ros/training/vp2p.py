@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from i2p_ros.core.both import Lazy
 from i2p_ros.core.config import TrainingSettings
 from i2p_ros.core.types import Sample
 from i2p_ros.families.base import Family
 from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors
-from i2p_ros.networks.both import Lazy
 from i2p_ros.training.families import Learner
 from i2p_ros.training.pose_loss import PoseLoss
 

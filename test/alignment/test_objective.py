@@ -22,3 +22,12 @@ def test_repeated_drifts_are_left_out() -> None:
     one = np.zeros(6)
     near, far = one + 0.001, one + np.array([0.05, 0, 0, 0, 0, 0])
     assert [*map(id, distinct([one, near, far]))] == [id(one), id(far)]
+
+
+def test_a_race_ends_with_nearly_the_best_drifts() -> None:
+    pair, true = place(3)
+    objective = Objective([PairSignals.of(pair, true, SETTINGS)], np.linalg.inv(SPREAD), 0)
+    drifts = np.array([offset(k) for k in range(200)])
+    winners, values = objective.values(np.array(objective.raced(drifts, 8))), np.sort(objective.values(drifts))[::-1]
+    assert len(winners) == 8 and (np.diff(winners) <= 1e-6).all()
+    assert winners[0] == values[0] and winners.mean() > values[16]

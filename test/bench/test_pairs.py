@@ -18,16 +18,19 @@ from helpers.networks import FAMILY, TINY, pair, street
 from i2p_ros import cli
 from i2p_ros.bench import inputs, networks
 from i2p_ros.bench import pairs as bench
+from i2p_ros.bench.against import against
 from i2p_ros.bench.machine import Machine, measured
 from i2p_ros.bench.measuring import neighbour
 from i2p_ros.core.config import Settings
+from i2p_ros.core.errors import InputError
 from i2p_ros.families.vp2p import VP2P
 from i2p_ros.runtime.weights import save_model
 
 KEYS = {
     "pair_ms", "pair_ms_busy", "published_ms", "ratio_to_published", "peak_rss_mb", "stages", "runtime", "device",
-    "threads",
+    "threads", "baseline_ms", "ratio_to_baseline", "tracked_ms",
 }  # fmt: skip
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +49,7 @@ def numbers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
         patch.setattr("i2p_ros.bench.published.CENTRES", (64, 32))
         patch.setattr("i2p_ros.bench.published.CANDIDATES", (100, 200))
         command = ["i2p", "bench", "--model", str(folder), "--pairs", "2", "--rounds", "1", "--device", "cpu"]
+        command += ["--against", str(ROOT)]
         patch.setattr(sys, "argv", [*command, "--json", str(folder / "b.json"), "--report", str(folder)])
         with pytest.raises(SystemExit) as done:
             cli.main()
@@ -71,6 +75,27 @@ def test_numbers_agree_with_one_another(numbers: dict[str, Any]) -> None:
     absent = {row["runtime"]: row["says"] for row in numbers["networks"] if row["ms"] is None}
     assert "TensorRT" in absent["tensorrt"] and len(there) >= 3
     assert 100 < numbers["peak_rss_mb"] < 4000 and numbers["peak_rss_mb_large"] > 100
+
+
+def test_a_build_against_itself_takes_about_as_long(numbers: dict[str, Any]) -> None:
+    ours, baseline = numbers["build_ms"]["median"], numbers["baseline_ms"]["median"]
+    assert numbers["ratio_to_baseline"] == pytest.approx(ours / baseline) and 0.2 < ours / baseline < 5
+    assert numbers["tracked_ms"]["median"] > 0
+    assert len(set(numbers["with_pose_of_both"])) == 1
+
+
+def test_a_folder_that_is_no_build_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no package i2p_ros"):
+        against(tmp_path, Settings(), "vp2p-small", [], 1)
+
+
+def test_a_build_that_cannot_run_is_refused_with_what_it_says(tmp_path: Path) -> None:
+    (tmp_path / "i2p_ros").mkdir()
+    (tmp_path / "i2p_ros" / "localizer.py").write_text("")
+    (tmp_path / "i2p_ros" / "__init__.py").write_text("raise RuntimeError('of another age')")
+    messages = inputs.MessagePair.of(pair())
+    with pytest.raises(InputError, match="of another age"):
+        against(tmp_path, Settings(), "vp2p-small", [messages], 1)
 
 
 def test_the_report_shows_every_stage_and_both_plots(numbers: dict[str, Any]) -> None:

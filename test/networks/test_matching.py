@@ -5,7 +5,15 @@
 import numpy as np
 import torch
 
-from i2p_ros.networks.matching import coarse, mutual, peaks
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.types import DescriptorSimilarity
+from i2p_ros.networks.matching import Similarity, coarse, mutual, peaks, product
+
+
+def of(values: Similarity) -> DescriptorSimilarity:
+    """The similarities of points somewhere with the pixels of one row."""
+    camera = Camera(10.0, 10.0, 5.0, 0.5, values.shape[1], 1)
+    return DescriptorSimilarity(np.zeros((len(values), 3), np.float32), values, camera)
 
 
 def test_matches_of_planted_descriptors_are_found_to_a_fraction_of_a_pixel() -> None:
@@ -16,7 +24,7 @@ def test_matches_of_planted_descriptors_are_found_to_a_fraction_of_a_pixel() -> 
     points = pixels.flatten(1)[:, cells].T.clone()
     grid = coarse(pixels, 10_000)
     similarity = (points @ grid.cells.flatten(1)).numpy()
-    ((row, cell),) = mutual(similarity, np.zeros(n, np.int64), np.ones((1, 1), bool), 600)
+    ((row, cell),) = mutual(of(similarity), np.zeros(n, np.int64), np.ones((1, 1), bool), 600)
     position, alike = peaks(pixels, points[row], grid, torch.from_numpy(cell))
     planted = torch.stack([cells % w, cells // w], 1)[row]
     assert sorted(row) == list(range(n)) and (alike > 0.9).all()
@@ -27,7 +35,7 @@ def test_mutual_matches_of_each_view_are_those_of_brute_force() -> None:
     rng = np.random.default_rng(1)
     similarity, sector = rng.normal(size=(90, 50)).astype(np.float32), np.sort(rng.integers(0, 6, 90))
     views = rng.random((4, 6)) < 0.5
-    for view, (row, cell) in zip(views, mutual(similarity, sector, views, 600), strict=True):
+    for view, (row, cell) in zip(views, mutual(of(similarity), sector, views, 600), strict=True):
         rows = np.flatnonzero(view[sector])
         table = similarity[rows]
         best = table.argmax(axis=1)
@@ -37,8 +45,16 @@ def test_mutual_matches_of_each_view_are_those_of_brute_force() -> None:
 
 def test_the_most_similar_matches_are_kept() -> None:
     similarity = np.diag(np.arange(1.0, 11.0)).astype(np.float32)
-    ((row, cell),) = mutual(similarity, np.zeros(10, np.int64), np.ones((1, 1), bool), 3)
+    ((row, cell),) = mutual(of(similarity), np.zeros(10, np.int64), np.ones((1, 1), bool), 3)
     assert row.tolist() == cell.tolist() == [9, 8, 7]
+
+
+def test_products_in_bf16_are_those_of_float32_but_for_rounding() -> None:
+    torch.manual_seed(0)
+    points, cells = (torch.nn.functional.normalize(torch.randn(n, 64), dim=1) for n in (1200, 300))
+    found = product(points.bfloat16(), cells.T.bfloat16())
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, product(points, cells.T), atol=0.01)
 
 
 def test_coarse_cells_are_means_and_not_too_many() -> None:

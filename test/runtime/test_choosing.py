@@ -38,7 +38,8 @@ def test_bf16_answers_alike_when_asked_for() -> None:
     assert "bfloat16" in half.describe()
     for name, value in one_pass(plain, pair()).items():
         other = one_pass(half, pair())[name]
-        assert other.dtype == torch.float32
+        assert other.dtype == torch.bfloat16
+        other = other.float()
         alike = torch.nn.functional.cosine_similarity(value.flatten(), other.flatten(), dim=0)
         assert 0.995 < alike < 1.0
 
@@ -46,8 +47,7 @@ def test_bf16_answers_alike_when_asked_for() -> None:
 def test_where_flags_allow_a_race_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choosing, "_flags", lambda: {"avx512_bf16"})
     for times, precision in (([2.0, 1.0], "bfloat16"), ([1.0, 2.0], "float32")):
-        left = iter(times)
-        monkeypatch.setattr(choosing, "best_s", lambda run, device, left=left: next(left))
+        monkeypatch.setattr(choosing, "raced_s", lambda runs, device, times=times: times)
         monkeypatch.setattr(choosing, "ALIKE", 0.99)
         says = chosen().describe()
         assert f", {precision} (" in says and "against" in says
@@ -55,7 +55,7 @@ def test_where_flags_allow_a_race_decides(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_quickest_that_says_something_else_loses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choosing, "_flags", lambda: {"avx512_bf16"})
-    monkeypatch.setattr(choosing, "best_s", lambda run, device: 1.0)
+    monkeypatch.setattr(choosing, "raced_s", lambda runs, device: [1.0, 1.0])
     monkeypatch.setattr(choosing, "ALIKE", 1.1)
     assert "not bfloat16" in chosen().describe()
 
@@ -80,12 +80,12 @@ def test_spconv_says_the_same_with_the_same_weights() -> None:
 def test_a_sparse_back_end_must_be_right_and_quicker(
     scale: float, times: tuple[int, int], wins: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network, other, left = lived_in(TINY), lived_in(TINY), iter(times)
+    network, other = lived_in(TINY), lived_in(TINY)
     with torch.no_grad():
         for parameter in other.voxel.parameters():
             parameter.mul_(scale)
     monkeypatch.setattr(VP2PNetwork, "with_spconv", lambda *_: other)
-    monkeypatch.setattr(choosing, "best_s", lambda run, device: float(next(left)))
+    monkeypatch.setattr(choosing, "raced_s", lambda runs, device: [*map(float, times)])
     why: list[str] = []
     assert (with_spconv(network, False, why) is other) is wins
     assert len(why) == 1 and why[0].startswith("spconv" if wins else "not spconv") and "difference" in why[0]

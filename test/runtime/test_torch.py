@@ -3,14 +3,15 @@
 """The passes over a scene share its image, and threads with passes of their own do not disturb each other."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import current_thread
 
 import numpy as np
 import pytest
 import torch
 from helpers.networks import FAMILY, GUESS, TINY, lived_in, pair, prepared, street
 
+from i2p_ros.core.both import Lazy
 from i2p_ros.networks.base import Tensors, batched
-from i2p_ros.networks.both import Lazy
 from i2p_ros.runtime.torch_runtime import TorchRuntime
 
 PAIRS = [pair(cloud=street(4000, seed)) for seed in range(2)]
@@ -69,3 +70,16 @@ def test_signals_are_those_of_the_network() -> None:
         shared = batched(scene.shared)
         expected = network.signals(Lazy(lambda: network.encode_shared(shared)), shared)[0].numpy()
     np.testing.assert_allclose(TorchRuntime(network, "cpu").open(scene.shared).signals(), expected, atol=1e-2)
+
+
+def test_branches_inside_others_run_in_turn() -> None:
+    both = TorchRuntime(lived_in(TINY), "cpu", branches=2).both
+
+    def inside() -> tuple[str, str]:
+        return both(lambda: current_thread().name, lambda: current_thread().name)
+
+    alone = inside()
+    assert alone[0] != alone[1]
+    for one, other in both(inside, inside):
+        assert one == other
+    assert inside() == alone

@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Correspondences, DescriptorSimilarity, Prediction
 from i2p_ros.families.vp2p.inputs import input_frame, view_camera
 from i2p_ros.networks.base import Tensors
-from i2p_ros.networks.both import Both, in_turn
 from i2p_ros.networks.matching import Grid, coarse, mutual, peaks, product
 
 VIEW_MARGIN = np.radians(20.0)  # on each side of the image: the camera is not where the median of the cloud is
@@ -44,14 +44,12 @@ def decoded(
     sector, xyz = sector[order], xyz[order]
     points = outputs["points"][0][torch.from_numpy(order).to(pixels.device)]
     grid = coarse(pixels, matching.max_pixels)
-    similarity = product(points, grid.cells.flatten(1), both)
-    found = mutual(similarity, sector, views, matching.max_matches)
     if guess:
         xyz = input_frame(guess).inverse().apply(xyz).astype(np.float32)
-    return Prediction(
-        _candidates(found, grid, pixels, points, xyz, camera),
-        DescriptorSimilarity(xyz, similarity, _camera_of_cells(camera, pixels, grid)),
-    )
+    products = product(points, grid.cells.flatten(1), both)
+    similarity = DescriptorSimilarity(xyz, products, _camera_of_cells(camera, pixels, grid))
+    found = mutual(similarity, sector, views, matching.max_matches)
+    return Prediction(_candidates(found, grid, pixels, points, xyz, camera), similarity)
 
 
 def viewing_directions(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, Prediction
@@ -15,7 +16,6 @@ from i2p_ros.families.vp2p.inputs import VP2PScene, input_frame, mirrored, netwo
 from i2p_ros.families.vp2p.network import VP2PNetwork
 from i2p_ros.families.vp2p.settings import SIZES, VP2PSettings
 from i2p_ros.networks.base import Arrays, Tensors
-from i2p_ros.networks.both import Both, in_turn
 
 
 class VP2P(Family[VP2PScene]):

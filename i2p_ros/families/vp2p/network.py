@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from i2p_ros.core.both import Both, Lazy, in_turn
 from i2p_ros.core.stages import stage
 from i2p_ros.families.vp2p.inputs import GUESS_FEATURES, IMAGE_CHANNELS, POINT_FEATURES
 from i2p_ros.families.vp2p.settings import VP2PSettings
@@ -30,7 +31,6 @@ from i2p_ros.networks.blocks.image import AssembledImage, ImageUNet, TrunkUNet
 from i2p_ros.networks.blocks.point import PointNet
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
 from i2p_ros.networks.blocks.trunk import imagenet_weights, load_imagenet
-from i2p_ros.networks.both import Both, Lazy, in_turn
 from i2p_ros.networks.signals import SignalNetwork, TrunkSignalDecoder
 
 

@@ -56,9 +56,9 @@ class KernelMap:
 
 def _gather_multiply_sum(x: Tensor, weight: Tensor, m: KernelMap) -> Tensor:
     """(n_dst, out): sum over pairs of x[src] @ weight[offset]; weight (K, in, out)."""
-    products = x.new_empty(len(m.src), weight.shape[2])
-    for k, (rows, out) in enumerate(zip(m.src.split(m.counts), products.split(m.counts), strict=True)):
-        torch.mm(x.index_select(0, rows), weight[k], out=out)
+    gathered, products = x.index_select(0, m.src), x.new_empty(len(m.src), weight.shape[2])
+    for k, (rows, out) in enumerate(zip(gathered.split(m.counts), products.split(m.counts), strict=True)):
+        torch.mm(rows, weight[k], out=out)
     return F.embedding_bag(m.by_dst[0], products, m.by_dst[1], mode="sum")
 
 

@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The kernels of the cloud side agree with references in plain NumPy."""
+
+import numpy as np
+import pytest
+
+from i2p_ros.alignment.cloud_kernels import orthonormalized
+from i2p_ros.alignment.patches import MIN_DEPTH, seen_from
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.config import RefinementSettings
+from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.types import PointCloud
+
+RNG = np.random.default_rng(0)
+CAMERA = Camera(300.0, 310.0, 250.0, 80.0, 512, 160)
+POSE = Pose.from_rotvec([1.2, -1.2, 1.2], [0.3, -0.2, 0.5])
+SETTINGS = RefinementSettings()
+
+
+@pytest.mark.parametrize("about_camera", [False, True])
+def test_points_in_view_are_those_that_the_camera_projects_into_the_image(about_camera: bool) -> None:
+    xyz = RNG.uniform([-40.0, -40.0, -5.0], [40.0, 40.0, 5.0], (5000, 3)).astype(np.float32)
+    xyz[::50] = [np.nan, np.inf, 1.0]
+    cloud = PointCloud(xyz, RNG.random(len(xyz), np.float32))
+    found = seen_from(cloud, POSE, CAMERA, SETTINGS, about_camera)
+
+    placed = POSE.apply(xyz.astype(np.float64))
+    pixels, _ = CAMERA.project(placed)
+    edge = SETTINGS.border * CAMERA.width
+    with np.errstate(invalid="ignore"):
+        inside = (pixels > edge).all(axis=1) & (pixels < np.array([512, 160]) - 1.0 - edge).all(axis=1)
+        inside &= placed[:, 2] > MIN_DEPTH
+    assert 100 < inside.sum() < 4900
+    assert cloud.intensity is not None
+    assert found.intensity is not None
+    np.testing.assert_array_equal(found.intensity, cloud.intensity[inside])
+    np.testing.assert_allclose(found.pixels, pixels[inside], atol=1e-4)
+    np.testing.assert_allclose(found.rays + found.translation, placed[inside], atol=1e-5)
+    assert np.array_equal(found.translation, np.zeros(3) if about_camera else POSE.translation)
+
+
+def test_rows_are_orthonormal_as_the_reference_makes_them() -> None:
+    bounds = np.array([[0, 30], [30, 41], [41, 100]])
+    rows = RNG.standard_normal((5, 100))
+    rows[0] = 1.0
+    rows[2, 30:41] = 2.0 * rows[1, 30:41] - 1.0  # a combination of the rows before
+    regressed = np.array([0, 1, 2, 3, 2])
+    expected = reference(rows, bounds, regressed)
+    orthonormalized(rows, bounds, regressed, 1e-6)
+    np.testing.assert_allclose(rows, expected, atol=1e-9)
+    assert not rows[2, 30:41].any() and rows[2, :30].any()
+
+
+def reference(rows: Array, bounds: Array, regressed: Array) -> Array:
+    """Rows by projections onto those before, patch after patch."""
+    out = np.zeros_like(rows)
+    for start, end in bounds:
+        for r, row in enumerate(rows[:, start:end]):
+            before = out[: regressed[r], start:end]
+            rest = row - before.T @ (before @ row)
+            rest = rest - before.T @ (before @ rest)
+            if rest @ rest > 1e-6 * (row @ row):
+                out[r, start:end] = rest / np.linalg.norm(rest)
+    return out
