@@ -486,7 +486,11 @@ class Settings(_Group):
     )
     threads: int = Field(1, ge=1, le=256, description="number of CPU threads of one operator")
     branches: int = Field(
-        2, ge=1, le=2, description="number of CPU threads of the network. 2: image and cloud are processed in parallel"
+        2,
+        ge=1,
+        le=2,
+        description="number of CPU threads of the network. 2: image and cloud are processed in parallel, or the pairs "
+        "of two cameras",
     )
     matching: MatchingSettings = MatchingSettings()
     pnp: PnpSettings = PnpSettings()

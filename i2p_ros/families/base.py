@@ -103,11 +103,11 @@ class Family(ABC, Generic[SceneT]):
         for need in sorted(self.needs):
             if not HAS[need](pair):
                 raise InputError(f"the network {self.name} needs the {need} of the points", f"cloud.{need}")
-        return self.scene(pair, rng or np.random.default_rng(0))
+        return self.scene(pair, rng)
 
     @abstractmethod
-    def scene(self, pair: Pair, rng: np.random.Generator) -> SceneT:
-        """The scene of a pair that has all that the family needs; call `prepare`."""
+    def scene(self, pair: Pair, rng: np.random.Generator | None) -> SceneT:
+        """The scene of a pair that has all that the family needs, without rng always the same; call `prepare`."""
 
     @abstractmethod
     def inputs(self, scene: SceneT, guess: Pose | None = None) -> Arrays:

@@ -42,7 +42,7 @@ class VP2P(Family[VP2PScene]):
         """A network of these sizes with random weights."""
         return VP2PNetwork(self.settings)
 
-    def scene(self, pair: Pair, rng: np.random.Generator) -> VP2PScene:
+    def scene(self, pair: Pair, rng: np.random.Generator | None) -> VP2PScene:
         """The scene of a pair; raises InputError for an image without contrast."""
         return scene_of(pair, self.settings, rng)
 
