@@ -302,6 +302,12 @@ class RefinementSettings(_Group):
     pair_points: int = Field(
         14000, ge=100, le=30000, description="largest number of points of a pair that is refined alone"
     )
+    drifts: int = Field(
+        640,
+        ge=100,
+        le=10000,
+        description="number of drifts that are drawn near the pose of a pair. With the prior of a tracked camera: half",
+    )
     border: float = Field(
         0.02, ge=0, lt=0.2, description="width of the border without points, as a share of the image's width"
     )

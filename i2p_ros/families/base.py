@@ -138,11 +138,13 @@ class Family(ABC, Generic[SceneT]):
 
     @abstractmethod
     def decode(
-        self, scene: SceneT, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn
-    ) -> Prediction:
+        self, scene: SceneT, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn,
+        share: float = 1.0,
+    ) -> Prediction:  # fmt: skip
         """The prediction from the outputs of one forward pass; pixels of the original image, points of the lidar frame.
 
-        `guess` is the one that `inputs` were made with; `both` may run things in parallel.
+        `guess` is the one that `inputs` were made with; `both` may run things in parallel. `share` is that of the
+        points which are compared with the image, for a family that can do with fewer.
         """
 
     def signal_camera(self, camera: Camera) -> Camera | None:
