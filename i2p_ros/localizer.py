@@ -42,6 +42,7 @@ from i2p_ros.search import PassResult, PoseSearch
 A = TypeVar("A")
 WARM_UP_SPREAD = 1e-4 * np.eye(6)  # m, rad
 TRACKED = PriorRange(0.3, 3.0)  # the pose of one pass near so good a prior is as accurate as that of more passes
+TRACKED_EFFORT = 0.5  # see PreparedPair: fewer points and drifts are as good there
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,14 @@ class PreparedPair:
     """The scene of a pair and the forward passes over it. It belongs to one call.
 
     `signals` (C, H, W) are predicted from the image by the network. `early` tells whether to do so beside a search.
+    `effort` is the share of the usual number of points that are matched, and of drifts that the refinement draws.
     """
 
     scene: Any  # of the family
     passes: Passes
     signals: Lazy[Any]
     early: bool = False
+    effort: float = 1.0
 
 
 class Localizer:
@@ -95,12 +98,13 @@ class Localizer:
     def _localize(self, pair: Pair, prior: Prior | None, settings: Settings, refined: bool) -> PoseEstimate:
         """The method, one line per step. Raises what `localize_pair` turns into a status."""
         early = refined and self.family.signal_camera(pair.camera) is not None
-        prepared = replace(self.prepare(pair), early=early)
+        tracked = prior is not None and TRACKED.covers(prior)
+        prepared = replace(self.prepare(pair), early=early, effort=TRACKED_EFFORT if tracked else 1.0)
         search = PoseSearch(pair.camera, settings.pnp, self.calibration, prior)
         guesses = self._guesses(prepared, search)
         results = self._passes_near(guesses, prepared, search)
         best = search.select(results)
-        if not (prior and TRACKED.covers(prior)):
+        if not tracked:
             best = self._last_pass(best, results, prepared, search)
         estimate = self.refine(prepared, best.estimate, settings) if refined else best.estimate
         return search.judge(estimate)
@@ -177,7 +181,9 @@ class Localizer:
         s, pair = settings or self.settings, prepared.scene.pair
         with stage("align"):
             pyramid = self.pyramid(prepared, s.refinement)
-            return refine_estimate(estimate, pair, pyramid, s.pnp, s.refinement, self.calibration, self.runtime.both)
+            drifts = round(prepared.effort * s.refinement.drifts)
+            refinement = s.refinement.model_copy(update={"drifts": drifts})
+            return refine_estimate(estimate, pair, pyramid, s.pnp, refinement, self.calibration, self.runtime.both)
 
     def pyramid(self, prepared: PreparedPair, settings: RefinementSettings) -> ImagePyramid:
         """The predicted signals of the image, or its grey values and edges for a family that predicts none.
@@ -227,7 +233,7 @@ class Localizer:
                 if not all(bool(t.sum().isfinite()) for t in outputs.values()):  # of unit vectors: none overflows
                     raise NonFiniteError("the output of the network is not finite")
             with stage("match"):
-                return self.family.decode(scene, inputs, outputs, guess, self.runtime.both)
+                return self.family.decode(scene, inputs, outputs, guess, self.runtime.both, prepared.effort)
 
     def describe(self) -> str:
         """One line: model, runtime and device."""

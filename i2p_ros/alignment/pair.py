@@ -21,10 +21,9 @@ from i2p_ros.core.types import Pair, RefinementEvidence
 NATS_PER_MEASUREMENT = 40.0  # points are not independent: so many nats count as one of the log likelihood
 MIN_WIDTH = 250  # px, of the coarsest level that is searched: smaller images of real streets have false maxima
 COARSE_SHARE = 0.25  # of the points: those that coarse levels are searched with
-N_DRAWN = 640  # drifts that are drawn from the prior
-N_SEEDS, N_PER_SEED = 32, 20  # the best drifts so far, and drifts that are drawn about each
+N_PER_SEED = 20  # drifts that are drawn about each of the best so far, as many in all as from the prior
 SEED_STDS = (0.5, 0.25)  # spread of the drifts about a seed, as a share of the prior's
-N_STARTS = 16  # of all drifts, those that ascend on the coarsest level
+N_PER_START = 40  # drifts of which one ascends on the coarsest level
 STEPS_PER_LEVEL = 4
 N_FOLLOWED = 6  # local maxima that are kept after each level; twice as many after the coarsest
 N_REFERENCE = 48  # drawn drifts that the standout is relative to
@@ -63,7 +62,7 @@ def refine_pair(
         Objective([signals], prior, finest, both)
     ]
     rng, root = np.random.default_rng(0), np.asarray(np.linalg.cholesky(spread).T, np.float64)
-    drawn = np.vstack([np.zeros(6), rng.standard_normal((N_DRAWN, 6)) @ root])
+    drawn = np.vstack([np.zeros(6), rng.standard_normal((settings.drifts, 6)) @ root])
     maxima = _starts(coarse_to_fine[0], drawn, root, rng)
     most = 2 * N_FOLLOWED
     for objective in coarse_to_fine[:-1]:
@@ -104,11 +103,12 @@ def _levels(pyramid: ImagePyramid) -> list[int]:
 
 def _starts(coarsest: Objective, drawn: Array, root: Array, rng: np.random.Generator) -> list[Array]:
     """The best of the drawn drifts (K, 6), and of others about the best of them."""
+    number = len(drawn)
     for std in SEED_STDS:
-        seeds = coarsest.raced(drawn, N_SEEDS)
+        seeds = coarsest.raced(drawn, number // N_PER_SEED)
         about = np.repeat(seeds, N_PER_SEED, axis=0)
         drawn = np.vstack([*seeds, about + std * rng.standard_normal(about.shape) @ root])
-    return coarsest.raced(drawn, N_STARTS)
+    return coarsest.raced(drawn, number // N_PER_START)
 
 
 def _standout(finest: Objective, best: Array, reference: Array) -> float:

@@ -302,6 +302,12 @@ class RefinementSettings(_Group):
     pair_points: int = Field(
         14000, ge=100, le=30000, description="largest number of points of a pair that is refined alone"
     )
+    drifts: int = Field(
+        640,
+        ge=100,
+        le=10000,
+        description="number of drifts that are drawn near the pose of a pair. With the prior of a tracked camera: half",
+    )
     border: float = Field(
         0.02, ge=0, lt=0.2, description="width of the border without points, as a share of the image's width"
     )
@@ -486,7 +492,11 @@ class Settings(_Group):
     )
     threads: int = Field(1, ge=1, le=256, description="number of CPU threads of one operator")
     branches: int = Field(
-        2, ge=1, le=2, description="number of CPU threads of the network. 2: image and cloud are processed in parallel"
+        2,
+        ge=1,
+        le=2,
+        description="number of CPU threads of the network. 2: image and cloud are processed in parallel, or the pairs "
+        "of two cameras",
     )
     matching: MatchingSettings = MatchingSettings()
     pnp: PnpSettings = PnpSettings()

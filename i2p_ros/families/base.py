@@ -103,11 +103,11 @@ class Family(ABC, Generic[SceneT]):
         for need in sorted(self.needs):
             if not HAS[need](pair):
                 raise InputError(f"the network {self.name} needs the {need} of the points", f"cloud.{need}")
-        return self.scene(pair, rng or np.random.default_rng(0))
+        return self.scene(pair, rng)
 
     @abstractmethod
-    def scene(self, pair: Pair, rng: np.random.Generator) -> SceneT:
-        """The scene of a pair that has all that the family needs; call `prepare`."""
+    def scene(self, pair: Pair, rng: np.random.Generator | None) -> SceneT:
+        """The scene of a pair that has all that the family needs, without rng always the same; call `prepare`."""
 
     @abstractmethod
     def inputs(self, scene: SceneT, guess: Pose | None = None) -> Arrays:
@@ -138,11 +138,13 @@ class Family(ABC, Generic[SceneT]):
 
     @abstractmethod
     def decode(
-        self, scene: SceneT, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn
-    ) -> Prediction:
+        self, scene: SceneT, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn,
+        share: float = 1.0,
+    ) -> Prediction:  # fmt: skip
         """The prediction from the outputs of one forward pass; pixels of the original image, points of the lidar frame.
 
-        `guess` is the one that `inputs` were made with; `both` may run things in parallel.
+        `guess` is the one that `inputs` were made with; `both` may run things in parallel. `share` is that of the
+        points which are compared with the image, for a family that can do with fewer.
         """
 
     def signal_camera(self, camera: Camera) -> Camera | None:

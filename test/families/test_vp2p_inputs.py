@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.networks import GUESS, TINY, pair, prepared, street
+from helpers.networks import FAMILY, GUESS, TINY, pair, prepared, street
 from scipy.spatial import cKDTree
 
 from i2p_ros.core.errors import InputError
@@ -45,6 +45,13 @@ def test_mirrored_inputs_are_those_of_the_mirrored_pair(guess: Pose | None) -> N
 def test_the_same_pair_is_prepared_the_same() -> None:
     first, second = ({**scene.shared, **inputs} for scene, inputs in (prepared(pair()), prepared(pair())))
     assert all((first[key] == second[key]).all() for key in first)
+
+
+def test_cameras_with_one_cloud_share_its_preparation() -> None:
+    given = pair()
+    one, other = FAMILY.prepare(given), FAMILY.prepare(replace(given, name="other camera"))
+    assert one.cloud is other.cloud
+    assert FAMILY.prepare(given, np.random.default_rng(0)).cloud is not one.cloud  # in training it varies
 
 
 def test_points_are_thinned_evenly_and_bad_ones_left_out() -> None:

@@ -42,7 +42,7 @@ class Toy(Family):
     def inputs(self, scene, guess=None):
         return {"xyz": scene.pair.cloud.xyz[:: len(scene.pair.cloud) // self.settings.points][: self.settings.points]}
 
-    def decode(self, scene, inputs, outputs, guess=None, both=None):
+    def decode(self, scene, inputs, outputs, guess=None, both=None, share=1.0):
         weight, cell = (t.numpy() for t in outputs["similarity"][0].softmax(1).max(1))
         pixels = np.c_[cell % WIDTH, cell // WIDTH] * np.divide(scene.pair.image.shape[1::-1], GRID)
         return Prediction((Correspondences(pixels, inputs["xyz"], weight),))

@@ -42,7 +42,7 @@ class VP2P(Family[VP2PScene]):
         """A network of these sizes with random weights."""
         return VP2PNetwork(self.settings)
 
-    def scene(self, pair: Pair, rng: np.random.Generator) -> VP2PScene:
+    def scene(self, pair: Pair, rng: np.random.Generator | None) -> VP2PScene:
         """The scene of a pair; raises InputError for an image without contrast."""
         return scene_of(pair, self.settings, rng)
 
@@ -71,10 +71,12 @@ class VP2P(Family[VP2PScene]):
         return merged(outputs, mirrored)
 
     def decode(
-        self, scene: VP2PScene, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn
-    ) -> Prediction:
+        self, scene: VP2PScene, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn,
+        share: float = 1.0,
+    ) -> Prediction:  # fmt: skip
         """Matches for each viewing direction, and the similarities of points and pixels."""
-        return decoded(inputs["points"], outputs, scene.pair.camera, guess, self.matching, both)
+        most = round(share * self.matching.max_points)
+        return decoded(inputs["points"][:most], outputs, scene.pair.camera, guess, self.matching, both)
 
     def signal_camera(self, camera: Camera) -> Camera:
         """Camera of the `channels`."""

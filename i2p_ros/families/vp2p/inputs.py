@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.kept import Kept
 from i2p_ros.core.types import Pair, PointCloud
 from i2p_ros.families.base import Scene
 from i2p_ros.families.vp2p.settings import VP2PSettings
@@ -46,9 +47,10 @@ class VP2PScene(Scene):
     cloud: PointCloud
 
 
-def scene_of(pair: Pair, settings: VP2PSettings, rng: np.random.Generator) -> VP2PScene:
-    """The scene of a pair; raises InputError for an image without contrast."""
-    cloud = shuffled(pair.cloud, rng)
+def scene_of(pair: Pair, settings: VP2PSettings, rng: np.random.Generator | None) -> VP2PScene:
+    """The scene of a pair; raises InputError for an image without contrast. Without rng the cloud has the same order
+    each time, and pairs with the same cloud share it."""
+    cloud = shuffled(pair.cloud, rng) if rng else _shuffled_alike(pair.cloud)
     image, camera = pair.camera.undistort(pair.image)
     undistorted = replace(pair, image=image, camera=camera)
     shared = {
@@ -118,6 +120,9 @@ def shuffled(cloud: PointCloud, rng: np.random.Generator) -> PointCloud:
     if len(cloud) > MAX_CLOUD:
         return cloud.selected(rng.integers(0, len(cloud), MAX_CLOUD))
     return cloud.selected(rng.permutation(len(cloud)))
+
+
+_shuffled_alike = Kept[PointCloud, PointCloud](lambda cloud: shuffled(cloud, np.random.default_rng(0)))
 
 
 def _downsampled_scene(scene: VP2PScene, guess: Pose | None, cell: float, most: int) -> PointCloud:

@@ -59,12 +59,13 @@ C = TypeVar("C", bound=PairChannel)
 class PairLifecycleNode(LifecycleNode, Generic[C]):
     """A lifecycle node that processes pairs. When active, it has a channel for each camera with each lidar.
 
-    One worker runs the jobs of all channels in turn. With node.autostart the constructor activates the node, and raises
-    I2PError if that fails. A subclass names its `work` for the diagnostics, and defines the methods that raise
-    NotImplementedError here.
+    One worker runs the jobs of all channels, up to `jobs_at_once` of them at a time. With node.autostart the
+    constructor activates the node, and raises I2PError if that fails. A subclass names its `work` for the diagnostics,
+    and defines the methods that raise NotImplementedError here.
     """
 
     work = ""
+    jobs_at_once = 1
 
     def __init__(self, name: str, **node_arguments: Any) -> None:
         # these come first: the context of Kilted destroys nodes too whose constructor has failed
@@ -191,7 +192,7 @@ class PairLifecycleNode(LifecycleNode, Generic[C]):
         node = self.settings.node
         if self.needs_tf():
             self._tf = TfListener(self, node.tf_timeout_s)
-        self._worker = NewestWorker(self._process)
+        self._worker = NewestWorker(self._process, self.jobs_at_once)
         if node.find_topics and not node.cameras and not node.lidars:
             self.settings = self._types_as_started().applied(self.settings)
             self._search = TopicSearch(self, self.settings.node, self._found)
@@ -287,9 +288,8 @@ class PairLifecycleNode(LifecycleNode, Generic[C]):
         return messages.diagnostic(LEVELS[level], name, text, values, channel.camera_frame)
 
     def _busy_since(self, channel: C | None = None) -> float | None:
-        """When the running pair (of a channel) began, by time.monotonic(), or none."""
-        busy = self._worker.busy if self._worker else None
-        return busy[1] if busy and channel in (None, busy[0]) else None
+        """When the oldest running pair (of a channel) began, by time.monotonic(), or none."""
+        return self._worker.busy_since(channel) if self._worker else None
 
     def _end_if_lost(self) -> None:
         """Raise if the device is lost, or a pair takes too long. The process then ends with exit code 1."""

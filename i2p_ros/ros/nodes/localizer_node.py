@@ -38,6 +38,7 @@ class LocalizerNode(PairLifecycleNode[LocalizerChannel]):
     def __init__(self, load: Callable[[Settings], PairLocalizer] = load_localizer, **node_arguments: Any) -> None:
         super().__init__("localizer", **node_arguments)
         self._load = load
+        self.jobs_at_once = self.settings.branches  # cameras that are localized side by side
         self._localizer: PairLocalizer | None = None
         Services(self, lambda: self._channels, Path(self.settings.node.calibration_dir))
         self.start()

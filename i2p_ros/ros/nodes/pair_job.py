@@ -10,6 +10,7 @@ from typing import Any
 
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.kept import Kept
 from i2p_ros.core.messages import (
     CLOUD_MESSAGES,
     IMAGE_MESSAGES,
@@ -19,7 +20,37 @@ from i2p_ros.core.messages import (
     frame_name,
     frame_of,
 )
-from i2p_ros.core.types import Pair
+from i2p_ros.core.messages.point_times import TIME_FIELDS
+from i2p_ros.core.types import Pair, PointCloud
+
+
+@dataclass(frozen=True, eq=False)
+class _CloudMessage:
+    """The message of a cloud, and the settings that it is decoded with."""
+
+    message: Any
+    kind: str
+    intensity_field: str
+
+    def decoded(self) -> PointCloud:
+        """The cloud. Raises InputError for a message that cannot be used."""
+        return CLOUD_MESSAGES[self.kind](self.message, self.intensity_field)
+
+    def is_same(self, other: _CloudMessage) -> bool:
+        """Whether the other holds the same cloud: the scan for another camera, or a map that is sent again.
+
+        Points with times make another cloud at another stamp.
+        """
+        if (self.kind, self.intensity_field) != (other.kind, other.intensity_field):
+            return False
+        one, two = self.message, other.message
+        if one.header.stamp != two.header.stamp and any(field.name in TIME_FIELDS for field in one.fields):
+            return False
+        parts = [name for name in one.get_fields_and_field_types() if name != "header"]
+        return all(getattr(one, name) == getattr(two, name) for name in parts)
+
+
+_cloud_of = Kept(_CloudMessage.decoded, _CloudMessage.is_same)
 
 
 @dataclass(frozen=True)
@@ -69,5 +100,5 @@ class PairJob:
         image = IMAGE_MESSAGES[IMAGE_TRANSPORTS[node.image_transport]](self.image, image_topic)
         height, width = image.shape[:2]
         chosen = camera_of_image(self.info, image_topic, node.rectified, (width, height))
-        cloud = CLOUD_MESSAGES[node.cloud_type](self.cloud, node.intensity_field)
+        cloud = _cloud_of(_CloudMessage(self.cloud, node.cloud_type, node.intensity_field))
         return Pair(image, chosen.camera.fitted(width, height), cloud, self.stamp), chosen

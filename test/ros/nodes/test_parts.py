@@ -3,6 +3,8 @@
 """What the nodes are made of: the worker, the health report, outgoing messages, and stand-ins of what pip lacks."""
 
 import threading
+import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -18,12 +20,13 @@ from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer, TransformException
 
 from i2p_ros.core.camera import Camera
-from i2p_ros.core.config import NodeSettings
+from i2p_ros.core.config import NodeSettings, Settings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.messages import camera_from_message, cloud_from_message, image_from_message, transform_from_stamped
 from i2p_ros.core.types import PointCloud, PoseEstimate, Status
 from i2p_ros.ros import messages
 from i2p_ros.ros.nodes.health import ERROR, OK, STALE, WARN, Health
+from i2p_ros.ros.nodes.pair_job import PairJob
 from i2p_ros.ros.nodes.worker import NewestWorker
 
 HEAD = messages.header(1_700_000_000_123_456_789, "here")
@@ -38,12 +41,40 @@ def test_the_worker_takes_the_newest_and_gives_back_the_overtaken():
         done.append(job)
 
     worker = NewestWorker(work)
-    assert worker.busy is None and worker.put("a", 1) is None
-    assert started.wait(5) and worker.busy[0] == "a"
+    assert worker.busy_since() is None and worker.put("a", 1) is None
+    assert started.wait(5) and worker.busy_since("b") is None
+    assert worker.busy_since("a") == worker.busy_since() <= time.monotonic()
     assert worker.put("a", 2) is None and worker.put("a", 3) == 2
     assert not worker.stop(0.01)
     gate.set()
     assert worker.stop(5) and done == [1]  # what waits when it is stopped is not run
+
+
+def comes_true(condition, seconds=5.0):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.001)
+    return condition()
+
+
+def test_two_keys_run_at_once_and_one_key_in_turn():
+    gate, running, most, done = threading.Event(), Counter(), Counter(), []
+
+    def work(key, job):
+        running[key] += 1
+        most[key] = max(most[key], running[key])
+        gate.wait(5)
+        running[key] -= 1
+        done.append((key, job))
+
+    worker = NewestWorker(work, threads=2)
+    assert worker.put("a", 1) is None and worker.put("b", 1) is None
+    assert comes_true(lambda: worker.busy_since("a") is not None and worker.busy_since("b") is not None)
+    assert worker.put("a", 2) is None and worker.put("a", 3) == 2
+    gate.set()
+    assert comes_true(lambda: len(done) == 3)
+    assert worker.stop(5) and sorted(done) == [("a", 1), ("a", 3), ("b", 1)]
+    assert most == {"a": 1, "b": 1}
 
 
 def test_messages_survive_the_way_there_and_back():
@@ -173,3 +204,22 @@ def test_health_tells_of_drops_rejections_and_a_stuck_pair(clock):
     assert health.report(None)[1] == "no pose: no_consensus, 1 in a row"
     clock[0] = 102.0
     assert health.report(90.0)[:2] == (STALE, "one pair has been running for 12 s")
+
+
+def test_one_scan_for_two_cameras_is_decoded_once():
+    rng = np.random.default_rng(0)
+    points = PointCloud(rng.uniform(-9, 9, (500, 3)).astype(np.float32), rng.uniform(size=500).astype(np.float32))
+
+    def decoded(cloud=points, stamp=10**9, frame="lidar", **node):
+        message = messages.cloud_message(cloud, messages.header(stamp, frame))
+        image = messages.image_message(np.zeros((64, 96, 3), np.uint8), messages.header(stamp, "camera"))
+        info = messages.camera_info(Camera(90.0, 90.0, 48.0, 32.0, 96, 64), messages.header(stamp, "camera"))
+        settings = Settings(node=NodeSettings(**node))
+        return PairJob(image, message, info, stamp, 0.0, settings).decoded("/image")[0].cloud
+
+    first = decoded()
+    assert decoded() is first  # another message, of the same scan
+    assert decoded(stamp=2 * 10**9) is first  # a map that is sent again
+    assert decoded(intensity_field="intensity") is not first
+    moved = PointCloud(points.xyz + 1, points.intensity)
+    np.testing.assert_array_equal(decoded(moved).xyz, moved.xyz)
