@@ -42,22 +42,27 @@ from i2p_ros.search import PassResult, PoseSearch
 A = TypeVar("A")
 WARM_UP_SPREAD = 1e-4 * np.eye(6)  # m, rad
 TRACKED = PriorRange(0.3, 3.0)  # the pose of one pass near so good a prior is as accurate as that of more passes
-TRACKED_EFFORT = 0.5  # see PreparedPair: fewer points and drifts are as good there
+TRACKED_EFFORT = 0.5  # fewer points and drifts are as good there
 
 
 @dataclass(frozen=True)
 class PreparedPair:
     """The scene of a pair and the forward passes over it. It belongs to one call.
 
-    `signals` (C, H, W) are predicted from the image by the network. `early` tells whether to do so beside a search.
-    `effort` is the share of the usual number of points that are matched, and of drifts that the refinement draws.
+    `signals` (C, H, W) are predicted from the image by the network: beside the first search if the pose `is_refined`
+    later. It `is_tracked` if there is a prior as good as that of a tracked camera.
     """
 
     scene: Any  # of the family
     passes: Passes
     signals: Lazy[Any]
-    early: bool = False
-    effort: float = 1.0
+    is_refined: bool = False
+    is_tracked: bool = False
+
+    @property
+    def effort(self) -> float:
+        """The share of the usual number of points that are matched, and of drifts that the refinement draws."""
+        return TRACKED_EFFORT if self.is_tracked else 1.0
 
 
 class Localizer:
@@ -97,27 +102,27 @@ class Localizer:
 
     def _localize(self, pair: Pair, prior: Prior | None, settings: Settings, refined: bool) -> PoseEstimate:
         """The method, one line per step. Raises what `localize_pair` turns into a status."""
-        early = refined and self.family.signal_camera(pair.camera) is not None
-        tracked = prior is not None and TRACKED.covers(prior)
-        prepared = replace(self.prepare(pair), early=early, effort=TRACKED_EFFORT if tracked else 1.0)
+        prepared = self.prepare(pair, prior, refined)
         search = PoseSearch(pair.camera, settings.pnp, self.calibration, prior)
         guesses = self._guesses(prepared, search)
         results = self._passes_near(guesses, prepared, search)
         best = search.select(results)
-        if not tracked:
-            best = self._last_pass(best, results, prepared, search)
+        best = self._last_pass(best, results, prepared, search)
         estimate = self.refine(prepared, best.estimate, settings) if refined else best.estimate
         return search.judge(estimate)
 
-    def prepare(self, pair: Pair) -> PreparedPair:
-        """The scene of a pair, for all forward passes over it.
+    def prepare(self, pair: Pair, prior: Prior | None = None, refined: bool = False) -> PreparedPair:
+        """The scene of a pair, for all forward passes over it. `prior` and `refined` tell how its pose is searched.
 
         Raises InputError for an image without contrast, and for a pair that lacks what the family needs.
         """
         with stage("prepare"):
             scene = self.family.prepare(pair)
             passes = self.runtime.open(scene.shared)
-            return PreparedPair(scene, passes, Lazy(device_errors()(passes.signals)))
+            signals = Lazy(device_errors()(passes.signals))
+            has_signals = self.family.signal_camera(pair.camera) is not None
+            is_tracked = prior is not None and TRACKED.covers(prior)
+            return PreparedPair(scene, passes, signals, refined and has_signals, is_tracked)
 
     def _guesses(self, prepared: PreparedPair, search: PoseSearch) -> list[Pose]:
         """The prior's pose if the network was trained with priors as wide, else proposals of a pass over the cloud.
@@ -153,7 +158,7 @@ class Localizer:
 
     def _beside_signals(self, prepared: PreparedPair, search: Callable[[], A]) -> A:
         """The result of a search; beside the first one, the signals are predicted that the refinement takes."""
-        if not prepared.early or prepared.signals.ready:
+        if not prepared.is_refined or prepared.signals.ready:
             return search()
         return self.runtime.both(search, prepared.signals)[0]
 
@@ -161,8 +166,10 @@ class Localizer:
         self, best: PassResult, results: Sequence[PassResult], prepared: PreparedPair, search: PoseSearch
     ) -> PassResult:
         """The result of one more pass near the best pose, averaged with a mirrored pass if the family has one. The best
-        result stays where the results are conclusive, where its pose is at its guess, or the pass has no pose."""
-        if best.estimate.pose is None or best.is_settled or search.is_conclusive(results):
+        result stays where the camera is tracked, the results are conclusive, its pose is at its guess, or the pass has
+        no pose."""
+        is_good = prepared.is_tracked or best.is_settled or search.is_conclusive(results)
+        if best.estimate.pose is None or is_good:
             return best
         with suppress(InputError):
             guess = best.estimate.pose
