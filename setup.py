@@ -56,7 +56,7 @@ setup(
     maintainer="The i2p_ros authors",
     maintainer_email="i2p_ros@example.org",
     license="Apache-2.0",
-    python_requires=">=3.10,<3.13",
+    python_requires=">=3.10,<3.15",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
     package_data={
         NAME: [
