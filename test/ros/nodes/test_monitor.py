@@ -19,6 +19,7 @@ pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.p
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseWithCovarianceStamped
+from helpers.interfaces import interfaces_of, written_interfaces
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -161,6 +162,10 @@ def make(ros_context):
     yield build
     for graph in graphs:
         graph.close()
+
+
+def test_topics_and_services_are_those_that_are_written_down(make):
+    assert interfaces_of(make().node) == written_interfaces("drift_monitor")
 
 
 def test_a_drift_is_published_told_and_recorded_and_what_is_accepted_is_no_drift(make, tmp_path):

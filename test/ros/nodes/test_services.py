@@ -17,6 +17,7 @@ pytest.importorskip("tf2_msgs", reason="needs tf2_msgs (python pip_ros/install.p
 
 from diagnostic_msgs.msg import DiagnosticArray
 from helpers.graph import START, T_CAMERA_LIDAR, Graph, KnownLocalizer, estimate, made, sample, values
+from helpers.interfaces import interfaces_of, written_interfaces
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
@@ -29,7 +30,7 @@ from i2p_ros.core.types import Correspondences
 from i2p_ros.pnp import Calibration
 from i2p_ros.pnp.solver import judged
 from i2p_ros.ros import messages
-from i2p_ros.ros.interface import DIAGNOSTICS, INTERFACES
+from i2p_ros.ros.interface import DIAGNOSTICS
 from i2p_ros.ros.nodes.calibration_files import median_pose
 from i2p_ros.writers.calibration import roll_pitch_yaw
 
@@ -204,27 +205,8 @@ def test_the_security_policy_allows_what_the_node_does_and_no_more(make):
     assert {one.service_name for one in node.services} <= allowed("services", "reply")
 
 
-def full_name(interface):
-    """Name and type of a topic or service of the localizer, as rclpy gives them."""
-    kind = interface.kind.rpartition("/")[2]
-    return interface.name.replace("~", "/localizer") if "~" in interface.name else f"/{interface.name.strip('/')}", kind
-
-
 def test_topics_and_services_are_those_that_are_written_down(make):
-    node = make(tracking__prior="odometry").node
-    of_every_node = ("get_", "set_", "list_", "describe_", "change_")
-    present = {
-        "in": {(one.topic_name, one.msg_type.__name__) for one in node.subscriptions},
-        "out": {(one.topic_name, one.msg_type.__name__) for one in node.publishers},
-        "service": {
-            (one.service_name, one.srv_type.__name__) for one in node.services
-            if not one.service_name.removeprefix("/localizer/").startswith(of_every_node)
-            or one.service_name.endswith("set_enabled")
-        },
-    }  # fmt: skip
-    for way, found in present.items():
-        written = {full_name(one) for one in INTERFACES if one.node == "localizer" and one.way == way}
-        assert written == {one for one in found if one[0] not in ("/parameter_events", "/rosout", "/clock")}, way
+    assert interfaces_of(make(tracking__prior="odometry").node) == written_interfaces("localizer")
 
 
 def test_diagnostics_have_the_keys_that_are_written_down(make):
