@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models are checked before they are loaded, and a localizer answers with a pose or a reason, whatever comes in."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -280,3 +282,23 @@ def test_two_threads_on_one_localizer_get_the_answers_that_each_gets_alone() -> 
         np.testing.assert_array_equal(before.pose.matrix, after.pose.matrix)
         np.testing.assert_array_equal(before.covariance, after.covariance)
         assert before.confidence == after.confidence
+
+
+def test_a_pair_without_a_pose_leaves_no_prediction_in_memory(folder: Path) -> None:
+    localizer = i2p.load(str(folder))
+    kept = list[weakref.ref[np.ndarray]]()
+
+    def predict(prepared: PreparedPair, guess: Pose | None = None, mirror: bool = False) -> Prediction:
+        prediction = Localizer.predict(localizer, prepared, guess, mirror)
+        assert prediction.similarity is not None
+        kept.append(weakref.ref(prediction.similarity.values))
+        return prediction
+
+    localizer.predict = predict  # type: ignore[method-assign]
+    gc.collect()
+    gc.disable()  # what needs it may stay for seconds, and one prediction has 42 MB
+    try:
+        assert localizer.localize_pair(pair()).pose is None
+        assert kept and all(reference() is None for reference in kept)
+    finally:
+        gc.enable()

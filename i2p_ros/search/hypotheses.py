@@ -82,7 +82,7 @@ def are_within(a: Pose, b: Pose, metres: float, radians: float) -> bool:
 def _from_matches(
     prediction: Prediction, camera: Camera, settings: PnpSettings, known: Sequence[Pose]
 ) -> list[Hypothesis]:
-    found, reasons = [], []
+    found, reasons = list[Hypothesis](), list[tuple[Status, str]]()
     quick = settings.model_copy(update={"iterations": min(settings.iterations, settings.view_iterations)})
     for matches in prediction.candidates:
         try:
@@ -90,9 +90,9 @@ def _from_matches(
             problem = problem_of(usable, camera, settings.threshold_deg)
             found.append(Hypothesis(problem.in_lidar(robust_start(problem, quick, None)[0]), usable))
         except NoPoseError as none:
-            reasons.append(none)
+            reasons.append((none.status, str(none)))  # an exception would keep the prediction alive by its traceback
     if not found:
-        raise reasons[0] if reasons else NoPoseError(Status.TOO_FEW_MATCHES, "the prediction has no matches")
+        raise NoPoseError(*(reasons or [(Status.TOO_FEW_MATCHES, "the prediction has no matches")])[0])
     sets = [h.matches for h in found]
     for pose in known:
         found.append(Hypothesis(pose, max(sets, key=lambda m: _support(m, camera, settings, pose))))

@@ -165,17 +165,17 @@ class PoseSearch:
 
     def _by_matches(self, prediction: Prediction, guess: Pose | None) -> PassResult:
         """The pose with the most inliers among those of the candidate sets. Raises NoPoseError when none has one."""
-        results, reasons = list[PassResult](), list[NoPoseError]()
+        results, reasons = list[PassResult](), list[tuple[Status, str]]()
         for matches in prediction.candidates:
             try:
                 found = unjudged(matches, self.camera, self.settings, self.prior)
             except NoPoseError as none:
-                reasons.append(none)
+                reasons.append((none.status, str(none)))
                 continue
             log_support = float(np.log(max(found.n_inliers, 1)))
             results.append(self._calibrated(found, log_support, guess))
         if not results:
-            raise reasons[0] if reasons else NoPoseError(Status.TOO_FEW_MATCHES, "the prediction has no matches")
+            raise NoPoseError(*(reasons or [(Status.TOO_FEW_MATCHES, "the prediction has no matches")])[0])
         return self.select(results)
 
     def _regressed(self, regressed: Prior, guess: Pose | None) -> PassResult:
