@@ -28,7 +28,6 @@ OPTIONAL = {
     "spconv.pytorch": "sparse convolution on NVIDIA GPUs; without it PyTorch does it, with the same weights",
     "lightning_fabric": "only to train: part of the extra i2p_ros[train]",
     "tensorboardX": "only to train: part of the extra i2p_ros[train]",
-    "cv_bridge": "converts images where it works; without it the nodes do so themselves",
 }
 
 

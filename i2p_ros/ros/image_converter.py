@@ -23,8 +23,8 @@ Converter = Callable[[Image, str, Header], ImageMessage]
 def converter() -> Converter:
     """The conversion of cv_bridge if it can convert a pixel here, else `rgb_message`.
 
-    The cv_bridge of Jazzy is built for NumPy 1 and knows the type numbers of OpenCV 4. With NumPy 2 it prints a stack
-    trace when imported. With OpenCV 5 it raises KeyError for each image.
+    A cv_bridge that was built for NumPy 1 and OpenCV 4 (tried: 1.16.2) prints a stack trace beside NumPy 2 when it is
+    imported. Beside OpenCV 5, which has other type numbers, it raises KeyError for each image.
     """
     try:
         with redirect_stderr(StringIO()):

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Image messages without cv_bridge, with one that works, and with those of Jazzy that do not."""
+"""Image messages without cv_bridge, with one that works, and with some that do not."""
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -38,6 +39,11 @@ def choice(folder, content=None):
     program = f"import sys; sys.path.insert(0, {str(folder)!r})\n{CHOICE}"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     return done.stdout.strip(), done.stderr
+
+
+@pytest.mark.skipif(find_spec("cv_bridge") is not None, reason="needs an environment without cv_bridge")
+def test_cv_bridge_may_be_missing(tmp_path):
+    assert choice(tmp_path) == ("i2p_ros.ros.image_converter", "")
 
 
 def test_a_cv_bridge_that_works_is_used(tmp_path):
