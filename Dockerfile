@@ -10,7 +10,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
     && rm -rf /var/lib/apt/lists/*
 
 # The dependencies go into a virtual environment; the package itself is left to colcon. NumPy: cv_bridge of Jazzy is built
-# against version 1.
+# against version 1. Without it the nodes make image messages by themselves.
 ARG EXTRAS=
 # where TensorRT's libraries are, which the extra gpu asks for
 ARG INDEX=https://pypi.nvidia.com

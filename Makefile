@@ -28,7 +28,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 setup: $(READY)
 
 $(READY): setup.py constraints.txt pip_ros/$(ROS).txt $(shell find pip_ros -name '*.py')
-	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 12) or sys.exit("Python 3.10 to 3.12 is needed, this is %d.%d: make PYTHON=python3.12" % v)'
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 14) or sys.exit("Python 3.10 to 3.14 is needed, this is %d.%d: make PYTHON=python3.12" % v)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV): a few minutes, and a few GB where torch comes with CUDA"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --constraint pip_ros/$(ROS).txt --editable .[$(EXTRA),train,dev]

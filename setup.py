@@ -32,11 +32,12 @@ KILTED = {
     "std-srvs": "5.5.1",
     "visualization-msgs": "5.5.1",
 }
+NEWER = "; python_version >= '3.11'"  # what has no wheels for Python 3.10
 FLEET = ["fsspec", "plotly", "psutil", "pyarrow", "ray"]  # i2p fleet: many recordings on several processes or machines
 FILES = ["laspy", "lazrs", "plyfile", "pypcd4"]  # clouds in .las, .laz, .ply and .pcd files
-DOCS = ["griffelib", "latex2mathml", "zensical"]  # make docs
+DOCS = [f"griffelib{NEWER}", "latex2mathml", f"zensical{NEWER}"]  # make docs
 COMPRESSED = ["DracoPy", "av"]  # topics with compressed clouds and with video
-VIEW = ["rerun-sdk>=0.41,<0.42"]  # recordings of --view, whose format changes with its version
+VIEW = [f"rerun-sdk>=0.41,<0.42{NEWER}"]  # recordings of --view, whose format changes with its version
 NODES = {name: f"i2p_ros.ros.__main__:{name}" for name in ("localizer", "drift_monitor", "replay")}
 
 
@@ -79,7 +80,7 @@ setup(
     install_requires=[
         "jinja2",
         "matplotlib",
-        "backports.zstd",
+        "backports.zstd; python_version < '3.14'",
         "lz4",
         "numba",
         "numpy>=1.26",

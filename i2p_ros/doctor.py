@@ -21,7 +21,6 @@ ROS = {
     "sensor_msgs.msg": "part of the extra i2p_ros[ros]",
     "tf2_msgs.msg": "comes with ROS 2; for the wheels of PyPI: python pip_ros/install.py (needs gcc and g++)",
     "tf2_ros": "comes with ROS 2; for the wheels of PyPI: python pip_ros/install.py",
-    "cv_bridge": "comes with ROS 2; for the wheels of PyPI: python pip_ros/install.py",
     "sensor_msgs_py.point_cloud2": "comes with ROS 2; for the wheels of PyPI: python pip_ros/install.py",
 }
 OPTIONAL = {

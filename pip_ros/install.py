@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Give a virtual environment what the pip wheels of ROS 2 lack: tf2_msgs, tf2_ros, and bits of cv_bridge and more.
+"""Give a virtual environment what the pip wheels of ROS 2 lack: tf2_msgs, tf2_ros and part of sensor_msgs_py.
 
 Run it with that environment's Python. Everything goes to the END of its path, so that a real ROS always wins.
 """

@@ -104,10 +104,10 @@ def test_pins_of_ros_agree(arguments, extra, distribution):
 
 
 def test_every_dependency_is_pinned(arguments):
-    names = {re.split(r"[=<>]", pin)[0].lower() for pin in pins("constraints.txt")}
+    names = {re.split(r"[=<>;]", pin)[0].lower() for pin in pins("constraints.txt")}
     extras = arguments["extras_require"]
     for requirement in arguments["install_requires"] + extras["train"] + extras["parquet"] + extras["dev"]:
-        assert re.split(r"[=<>]", requirement)[0].lower() in names
+        assert re.split(r"[=<>;]", requirement)[0].lower() in names
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)

@@ -5,14 +5,21 @@
 from __future__ import annotations
 
 import bz2
+import sys
 import zlib
 from collections.abc import Callable
 from typing import Any
 
 import lz4.frame
-from backports import zstd
 
 from i2p_ros.core.errors import one_line
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+__all__ = ["UNPACKERS", "decompressed", "zstd"]
 
 _EITHER_HEADER = 47  # zlib's window bits for a header of zlib or gzip: point_cloud_transport writes that of gzip
 UNPACKERS: dict[str, Callable[[], Any]] = {

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import array
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -11,7 +12,6 @@ from typing import Any
 import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
-from cv_bridge import CvBridge
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, PoseStamped, PoseWithCovarianceStamped, Quaternion, TransformStamped, Vector3
 from geometry_msgs.msg import Pose as PoseMessage
@@ -27,6 +27,7 @@ from i2p_ros.core.errors import MissingPackageError, SettingsError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.messages import CLOUD_MESSAGES
 from i2p_ros.core.types import Image, PointCloud
+from i2p_ros.ros.image_converter import converter
 
 OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
 
@@ -91,14 +92,13 @@ def transform_stamped(T_frame_child: Pose, head: Header, child: str) -> Transfor
 
 def image_message(image: Image, head: Header) -> ImageMessage:
     """sensor_msgs/Image of an RGB image (H, W, 3)."""
-    return CvBridge().cv2_to_imgmsg(image, "rgb8", head)
+    return converter()(image, "rgb8", head)
 
 
 def compressed_message(image: Image, head: Header) -> CompressedImage:
     """sensor_msgs/CompressedImage with a JPEG of an RGB image (H, W, 3). `format` is that of image_transport."""
-    message = CvBridge().cv2_to_compressed_imgmsg(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), "jpg")
-    message.header, message.format = head, "bgr8; jpeg compressed bgr8"
-    return message
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    return CompressedImage(header=head, format="bgr8; jpeg compressed bgr8", data=array.array("B", data.tobytes()))
 
 
 def camera_info(camera: Camera, head: Header) -> CameraInfo:

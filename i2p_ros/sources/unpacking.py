@@ -7,9 +7,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from backports import zstd
-
-from i2p_ros.core.decompression import UNPACKERS, decompressed
+from i2p_ros.core.decompression import UNPACKERS, decompressed, zstd
 from i2p_ros.core.errors import InputError
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"

@@ -11,11 +11,11 @@ import zlib
 import DracoPy
 import numpy as np
 import pytest
-from backports import zstd
 from helpers.bags import CLOUDS, IMAGES, START, Bag, stamps
 from helpers.messages import GOOD_CLOUD, XYZ, changed, cloud, draco, packed, refused, xyz
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from i2p_ros.core.decompression import zstd
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.messages import cloud_from_compressed, cloud_from_message
 from i2p_ros.sources.rosbag import RosbagSource

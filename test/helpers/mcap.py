@@ -6,9 +6,9 @@ import struct
 from collections import Counter
 
 import lz4.frame
-from backports import zstd
 
 from helpers.bags import definition
+from i2p_ros.core.decompression import zstd
 
 MAGIC = b"\x89MCAP0\r\n"
 

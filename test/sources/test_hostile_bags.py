@@ -7,11 +7,11 @@ import struct
 import tracemalloc
 
 import pytest
-from backports import zstd
 from helpers.bags import FRAMES, messages, written
 from helpers.mcap import MAGIC, chunk, message, record, schema, text, write_mcap
 from rosbags.rosbag2 import CompressionFormat, CompressionMode
 
+from i2p_ros.core.decompression import zstd
 from i2p_ros.core.errors import InputError
 from i2p_ros.sources import unpacking
 from i2p_ros.sources.bag_files import bag_files

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backports import zstd
 from helpers.bags import CLOUDS, FRAMES, HEIGHT, IMAGES, START, WIDTH, messages, pose, stamps, written
 from helpers.mcap import write_mcap
 from rosbags.highlevel import AnyReader
@@ -18,6 +17,7 @@ from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode
 
 from i2p_ros.core.config import Settings
+from i2p_ros.core.decompression import zstd
 from i2p_ros.core.errors import InputError
 from i2p_ros.sources.opening import open_source
 from i2p_ros.sources.rosbag import RosbagSource
