@@ -15,11 +15,9 @@ import lz4.frame
 from i2p_ros.core.errors import one_line
 
 if sys.version_info >= (3, 14):
-    from compression import zstd
+    from compression import zstd as zstd
 else:
-    from backports import zstd
-
-__all__ = ["UNPACKERS", "decompressed", "zstd"]
+    from backports import zstd as zstd
 
 _EITHER_HEADER = 47  # zlib's window bits for a header of zlib or gzip: point_cloud_transport writes that of gzip
 UNPACKERS: dict[str, Callable[[], Any]] = {

@@ -245,8 +245,8 @@ def overfit(out: Path, monkeypatch: pytest.MonkeyPatch, **changed: float) -> int
 @pytest.mark.parametrize(
     ("option", "says"),
     [
-        (("--size", "huge"), "'huge' is not one of small, trunk, base"),
-        (("--family", "vp2"), "'vp2' is not one of vp2p"),
+        (("--size", "huge"), "'huge' is not one of 'small', 'trunk', 'base'"),
+        (("--family", "vp2"), "'vp2' is not one of 'vp2p'"),
     ],
 )
 def test_an_unknown_size_or_family_is_a_usage_error(
