@@ -128,8 +128,5 @@ class WorkerProcess:
             if used > limits.memory:
                 self.stop()
                 most = f"{limits.memory / 1e9:g} GB"
-                if not self._is_ready:
-                    reason = f"a worker cannot start: loading the model needs more than {most} (--task-memory)"
-                    return TaskOutcome(Ending.FATAL, "worker.start", reason)
                 return TaskOutcome(Ending.FAILED, "task.memory", f"it needed more than {most} (--task-memory)")
         return None

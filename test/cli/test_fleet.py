@@ -90,17 +90,6 @@ def test_an_interrupted_index_has_what_was_inspected_and_what_it_had(
     assert code == 130 and [row["uri"] for row in rows(tmp_path, "index")] == [before[0]["uri"]]
 
 
-def test_a_limit_of_memory_that_no_worker_can_keep_ends_the_run_with_the_reason(
-    capsys: pytest.CaptureFixture[str], lake: Path, tmp_path: Path
-) -> None:
-    index = indexed(capsys, lake, tmp_path / "index.parquet")
-    code, _, err = run(
-        capsys, "fleet", "monitor", index, "--out", str(tmp_path / "out"), "--task-memory", "0.1", *options()
-    )
-    assert code == 1 and "a worker cannot start" in err and "--task-memory" in err
-    assert not [*tmp_path.glob("out/parts/*")]
-
-
 def test_a_full_disk_is_one_line_and_nothing_is_half_written(
     capsys: pytest.CaptureFixture[str], lake: Path, tmp_path: Path
 ) -> None:
