@@ -42,7 +42,7 @@ class MissingPackageError(I2PError):
     """An optional package that this call needs is not installed."""
 
 
-def one_line(error: Exception, most: int = 300) -> str:
+def one_line(error: BaseException, most: int = 300) -> str:
     """The text of an error of another library, as one line of at most so many characters."""
     text = " ".join(str(error).split())
     return text if len(text) <= most else f"{text[:most]} ..."

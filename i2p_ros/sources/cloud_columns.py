@@ -37,7 +37,7 @@ def check_size(points: int, point_bytes: int) -> None:
         )
 
 
-def unreadable(path: Path, error: Exception) -> InputError:
+def unreadable(path: Path, error: BaseException) -> InputError:
     """The error of a file that a check or a library refuses: `cloud.too_large` of `check_size`, or `cloud.broken`."""
     if isinstance(error, InputError) and error.reason == TOO_LARGE:
         return InputError(f"{path} has {error}", TOO_LARGE)

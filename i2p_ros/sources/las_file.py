@@ -64,8 +64,10 @@ def read_las(path: Path) -> Columns:
             with np.errstate(over="ignore", invalid="ignore"):
                 xyz = {axis: np.asarray(points[axis], np.float64) for axis in "xyz"}
             return {**xyz, "intensity": np.asarray(points["intensity"])}
-    except Exception as error:  # of laspy, lazrs and NumPy
-        raise unreadable(path, error) from error
+    except BaseException as error:  # of laspy, lazrs and NumPy
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":  # of Rust: it is no Exception
+            raise unreadable(path, error) from error
+        raise
 
 
 def _check_sizes(path: Path) -> None:
