@@ -4,6 +4,7 @@
 
 import builtins
 import struct
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -357,3 +358,18 @@ def test_other_files_are_refused_by_their_name(tmp_path):
         refuses(tmp_path / name, "cloud.missing" if name == "a.bin" else "cloud.broken")
     with pytest.raises(InputError, match="names its columns"):
         read_cloud_file(tmp_path / "a.pcd", "5")
+
+
+def test_a_panic_of_lazrs_is_an_error_and_ctrl_c_stays_one(tmp_path, monkeypatch):
+    class PanicException(BaseException):  # as pyo3 makes it: no Exception
+        pass
+
+    path = tmp_path / "a.laz"
+    write_las(path)
+    for raised, expected in (
+        (PanicException("index out of bounds"), InputError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ):
+        monkeypatch.setattr("lazrs.read_chunk_table", Mock(side_effect=raised))
+        with pytest.raises(expected):
+            read_cloud_file(path)
