@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from i2p_ros.alignment.kernels import dot
 from i2p_ros.core.compiled import compiled
 
 
@@ -52,22 +53,14 @@ def orthonormalized(rows: Any, bounds: Any, regressed: Any, least: float) -> Non
         start, end = bounds[p, 0], bounds[p, 1]
         for r in range(len(rows)):
             row = rows[r, start:end]
-            whole = _product(row, row)
+            whole = dot(row, row)
             for _ in range(2):
                 for before in range(regressed[r]):
                     other = rows[before, start:end]
-                    share = _product(row, other)
+                    share = dot(row, other)
                     for i in range(len(row)):
                         row[i] -= share * other[i]
-            energy = _product(row, row)
+            energy = dot(row, row)
             scale = 1.0 / np.sqrt(energy) if energy > least * whole else 0.0
             for i in range(len(row)):
                 row[i] *= scale
-
-
-@compiled
-def _product(one: Any, other: Any) -> Any:
-    total = 0.0
-    for i in range(len(one)):
-        total += one[i] * other[i]
-    return total

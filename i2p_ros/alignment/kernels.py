@@ -47,10 +47,10 @@ def information_of_drifts(
             for c in range(channels):
                 _sample(flat[c], width, height, pixels, corners, n, values)
                 _centre(values)
-                rest = _dot(values, values)
+                rest = dot(values, values)
                 for r in range(1, regressed[c]):
-                    rest -= _dot(basis[r, start : start + n], values) ** 2
-                shared = _dot(basis[rows[c], start : start + n], values)
+                    rest -= dot(basis[r, start : start + n], values) ** 2
+                shared = dot(basis[rows[c], start : start + n], values)
                 total = max(rest, 0.0) + n * floor
                 nats[k, c] += 0.5 * n * np.log(total / max(total - shared * shared, n * floor))
     return nats
@@ -81,12 +81,12 @@ def terms_of_drift(
             _linearize(flat[c], width, height, camera, turned, pixels, corners, n, lines)
             for i in range(1 + AXES):
                 _centre(lines[i, :n])
-                shared[i] = _dot(basis[rows[c], start : start + n], lines[i, :n])
+                shared[i] = dot(basis[rows[c], start : start + n], lines[i, :n])
                 for j in range(i + 1):
-                    products[i, j] = _dot(lines[i, :n], lines[j, :n])
+                    products[i, j] = dot(lines[i, :n], lines[j, :n])
             for r in range(1, regressed[c]):
                 for i in range(1 + AXES):
-                    regressors[i] = _dot(basis[r, start : start + n], lines[i, :n])
+                    regressors[i] = dot(basis[r, start : start + n], lines[i, :n])
                     for j in range(i + 1):
                         products[i, j] -= regressors[i] * regressors[j]
             total = max(products[0, 0], 0.0) + n * floor
@@ -203,7 +203,7 @@ def _turn(camera: Any, rays: Any, motion: Any, start: int, n: int, turned: Any, 
 
 
 @compiled
-def _dot(one: Any, other: Any) -> Any:
+def dot(one: Any, other: Any) -> Any:
     total = np.float32(0.0)
     for i in range(len(one)):
         total += one[i] * other[i]

@@ -72,7 +72,7 @@ def information(pair: PairSignals, drifts: Array, level: int, patches: slice = A
 
     The sum over patches of `information_terms` at a fraction of the cost, or over some of the patches.
     """
-    if not len(pair.cloud.first[patches]):
+    if not len(pair.cloud.bounds[patches]):
         return np.zeros((len(drifts), len(pair.pyramid.signals)))
     motions = pair.cloud.motions(drifts)
     return np.asarray(information_of_drifts(*_sides(pair, level, patches), motions, *_signals(pair)))

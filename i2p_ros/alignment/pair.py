@@ -57,7 +57,7 @@ def refine_pair(
         return None
     prior = np.asarray(NATS_PER_MEASUREMENT * np.linalg.inv(spread), np.float64)
     (*coarse, finest) = _levels(pyramid)
-    share = len(few.cloud.patch) / len(signals.cloud.patch)
+    share = len(few.cloud) / len(signals.cloud)
     coarse_to_fine = [Objective([few], share * prior, level, both) for level in coarse] + [
         Objective([signals], prior, finest, both)
     ]
@@ -80,7 +80,7 @@ def refine_pair(
         steepness=float(np.exp(np.log(steepness).mean())),
         moved=float(np.sqrt(best @ np.linalg.solve(spread, best))),
         information=float(terms.information.sum()),
-        points=len(signals.cloud.patch),
+        points=len(signals.cloud),
         std_m=float(np.sqrt(np.trace(covariance[:3, :3]))),
     )
     return RefinedPose(refined, covariance, evidence)

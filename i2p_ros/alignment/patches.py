@@ -29,8 +29,8 @@ class PatchedCloud:
     """N points of a cloud in P patches, seen from a nominal calibration with this `translation` (3,), m.
 
     A patch holds the points that project into one cell of the image. `rays` (3, N) are the points in camera axes,
-    relative to the lidar's origin, m, ordered by patch. `first` (P,) is the index of the first point of each patch,
-    `cells` (P,) the number of its cell, and `patch` (N,) the patch of each point.
+    relative to the lidar's origin, m, ordered by patch. `bounds` (P, 2) are the index of the first point of each patch
+    and that after its last, and `cells` (P,) the number of its cell.
 
     `basis` (R, N) has the rows `names`. In each patch a row has length 1, or is 0 where the property does not vary.
     The nuisance terms are orthogonal to each other, and each signal to the terms that it regresses out.
@@ -40,28 +40,25 @@ class PatchedCloud:
     rays: Floats
     basis: Floats
     names: tuple[str, ...]
-    first: Ints
-    patch: Ints
+    bounds: Ints
     cells: Ints
 
     @staticmethod
     def of(points: PointsInView, cell: float, settings: RefinementSettings, signals: Sequence[Signal]) -> PatchedCloud:
         """Points in view, sorted into cells of the image that are `cell` px wide."""
-        index, first, cells = _patches(points.pixels, cell, settings)
-        patch = np.repeat(np.arange(len(first)), np.diff(first, append=len(index)))
+        index, bounds, cells = _patches(points.pixels, cell, settings)
         rays = np.ascontiguousarray(points.rays[index].T)
-        basis = _basis(points, signals, index, first)
-        return PatchedCloud(points.translation, rays, basis, basis_names(signals), first, patch, cells)
+        basis = _basis(points, signals, index, bounds)
+        return PatchedCloud(points.translation, rays, basis, basis_names(signals), bounds, cells)
+
+    def __len__(self) -> int:
+        """Number of points."""
+        return self.rays.shape[1]
 
     @property
-    def counts(self) -> Array:
-        """(P,) numbers of points of the patches."""
-        return np.diff(self.first, append=len(self.patch)).astype(np.float64)
-
-    @property
-    def bounds(self) -> Ints:
-        """(P, 2) index of the first point of each patch, and of that after its last."""
-        return np.column_stack([self.first, np.append(self.first[1:], len(self.patch))[: len(self.first)]])
+    def patch(self) -> Ints:
+        """(N,) the patch of each point."""
+        return np.repeat(np.arange(len(self.bounds)), np.diff(self.bounds)[:, 0])
 
     def row_of(self, signal: Signal) -> int:
         """The row of the basis that holds a signal."""
@@ -102,7 +99,7 @@ def seen_from(
 
 
 def _patches(pixels: Array, cell: float, settings: RefinementSettings) -> tuple[Ints, Ints, Ints]:
-    """Index (N,) of an even selection of the points, ordered by patch; first index (P,) and cell (P,) of each patch."""
+    """Index (N,) of an even selection of the points, ordered by patch; bounds (P, 2) and cell (P,) of each patch."""
     n = len(pixels)
     chosen = np.linspace(0, n, min(n, settings.max_points), endpoint=False).astype(np.int64)
     column, row = np.floor(pixels[chosen] / cell).astype(np.int64).T
@@ -110,16 +107,15 @@ def _patches(pixels: Array, cell: float, settings: RefinementSettings) -> tuple[
     cells, count = np.unique(row * CELL_STRIDE + column, return_counts=True)
     full = count >= settings.min_points
     index = chosen[order][np.repeat(full, count)]
-    first = np.concatenate([[0], np.cumsum(count[full])[:-1]]).astype(np.int64)[: int(full.sum())]
-    return index, first, cells[full]
+    ends = np.cumsum(count[full])
+    return index, np.column_stack([ends - count[full], ends]), cells[full]
 
 
-def _basis(points: PointsInView, signals: Sequence[Signal], index: Ints, first: Ints) -> Floats:
+def _basis(points: PointsInView, signals: Sequence[Signal], index: Ints, bounds: Ints) -> Floats:
     """(R, N) basis of the points of an index (N,): see `PatchedCloud`."""
     others = [signal for signal in signals if signal.name not in NUISANCE]
     properties = [*NUISANCE.values(), *(signal.of_points for signal in others)]
     regressed = [*range(len(NUISANCE)), *(len(signal.regressed) for signal in others)]
     rows = np.stack([of_points(points)[index] for of_points in properties], dtype=np.float64)
-    bounds = np.column_stack([first, np.append(first[1:], len(index))[: len(first)]])
     orthonormalized(rows, bounds, np.array(regressed), MIN_ENERGY_SHARE)
     return rows.astype(np.float32)

@@ -87,7 +87,7 @@ class Cost:
 
 def _of_alignment(pair: PairSignals, drifts: int, flop_signal: int) -> tuple[float, float]:
     """Operations on the points of a pair at so many drifts, and the bytes that are read: points and basis."""
-    points, signals = len(pair.cloud.patch), len(pair.pyramid.signals)
+    points, signals = len(pair.cloud), len(pair.pyramid.signals)
     flop = drifts * points * (FLOP_PROJECTED + flop_signal * signals)
     return flop, pair.cloud.rays.nbytes + pair.cloud.basis.nbytes
 

@@ -13,7 +13,7 @@ import numpy as np
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.source import Source
-from i2p_ros.core.spacing import evenly_spaced
+from i2p_ros.core.spacing import evenly_spaced, thinned
 from i2p_ros.core.thumbnails import image_change, thumbnail
 from i2p_ros.core.types import Pair, Sample
 
@@ -57,7 +57,7 @@ def chosen_pairs(
         reader = _Reader(source, chosen)
         stretches = np.array_split(np.arange(len(source)), max(1, min(len(source), round(most * len(source) / total))))
         for stretch in stretches:
-            candidates = reader.read(stretch[:: max(1, -(-len(stretch) // LOOKED_AT))].tolist())
+            candidates = reader.read(thinned(stretch, LOOKED_AT).tolist())
             changes = [min((image_change(t, small) for t in thumbnails), default=np.inf) for _, small in candidates]
             chosen.left_out["image like another"] += sum(change < min_change for change in changes)
             if max(changes, default=-1.0) >= min_change:

@@ -24,6 +24,7 @@ from i2p_ros.cli.parts import (
     output,
     progress,
     show,
+    tell_definitions,
     write_json,
 )
 from i2p_ros.core.config import load_settings
@@ -69,8 +70,7 @@ def bench_pairs(
         output.print(_stages_table(numbers))
         if "networks" in numbers:
             output.print(_networks_table(numbers["networks"]))
-        for name, text in numbers["definitions"].items():
-            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+        tell_definitions(numbers["definitions"])
 
 
 def _given(**options: str | None) -> list[str]:
@@ -116,8 +116,7 @@ def bench_pnp(
     if json_file != Path("-"):
         for condition, block in groupby(rows, lambda row: row["condition"]):
             output.print(_bench_table(condition, block))
-        for name, text in DEFINITIONS.items():
-            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+        tell_definitions(DEFINITIONS)
 
 
 def _bench_table(condition: str, rows: Iterable[dict[str, Any]]) -> Table:
@@ -157,8 +156,7 @@ def bench_calibrate(
     if json_file != Path("-"):
         for name, values in numbers.items():
             console.print(f"[bold]{escape(name)}[/]: {escape(str(values))}", highlight=False, soft_wrap=True)
-        for name, text in proof.DEFINITIONS.items():
-            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+        tell_definitions(proof.DEFINITIONS)
 
 
 @bench.command("fleet", epilog="Example: i2p bench fleet /tmp/lake --kills 10 --json fleet.json")
@@ -178,5 +176,4 @@ def bench_fleet(
     write_json(numbers, json_file)
     if json_file != Path("-"):
         output.print_json(data=numbers)
-        for name, text in DEFINITIONS.items():
-            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+        tell_definitions(DEFINITIONS)

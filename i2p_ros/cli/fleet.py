@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from i2p_ros.cli import INTERRUPTED
 from i2p_ros.cli.parts import (
     LOST,
     NONE,
@@ -29,7 +30,7 @@ from i2p_ros.core.config import Settings, load_settings
 if TYPE_CHECKING:
     from i2p_ros.fleet.run import FleetSummary
 
-INTERRUPTED = 130  # exit code after ctrl-c, as a shell says it
+GOES_ON = "interrupted: what was finished is kept, and the same command goes on"
 IndexFile = Annotated[str, typer.Argument(metavar="INDEX", help="File that `i2p index` wrote.")]
 OutUri = Annotated[str, typer.Option("--out", help="Folder or URI for the tables.")]
 Workers = Annotated[
@@ -120,7 +121,7 @@ def _run(
             rows = read_index(index_file)
             return run_fleet(rows, Storage(out), plan, step)
     except KeyboardInterrupt:  # before the work, or for the second time
-        console.print("interrupted: what was finished is kept, and the same command goes on", soft_wrap=True)
+        console.print(GOES_ON, soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -140,7 +141,7 @@ def _lines(done: FleetSummary, out: str) -> Iterator[str]:
     """What a run did, in lines."""
     finished, quarantined = done.finished + done.finished_before, done.quarantined + done.quarantined_before
     if done.is_interrupted:
-        yield "interrupted: what was finished is kept, and the same command goes on"
+        yield GOES_ON
     yield (
         f"{done.recordings} recordings: {finished} finished ({done.finished} now), {quarantined} in quarantine "
         f"({done.quarantined} now), {done.left} left, {done.seconds:.1f} s: {out}"

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 NO_POSE = 3  # exit code when there is no pose
 COLUMNS = "Columns of a .bin or .npy cloud: their number, or names such as x,y,z,intensity,ring; empty: look for them."
-OVERLAY = "Picture to write: the cloud in the image before and after, with scale and error ellipse."
 
 
 def localize(

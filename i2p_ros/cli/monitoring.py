@@ -30,6 +30,7 @@ from i2p_ros.cli.parts import (
     output,
     progress,
     recording_settings,
+    tell_definitions,
     tell_error,
     write_json,
 )
@@ -107,9 +108,10 @@ def check(
     failures: list[str] = []
     for recording in recordings:
         with _collected(failures):
-            for part in checker.parts(recording):
+            parts = checker.parts(recording)
+            for part in parts:
                 name = " ".join(filter(None, (recording.stem, part.drive, part.camera)))
-                alone = len(recordings) == 1 and len(checker.parts(recording)) == 1
+                alone = len(recordings) == 1 and len(parts) == 1
                 with _collected(failures), progress(recording.name) as step, shown.part(name, alone):
                     results.append(checker.result(part, step, shown if view else None))
     if not results:
@@ -177,8 +179,7 @@ def bench(
     write_json(found, json_file)
     if json_file != Path("-"):
         output.print(_bench_table(found))
-        for name, text in drift_rows.DEFINITIONS.items():
-            console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
+        tell_definitions(drift_rows.DEFINITIONS)
 
 
 @contextmanager

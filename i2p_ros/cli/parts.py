@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -190,6 +190,12 @@ def print_lines(table: Table) -> None:
     for column in table.columns:
         column.no_wrap = True
     (output if output.is_terminal else Console(width=WIDE)).print(table)
+
+
+def tell_definitions(definitions: Mapping[str, str]) -> None:
+    """Print what the names in a table mean, a line each, on stderr."""
+    for name, text in definitions.items():
+        console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
 
 
 def tell_notes(notes: Sequence[str]) -> None:

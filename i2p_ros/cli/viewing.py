@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from i2p_ros.monitor.session import Finding
     from i2p_ros.viz.recording import ViewRecording
 
-OPEN = "open"  # the value that starts the viewer
 HELP = "Recording (.rrd) to write for the rerun viewer; 'open' shows it. Needs i2p_ros[view]."
 View = Annotated[str | None, typer.Option("--view", help=HELP)]
 
@@ -31,7 +30,7 @@ def check_view(view: str | None) -> None:
     """Raise InputError or MissingPackageError for a recording that cannot be made, before the work and not after it."""
     if view is None:
         return
-    from i2p_ros.viz.recording import check_target
+    from i2p_ros.viz.recording import OPEN, check_target
 
     check_target(view)
     check_targets(None if view == OPEN else Path(view))
@@ -39,6 +38,8 @@ def check_view(view: str | None) -> None:
 
 def target_of(view: str, name: str, alone: bool) -> str:
     """The recording of one of several parts: of `drives.rrd` and `0052 left`, `drives-0052-left.rrd`."""
+    from i2p_ros.viz.recording import OPEN
+
     if alone or view == OPEN:
         return view
     file, plain = Path(view), re.sub(r"[^\w.-]+", "-", name)

@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
+
+A = TypeVar("A", bound=Any)
 
 
 def evenly_spaced(length: int, most: int) -> list[int]:
@@ -12,3 +16,10 @@ def evenly_spaced(length: int, most: int) -> list[int]:
     if not length:
         return []
     return [int(k) for k in np.unique(np.linspace(0, length - 1, most).round().astype(int))]
+
+
+def thinned(values: A, most: int) -> A:
+    """Every k-th of a sequence or of the rows of an array, from the first on, with the least k that leaves at most so
+    many."""
+    thin: A = values[:: max(1, -(-len(values) // most))]
+    return thin

@@ -13,10 +13,8 @@ from i2p_ros.core.types import Image
 from i2p_ros.evaluation.definitions import KINDS
 from i2p_ros.evaluation.metrics import Score
 from i2p_ros.evaluation.runner import EvaluatedPair
-from i2p_ros.viz.overlays import captioned, overlay
+from i2p_ros.viz.overlays import WITHOUT_POSE, captioned, dimmed, overlay
 from i2p_ros.viz.pictures.still import localization_picture
-
-WITHOUT_POSE = 0.4  # brightness of an image on which no pose can be drawn
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def drawn_failure(evaluated: EvaluatedPair) -> Failure:
     at_truth = captioned(overlay(pair.image, pair.camera, pair.cloud, truth), "true pose")
     pose = estimate.pose or estimate.withheld
     if pose is None:
-        dark = np.asarray(pair.image * WITHOUT_POSE, np.uint8)
+        dark = dimmed(pair.image, WITHOUT_POSE)
         return Failure(_failure_title(evaluated), at_truth, captioned(dark, f"no pose: {estimate.status.value}"))
     words = "estimated pose" if estimate.pose else f"withheld pose: {estimate.status.value}"
     return Failure(

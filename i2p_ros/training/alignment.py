@@ -78,7 +78,7 @@ def alignment_example(sample: Sample, width: int, rng: np.random.Generator) -> d
     cloud, (_, h, w) = given.cloud, given.channels.shape
     pixels = cloud.project(given.camera.resized(w, h), cloud.motions(given.drifts))
     spots = np.stack([(2.0 * one.T + 1.0) / size - 1.0 for one, size in zip(pixels, (w, h), strict=True)], axis=-1)
-    missing = MAX_POINTS - len(cloud.patch)
+    missing = MAX_POINTS - len(cloud)
     return {
         "channels": given.channels,
         "spots": np.pad(spots, ((0, 0), (0, missing), (0, 0))).astype(np.float32),

@@ -12,6 +12,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.consistency import ellipsoid_radius
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair, PoseEstimate
+from i2p_ros.viz.overlays import depths
 
 STEPS = np.repeat([1e-4, 1e-5], 3)  # m, rad: of the numerical derivative of a projection
 
@@ -93,7 +94,7 @@ def pose_errors(pair: Pair, estimate: PoseEstimate) -> PoseErrors | None:
     return PoseErrors(
         ellipsoid(position_covariance(pose, covariance)[:2, :2], nu),
         pixels[seen],
-        np.linalg.norm(in_camera[seen], axis=1) if pair.camera.is_fisheye else in_camera[seen, 2],
+        depths(pair.camera, in_camera[seen]),
         tuple(ellipsoid(one, nu) for one in covariances[sound]),
     )
 

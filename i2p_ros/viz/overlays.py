@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.spacing import thinned
 from i2p_ros.core.types import Correspondences, Image, PointCloud
 
 NEAR, FAR = 3.0, 60.0  # m: the ends of the colour scale
 GOOD, BAD, UNKNOWN = (40, 220, 90), (200, 45, 45), (150, 150, 150)
 DIMMED = 0.55  # brightness of the image below the drawing
+WITHOUT_POSE = 0.4  # brightness of an image in which no pose can be drawn
 BAR = 22  # px: height of the caption of images up to CAPTION_WIDTH wide; proportional to the width of wider ones
 CAPTION_WIDTH = 600  # px
 
@@ -24,18 +26,22 @@ def overlay(
 ) -> Image:
     """The image with the points in view, coloured by depth from red (near) to blue (far), with near points on top.
 
-    Of a fisheye, which may see points beside and behind it, the distance counts as the depth. Occluded points are drawn
-    too. At most max_points are drawn, at an even step through the points in view.
+    Occluded points are drawn too. At most max_points are drawn, at an even step through the points in view.
     """
     in_camera = T_camera_lidar.apply(cloud.xyz)
     pixels, inside = camera.project(in_camera)
-    in_view = np.flatnonzero(inside)
-    in_view = in_view[:: max(1, -(-len(in_view) // max_points))]
-    depth = np.linalg.norm(in_camera[in_view], axis=1) if camera.is_fisheye else in_camera[in_view, 2]
+    in_view = thinned(np.flatnonzero(inside), max_points)
+    depth = depths(camera, in_camera[in_view])
     far_first = np.argsort(-depth)
-    canvas = _dimmed(image, dim)
+    canvas = dimmed(image, dim)
     _paint(canvas, pixels[in_view[far_first]], depth_colours(depth[far_first]), _radius(camera))
     return canvas
+
+
+def depths(camera: Camera, in_camera: Array) -> Array:
+    """Depths (N,) of points (N, 3) in the frame of a camera, m. Of a fisheye, which may see points beside and behind
+    it, the distance counts as the depth."""
+    return np.asarray(np.linalg.norm(in_camera, axis=1) if camera.is_fisheye else in_camera[:, 2])
 
 
 def depth_colours(depth: Array) -> Image:
@@ -58,7 +64,7 @@ def draw_matches(
     Inliers are green, outliers are red, and matches are grey where `inliers` is None. The max_matches of the largest
     weights are drawn.
     """
-    canvas = _dimmed(image, DIMMED)
+    canvas = dimmed(image, DIMMED)
     is_inlier = np.zeros(len(matches), bool) if inliers is None else inliers
     chosen = np.argsort(-matches.weights, kind="stable")[:max_matches]
     chosen = chosen[np.argsort(is_inlier[chosen], kind="stable")]  # inliers on top
@@ -89,6 +95,11 @@ def cells_shaded(image: Image, cells: Array, size: float) -> Image:
     return np.asarray(image * shade[:, :, None], np.uint8)
 
 
+def dimmed(image: Image, share: float) -> Image:
+    """The image with a share of its brightness."""
+    return np.asarray(image * share, np.uint8)
+
+
 def captioned(image: Image, text: str) -> Image:
     """The image below a dark bar with a line of text, whose size is proportional to the width of wide images."""
     scale = max(1.0, image.shape[1] / CAPTION_WIDTH)
@@ -105,10 +116,6 @@ def _paint(canvas: Image, pixels: Array, colours: Image, radius: int) -> None:
     at = (np.rint(pixels).astype(int)[:, None, :] + disc).reshape(-1, 2)
     ok = ((at >= 0) & (at < [canvas.shape[1], canvas.shape[0]])).all(axis=1)
     canvas[at[ok, 1], at[ok, 0]] = np.repeat(colours, len(disc), axis=0)[ok]
-
-
-def _dimmed(image: Image, share: float) -> Image:
-    return np.asarray(image * share, np.uint8)
 
 
 def _radius(camera: Camera) -> int:

@@ -20,9 +20,10 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.drifts import AxisRow
 from i2p_ros.core.errors import InputError, MissingPackageError
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.spacing import thinned
 from i2p_ros.core.types import Image, Pair, PoseEstimate
 from i2p_ros.viz.ellipses import ellipsoid, position_covariance
-from i2p_ros.viz.overlays import BAD, GOOD, depth_colours
+from i2p_ros.viz.overlays import BAD, GOOD, depth_colours, depths
 
 if TYPE_CHECKING:
     import rerun
@@ -118,7 +119,7 @@ class ViewRecording:
         self._stream.set_time("stamp", timestamp=np.datetime64(pair.stamp, "ns"))
         self._log("image", _encoded(rr, pair.image))
         cloud = pair.cloud.finite()
-        xyz = cloud.xyz[:: max(1, -(-len(cloud) // MOST_POINTS))]
+        xyz = thinned(cloud.xyz, MOST_POINTS)
         self._log("lidar/points", rr.Points3D(xyz, colors=depth_colours(np.linalg.norm(xyz, axis=1)), radii=0.03))
 
     def estimate(self, estimate: PoseEstimate) -> None:
@@ -197,10 +198,8 @@ class ViewRecording:
         assert self._pair is not None
         camera, in_camera = self._pair.camera, T_camera_lidar.apply(self._pair.cloud.xyz)
         pixels, inside = camera.project(in_camera)
-        depth = np.linalg.norm(in_camera, axis=1) if camera.is_fisheye else in_camera[:, 2]
-        drawn = self._rr.Points2D(
-            pixels[inside] + 0.5, colors=depth_colours(depth[inside]), radii=camera.width / 1200, draw_order=20.0
-        )
+        colours = depth_colours(depths(camera, in_camera[inside]))
+        drawn = self._rr.Points2D(pixels[inside] + 0.5, colors=colours, radii=camera.width / 1200, draw_order=20.0)
         self._log("image/points", drawn)
 
     def _end_pair(self) -> None:

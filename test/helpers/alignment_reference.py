@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mutual information in plain NumPy and double precision, patch after patch: the reference of the kernels."""
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,9 @@ def reference_terms(pair: PairSignals, drift: Array, level: int) -> InformationT
     """What `information_terms` computes: signal after signal, and of each patch after patch."""
     cloud, parts = pair.cloud, list[tuple[float, Array, Array]]()
     sampled = _lines(pair, drift, level)
-    ends = [*cloud.first, len(cloud.patch)]
     for signal, lines in zip(pair.pyramid.signals, sampled, strict=True):
         rows = [cloud.names.index(name) for name in signal.regressed]
-        for start, end in pairwise(ends):
+        for start, end in cloud.bounds:
             basis = cloud.basis[:, start:end].astype(np.float64)
             parts.append(_patch(lines[:, start:end], basis[rows], basis[cloud.row_of(signal)]))
     return InformationTerms(

@@ -16,9 +16,10 @@ from matplotlib.patches import Ellipse
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.spacing import thinned
 from i2p_ros.core.types import Image, Pair, PointCloud
 from i2p_ros.viz.ellipses import Ellipsoid
-from i2p_ros.viz.overlays import FAR, NEAR, depth_colours, overlay
+from i2p_ros.viz.overlays import FAR, NEAR, WITHOUT_POSE, depth_colours, depths, dimmed, overlay
 
 DPI = 100  # px an inch
 TEXT = 30  # px: height of a line of text
@@ -78,7 +79,7 @@ def image_panel(axes: Axes, pair: Pair, T_camera_lidar: Pose | None, width: int,
     """Draw the image with the cloud at a pose, or the dark image without one. Returns its camera."""
     image, camera = shown_image(pair, width)
     if T_camera_lidar is None:
-        drawn = np.asarray(0.4 * image, np.uint8)
+        drawn = dimmed(image, WITHOUT_POSE)
     else:
         drawn = overlay(image, camera, pair.cloud, T_camera_lidar, dim=dim)
     axes.imshow(drawn, interpolation="none", aspect="auto")
@@ -99,12 +100,10 @@ def top_view(axes: Axes, cloud: PointCloud, camera: Camera, T_camera_lidar: Pose
     """
     centre = T_camera_lidar.inverse().translation
     near = np.flatnonzero((np.abs(cloud.xyz[:, :2] - centre[:2]) < REACH).all(axis=1))
-    near = near[:: max(1, -(-len(near) // TOP_VIEW_POINTS))]
-    xyz = cloud.xyz[near]
+    xyz = cloud.xyz[thinned(near, TOP_VIEW_POINTS)]
     in_camera = T_camera_lidar.apply(xyz)
     in_view = camera.project(in_camera)[1]
-    depth = np.linalg.norm(in_camera, axis=1) if camera.is_fisheye else in_camera[:, 2]
-    colours = np.where(in_view[:, None], depth_colours(depth), 190) / 255.0
+    colours = np.where(in_view[:, None], depth_colours(depths(camera, in_camera)), 190) / 255.0
     order = np.argsort(in_view, kind="stable")
     axes.scatter(xyz[order, 0], xyz[order, 1], s=1.2, c=colours[order], linewidths=0)
     if T_before is not None:
