@@ -25,6 +25,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings, Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, NonFiniteError, one_line
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.progress import Localized, unheard
 from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.families import family_class
@@ -276,9 +277,7 @@ def load(model: str | None = None, settings: Settings | None = None) -> Localize
     return Localizer(family, runtime, settings, name, entry.calibration)
 
 
-def load_network_pose(
-    settings: Settings, localized: Callable[[Pair, PoseEstimate], None] = lambda pair, estimate: None
-) -> Callable[[Pair, Pose], Pose | None] | None:
+def load_network_pose(settings: Settings, localized: Localized = unheard) -> Callable[[Pair, Pose], Pose | None] | None:
     """A function that gives T_camera_lidar of a pair near a nominal one, by the model of the settings, however low its
     confidence; or none where `monitor.network_pairs` is 0. It is what monitor.Monitor takes.
 

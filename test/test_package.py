@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 from helpers import ROOT
+from helpers.setup_arguments import setup_arguments
 
 import i2p_ros
 from i2p_ros.core import parameters
@@ -30,14 +31,7 @@ STUBBED_ROS = ("launch_ros", "launch_ros.actions", "launch_ros.parameter_descrip
 @pytest.fixture(scope="module")
 def arguments():
     """What setup.py tells setuptools."""
-    setuptools = pytest.importorskip("setuptools")
-    told, real = {}, setuptools.setup
-    setuptools.setup = lambda **values: told.update(values)
-    try:
-        runpy.run_path(str(ROOT / "setup.py"))
-    finally:
-        setuptools.setup = real
-    return told
+    return setup_arguments()
 
 
 @pytest.fixture(scope="module")

@@ -6,16 +6,16 @@ Also the size, the sentences, the badges and the tables of the README."""
 
 import os
 import re
-import runpy
 import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import cv2
 import pytest
 from helpers import ROOT
+from helpers.pair_files import written_pair
+from helpers.setup_arguments import setup_arguments
 
 from i2p_ros.core.config import SyntheticSettings
 from i2p_ros.ros.interface import INTERFACES
@@ -45,13 +45,7 @@ def folder(tmp_path: Path) -> Path:
     write_bag(source, tmp_path / "bag")
     shutil.copy(next((tmp_path / "bag").glob("*.mcap")), tmp_path / "drive.mcap")
     write_kitti_raw(source, tmp_path / "kitti")
-    pair, camera = source[0].pair, source[0].pair.camera
-    cv2.imwrite(str(tmp_path / "a.png"), pair.image[:, :, ::-1])
-    shutil.copy(next((tmp_path / "kitti").rglob("*.bin")), tmp_path / "a.bin")
-    k = camera.matrix.ravel().tolist()
-    (tmp_path / "cam.yaml").write_text(
-        f"image_width: {camera.width}\nimage_height: {camera.height}\ncamera_matrix: {{data: {k}}}\n"
-    )
+    written_pair(tmp_path, source[0].pair)
     return tmp_path
 
 
@@ -161,13 +155,7 @@ def test_sentences_are_short() -> None:
 
 def test_badges_are_true() -> None:
     badges = re.findall(r"!\[([^]]+)\]\(https://img", README)
-    told: dict[str, str] = {}
-    setuptools = pytest.importorskip("setuptools")
-    real, setuptools.setup = setuptools.setup, lambda **values: told.update(values)
-    try:
-        runpy.run_path(str(ROOT / "setup.py"))
-    finally:
-        setuptools.setup = real
+    told = setup_arguments()
     least, below = re.findall(r"3\.(\d+)", told["python_requires"])
     models = (ROOT / "models" / "manifest.yaml").read_text()
     assert badges == [

@@ -11,11 +11,9 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
-import yaml
 from helpers import ROOT
+from helpers.pair_files import written_pair
 
 from i2p_ros import Settings, __version__
 from i2p_ros.synthetic import SyntheticSource
@@ -63,12 +61,7 @@ def test_the_wheel_localizes_files_with_its_own_weights(built: Path, tmp_path: P
     found = done(python, "-c", "import i2p_ros; print(i2p_ros.__file__)", cwd=tmp_path)
     assert Path(found.strip()).is_relative_to(packages)
     pair = SyntheticSource(Settings().synthetic, 7, 1)[0].pair
-    assert pair.cloud.intensity is not None
-    cv2.imwrite(str(tmp_path / "a.png"), pair.image[:, :, ::-1])
-    np.column_stack([pair.cloud.xyz, pair.cloud.intensity]).astype(np.float32).tofile(tmp_path / "a.bin")
-    size = {"image_width": pair.camera.width, "image_height": pair.camera.height}
-    camera = {**size, "camera_matrix": {"data": pair.camera.matrix.ravel().tolist()}}
-    (tmp_path / "cam.yaml").write_text(yaml.safe_dump(camera))
+    written_pair(tmp_path, pair)
     i2p = tmp_path / "env/bin/i2p"
     words = ("--image", "a.png", "--cloud", "a.bin", "--camera", "cam.yaml", "--json", "out.json")
     done(i2p, "localize", *words, cwd=tmp_path)

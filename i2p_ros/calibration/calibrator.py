@@ -22,9 +22,9 @@ from i2p_ros.core.config import RefinementSettings, Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, NonFiniteError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.observability import directions
-from i2p_ros.core.progress import Progress
+from i2p_ros.core.progress import Localized, Progress, unheard
 from i2p_ros.core.source import Source
-from i2p_ros.core.types import Image, Pair, PoseEstimate
+from i2p_ros.core.types import Image, Pair
 from i2p_ros.localizer import Localizer
 from i2p_ros.viz.overlays import captioned, cells_shaded, overlay
 
@@ -42,7 +42,7 @@ class Calibrator:
 
     def __init__(
         self, settings: Settings, localizer: Localizer,
-        localized: Callable[[Pair, PoseEstimate], None] = lambda pair, estimate: None,
+        localized: Localized = unheard,
     ) -> None:  # fmt: skip
         self.settings, self.localizer, self._localized = settings, localizer, localized
         self._any_confidence = settings.model_copy(

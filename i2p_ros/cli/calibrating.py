@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +31,7 @@ from i2p_ros.cli.parts import (
 from i2p_ros.cli.viewing import CalibrationView, View, check_view
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.types import Pair, PoseEstimate
+from i2p_ros.core.progress import Localized, unheard
 from i2p_ros.sources.kinds import nouns
 
 if TYPE_CHECKING:
@@ -144,9 +143,7 @@ def check_calibration(
     raise typer.Exit(max(CHECK_CODES[check.judgement.value] for check in checks))
 
 
-def _calibrator(
-    settings: Settings, localized: Callable[[Pair, PoseEstimate], None] = lambda pair, estimate: None
-) -> Calibrator:
+def _calibrator(settings: Settings, localized: Localized = unheard) -> Calibrator:
     from i2p_ros.calibration import Calibrator
     from i2p_ros.localizer import load
 

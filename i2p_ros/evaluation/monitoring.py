@@ -20,9 +20,9 @@ from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import Level
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
-from i2p_ros.core.progress import Progress
+from i2p_ros.core.progress import Localized, Progress, unheard
 from i2p_ros.core.source import Source
-from i2p_ros.core.types import Image, Pair, PoseEstimate, Sample
+from i2p_ros.core.types import Image, Pair, Sample
 from i2p_ros.evaluation.files import write_json
 from i2p_ros.evaluation.report import picture
 from i2p_ros.evaluation.window_pictures import window_picture
@@ -174,7 +174,7 @@ class Checker:
     def __init__(
         self, settings: Settings, nominal: Path | None = None, accept: Path | None = None, folder: Path | None = None,
         drives: list[str] | None = None, cameras: list[str] | None = None, history: History | None = None,
-        localized: Callable[[Pair, PoseEstimate], None] = lambda pair, estimate: None,
+        localized: Localized = unheard,
     ) -> None:  # fmt: skip
         self._settings, self._nominal, self._folder, self._history = settings, nominal, folder, history
         self._drives, self._cameras, self._accept, self._localized = drives, cameras, accept, localized

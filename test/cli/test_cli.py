@@ -17,6 +17,7 @@ import pytest
 import yaml
 from helpers.cli import run
 from helpers.networks import FAMILY, TINY
+from helpers.pair_files import written_pair
 from typer.main import get_command
 
 from i2p_ros import cli
@@ -48,12 +49,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The three files of one pair."""
     folder = tmp_path_factory.mktemp("pair")
     pair = SyntheticSource(SyntheticSettings(width=128, height=48, points=3000), 1, 1)[0].pair
-    cv2.imwrite(str(folder / "a.png"), pair.image[:, :, ::-1])
-    assert pair.cloud.intensity is not None
-    np.concatenate([pair.cloud.xyz, pair.cloud.intensity[:, None]], 1).astype(np.float32).tofile(folder / "a.bin")
-    camera = {"image_width": 128, "image_height": 48, "camera_matrix": {"data": pair.camera.matrix.ravel().tolist()}}
-    (folder / "cam.yaml").write_text(yaml.safe_dump(camera))
-    return {"image": folder / "a.png", "cloud": folder / "a.bin", "camera": folder / "cam.yaml"}
+    return written_pair(folder, pair)
 
 
 def localize(files: dict[str, Path], **changed: Path) -> list[str]:

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from helpers import ROOT
+from helpers.pair_files import written_pair
 from helpers.rerun_files import rows_of
 
 pytest.importorskip("rerun", reason="recordings need rerun-sdk: install the extra view")
@@ -27,13 +27,7 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("view")
     source = SyntheticSource(SyntheticSettings(drive=True, points=20000), 8, 12)  # of seed 8
     write_bag(source, folder / "drive")
-    pair = source[0].pair
-    cv2.imwrite(str(folder / "a.png"), pair.image[:, :, ::-1])
-    np.save(folder / "a.npy", pair.cloud.xyz)
-    k = pair.camera.matrix.ravel().tolist()
-    (folder / "cam.yaml").write_text(
-        f"image_width: {pair.camera.width}\nimage_height: {pair.camera.height}\ncamera_matrix: {{data: {k}}}\n"
-    )
+    written_pair(folder, source[0].pair)
     return folder
 
 
@@ -48,7 +42,7 @@ def shown(rows: dict, entity: str) -> list[dict]:
     return [row for row in rows.get(entity, []) if row.get("Clear:is_recursive") is None]
 
 
-LOCALIZE = ("localize", "--image", "a.png", "--cloud", "a.npy", "--camera", "cam.yaml")
+LOCALIZE = ("localize", "--image", "a.png", "--cloud", "a.bin", "--camera", "cam.yaml")
 
 
 def test_localize_records_what_it_says(drive: Path) -> None:
