@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from i2p_ros.alignment.cloud_kernels import orthonormalized, points_in_view
+from i2p_ros.alignment.cloud_kernels import points_in_view
+from i2p_ros.alignment.kernels import orthonormalized
 from i2p_ros.alignment.signals import NUISANCE, Floats, PointsInView, Signal, basis_names
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings
@@ -92,10 +94,15 @@ def seen_from(
     edge = settings.border * camera.width
     edges = np.array([edge, edge, camera.width - 1.0 - edge, camera.height - 1.0 - edge])
     index, rays, pixels = points_in_view(
-        np.ascontiguousarray(cloud.xyz), np.ascontiguousarray(nominal.rotation), nominal.translation - translation,
-        translation, intrinsics(camera).astype(np.float64), MIN_DEPTH, edges,
+        _writable(cloud.xyz), _writable(nominal.rotation), nominal.translation - translation,
+        _writable(translation), intrinsics(camera).astype(np.float64), MIN_DEPTH, edges,
     )  # fmt: skip
     return PointsInView(rays, pixels, None if cloud.intensity is None else cloud.intensity[index], translation)
+
+
+def _writable(values: NDArray[Any]) -> NDArray[Any]:
+    """The same values as kernels take them: in C order and not read-only. They are copied where they are not."""
+    return np.require(values, requirements=("C", "W"))
 
 
 def _patches(pixels: Array, cell: float, settings: RefinementSettings) -> tuple[Ints, Ints, Ints]:

@@ -8,31 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from i2p_ros.core.compiled import compiled
+from i2p_ros.core.compiled import inner, kernel
 
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
 
-@compiled
-def similarities_in_view(
-    values: Any, rows: Any, points: Any, projections: Any, width: int, height: int, near: Any
-) -> tuple[Any, Any]:
-    """(K,) sum of the similarities of the points in view of K poses, and (K,) number of these points.
-
-    `values` (M, height * width) are the similarities of points and cells, `rows` (N,) the rows of the points (N, 3).
-    `projections` (12, K) are the elements of the projection matrices (3, 4), row by row. A point is in view if its
-    depth is more than `near` and four cells surround it, between whose centres similarities are interpolated.
-    """
-    count = projections.shape[1]
-    totals, counts = np.zeros(count), np.zeros(count, np.int64)
-    spots, corners, seen = np.empty((2, count), np.float32), np.empty(count, np.uint32), np.empty(count, np.float32)
-    for i in range(len(rows)):
-        _project(points[i], projections, width, height, near, spots, corners, seen)
-        _add(values[rows[i]], width, spots, corners, seen, totals, counts)
-    return totals, counts
-
-
-@compiled
+@inner
 def _project(
     point: Any, projections: Any, width: int, height: int, near: Any, spots: Any, corners: Any, seen: Any
 ) -> None:
@@ -60,7 +41,7 @@ def _project(
         seen[k] = ONE if inside else ZERO
 
 
-@compiled
+@inner
 def _add(cells: Any, width: int, spots: Any, corners: Any, seen: Any, totals: Any, counts: Any) -> None:
     """Add the interpolated similarity of one point to the sum of each pose in whose view it is."""
     us, vs = spots[0], spots[1]
@@ -71,3 +52,25 @@ def _add(cells: Any, width: int, spots: Any, corners: Any, seen: Any, totals: An
         lower = cells[at + below] + us[k] * (cells[at + below + right] - cells[at + below])
         totals[k] += seen[k] * (upper + vs[k] * (lower - upper))
         counts[k] += np.int64(seen[k])
+
+
+@kernel(
+    "Tuple((float64[::1], int64[::1]))"
+    "(float32[:, ::1], int64[::1], float32[:, ::1], float32[:, ::1], int64, int64, float32)"
+)
+def similarities_in_view(
+    values: Any, rows: Any, points: Any, projections: Any, width: int, height: int, near: Any
+) -> tuple[Any, Any]:
+    """(K,) sum of the similarities of the points in view of K poses, and (K,) number of these points.
+
+    `values` (M, height * width) are the similarities of points and cells, `rows` (N,) the rows of the points (N, 3).
+    `projections` (12, K) are the elements of the projection matrices (3, 4), row by row. A point is in view if its
+    depth is more than `near` and four cells surround it, between whose centres similarities are interpolated.
+    """
+    count = projections.shape[1]
+    totals, counts = np.zeros(count), np.zeros(count, np.int64)
+    spots, corners, seen = np.empty((2, count), np.float32), np.empty(count, np.uint32), np.empty(count, np.float32)
+    for i in range(len(rows)):
+        _project(points[i], projections, width, height, near, spots, corners, seen)
+        _add(values[rows[i]], width, spots, corners, seen, totals, counts)
+    return totals, counts

@@ -99,8 +99,9 @@ class DescriptorLikelihood:
             return np.full(len(rotations), NO_SIMILARITY)  # no point has four cells around it
         projections = _projections(camera, rotations, translations + rotations @ centre)
         about_centre = (points - centre).astype(np.float32)  # float32 is accurate about the centroid
+        values = np.ascontiguousarray(self.similarity.values)
         total, n = similarities_in_view(
-            self.similarity.values, rows, about_centre, projections, camera.width, camera.height, NEAR_PLANE
+            values, rows, about_centre, projections, camera.width, camera.height, NEAR_PLANE
         )
         if not np.isfinite(total).all():
             raise NoPoseError(Status.NONFINITE, "the similarity of points and pixels holds NaN or infinity")

@@ -5,7 +5,7 @@
 import numpy as np
 import pytest
 
-from i2p_ros.alignment.cloud_kernels import orthonormalized
+from i2p_ros.alignment.kernels import orthonormalized
 from i2p_ros.alignment.patches import MIN_DEPTH, seen_from
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings
@@ -38,6 +38,17 @@ def test_points_in_view_are_those_that_the_camera_projects_into_the_image(about_
     np.testing.assert_allclose(found.pixels, pixels[inside], atol=1e-4)
     np.testing.assert_allclose(found.rays + found.translation, placed[inside], atol=1e-5)
     assert np.array_equal(found.translation, np.zeros(3) if about_camera else POSE.translation)
+
+
+def test_a_cloud_that_is_read_only_or_in_another_order_of_memory_gives_the_same_points() -> None:
+    xyz = RNG.uniform([-40.0, -40.0, -5.0], [40.0, 40.0, 5.0], (500, 3)).astype(np.float32)
+    expected = seen_from(PointCloud(xyz), POSE, CAMERA, SETTINGS)
+    frozen = xyz.copy()
+    frozen.flags.writeable = False
+    for other in (frozen, np.asfortranarray(xyz), np.repeat(xyz, 2, axis=0)[::2]):
+        found = seen_from(PointCloud(other), POSE, CAMERA, SETTINGS)
+        np.testing.assert_array_equal(found.rays, expected.rays)
+    assert len(expected.rays) > 10
 
 
 def test_rows_are_orthonormal_as_the_reference_makes_them() -> None:
