@@ -27,6 +27,7 @@ from i2p_ros.cli.parts import (
     check_targets,
     console,
     listed,
+    loaded,
     progress,
     recording_settings,
     show,
@@ -72,7 +73,6 @@ def evaluate(
     from i2p_ros.evaluation.gallery import Gallery
     from i2p_ros.evaluation.protocols import published
     from i2p_ros.evaluation.report import write_report
-    from i2p_ros.localizer import load
     from i2p_ros.sources.opening import find_kind, open_source
 
     check_targets(json_file, report and report / "report.html")
@@ -84,12 +84,13 @@ def evaluate(
         for s in _seeds(seed, seeds) or [written.seed]
     }
     tell_notes(list(dict.fromkeys(note for one in sources.values() for note in one.notes)))
-    localizer, gallery = load(model, settings), Gallery()
+    localizer, gallery = loaded(model, settings), Gallery()
     with progress("evaluating", sum(map(len, sources.values()))) as step:
         result = runner.evaluate_seeds(localizer, sources, protocol, step, gallery if report else None, model)
     show(result.to_json() | {"settings": settings.model_dump()}, json_file)
     if report:
-        write_report(report, result, gallery.overlays, gallery.failures)
+        with progress("writing the report"):
+            write_report(report, result, gallery.overlays, gallery.failures)
     tell_lost(result.meta["lost"])
 
 
@@ -132,7 +133,6 @@ def calibrate_covariance(
 ) -> None:
     """Fit a model's covariance and confidence on pairs that it was not trained on, and write them to its manifest."""
     from i2p_ros.evaluation.calibrating import Part, calibrated
-    from i2p_ros.localizer import load
     from i2p_ros.runtime.manifest import find_model, manifest_of
     from i2p_ros.runtime.weights import write_calibration
     from i2p_ros.sources.opening import open_source
@@ -148,8 +148,9 @@ def calibrate_covariance(
     for one in sources.values():
         _refuse_trained_on(find_model(model)[0].trained.get("drives", []), one)
         tell_notes(one.notes)
+    localizer = loaded(model, settings)
     with progress("calibrating", sum(len(part.source) for part in parts)) as step:
-        fitted = calibrated(load(model, settings), parts, step)
+        fitted = calibrated(localizer, parts, step)
     write_json(fitted.model_dump(mode="json"), json_file)
     written = write_calibration(model, fitted)
     if json_file != Path("-"):
