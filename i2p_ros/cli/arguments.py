@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import typer
@@ -29,7 +30,7 @@ class HintingGroup(TyperGroup):
 def with_json_targets(words: Sequence[str]) -> list[str]:
     """Words in which `--json` always has a value: where no file follows it, it is -, the standard output."""
     given: list[str] = []
-    for word, following in zip(words, [*words[1:], "--"], strict=True):
+    for word, following in zip_longest(words, words[1:], fillvalue="--"):
         given.append(word)
         if word == "--json" and following.startswith("-") and following != "-":
             given.append("-")

@@ -160,7 +160,7 @@ def bench_calibrate(
     write_json({"summary": numbers, "rows": [*rows, *of_kitti]}, json_file)
     if json_file != Path("-"):
         for name, values in numbers.items():
-            console.print(f"[bold]{escape(name)}[/]: {escape(str(values))}", highlight=False, soft_wrap=True)
+            output.print(f"[bold]{escape(name)}[/]: {escape(str(values))}", highlight=False, soft_wrap=True)
         for name, text in proof.DEFINITIONS.items():
             console.print(f"[bold]{name}[/]: {escape(text)}", highlight=False)
 

@@ -126,7 +126,8 @@ def _overfit(
         )  # fmt: skip
     _tell(done, out, json_file)
     found = f"{round(done.recall * fixed.pairs)} of {fixed.pairs} pairs within 2 m and 5 deg"
-    console.print(f"{found} after {done.samples} samples and {done.seconds:.0f} s")
+    if json_file != Path("-"):
+        output.print(f"{found} after {done.samples} samples and {done.seconds:.0f} s")
     if done.recall < 1:
         raise typer.Exit(NOT_LEARNED)
 

@@ -85,7 +85,7 @@ def test_colours_are_for_terminals_and_off_by_no_color() -> None:
 
 def test_a_bar_with_the_time_left_is_for_terminals(tmp_path: Path) -> None:
     words = ["synth", str(tmp_path / "a"), "--n", "4", *SMALL]
-    shown = on_a_terminal(*words)
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", on_a_terminal(*words))
     assert "writing" in shown and "4/4" in shown and re.search(r"\d+:\d\d left", shown) and "wrote 4 pairs" in shown
     words[1] = str(tmp_path / "b")
     assert done(*words).stderr == f"wrote 4 pairs of synthetic drive, seed 0 to {tmp_path / 'b'}\n"
@@ -181,7 +181,15 @@ def test_drives_and_files_that_are_nearly_right_have_a_hint(capsys: pytest.Captu
     assert code == 1 and "Did you mean '0000'?" in err
 
 
+def test_i2p_alone_prints_its_help() -> None:
+    alone = done()
+    assert (
+        alone.returncode in (0, 2) and "First steps" in alone.stdout + alone.stderr and "Traceback" not in alone.stderr
+    )
+
+
 def test_json_without_a_file_is_printed() -> None:
+    assert with_json_targets([]) == []
     assert with_json_targets(["check", "a", "--json"]) == ["check", "a", "--json", "-"]
     assert with_json_targets(["check", "--json", "--set", "a=1"]) == ["check", "--json", "-", "--set", "a=1"]
     for given in (["check", "--json", "-", "a"], ["check", "--json", "b.json"], ["check", "--json=b.json", "a"]):
