@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
@@ -25,6 +26,13 @@ class HintingGroup(TyperGroup):
             if found := re.search(r"'([^']*)' is not one of (.*)", error.message):
                 error.message += did_you_mean(found[1], re.findall(r"'([^']*)'", found[2]))
             raise
+
+
+def flow(group: typer.Typer) -> None:
+    """Make each paragraph of the help of commands one line. Typer breaks lines where a docstring does."""
+    for command in group.registered_commands:
+        text = inspect.cleandoc(command.help or getattr(command.callback, "__doc__", "") or "")
+        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def with_json_targets(words: Sequence[str]) -> list[str]:

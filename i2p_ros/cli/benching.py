@@ -68,6 +68,7 @@ def bench_pairs(
     if report:
         with progress("writing the report"):
             write_bench_report(report, numbers)
+        console.print(escape(f"pictures: {report / 'bench.html'}"), soft_wrap=True)
     if json_file != Path("-"):
         show({key: value for key, value in numbers.items() if key != "definitions"}, None)
         output.print(_stages_table(numbers))

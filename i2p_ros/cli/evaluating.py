@@ -26,6 +26,7 @@ from i2p_ros.cli.parts import (
     SourceName,
     check_targets,
     console,
+    kind_of,
     listed,
     loaded,
     progress,
@@ -46,7 +47,7 @@ FILED = "Default: 7, as in published figures (config/protocols)."
 
 def evaluate(
     model: Model = "vp2p-small",
-    source: SourceName = "synthetic",
+    source: SourceName = None,
     root: Root = None,
     protocol: Annotated[ProtocolName, typer.Option(help="How the clouds are moved, or what prior there is.")] = "vp2p",
     seed: Annotated[
@@ -77,10 +78,10 @@ def evaluate(
 
     check_targets(json_file, report and report / "report.html")
     settings = recording_settings(files, overrides, image, points, camera_info)
-    written = published(protocol)
-    n = n or (None if find_kind(source, root).is_recorded else written.places)
+    written, kind = published(protocol), kind_of(source, root)
+    n = n or (None if find_kind(kind, root).is_recorded else written.places)
     sources = {
-        s: open_source(source, root, settings=settings, seed=s, n=n, cameras=listed(cameras), drives=listed(drives))
+        s: open_source(kind, root, settings=settings, seed=s, n=n, cameras=listed(cameras), drives=listed(drives))
         for s in _seeds(seed, seeds) or [written.seed]
     }
     tell_notes(list(dict.fromkeys(note for one in sources.values() for note in one.notes)))
@@ -91,6 +92,7 @@ def evaluate(
     if report:
         with progress("writing the report"):
             write_report(report, result, gallery.overlays, gallery.failures)
+        console.print(escape(f"pictures: {report / 'report.html'}"), soft_wrap=True)
     tell_lost(result.meta["lost"])
 
 
@@ -107,7 +109,7 @@ def _seeds(seed: int | None, seeds: str) -> list[int]:
 
 def calibrate_covariance(
     model: Model = "vp2p-small",
-    source: SourceName = "synthetic",
+    source: SourceName = None,
     root: Root = None,
     protocol: Annotated[ProtocolName, typer.Option(help="How the clouds are moved.")] = "vp2p",
     seed: Annotated[
@@ -139,7 +141,8 @@ def calibrate_covariance(
 
     check_targets(json_file, manifest_of(model))
     settings = recording_settings(files, overrides, image, points, camera_info)
-    pairs = open_source(source, root, settings=settings, seed=seed, n=n, cameras=listed(cameras), drives=listed(drives))
+    chosen = {"cameras": listed(cameras), "drives": listed(drives)}
+    pairs = open_source(kind_of(source, root), root, settings=settings, seed=seed, n=n, **chosen)
     sources = {"source": pairs}
     if frames:
         sources["frames"] = open_source("frames", frames, settings=settings, drives=listed(frame_drives))

@@ -63,7 +63,8 @@ class _BagsFirst(TyperGroup):
 monitor = typer.Typer(
     cls=_BagsFirst,
     no_args_is_help=True,
-    help="How far has the camera drifted from its calibration? Give recordings, or one of the commands.",
+    help="How far has the camera drifted from its calibration? Give recordings, or one of the commands. "
+    "The options for recordings are those of `i2p monitor check`.",
     epilog="Example: i2p monitor drive.mcap --report results/monitor",
 )
 

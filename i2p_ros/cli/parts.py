@@ -67,16 +67,17 @@ JsonFile = Annotated[
         "--json",
         metavar="[FILE]",
         callback=_json_target,
-        help="Without FILE, or with -: print one JSON document, and nothing else, on stdout. With FILE: write it too.",
+        help="Print the numbers as JSON, and nothing else. With FILE: write them there, beside the usual output.",
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 Root = Annotated[Path | None, typer.Option(help="Folder or bag to read.")]
 Cameras = Annotated[str, typer.Option(help=f"Cameras of a {nouns('cameras')}, separated by commas; empty: both.")]
 SourceName = Annotated[
-    str,
+    str | None,
     typer.Option(
-        autocompletion=completing(lambda: (*KINDS, "auto")), help=f"{', '.join(KINDS)}, or auto to look at the root."
+        autocompletion=completing(lambda: (*KINDS, "auto")),
+        help=f"{', '.join(KINDS)}, or auto to look at the root. Default: auto with --root, else synthetic.",
     ),
 ]
 Model = Annotated[
@@ -103,6 +104,11 @@ def tell_error(error: Exception) -> None:
 def listed(text: str) -> list[str] | None:
     """Parts of a text between commas; none if it has none."""
     return [part.strip() for part in text.split(",") if part.strip()] or None
+
+
+def kind_of(source: str | None, root: Path | None) -> str:
+    """The kind of source: the given one, or what is at the root if there is one, or synthetic places."""
+    return source or ("auto" if root else "synthetic")
 
 
 def recording_settings(
