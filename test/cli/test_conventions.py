@@ -62,6 +62,14 @@ def test_help_starts_within_half_a_second_of_cpu() -> None:
     assert min(taken) < 0.5
 
 
+def test_a_missing_package_is_one_line(tmp_path: Path) -> None:
+    """Without ROS, the commands that need it say so."""
+    (tmp_path / "rclpy.py").write_text("raise ModuleNotFoundError(\"No module named 'rclpy'\", name='rclpy')\n")
+    found = done("demo", "--out", str(tmp_path / "out"), PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert found.returncode == 1 and found.stderr.count("\n") == 1
+    assert found.stderr.startswith("error: No module named 'rclpy': ") and "i2p doctor" in found.stderr
+
+
 def test_version() -> None:
     assert done("--version").stdout == f"i2p {__version__}\n"
 
@@ -106,7 +114,8 @@ def test_ctrl_c_is_quiet(tmp_path: Path, wait_s: float) -> None:
     """While Python starts there is nothing to be done: then Ctrl-C is sent when the package is loaded."""
     command = [*I2P, "synth", str(tmp_path / "street"), "--n", "100000", *SMALL]
     process = subprocess.Popen(command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while "cv2" not in Path(f"/proc/{process.pid}/maps").read_text():
+    started = Path(f"/proc/{process.pid}")
+    while b"synth" not in (started / "cmdline").read_bytes() or "cv2" not in (started / "maps").read_text():
         time.sleep(0.005)
     time.sleep(wait_s)
     process.send_signal(signal.SIGINT)
