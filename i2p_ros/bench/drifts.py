@@ -110,7 +110,7 @@ def synthetic(
     return _rows("synthetic", *_read(source, n), onset, wanted, methods, settings)
 
 
-def of_kitti(root: Path, settings: Settings, full: bool) -> list[dict[str, Any]]:
+def of_kitti(root: Path, settings: Settings, full: bool, progress: Progress) -> list[dict[str, Any]]:
     """Rows of the KITTI drives of REAL: 51 frames of odometry 04 at 10 Hz, and 15 places of raw drive 9002.
 
     `root` is a folder with KITTI's folders odometry and raw. `full`: drifts of all sizes.
@@ -118,13 +118,15 @@ def of_kitti(root: Path, settings: Settings, full: bool) -> list[dict[str, Any]]
     sizes = ((0.2, 0.5, 1.0), (5.0, 10.0, 20.0)) if full else ((0.5,), (10.0,))
     found = cases(("constant",), *sizes)
     wanted = [*found, *(case.reversed for case in found if case.kind != "none")]
-    rows = []
+    rows, done = [], 0
     for name, folder, drive, cameras, rate, window in REAL:
         monitor = settings.monitor.model_copy(update={"rate_hz": rate, "window": window})
         chosen = settings.model_copy(update={"monitor": monitor})
         for camera in cameras:
             source = open_source("auto", root / folder, settings=settings, cameras=[camera], drives=[drive])
             rows += real(source, name, wanted, ("i2p", "fixed_threshold", "edge_score"), chosen)
+            done += 1
+            progress(done, sum(len(cameras) for *_, cameras, _, _ in REAL))
     return rows
 
 

@@ -134,7 +134,7 @@ def _timed(
             with busy():
                 times["busy"].append(clocked(localized, localizer, messages)[0])
             if progress:
-                progress(turn + 1, total)
+                progress(turn + 1, total + 1)  # one more for what is measured after the pairs
     return times, poses / total, Machine.median(rates)
 
 

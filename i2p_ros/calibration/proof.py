@@ -75,7 +75,9 @@ def synthetic_rows(
         progress(done, len(seeds))
 
 
-def kitti_rows(calibrator: Calibrator, root: Path) -> Iterator[dict[str, Any]]:
+def kitti_rows(
+    calibrator: Calibrator, root: Path, progress: Progress = lambda done, total: None
+) -> Iterator[dict[str, Any]]:
     """Rows of odometry 04, for both cameras: without a guess, and from an initial calibration that is off by 10 deg and
     0.5 m. `root` is a folder with KITTI's folder odometry."""
     folder, drive, cameras = DRIVE
@@ -89,6 +91,7 @@ def kitti_rows(calibrator: Calibrator, root: Path) -> Iterator[dict[str, Any]]:
         off = np.concatenate([FAR_M * directions[0], np.radians(FAR_DEG) * directions[1]])
         result = calibrator.result(source, init=true.retract(off))
         yield {"source": f"{name}, initial calibration off", "seed": number} | _accuracy(result, true, KITTI_BAR)
+        progress(number + 1, len(cameras))
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -8,14 +8,14 @@ import os
 import signal
 import sys
 
-from i2p_ros.core.errors import I2PError
+from i2p_ros.core.errors import I2PError, MissingPackageError
 
 TERMINATED = 128 + signal.SIGTERM  # exit codes, as a shell would say them
 INTERRUPTED = 128 + signal.SIGINT
 
 
 def main() -> None:
-    """Run the command line. An error of ours or of the file system is one line on stderr and exit code 1.
+    """Run the command line. An error of ours, of files or of a missing package is one line on stderr and exit code 1.
 
     SIGTERM ends it as ctrl-c does: with nothing half-written, and without leaving the localizer's process behind.
     """
@@ -44,7 +44,11 @@ def _run() -> None:
             sys.stdout.flush()  # here, where a broken pipe is expected
     except BrokenPipeError:
         raise
-    except (I2PError, OSError) as error:
+    except (I2PError, OSError, ImportError) as error:
+        if isinstance(error, ImportError):
+            if (error.name or "").startswith("i2p_ros"):  # a fault of ours
+                raise
+            error = MissingPackageError(f"{error}: a package is missing or damaged; `i2p doctor` says what to install")
         console.quiet = False  # which the other processes of a training are
         tell_error(error)
         sys.exit(1)

@@ -12,7 +12,18 @@ import typer
 import yaml
 from rich.table import Table
 
-from i2p_ros.cli.parts import NONE, Files, JsonFile, Model, Overrides, check_targets, output, print_lines, write_json
+from i2p_ros.cli.parts import (
+    NONE,
+    Files,
+    JsonFile,
+    Model,
+    Overrides,
+    check_targets,
+    output,
+    print_lines,
+    progress,
+    write_json,
+)
 from i2p_ros.core import parameters
 from i2p_ros.core.config import load_settings
 
@@ -95,7 +106,9 @@ def doctor(json_file: JsonFile = None) -> None:
     """Report installed and missing packages, and the device, runtime and model in use. Exit code 1: not usable."""
     from i2p_ros.doctor import checks
 
-    found = checks()
+    check_targets(json_file)
+    with progress("checking"):
+        found = checks()
     write_json({c.name: {"ok": c.ok, "needed": c.needed, "says": c.says} for c in found}, json_file)
     if json_file != Path("-"):
         table = Table("part", "", "what was found, and what to do", show_lines=False)

@@ -11,7 +11,7 @@ import typer
 
 from i2p_ros import __version__
 from i2p_ros.cli.about import config, doctor, models
-from i2p_ros.cli.arguments import HintingGroup
+from i2p_ros.cli.arguments import HintingGroup, flow
 from i2p_ros.cli.benching import bench
 from i2p_ros.cli.calibrating import calibrate, check_calibration
 from i2p_ros.cli.checking import check
@@ -85,5 +85,7 @@ for panel, verbs in VERBS.items():
     for verb, example in verbs:
         app.command(epilog=f"Example: i2p {example}", rich_help_panel=panel)(verb)
 fleet.command(epilog=f"Example: i2p {EXAMPLE}")(report)
+flow(app)
 for name, (group, panel) in GROUPS.items():
+    flow(group)
     app.add_typer(group, name=name, rich_help_panel=panel)

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import typer
@@ -26,10 +28,17 @@ class HintingGroup(TyperGroup):
             raise
 
 
+def flow(group: typer.Typer) -> None:
+    """Make each paragraph of the help of commands one line. Typer breaks lines where a docstring does."""
+    for command in group.registered_commands:
+        text = inspect.cleandoc(command.help or getattr(command.callback, "__doc__", "") or "")
+        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
 def with_json_targets(words: Sequence[str]) -> list[str]:
     """Words in which `--json` always has a value: where no file follows it, it is -, the standard output."""
     given: list[str] = []
-    for word, following in zip(words, [*words[1:], "--"], strict=True):
+    for word, following in zip_longest(words, words[1:], fillvalue="--"):
         given.append(word)
         if word == "--json" and following.startswith("-") and following != "-":
             given.append("-")

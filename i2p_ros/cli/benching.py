@@ -21,6 +21,7 @@ from i2p_ros.cli.parts import (
     Overrides,
     check_targets,
     console,
+    loaded,
     output,
     progress,
     show,
@@ -57,14 +58,18 @@ def bench_pairs(
         return
     from i2p_ros.bench.pairs import bench as run
     from i2p_ros.bench.report import write_bench_report
+    from i2p_ros.runtime.manifest import find_model
 
     check_targets(json_file, report and report / "bench.html")
     settings = load_settings(files, [*overrides, *_given(device=device, backend=backend)])
+    find_model(model)  # before the pairs are made
     with progress("measuring", pairs * rounds) as step:
         numbers = run(settings, model, pairs, rounds, not quick, against, step)
     write_json(numbers, json_file)
     if report:
-        write_bench_report(report, numbers)
+        with progress("writing the report"):
+            write_bench_report(report, numbers)
+        console.print(escape(f"pictures: {report / 'bench.html'}"), soft_wrap=True)
     if json_file != Path("-"):
         show({key: value for key, value in numbers.items() if key != "definitions"}, None)
         output.print(_stages_table(numbers))
@@ -143,19 +148,19 @@ def bench_calibrate(
 ) -> None:
     """Calibrate drives of known calibration, and check right and wrong calibrations by them."""
     from i2p_ros.calibration import Calibrator, proof
-    from i2p_ros.localizer import load
 
     check_targets(json_file)
     settings = load_settings(files, overrides)
-    calibrator = Calibrator(settings, load(settings=settings))
+    calibrator = Calibrator(settings, loaded(None, settings))
+    with progress("KITTI") as step:  # first: its folder may be wrong
+        of_kitti = list(proof.kitti_rows(calibrator, kitti, step)) if kitti else []
     with progress("drives", drives) as step:
         rows = list(proof.synthetic_rows(calibrator, range(seed, seed + drives), step))
-    of_kitti = list(proof.kitti_rows(calibrator, kitti)) if kitti else []
     numbers = {"synthetic": proof.summary(rows)} | {row["source"]: proof.summary([row]) for row in of_kitti}
     write_json({"summary": numbers, "rows": [*rows, *of_kitti]}, json_file)
     if json_file != Path("-"):
         for name, values in numbers.items():
-            console.print(f"[bold]{escape(name)}[/]: {escape(str(values))}", highlight=False, soft_wrap=True)
+            output.print(f"[bold]{escape(name)}[/]: {escape(str(values))}", highlight=False, soft_wrap=True)
         tell_definitions(proof.DEFINITIONS)
 
 
@@ -172,7 +177,8 @@ def bench_fleet(
     from i2p_ros.fleet.proof import DEFINITIONS, proof
 
     check_targets(json_file)
-    numbers = proof(folder, recordings, min(drifting, recordings), kills, seed)
+    with progress("measuring") as step:
+        numbers = proof(folder, recordings, min(drifting, recordings), kills, seed, step)
     write_json(numbers, json_file)
     if json_file != Path("-"):
         output.print_json(data=numbers)

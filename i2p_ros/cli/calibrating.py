@@ -23,6 +23,7 @@ from i2p_ros.cli.parts import (
     check_targets,
     console,
     listed,
+    loaded,
     output,
     progress,
     recording_settings,
@@ -90,7 +91,8 @@ def calibrate(
     if out:
         for result in results:
             write_files(out if len(results) == 1 else out / result.frames[0].replace("/", "_"), result)
-        report = write_calibration_report(out, results, inspections_of(recordings, settings))
+        with progress("writing the report"):
+            report = write_calibration_report(out, results, inspections_of(recordings, settings))
         console.print(escape(f"written to {out}; pictures: {report}"), soft_wrap=True)
     if json_file != Path("-"):
         for result in results:
@@ -135,7 +137,8 @@ def check_calibration(
             checks.append(checked(calibrator, rig.sources, pose, step))
     write_json([check.to_json() for check in checks], json_file)
     if report:
-        page = write_check_report(report, checks, inspections_of([data], settings))
+        with progress("writing the report"):
+            page = write_check_report(report, checks, inspections_of([data], settings))
         console.print(escape(f"pictures: {page}"), soft_wrap=True)
     if json_file != Path("-"):
         for check in checks:
@@ -145,9 +148,8 @@ def check_calibration(
 
 def _calibrator(settings: Settings, localized: Localized = unheard) -> Calibrator:
     from i2p_ros.calibration import Calibrator
-    from i2p_ros.localizer import load
 
-    return Calibrator(settings, load(settings=settings), localized)
+    return Calibrator(settings, loaded(None, settings), localized)
 
 
 def _rigs(recordings: list[Path], settings: Settings, drives: str, cameras: str) -> list[Rig]:

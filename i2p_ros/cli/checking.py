@@ -22,6 +22,7 @@ from i2p_ros.cli.parts import (
     PointsTopic,
     check_targets,
     output,
+    progress,
     recording_settings,
     write_json,
 )
@@ -60,7 +61,8 @@ def check(
     settings = recording_settings(files, overrides, image, points, camera_info)
     found = []
     for recording in recordings:
-        found.append(inspect(recording, settings))
+        with progress(f"reading {recording.name}"):
+            found.append(inspect(recording, settings))
         if json_file != Path("-"):
             output.print(_table(found[-1]))
     write_json([inspection.to_json() for inspection in found], json_file)

@@ -26,7 +26,9 @@ from i2p_ros.cli.parts import (
     SourceName,
     check_targets,
     console,
+    kind_of,
     listed,
+    loaded,
     progress,
     recording_settings,
     show,
@@ -45,7 +47,7 @@ FILED = "Default: 7, as in published figures (config/protocols)."
 
 def evaluate(
     model: Model = "vp2p-small",
-    source: SourceName = "synthetic",
+    source: SourceName = None,
     root: Root = None,
     protocol: Annotated[ProtocolName, typer.Option(help="How the clouds are moved, or what prior there is.")] = "vp2p",
     seed: Annotated[
@@ -72,24 +74,25 @@ def evaluate(
     from i2p_ros.evaluation.gallery import Gallery
     from i2p_ros.evaluation.protocols import published
     from i2p_ros.evaluation.report import write_report
-    from i2p_ros.localizer import load
     from i2p_ros.sources.opening import find_kind, open_source
 
     check_targets(json_file, report and report / "report.html")
     settings = recording_settings(files, overrides, image, points, camera_info)
-    written = published(protocol)
-    n = n or (None if find_kind(source, root).is_recorded else written.places)
+    written, kind = published(protocol), kind_of(source, root)
+    n = n or (None if find_kind(kind, root).is_recorded else written.places)
     sources = {
-        s: open_source(source, root, settings=settings, seed=s, n=n, cameras=listed(cameras), drives=listed(drives))
+        s: open_source(kind, root, settings=settings, seed=s, n=n, cameras=listed(cameras), drives=listed(drives))
         for s in _seeds(seed, seeds) or [written.seed]
     }
     tell_notes(list(dict.fromkeys(note for one in sources.values() for note in one.notes)))
-    localizer, gallery = load(model, settings), Gallery()
+    localizer, gallery = loaded(model, settings), Gallery()
     with progress("evaluating", sum(map(len, sources.values()))) as step:
         result = runner.evaluate_seeds(localizer, sources, protocol, step, gallery if report else None, model)
     show(result.to_json() | {"settings": settings.model_dump()}, json_file)
     if report:
-        write_report(report, result, gallery.overlays, gallery.failures)
+        with progress("writing the report"):
+            write_report(report, result, gallery.overlays, gallery.failures)
+        console.print(escape(f"pictures: {report / 'report.html'}"), soft_wrap=True)
     tell_lost(result.meta["lost"])
 
 
@@ -106,7 +109,7 @@ def _seeds(seed: int | None, seeds: str) -> list[int]:
 
 def calibrate_covariance(
     model: Model = "vp2p-small",
-    source: SourceName = "synthetic",
+    source: SourceName = None,
     root: Root = None,
     protocol: Annotated[ProtocolName, typer.Option(help="How the clouds are moved.")] = "vp2p",
     seed: Annotated[
@@ -132,14 +135,14 @@ def calibrate_covariance(
 ) -> None:
     """Fit a model's covariance and confidence on pairs that it was not trained on, and write them to its manifest."""
     from i2p_ros.evaluation.calibrating import Part, calibrated
-    from i2p_ros.localizer import load
     from i2p_ros.runtime.manifest import find_model, manifest_of
     from i2p_ros.runtime.weights import write_calibration
     from i2p_ros.sources.opening import open_source
 
     check_targets(json_file, manifest_of(model))
     settings = recording_settings(files, overrides, image, points, camera_info)
-    pairs = open_source(source, root, settings=settings, seed=seed, n=n, cameras=listed(cameras), drives=listed(drives))
+    chosen = {"cameras": listed(cameras), "drives": listed(drives)}
+    pairs = open_source(kind_of(source, root), root, settings=settings, seed=seed, n=n, **chosen)
     sources = {"source": pairs}
     if frames:
         sources["frames"] = open_source("frames", frames, settings=settings, drives=listed(frame_drives))
@@ -148,8 +151,9 @@ def calibrate_covariance(
     for one in sources.values():
         _refuse_trained_on(find_model(model)[0].trained.get("drives", []), one)
         tell_notes(one.notes)
+    localizer = loaded(model, settings)
     with progress("calibrating", sum(len(part.source) for part in parts)) as step:
-        fitted = calibrated(load(model, settings), parts, step)
+        fitted = calibrated(localizer, parts, step)
     write_json(fitted.model_dump(mode="json"), json_file)
     written = write_calibration(model, fitted)
     if json_file != Path("-"):

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from i2p_ros.cli.parts import JsonFile, check_targets, console, write_json
+from i2p_ros.cli.parts import JsonFile, check_targets, console, progress, write_json
 from i2p_ros.core.errors import InputError, MissingPackageError
 
 EXAMPLE = "fleet report results/fleet"
@@ -33,7 +33,8 @@ def report(
     if page is None and "://" in out:
         raise InputError(f"{out} is a URI: name a folder of this machine for the page with --out", "output")
     folder = page or Path(out) / "page"
-    found = write_fleet_page(out, folder)
+    with progress("writing the page"):
+        found = write_fleet_page(out, folder)
     write_json(found, json_file)
     levels = ", ".join(f"{count} {level}" for level, count in found["levels"].items() if count)
     console.print(escape(f"{found['vehicles']} vehicles ({levels}), {found['refused']} refusals"), highlight=False)

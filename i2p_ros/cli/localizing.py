@@ -12,7 +12,18 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from i2p_ros.cli.parts import NONE, Files, JsonFile, Overrides, check_targets, console, output, write_json
+from i2p_ros.cli.parts import (
+    NONE,
+    Files,
+    JsonFile,
+    Overrides,
+    check_targets,
+    console,
+    loaded,
+    output,
+    progress,
+    write_json,
+)
 from i2p_ros.cli.viewing import View, check_view
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.errors import InputError
@@ -50,7 +61,6 @@ def localize(
     import cv2
 
     from i2p_ros.evaluation.files import write_bytes
-    from i2p_ros.localizer import load
     from i2p_ros.sources.single import read_pair
     from i2p_ros.viz.pictures.still import localization_picture
 
@@ -60,7 +70,9 @@ def localize(
     check_view(view)
     settings = load_settings(files, overrides)
     pair, stored = read_pair(image, cloud, camera, columns, settings.node.intensity_field)
-    estimate = load(model, settings).localize_pair(pair)
+    localizer = loaded(model, settings)
+    with progress("localizing"):
+        estimate = localizer.localize_pair(pair)
     write_json({**_estimate_json(estimate), "cloud": _cloud_json(stored)}, json_file)
     if json_file != Path("-"):
         _tell_cloud(stored)

@@ -64,7 +64,8 @@ class _BagsFirst(TyperGroup):
 monitor = typer.Typer(
     cls=_BagsFirst,
     no_args_is_help=True,
-    help="How far has the camera drifted from its calibration? Give recordings, or one of the commands.",
+    help="How far has the camera drifted from its calibration? Give recordings, or one of the commands. "
+    "The options for recordings are those of `i2p monitor check`.",
     epilog="Example: i2p monitor drive.mcap --report results/monitor",
 )
 
@@ -118,7 +119,9 @@ def check(
         raise typer.Exit(1)
     write_json(results, json_file)
     if report:
-        console.print(escape(f"pictures: {write_monitor_report(report, results, failures)}"), soft_wrap=True)
+        with progress("writing the report"):
+            page = write_monitor_report(report, results, failures)
+        console.print(escape(f"pictures: {page}"), soft_wrap=True)
     if json_file != Path("-"):
         for result in results:
             output.print(_verdict_table(result))
@@ -144,7 +147,9 @@ def history(
     rows = list(History(file, read_only=True).rows(vehicle, since))
     write_json(rows, json_file)
     if export:
-        console.print(escape(f"{exported(rows, export)} records written to {export}"), soft_wrap=True)
+        with progress("exporting"):
+            written = exported(rows, export)
+        console.print(escape(f"{written} records written to {export}"), soft_wrap=True)
     if json_file != Path("-"):
         output.print(_history_table(rows[-last:], len(rows)))
 
@@ -171,10 +176,10 @@ def bench(
     check_targets(json_file)
     settings = load_settings(files, overrides)
     plan = bench_monitor.FULL if full else bench_monitor.QUICK
+    with progress("KITTI") as step:  # first: its folder may be wrong
+        of_kitti = bench_monitor.of_kitti(kitti, settings, full, step) if kitti else []
     with progress("drives", sum(part.drives for part in plan)) as step:
-        rows = bench_monitor.run_plan(plan, settings, seed, workers, step)
-    if kitti:
-        rows += bench_monitor.of_kitti(kitti, settings, full)
+        rows = bench_monitor.run_plan(plan, settings, seed, workers, step) + of_kitti
     found = drift_rows.summary(rows)
     write_json(found, json_file)
     if json_file != Path("-"):

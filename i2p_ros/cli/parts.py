@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,17 +18,22 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from i2p_ros.cli.arguments import completing
 from i2p_ros.core.config import Settings, load_settings, setting_names
 from i2p_ros.core.errors import InputError
 from i2p_ros.sources.kinds import KINDS, nouns
+
+if TYPE_CHECKING:
+    from i2p_ros.localizer import Localizer
 
 console = Console(stderr=True)  # notes, errors and progress
 output = Console()  # what was asked for
@@ -62,16 +67,17 @@ JsonFile = Annotated[
         "--json",
         metavar="[FILE]",
         callback=_json_target,
-        help="Without FILE, or with -: print one JSON document, and nothing else, on stdout. With FILE: write it too.",
+        help="Print the numbers as JSON, and nothing else. With FILE: write them there, beside the usual output.",
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 Root = Annotated[Path | None, typer.Option(help="Folder or bag to read.")]
 Cameras = Annotated[str, typer.Option(help=f"Cameras of a {nouns('cameras')}, separated by commas; empty: both.")]
 SourceName = Annotated[
-    str,
+    str | None,
     typer.Option(
-        autocompletion=completing(lambda: (*KINDS, "auto")), help=f"{', '.join(KINDS)}, or auto to look at the root."
+        autocompletion=completing(lambda: (*KINDS, "auto")),
+        help=f"{', '.join(KINDS)}, or auto to look at the root. Default: auto with --root, else synthetic.",
     ),
 ]
 Model = Annotated[
@@ -98,6 +104,11 @@ def tell_error(error: Exception) -> None:
 def listed(text: str) -> list[str] | None:
     """Parts of a text between commas; none if it has none."""
     return [part.strip() for part in text.split(",") if part.strip()] or None
+
+
+def kind_of(source: str | None, root: Path | None) -> str:
+    """The kind of source: the given one, or what is at the root if there is one, or synthetic places."""
+    return source or ("auto" if root else "synthetic")
 
 
 def recording_settings(
@@ -161,13 +172,34 @@ class Bar:
         return step
 
 
+class _Count(MofNCompleteColumn):
+    """Parts done and in all, where these are counted."""
+
+    def render(self, task: Task) -> Text:
+        return Text() if task.total is None else super().render(task)
+
+
+class _Left(TimeRemainingColumn):
+    """The time left, where parts are counted."""
+
+    def render(self, task: Task) -> Text:
+        return Text() if task.total is None else Text.assemble(super().render(task), " left")
+
+
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[Bar]:
     """Context with a bar: number done, time taken and time left. It is shown on a terminal only, and until the end."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    left = (TextColumn("left:"), TimeRemainingColumn())
-    with Progress(*columns, *left, console=console, transient=True, disable=not console.is_terminal) as bars:
+    columns = (TextColumn("{task.description}"), BarColumn(), _Count(), TimeElapsedColumn(), _Left())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         yield Bar(bars, what, total)
+
+
+def loaded(model: str | None, settings: Settings) -> Localizer:
+    """The localizer of a model, with a bar while it is loaded."""
+    with progress("loading the network"):
+        from i2p_ros.localizer import load
+
+        return load(model, settings)
 
 
 def show(numbers: dict[str, Any], json_file: Path | None) -> None:

@@ -119,7 +119,8 @@ def soak(
     settings = load_settings(files, overrides)
     with progress("soaking, s", round(60 * minutes)) as step:
         numbers = run(settings, minutes, seed, rate, share, lambda seconds: step(int(seconds)))
-    show({key: value for key, value in numbers.items() if key not in ("rss_mb", "threads")}, None)
     write_json(numbers, json_file)
+    if json_file != Path("-"):
+        show({key: value for key, value in numbers.items() if key not in ("rss_mb", "threads")}, None)
     bad = ("crashes", "junk_poses", "unanswered", "refused_though_valid", "slow_recoveries")
     raise typer.Exit(SOAK_FAILED if any(numbers[key] for key in bad) else 0)

@@ -85,9 +85,10 @@ def train(
     if overfit:
         _overfit(family, out, settings, seed, about, json_file)
         return
-    mixed = mixture(
-        settings, out / "cache", seed, worlds, kitti, listed(drives), kitti_share, frames, listed(frame_drives)
-    )
+    with progress("preparing"):
+        mixed = mixture(
+            settings, out / "cache", seed, worlds, kitti, listed(drives), kitti_share, frames, listed(frame_drives)
+        )
     data = TrainingSet(family, mixed.sources, s.protocols, seed, s.samples, s.parts)
     about |= {"data": mixed.describe(), "drives": list(mixed.drives)}
     validation = unseen(settings, out / "cache")
@@ -116,7 +117,8 @@ def _overfit(
 
     if settings.training.parts == "alignment":
         raise SettingsError("--overfit trains until pairs are found, which training.parts=alignment does not teach")
-    batch, fixed = one_batch(family, settings, seed)
+    with progress("preparing"):
+        batch, fixed = one_batch(family, settings, seed)
     with progress("training", settings.training.samples) as step:
         done = run(
             family, batch, out, settings, workers=0, about=about, validation=fixed, until=1.0,
@@ -124,7 +126,8 @@ def _overfit(
         )  # fmt: skip
     _tell(done, out, json_file)
     found = f"{round(done.recall * fixed.pairs)} of {fixed.pairs} pairs within 2 m and 5 deg"
-    console.print(f"{found} after {done.samples} samples and {done.seconds:.0f} s")
+    if json_file != Path("-"):
+        output.print(f"{found} after {done.samples} samples and {done.seconds:.0f} s")
     if done.recall < 1:
         raise typer.Exit(NOT_LEARNED)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from i2p_ros.monitor.session import Finding
     from i2p_ros.viz.recording import ViewRecording
 
-HELP = "Recording (.rrd) to write for the rerun viewer; 'open' shows it. Needs i2p_ros[view]."
+HELP = "Recording (.rrd) to write for the rerun viewer; 'open' shows it. Needs the extra view."
 View = Annotated[str | None, typer.Option("--view", help=HELP)]
 
 

@@ -15,10 +15,12 @@ from typing import Any
 
 from i2p_ros.core.config import Settings, load_settings
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.progress import Progress
 from i2p_ros.fleet.index import made_index, read_index, write_index
 from i2p_ros.fleet.simulated import QUICK, write_lake
 from i2p_ros.fleet.tables import parquet, read_table
 
+PARTS = 5  # of the proof: lake, index, one worker, two workers, kills
 UNSTEADY = ("seconds", "time")  # columns of verdicts and quarantine that no two runs share
 DEFINITIONS = {
     "alarms": "recordings with the level alarm, of those that drift; and of the others",
@@ -28,13 +30,21 @@ DEFINITIONS = {
 }
 
 
-def proof(folder: Path, recordings: int, drifting: int, kills: int, seed: int = 0) -> dict[str, Any]:
+def proof(
+    folder: Path, recordings: int, drifting: int, kills: int, seed: int = 0,
+    progress: Progress = lambda done, total: None,
+) -> dict[str, Any]:  # fmt: skip
     """Numbers by name, as DEFINITIONS says, of a lake of new recordings in a folder."""
     settings, generator = load_settings(overrides=QUICK), random.Random(seed)
     bad = set(generator.sample(range(recordings), drifting))
     write_lake(folder / "lake", recordings, bad, vehicles=8, seeds=4)
+    progress(1, PARTS)
     index_seconds, again_seconds = _indexed(folder, settings), _indexed(folder, settings)
-    one, two = _timed(folder, "one", 1), _timed(folder, "two", 2)
+    progress(2, PARTS)
+    one = _timed(folder, "one", 1)
+    progress(3, PARTS)
+    two = _timed(folder, "two", 2)
+    progress(4, PARTS)
     killed = _killed(folder, "killed", kills, two, generator)
     whole = steady_bytes(folder / "one")
     verdicts = read_table((folder / "one/verdicts.parquet").read_bytes(), "verdicts", str(folder))[0]
