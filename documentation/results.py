@@ -33,6 +33,15 @@ TIMES = {
     "ratio_to_published": ("over our time", "{0:.1f} times"),
     "floor_ms": ("the machine's floor of the same work", "{0:.0f} ms"),
     "ratio_to_floor": ("our time over the floor", "{0:.1f} times"),
+    "tracked_ms": (
+        "a pair with a prior as good as a tracked pose, median (95 %)",
+        "{0[median]:.0f} ms ({0[p95]:.0f} ms)",
+    ),
+    "baseline_ms": ("the baseline, in turn, median (95 %)", "{0[median]:.0f} ms ({0[p95]:.0f} ms)"),
+    "ratio_to_baseline": ("our median over that of the baseline", "{0:.2f} times"),
+    "p95_ratio_to_baseline": ("the same of the 95th percentiles", "{0:.2f} times"),
+    "cpu_ratio_to_baseline": ("the same of the time of all cores", "{0:.2f} times"),
+    "align_ratio_to_baseline": ("the same of the alignment alone", "{0:.2f} times"),
     "peak_rss_mb": ("peak memory of the process", "{0:.0f} MB"),
     "peak_rss_mb_large": ("the same with 2,000,000 points and 8 megapixels", "{0:.0f} MB"),
 }

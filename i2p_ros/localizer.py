@@ -106,11 +106,16 @@ class Localizer:
         prepared = self.prepare(pair, prior, refined)
         search = PoseSearch(pair.camera, settings.pnp, self.calibration, prior)
         guesses = self._guesses(prepared, search)
-        results = self._passes_near(guesses, prepared, search)
-        best = search.select(results)
-        best = self._last_pass(best, results, prepared, search)
-        estimate = self.refine(prepared, best.estimate, settings) if refined else best.estimate
-        return search.judge(estimate)
+        results = list[PassResult]()
+        for each in (search, search.thorough):  # the second where a pose of the first is withheld
+            results = self._passes_near(guesses, prepared, each, results)
+            best = search.select(results)
+            best = self._last_pass(best, results, prepared, each)
+            estimate = self.refine(prepared, best.estimate, settings) if refined else best.estimate
+            estimate = search.judge(estimate)
+            if estimate.pose or not each.is_conclusive(results):
+                break
+        return estimate
 
     def prepare(self, pair: Pair, prior: Prior | None = None, refined: bool = False) -> PreparedPair:
         """The scene of a pair, for all forward passes over it. `prior` and `refined` tell how its pose is searched.
@@ -135,18 +140,26 @@ class Localizer:
         prediction = self.predict(prepared)
         return self._beside_signals(prepared, lambda: search.propose(prediction))
 
-    def _passes_near(self, guesses: Sequence[Pose], prepared: PreparedPair, search: PoseSearch) -> list[PassResult]:
+    def _passes_near(
+        self, guesses: Sequence[Pose], prepared: PreparedPair, search: PoseSearch, known: Sequence[PassResult] = ()
+    ) -> list[PassResult]:  # fmt: skip
         """One forward pass near each guess, two in parallel, until they are conclusive. Raises InputError when no guess
-        has points in view."""
-        found = list[PassResult | InputError]()
-        for k in range(0, len(guesses), 2):
+        has points in view.
+
+        The results begin with those that are `known` already, of the first guesses.
+        """
+        results, refused = [*known], list[InputError]()
+        for k in range(len(known), len(guesses), 2):
             one, *other = [partial(self._pass_near, guess, prepared, search) for guess in guesses[k : k + 2]]
-            found += self.runtime.both(one, other[0]) if other else [one()]
-            results = [each for each in found if isinstance(each, PassResult)]
+            for found in self.runtime.both(one, other[0]) if other else [one()]:
+                if isinstance(found, InputError):
+                    refused.append(found)
+                else:
+                    results.append(found)
             if results and search.is_conclusive(results):
                 break
         if not results:
-            raise next(each for each in found if isinstance(each, InputError))
+            raise refused[0]
         return results
 
     def _pass_near(self, guess: Pose, prepared: PreparedPair, search: PoseSearch) -> PassResult | InputError:

@@ -243,15 +243,10 @@ def test_a_tracked_camera_needs_one_pass(share: float, mirrors: list[bool]) -> N
     assert np.abs(estimate.pose.local(prior.pose)).max() > 0.05  # it is not the prior that is settled
 
 
-@pytest.mark.parametrize(
-    ("fitted_on", "enough", "least", "passes"),
-    [("some", 0.5, 0.0, 2), ("some", 1.1, 0.0, 3), ("", 0.5, 0.0, 3), ("some", 0.5, 1.0, 3)],
-)
-def test_passes_end_where_a_calibrated_model_has_no_doubt(
-    fitted_on: str, enough: float, least: float, passes: int
-) -> None:
+@pytest.mark.parametrize(("fitted_on", "enough", "passes"), [("some", 0.5, 2), ("some", 1.1, 3), ("", 0.5, 3)])
+def test_passes_end_where_a_calibrated_model_has_no_doubt(fitted_on: str, enough: float, passes: int) -> None:
     world = planted(8)
-    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on, min_confidence=least)
+    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on)
     settings = load_settings((), [f"pnp.early_exit_confidence={enough}", "pnp.max_rival=10"])
     localizer = Planted(lambda guess, mirror: world.prediction, settings, sure)
     scene, guess = localizer.prepare(seen()), Pose(world.truth.rotation, world.truth.translation + 0.3)
@@ -268,6 +263,20 @@ def test_only_doubt_needs_the_mirrored_pass(fitted_on: str, mirrored: bool, monk
     localizer = Planted(lambda guess, mirror: world.prediction, settings, sure)
     assert localizer.localize_pair(seen()).pose is not None
     assert any(mirror for _, mirror in localizer.passes) == mirrored
+
+
+def test_a_pose_that_would_be_withheld_gets_all_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("i2p_ros.search.selection.SETTLED_M", -1.0)  # no pose is at its guess
+    world = planted(8)
+    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on="some", min_confidence=1.0)
+    settings = load_settings((), ["pnp.early_exit_confidence=0.5", "pnp.max_rival=10"])
+    localizer = Planted(lambda guess, mirror: world.prediction, settings, sure)
+    scene = localizer.prepare(seen())
+    guesses = localizer._guesses(scene, PoseSearch(CAMERA, settings.pnp, sure))
+    localizer.passes.clear()
+    assert localizer.localize_pair(seen()).pose is None
+    near = [guess for guess, mirror in localizer.passes if guess and not mirror]
+    assert len(near) == len(guesses) and [mirror for _, mirror in localizer.passes].count(True) == 1
 
 
 def test_two_threads_on_one_localizer_get_the_answers_that_each_gets_alone() -> None:

@@ -16,7 +16,7 @@ from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
 from i2p_ros.core.types import Evidence, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.pnp import covariance
 from i2p_ros.pnp.calibration import SHARPNESS, Calibration
-from i2p_ros.pnp.limits import judged, least_confidence, refuse_weak
+from i2p_ros.pnp.limits import judged, refuse_weak
 from i2p_ros.pnp.problem import NoPoseError, problem_of
 from i2p_ros.pnp.solver import unjudged
 from i2p_ros.search.hypotheses import are_different, are_within, hypotheses, moved_about_camera, proposals
@@ -56,6 +56,11 @@ class PoseSearch:
     settings: PnpSettings
     calibration: Calibration
     prior: Prior | None = None
+
+    @property
+    def thorough(self) -> PoseSearch:
+        """The same search, for which no passes are conclusive."""
+        return replace(self, settings=self.settings.model_copy(update={"early_exit_confidence": np.inf}))
 
     def propose(self, prediction: Prediction) -> list[Pose]:
         """Values of T_camera_lidar near which another forward pass may find the pose. Raises NoPoseError when the
@@ -111,12 +116,10 @@ class PoseSearch:
 
     def is_conclusive(self, results: Sequence[PassResult]) -> bool:
         """Whether no further pass is needed: at least two were made, and the selected pose has a calibrated confidence
-        as high as `pnp.early_exit_confidence`, and high enough to be published."""
+        as high as `pnp.early_exit_confidence`. After the refinement it may still be withheld."""
         estimate = self.select(results).estimate
-        least = least_confidence(self.settings, self.calibration, estimate.evidence)
-        enough = max(self.settings.early_exit_confidence, least)
         calibrated = bool(estimate.pose and self.calibration.fitted_on)
-        return len(results) > 1 and calibrated and estimate.confidence >= enough
+        return len(results) > 1 and calibrated and estimate.confidence >= self.settings.early_exit_confidence
 
     def judge(self, estimate: PoseEstimate) -> PoseEstimate:
         """The estimate, with its pose withheld where a rival is too likely or the confidence too low."""
