@@ -182,7 +182,7 @@ class Localizer:
         """The result of one more pass near the best pose, averaged with a mirrored pass if the family has one. The best
         result stays where the camera is tracked, the results are conclusive, its pose is at its guess, or the pass has
         no pose."""
-        is_good = prepared.is_tracked or best.is_settled or search.is_conclusive(results)
+        is_good = prepared.is_tracked or search.is_settled(best) or search.is_conclusive(results)
         if best.estimate.pose is None or is_good:
             return best
         with suppress(InputError):

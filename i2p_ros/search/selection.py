@@ -26,6 +26,7 @@ from i2p_ros.search.prior import log_density
 
 MIN_ESS = 30.0  # effective samples that sampling continues for, so that they have a covariance
 SETTLED_M, SETTLED_RAD = 0.1, np.radians(0.5)  # a pose nearer to its guess needs no further pass
+CLOSE_M, CLOSE_RAD = 0.3, np.radians(3.0)  # the same where the guess is that of a prior
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,6 @@ class PassResult:
     guess: Pose | None
     estimate: PoseEstimate
     score: float
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the pose is within SETTLED_M and SETTLED_RAD of the guess."""
-        pose = self.estimate.pose
-        return bool(pose and self.guess and are_within(pose, self.guess, SETTLED_M, SETTLED_RAD))
 
 
 @dataclass(frozen=True)
@@ -120,6 +115,12 @@ class PoseSearch:
         estimate = self.select(results).estimate
         calibrated = bool(estimate.pose and self.calibration.fitted_on)
         return len(results) > 1 and calibrated and estimate.confidence >= self.settings.early_exit_confidence
+
+    def is_settled(self, result: PassResult) -> bool:
+        """Whether the pose of a pass is as near to its guess as more passes would bring it."""
+        pose, guess = result.estimate.pose, result.guess
+        near = (SETTLED_M, SETTLED_RAD) if self.prior is None else (CLOSE_M, CLOSE_RAD)
+        return bool(pose and guess and are_within(pose, guess, *near))
 
     def judge(self, estimate: PoseEstimate) -> PoseEstimate:
         """The estimate, with its pose withheld where a rival is too likely or the confidence too low."""
