@@ -12,6 +12,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from numpy.typing import NDArray
+from rclpy.duration import Duration
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2
 from sensor_msgs.msg import Image as ImageMessage
@@ -33,6 +34,7 @@ from i2p_ros.writers.bag import CAMERA, LIDAR
 PERTURBED = f"{LIDAR}_perturbed"
 TRUTH = f"{CAMERA}_truth"
 QUEUE = 5
+ACKNOWLEDGED_S = 2.0  # longest wait until the first camera_info has arrived
 Matches = tuple[Array, NDArray[np.bool_]]  # points (M, 3) in the frame of the cloud, and whether they are inliers (M,)
 
 
@@ -127,6 +129,8 @@ class Player(SpinningNode):
         for message in (prepared.info, prepared.cloud, prepared.image):
             message.header.stamp = messages.time_message(stamp)
         self._info.publish(prepared.info)
+        if not self._sent:  # the localizer may match this publisher later than those of image and cloud
+            self._info.wait_for_all_acked(Duration(seconds=ACKNOWLEDGED_S))
         self._cloud.publish(prepared.cloud)
         self._sent += 1
         pending = Pending(prepared.index, prepared.name, stamp, prepared.truth, prepared.T_world_cloud)

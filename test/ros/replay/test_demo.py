@@ -42,6 +42,7 @@ def test_every_pair_is_played_and_answered_and_shown(
     assert set(numbers) >= KEYS and set(numbers["rte_m"]) >= {"mean", "std", "median"}
     assert numbers["pairs"] == numbers["processed"] == 4 and numbers["dropped"] == 0
     assert steps == [(k, 4) for k in (1, 2, 3, 4)]
+    assert numbers["localized"] >= 2, numbers["failures"]
     assert numbers["protocol"] == "vp2p" and numbers["latency_ms"]["median"] > 0
     page = (out / "report.html").read_text()
     assert page.count("data:image/") >= 3 + 4 and "http://" not in page.replace("http://www.w3.org", "")
