@@ -6,10 +6,9 @@ Compiled functions release the GIL and run in the thread that calls them. The co
 the module or in the user's cache folder.
 
 A kernel has one signature. numba 0.68 keeps the code of each signature in a file of its own, but two processes that
-compile two signatures of one function at the same time may choose the same file, and later calls run the wrong code
-(findings/numba_cache_two_processes.sh). A
-kernel calls compiled functions of its own module only: numba compiles it again when that file changes, and looks at no
-other.
+compile two signatures of one function at the same time may choose the same file, and later calls run the wrong code:
+see findings/numba_cache_two_processes.sh. A kernel calls compiled functions of its own module only. numba compiles it
+again when that file changes, and looks at no other.
 """
 
 from __future__ import annotations
