@@ -7,11 +7,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
+from threading import Timer
+from types import FrameType
 
 from i2p_ros.core.errors import I2PError, MissingPackageError
 
 TERMINATED = 128 + signal.SIGTERM  # exit codes, as a shell would say them
 INTERRUPTED = 128 + signal.SIGINT
+AGAIN_S = 0.1  # until a signal is sent again
 
 
 def main() -> None:
@@ -20,7 +24,9 @@ def main() -> None:
     SIGTERM ends it as ctrl-c does: with nothing half-written, and without leaving the localizer's process behind.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: its threads must not spin beside others
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    signal.signal(signal.SIGTERM, _raising(SystemExit(TERMINATED), True))
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as of a job in the background
+        signal.signal(signal.SIGINT, _raising(KeyboardInterrupt(), False))
     try:
         _run()
     except KeyboardInterrupt:
@@ -28,6 +34,41 @@ def main() -> None:
     except BrokenPipeError:  # the reader, such as `head`, has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _raising(error: BaseException, repeated: bool) -> Callable[[int, FrameType | None], None]:
+    """A signal handler that raises an error.
+
+    It waits for the end of an import: C++ modules such as PyTorch's would abort the process. C code may also lose an
+    error. So the signal is `repeated` until the process has ended, but the clean-up after the error is not disturbed.
+    """
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        importing = _is_importing(frame)
+        if importing or repeated:
+            again = Timer(AGAIN_S, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+        if not importing and not _is_handled(error):
+            raise error
+
+    return handler
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _is_handled(error: BaseException) -> bool:
+    """Whether an `except`, `finally` or `with` block of this thread is at work because of an error."""
+    handled = sys.exc_info()[1]
+    while handled and handled is not error:
+        handled = handled.__context__
+    return handled is error
 
 
 def _run() -> None:

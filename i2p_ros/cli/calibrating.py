@@ -32,12 +32,12 @@ from i2p_ros.cli.parts import (
 from i2p_ros.cli.viewing import CalibrationView, View, check_view
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.progress import Localized, unheard
 from i2p_ros.sources.kinds import nouns
 
 if TYPE_CHECKING:
     from i2p_ros.calibration import CalibrationCheck, CalibrationResult, Calibrator, Rig
     from i2p_ros.core.geometry import Pose
+    from i2p_ros.core.progress import Localized
 
 NO_CALIBRATION = 6  # exit code of `i2p calibrate` when a rig has no calibration
 CHECK_CODES = {"right": 0, "cannot tell": 6, "wrong": 8}  # of `i2p check-calibration`, from the least severe
@@ -146,10 +146,11 @@ def check_calibration(
     raise typer.Exit(max(CHECK_CODES[check.judgement.value] for check in checks))
 
 
-def _calibrator(settings: Settings, localized: Localized = unheard) -> Calibrator:
+def _calibrator(settings: Settings, localized: Localized | None = None) -> Calibrator:
     from i2p_ros.calibration import Calibrator
+    from i2p_ros.core.progress import unheard
 
-    return Calibrator(settings, loaded(None, settings), localized)
+    return Calibrator(settings, loaded(None, settings), localized or unheard)
 
 
 def _rigs(recordings: list[Path], settings: Settings, drives: str, cameras: str) -> list[Rig]:
