@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -39,8 +39,10 @@ from i2p_ros.cli.parts import (
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.hints import did_you_mean
 from i2p_ros.core.protocols import PROTOCOLS, ProtocolName
-from i2p_ros.core.source import Source
 from i2p_ros.training import TRAINING_WORLDS
+
+if TYPE_CHECKING:
+    from i2p_ros.core.source import Source
 
 FILED = "Default: 7, as in published figures (config/protocols)."
 

@@ -36,7 +36,6 @@ from i2p_ros.cli.parts import (
 )
 from i2p_ros.cli.viewing import DriftView, View, check_view
 from i2p_ros.core.config import Settings, load_settings
-from i2p_ros.core.drifts import Level, axis_rows
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.hints import did_you_mean
 from i2p_ros.sources.kinds import default_cameras
@@ -44,7 +43,7 @@ from i2p_ros.sources.kinds import default_cameras
 if TYPE_CHECKING:
     from i2p_ros.monitor.history import History
 
-EXIT_CODES = {Level.OK: 0, Level.UNSURE: 6, Level.WARN: 7, Level.ALARM: 8}  # of `i2p monitor BAG...`
+EXIT_CODES = {"ok": 0, "unsure": 6, "warn": 7, "alarm": 8}  # of `i2p monitor BAG...`, by the level of its verdict
 DAY_NS = 86_400 * 10**9
 
 
@@ -125,8 +124,8 @@ def check(
     if json_file != Path("-"):
         for result in results:
             output.print(_verdict_table(result))
-    worst = max((Level(result["level"]) for result in results), key=lambda level: level.severity)
-    raise typer.Exit(1 if failures and worst is not Level.ALARM else EXIT_CODES[worst])
+    worst = max(EXIT_CODES[result["level"]] for result in results)
+    raise typer.Exit(1 if failures and worst < EXIT_CODES["alarm"] else worst)
 
 
 @monitor.command(epilog="Example: i2p monitor history fleet.db --vehicle bus7 --export bus7.csv")
@@ -216,6 +215,7 @@ def _history(settings: Settings) -> History | None:
 
 
 def _verdict_table(result: dict[str, Any]) -> Table:
+    from i2p_ros.core.drifts import axis_rows
     from i2p_ros.evaluation.monitor_report import loss_texts, onset_text
 
     verdict, level = result["verdict"], result["level"]

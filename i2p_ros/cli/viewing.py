@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from i2p_ros.cli.parts import check_targets
-from i2p_ros.core.drifts import axis_rows
-from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import Pair, PoseEstimate
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the help of all commands imports this module
     from i2p_ros.calibration import CalibrationResult
+    from i2p_ros.core.geometry import Pose
+    from i2p_ros.core.types import Pair, PoseEstimate
     from i2p_ros.monitor.session import Finding
     from i2p_ros.viz.recording import ViewRecording
 
@@ -87,6 +86,8 @@ class DriftView(_OfParts):
         if estimate is not None:
             self.recording.estimate(estimate)
         if finding is not None:
+            from i2p_ros.core.drifts import axis_rows
+
             drifted = nominal.retract(finding.drift.delta)
             self.recording.camera("drifted_camera", drifted, finding.drift.covariance)
             verdict = finding.verdict.to_json()
