@@ -86,7 +86,7 @@ def test_pages(page: Path, folder: Path) -> None:
             assert done.returncode == 0, done.stderr
         elif kind == "bash":
             for line in block.splitlines():
-                run_line(line, folder, finds=page.stem == "getting_started")
+                run_line(line, folder)
 
 
 def test_python(folder: Path) -> None:
