@@ -10,7 +10,7 @@ from i2p_ros.ros.interface import DIAGNOSTICS, INTERFACES
 def topics(node: str) -> str:
     """A row for each topic and service."""
     rows = [f"| `{one.name}` | {one.way} | {one.kind} | {one.text} |" for one in INTERFACES if one.node == node]
-    return "\n".join(["| name | | type | |", "|---|---|---|---|", *rows])
+    return "\n".join(["| name | way | type | meaning |", "|---|---|---|---|", *rows])
 
 
 def diagnostics(node: str) -> str:

@@ -91,7 +91,7 @@ def in_readme() -> str:
 
 
 def timing(name: str) -> str:
-    """The table of `i2p bench`, with the limits that the project has set itself."""
+    """The table of `i2p bench`, with what was timed, and the limits that the project has set itself."""
     content = result(name)
     limits = content.get("limits", {})
     rows = [
@@ -99,7 +99,8 @@ def timing(name: str) -> str:
         for key, (text, form) in TIMES.items()
         if key in content["figures"]
     ]
-    return f"{_markdown(['', 'measured', 'limit'], rows)}\n\n{made_by(name)}"
+    about = f"{content['title'][0].upper()}{content['title'][1:]}. Version {content['version']}."
+    return f"{about}\n\n{_markdown(['', 'measured', 'limit'], rows)}\n\n{made_by(name)}"
 
 
 def measure_again(file: Path) -> None:
@@ -138,5 +139,5 @@ def _provenance(name: str) -> str:
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
+    lines = [columns, [":--"] * len(columns), *rows]  # by this alignment the style sheet knows a table of results
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

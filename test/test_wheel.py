@@ -3,6 +3,7 @@
 """The source archive and the wheel, as `python -m build` makes them, installed in an environment of their own."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -22,9 +23,13 @@ pytestmark = pytest.mark.slow
 pytest.importorskip("build")
 
 
+ENV = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}  # which would hide what is installed
+
+
 def done(*words: object, cwd: Path) -> str:
     """What a command prints. It must succeed."""
-    ended = subprocess.run([*map(str, words)], cwd=cwd, capture_output=True, text=True, check=False, timeout=400)
+    command = [*map(str, words)]
+    ended = subprocess.run(command, cwd=cwd, env=ENV, capture_output=True, text=True, check=False, timeout=400)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from i2p_ros.calibration.calibrator import Calibrator
 from i2p_ros.calibration.check import CalibrationCheck, Judgement, checked, judged
 from i2p_ros.calibration.result import CalibrationResult
+from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import INTERVAL, SCALES
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.progress import Progress
@@ -75,15 +76,22 @@ def synthetic_rows(
         progress(done, len(seeds))
 
 
-def kitti_rows(
-    calibrator: Calibrator, root: Path, progress: Progress = lambda done, total: None
-) -> Iterator[dict[str, Any]]:
-    """Rows of odometry 04, for both cameras: without a guess, and from an initial calibration that is off by 10 deg and
-    0.5 m. `root` is a folder with KITTI's folder odometry."""
+def kitti_sources(root: Path, settings: Settings) -> dict[str, Source]:
+    """Odometry 04 by the name of a row, for both cameras. `root` is a folder with KITTI's folder odometry. Raises
+    InputError."""
     folder, drive, cameras = DRIVE
-    for number, camera in enumerate(cameras):
-        source = open_source("auto", root / folder, settings=calibrator.settings, cameras=[camera], drives=[drive])
-        name = f"kitti {drive} {camera}"
+
+    def source(camera: str) -> Source:
+        return open_source("auto", root / folder, settings=settings, cameras=[camera], drives=[drive])
+
+    return {f"kitti {drive} {camera}": source(camera) for camera in cameras}
+
+
+def kitti_rows(
+    calibrator: Calibrator, sources: Mapping[str, Source], progress: Progress = lambda done, total: None
+) -> Iterator[dict[str, Any]]:
+    """Rows of `kitti_sources`: without a guess, and from an initial calibration that is off by 10 deg and 0.5 m."""
+    for number, (name, source) in enumerate(sources.items()):
         yield {"source": name, "seed": number, **_row(calibrator, source, KITTI_BAR, ANEW * number)}
         true = _truth(source)
         rng = np.random.default_rng(number)
@@ -91,7 +99,7 @@ def kitti_rows(
         off = np.concatenate([FAR_M * directions[0], np.radians(FAR_DEG) * directions[1]])
         result = calibrator.result(source, init=true.retract(off))
         yield {"source": f"{name}, initial calibration off", "seed": number} | _accuracy(result, true, KITTI_BAR)
-        progress(number + 1, len(cameras))
+        progress(number + 1, len(sources))
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -151,9 +151,10 @@ def bench_calibrate(
 
     check_targets(json_file)
     settings = load_settings(files, overrides)
+    sources = proof.kitti_sources(kitti, settings) if kitti else {}
     calibrator = Calibrator(settings, loaded(None, settings))
-    with progress("KITTI") as step:  # first: its folder may be wrong
-        of_kitti = list(proof.kitti_rows(calibrator, kitti, step)) if kitti else []
+    with progress("KITTI") as step:
+        of_kitti = list(proof.kitti_rows(calibrator, sources, step))
     with progress("drives", drives) as step:
         rows = list(proof.synthetic_rows(calibrator, range(seed, seed + drives), step))
     numbers = {"synthetic": proof.summary(rows)} | {row["source"]: proof.summary([row]) for row in of_kitti}

@@ -195,7 +195,10 @@ def progress(what: str, total: int | None = None) -> Iterator[Bar]:
 
 
 def loaded(model: str | None, settings: Settings) -> Localizer:
-    """The localizer of a model, with a bar while it is loaded."""
+    """The localizer of a model, with a bar while it is loaded. A wrong name is told before PyTorch is imported."""
+    from i2p_ros.runtime.manifest import find_entry
+
+    find_entry(model or settings.model)
     with progress("loading the network"):
         from i2p_ros.localizer import load
 

@@ -14,7 +14,7 @@ import typer
 
 from i2p_ros.cli.parts import check_targets
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the help of all commands imports this module
     from i2p_ros.calibration import CalibrationResult
     from i2p_ros.core.geometry import Pose
     from i2p_ros.core.types import Pair, PoseEstimate

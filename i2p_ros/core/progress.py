@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from i2p_ros.core.types import Pair, PoseEstimate
+if TYPE_CHECKING:  # the help of all commands imports this module
+    from i2p_ros.core.types import Pair, PoseEstimate
 
 Progress = Callable[[int, int], None]  # number of parts done, number in all
-Localized = Callable[[Pair, PoseEstimate], None]  # a pair, and what was found for it
+Localized = Callable[["Pair", "PoseEstimate"], None]  # a pair, and what was found for it
 
 
 def unheard(pair: Pair, estimate: PoseEstimate) -> None:

@@ -10,7 +10,7 @@ def test_levels_have_one_order_which_diagnostics_and_exit_codes_follow() -> None
     order = sorted(Level, key=lambda level: level.severity)
     assert [level.value for level in order] == ["ok", "unsure", "warn", "alarm"]
     assert [level.diagnostic for level in order] == [0, 1, 1, 2]
-    assert [EXIT_CODES[level] for level in order] == [0, 6, 7, 8]
+    assert [EXIT_CODES[level.value] for level in order] == [0, 6, 7, 8]
 
 
 def test_rows_of_axes_have_states_units_and_unknown_numbers() -> None:
