@@ -22,6 +22,7 @@ KITTI_LAYOUTS = (
     "KITTI-360 (the folder of data_2d_raw, data_3d_raw and calibration, or a drive), "
     "or a folder that holds these as `raw`, `odometry`, `object`, `tracking` and `KITTI-360`"
 )
+SEVEN_SCENES_LAYOUT = "SCENE/seq-NN/frame-NNNNNN.color.png, .depth.png and .pose.txt"
 BAG_SUFFIXES = (".mcap", ".db3", ".bag")
 _BAG_ENDINGS = (*BAG_SUFFIXES, ".mcap.zstd", ".db3.zstd", ".bag.active")
 SYNTHETIC_SAMPLES = 200
@@ -104,6 +105,18 @@ def _open_frames(request: SourceRequest) -> Source:
     return FramesSource(request.path, request.choices.get("drives"))
 
 
+def _open_seven_scenes(request: SourceRequest) -> Source:
+    from i2p_ros.sources.seven_scenes import DATASET
+
+    return DATASET.open(request.path, request.seed, request.choices.get("drives"))
+
+
+def _is_seven_scenes(path: Path) -> bool:
+    from i2p_ros.sources.seven_scenes import is_seven_scenes
+
+    return is_seven_scenes(path)
+
+
 def _is_bag(path: Path) -> bool:
     if path.is_file():
         return path.name.endswith(_BAG_ENDINGS)
@@ -126,6 +139,10 @@ KINDS: dict[str, SourceKind] = {
         ),
         SourceKind(
             "frames", "pair list", _open_frames, lambda path: (path / "frames.json").is_file(), "frames.json",
+            choices=("drives",),
+        ),
+        SourceKind(
+            "7scenes", "7-Scenes folder", _open_seven_scenes, _is_seven_scenes, SEVEN_SCENES_LAYOUT,
             choices=("drives",),
         ),
         SourceKind(

@@ -15,6 +15,7 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, Sample
+from i2p_ros.sources.kinds import KINDS
 from i2p_ros.sources.opening import open_source, recognised
 from i2p_ros.writers.writing import write_bag, write_kitti_raw
 
@@ -97,12 +98,12 @@ def test_drives_and_cameras_are_passed_on(kitti: Path) -> None:
 
 def test_wrong_requests_say_what_is_right(tmp_path: Path) -> None:
     for kind, root, match in (
-        ("nuscenes", tmp_path, "no source 'nuscenes'; there are auto, synthetic, kitti, frames, rosbag"),
+        ("waymo", tmp_path, f"no source 'waymo'; there are auto, {', '.join(KINDS)}"),
         ("kitti", None, "source 'kitti' needs a root"),
         ("rosbag", None, "source 'rosbag' needs a root"),
         ("synthetic", tmp_path, "source 'synthetic' reads no root"),
         ("auto", None, "give a root to look at"),
-        ("auto", tmp_path / "absent", "does not exist; expected a KITTI folder, a pair list, a bag"),
+        ("auto", tmp_path / "absent", "does not exist; expected a KITTI folder, .*a pair list, .*a bag"),
         ("auto", tmp_path, "is empty; expected raw"),
         ("auto", Path(__file__), "is not a bag; bag files end in .mcap, .db3, .bag"),
     ):
