@@ -17,8 +17,11 @@ from i2p_ros.core.errors import InputError
 
 def synth(
     path: Annotated[Path, typer.Argument(help="Folder to write.")],
-    fmt: Annotated[Literal["kitti", "mcap", "sqlite3"], typer.Option("--format", help="KITTI raw, or a bag.")] = "mcap",
-    n: Annotated[int, typer.Option(min=1, help="Pairs.")] = 100,
+    fmt: Annotated[
+        Literal["kitti", "mcap", "sqlite3", "7scenes"],
+        typer.Option("--format", help="KITTI raw, a bag, or rooms in the layout of 7-Scenes."),
+    ] = "mcap",
+    n: Annotated[int, typer.Option(min=1, help="Pairs; of rooms, frames of an RGB-D camera.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the world.")] = 0,
     drive: Annotated[bool, typer.Option(help="A drive through one world, or scattered places (KITTI only).")] = True,
     compressed: Annotated[bool, typer.Option(help="JPEG images in a bag.")] = False,
@@ -26,24 +29,27 @@ def synth(
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
-    """Write synthetic pairs with exact true poses as a KITTI raw folder or as a bag."""
+    """Write synthetic data with exact true poses: pairs as a KITTI raw folder or as a bag, or frames of rooms."""
     from i2p_ros.sources.opening import open_source
-    from i2p_ros.writers.writing import write_bag, write_kitti_raw
+    from i2p_ros.writers.writing import write_bag, write_kitti_raw, write_rooms
 
-    if fmt == "kitti" and compressed:
-        raise InputError("--compressed is for bags: KITTI folders hold PNG images", "synth")
+    if fmt not in ("mcap", "sqlite3") and compressed:
+        raise InputError("--compressed is for bags: KITTI and 7-Scenes folders hold PNG images", "synth")
     if fmt != "kitti" and not drive:
         raise InputError("a bag has one calibration: --no-drive is for --format kitti", "synth")
     check_targets(json_file)
     settings = load_settings(files, [*overrides, f"synthetic.drive={str(drive).lower()}"])
     source = open_source("synthetic", settings=settings, seed=seed, n=n)
+    name, of = (f"synthetic rooms, seed {seed}", "frames") if fmt == "7scenes" else (source.name, "pairs")
     with progress("writing", n) as step:
-        if fmt == "kitti":
+        if fmt == "7scenes":
+            write_rooms(seed, n, path, step)
+        elif fmt == "kitti":
             write_kitti_raw(source, path, step)
         else:
             write_bag(source, path, fmt, compressed, step)
-    write_json({"path": str(path), "format": fmt, "pairs": n, "source": source.name, "seed": seed}, json_file)
-    console.print(escape(f"wrote {n} pairs of {source.name} to {path}"), soft_wrap=True)
+    write_json({"path": str(path), "format": fmt, of: n, "source": name, "seed": seed}, json_file)
+    console.print(escape(f"wrote {n} {of} of {name} to {path}"), soft_wrap=True)
 
 
 def export(
