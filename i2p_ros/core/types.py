@@ -105,7 +105,7 @@ class Sample:
 
     `T_camera_lidar` is None for a recording without calibration. `T_world_lidar` is the pose of the vehicle, where the
     source has it. `prior` is the prior of T_camera_lidar that the localizer gets. `depth` (H, W) float32 in m is what
-    an RGB-D camera measured in each pixel, 0 where nothing: truth like the pose, never an input.
+    an RGB-D camera (a pinhole) measured in each pixel, 0 where nothing: truth like the pose, never an input.
     """
 
     pair: Pair

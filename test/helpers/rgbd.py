@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,3 +47,45 @@ def write_seven_scenes(folder: Path, frames: int, step: float = 0.01, first: int
         cv2.imwrite(f"{stem}.depth.png", one.depth, FAST)
         rows = ["\t".join(f"{v:.12e}" for v in row) for row in one.T_world_camera.matrix]
         Path(f"{stem}.pose.txt").write_text("\n".join(rows) + "\n")
+
+
+def write_rgbd_scenes(root: Path, scene: str, frames: int) -> None:
+    """Write one scene in the layout of RGB-D Scenes v2."""
+    images, poses = root / "imgs" / f"scene_{scene}", root / "pc"
+    images.mkdir(parents=True)
+    poses.mkdir(exist_ok=True)
+    rows = []
+    for k in range(frames):
+        one = shot(k)
+        cv2.imwrite(str(images / f"{k:05d}-color.png"), one.image, FAST)
+        cv2.imwrite(str(images / f"{k:05d}-depth.png"), one.depth, FAST)
+        x, y, z, w = one.T_world_camera.quaternion
+        rows.append(" ".join(f"{v:.12g}" for v in (w, x, y, z, *one.T_world_camera.translation)))
+    (poses / f"{scene}.pose").write_text("\n".join(rows) + "\n")
+
+
+def write_published(root: Path, entries: Any, name: str = "test-full.pkl") -> Path:
+    """Write the layout of the published pairs: a list, which is returned, and the files of one pair of scene chess."""
+    scene = root / "data" / "chess"
+    if not scene.exists():
+        scene.mkdir(parents=True)
+        (root / "metadata").mkdir()
+        one = shot(0)
+        cv2.imwrite(str(scene / "image_0.png"), one.image, FAST)
+        cv2.imwrite(str(scene / "depth_0.png"), one.depth, FAST)
+        np.savetxt(scene / "camera-intrinsics.txt", K)
+        rng = np.random.default_rng(0)
+        np.save(scene / "cloud_0.npy", rng.uniform([-1.0, -1.0, WALL], [1.0, 1.0, WALL], (500, 3)).astype(np.float32))
+    file = root / "metadata" / name
+    file.write_bytes(entries if isinstance(entries, bytes) else pickle.dumps(entries))
+    return file
+
+
+def published_entry(overlap: float = 0.7, **changes: Any) -> dict[str, Any]:
+    """An entry of a published list. T_camera_cloud moves by 0.1 m to the right."""
+    entry = {
+        "scene_name": "chess", "image_file": "chess/image_0.png", "depth_file": "chess/depth_0.png",
+        "cloud_file": "chess/cloud_0.npy", "overlap": overlap,
+        "cloud_to_image": Pose(np.eye(3), np.array([0.1, 0.0, 0.0])).matrix,
+    }  # fmt: skip
+    return entry | changes

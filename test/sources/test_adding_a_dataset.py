@@ -93,7 +93,9 @@ def test_errors_name_it(toy: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=match):
             open_source(kind, root, settings=SETTINGS)
-    with pytest.raises(InputError, match="cameras are for KITTI folders or toy folders, not for source 'synthetic'"):
+    with pytest.raises(
+        InputError, match="cameras are for KITTI folders or nuScenes folders or toy folders, not for source 'synthetic'"
+    ):
         open_source("synthetic", settings=SETTINGS, cameras=["left"])
     with pytest.raises(InputError, match=f"drives are for {' or '.join(drives)}, not for source 'synthetic'"):
         open_source("synthetic", settings=SETTINGS, drives=["a"])
@@ -101,7 +103,7 @@ def test_errors_name_it(toy: Path, tmp_path: Path) -> None:
 
 def test_cameras_are_refused_where_it_has_none(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KINDS, "toy", replace(ROW, choices=("drives",), default_cameras=()))
-    with pytest.raises(InputError, match="cameras are for KITTI folders, not for source 'toy'"):
+    with pytest.raises(InputError, match="cameras are for KITTI folders or nuScenes folders, not for source 'toy'"):
         open_source("toy", toy, settings=SETTINGS, cameras=["left"])
     assert [(part.drive, part.camera) for part in Checker(SETTINGS).parts(toy)] == [("a", ""), ("b", "")]
 

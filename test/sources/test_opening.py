@@ -92,7 +92,9 @@ def test_drives_and_cameras_are_passed_on(kitti: Path) -> None:
     assert len(source) == 4
     with pytest.raises(InputError, match="no drive '0007'"):
         open_source("auto", kitti, settings=SETTINGS, drives=["0007"])
-    with pytest.raises(InputError, match="cameras and drives are for KITTI folders, not for source 'synthetic'"):
+    with pytest.raises(
+        InputError, match="cameras and drives are for KITTI folders or nuScenes folders, not for source 'synthetic'"
+    ):
         open_source("synthetic", settings=SETTINGS, cameras=["image_02"], drives=["04"])
 
 
