@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`i2p synth` and `i2p export`: synthetic data and networks as files."""
+"""`i2p synth`, `i2p pairs` and `i2p export`: synthetic data, lists of pairs and networks as files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
-from i2p_ros.cli.parts import NONE, Files, JsonFile, Model, Overrides, check_targets, console, progress, write_json
+from i2p_ros.cli.parts import (
+    NONE,
+    Files,
+    JsonFile,
+    Model,
+    Overrides,
+    SourceName,
+    check_targets,
+    console,
+    progress,
+    write_json,
+)
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.errors import InputError
 
@@ -50,6 +61,43 @@ def synth(
             write_bag(source, path, fmt, compressed, step)
     write_json({"path": str(path), "format": fmt, of: n, "source": name, "seed": seed}, json_file)
     console.print(escape(f"wrote {n} {of} of {name} to {path}"), soft_wrap=True)
+
+
+def pairs(
+    root: Annotated[Path, typer.Argument(help="Folder with sequences of an RGB-D camera.")],
+    name: Annotated[str, typer.Argument(help="Name of the list in that folder, *.json or *.parquet.")] = "pairs.json",
+    source: SourceName = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the images and of the split for validation.")] = 7,
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Draw pairs of an image and a fragment of 25 frames, and list them in a file. Other commands take it as --root."""
+    from i2p_ros.evaluation.files import write_bytes
+    from i2p_ros.sources.opening import open_source
+    from i2p_ros.sources.pair_list import SUFFIXES, encoded_pairs
+    from i2p_ros.sources.rgbd_pairs import RgbdPairSource
+
+    path = root / name
+    if Path(name).name != name or path.suffix not in SUFFIXES:
+        raise InputError(
+            f"a list lies in the folder of its scenes: give a name that ends in {' or '.join(SUFFIXES)}", "output"
+        )
+    check_targets(json_file, path)
+    with progress("fusing fragments"):
+        drawn = open_source(source or "auto", root, settings=load_settings(files, overrides), seed=seed)
+    if not isinstance(drawn, RgbdPairSource):
+        raise InputError(f"{root} has no sequences of an RGB-D camera: {drawn.name}", "source.kind")
+    write_bytes(path, encoded_pairs(drawn.pair_list, path.suffix))
+    numbers = {
+        "path": str(path),
+        "pairs": len(drawn),
+        "sha256": drawn.pair_list.digest,
+        "source": drawn.name,
+        "seed": seed,
+    }
+    write_json(numbers, json_file)
+    console.print(escape(f"wrote {len(drawn)} pairs of {drawn.name} to {path}"), soft_wrap=True)
 
 
 def export(

@@ -90,8 +90,8 @@ INDOOR: dict[str, str] = {
     "matches as 0",
     "inlier_ratio_measured": "the same of the matches whose pixel has a depth, over the pairs that have any",
     "feature_matching_recall": f"share of pairs with an inlier_ratio of {MATCHED_RATIO:g} or more",
-    "registration_recall": f"share of pairs with a published pose and an RMSE below {REGISTERED_M:g} m. RMSE: root mean "
-    "square distance, over all points of the fragment, between their places under the published and the true pose",
+    "registration_recall": f"share of pairs with a published pose and an RMSE below {REGISTERED_M:g} m. RMSE: root "
+    "mean square distance, over all points of the fragment, between their places under the published and the true pose",
     "registration_recall_p3p": "the same of the pose that the benchmark's solver finds from our matches: OpenCV's "
     f"RANSAC with P3P, 50,000 iterations, {SOLVER_PX:g} px, confidence 0.99; needs {FEWEST_MATCHES} matches",
     "rmse_auc": f"mean of the registration_recall over all limits of the RMSE from 0 to {AUC_M:g} m",
@@ -99,7 +99,7 @@ INDOOR: dict[str, str] = {
     "them are",
     "median_rte_camera_m": "median of rte_camera_m over all pairs, in the same way",
     "median_rre_geodesic_deg": "median of rre_geodesic_deg over all pairs, in the same way",
-    "registered_rte_camera_m": "mean of rte_camera_m over the registered pairs alone; not to be compared between models",
+    "registered_rte_camera_m": "mean of rte_camera_m over the registered pairs alone, which differ between models",
     "registered_rre_geodesic_deg": "mean of rre_geodesic_deg over the registered pairs alone",
 }
 DEFINITIONS: dict[str, str] = {

@@ -27,6 +27,7 @@ from i2p_ros.evaluation.definitions import (
 )
 from i2p_ros.pnp.baselines import opencv_p3p_50000
 
+
 @dataclass(frozen=True, slots=True)
 class IndoorScore:
     """Figures of one pair; INDOOR says what they mean. `measured` is the number of matches with a depth."""

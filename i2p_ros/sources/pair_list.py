@@ -129,15 +129,15 @@ def _pairs_of(
         ]  # fmt: skip
 
 
-def write_pairs(pairs: PairList, path: Path) -> None:
-    """Write a list as JSON or Parquet, by the suffix. Parquet has a row a pair, and all else in its metadata."""
+def encoded_pairs(pairs: PairList, suffix: str) -> bytes:
+    """Content of the file of a list, .json or .parquet. Parquet has a row a pair, and all else in its metadata."""
     content = {**pairs.model_dump(mode="json"), "sha256": pairs.digest}
-    if path.suffix == ".json":
-        path.write_text(json.dumps(content, indent=1) + "\n")
-        return
-    pyarrow, parquet = _pyarrow(path)
-    rows = pyarrow.Table.from_pylist(content.pop("pairs"))
-    parquet.write_table(rows.replace_schema_metadata({_KEY: json.dumps(content).encode()}), path)
+    if suffix == ".json":
+        return (json.dumps(content, indent=1) + "\n").encode()
+    pyarrow, parquet = _pyarrow()
+    rows, buffer = pyarrow.Table.from_pylist(content.pop("pairs")), pyarrow.BufferOutputStream()
+    parquet.write_table(rows.replace_schema_metadata({_KEY: json.dumps(content).encode()}), buffer)
+    return bytes(buffer.getvalue())
 
 
 def read_pairs(path: Path) -> PairList:
@@ -171,7 +171,7 @@ def kind_of_list(path: Path) -> str | None:
 
 
 def _read_parquet(path: Path) -> dict[str, Any]:
-    pyarrow, parquet = _pyarrow(path)
+    pyarrow, parquet = _pyarrow()
     try:
         table = parquet.read_table(path)
     except pyarrow.ArrowException as error:
@@ -180,10 +180,10 @@ def _read_parquet(path: Path) -> dict[str, Any]:
     return {**header, "pairs": table.to_pylist()}
 
 
-def _pyarrow(path: Path) -> tuple[Any, Any]:
+def _pyarrow() -> tuple[Any, Any]:
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise MissingPackageError(f"{path} needs pyarrow: pip install i2p_ros[parquet], or use .json") from error
+        raise MissingPackageError("a Parquet list needs pyarrow: pip install i2p_ros[parquet], or use .json") from error
     return pyarrow, parquet

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from helpers.cli import run
 from helpers.rgbd import START, WALL, K, shot, write_seven_scenes
 
 from i2p_ros.core.camera import Camera
@@ -18,7 +19,7 @@ from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.sources.fragments import NEAR, VOXEL, NearPoints, fused
 from i2p_ros.sources.opening import open_source, recognised
-from i2p_ros.sources.pair_list import read_pairs, write_pairs
+from i2p_ros.sources.pair_list import encoded_pairs, read_pairs
 from i2p_ros.sources.rgbd import AXES, back_projected, read_depth
 from i2p_ros.sources.rgbd_pairs import RgbdPairSource
 from i2p_ros.sources.seven_scenes import DATASET, find_sequences
@@ -155,7 +156,7 @@ def test_a_list_is_written_and_read_again(scenes: Path, source: RgbdPairSource, 
     if name.endswith("parquet"):
         pytest.importorskip("pyarrow")
     made, file = source.pair_list, scenes / name
-    write_pairs(made, file)
+    file.write_bytes(encoded_pairs(made, file.suffix))
     assert read_pairs(file) == made and recognised(file).name == "7scenes"
     again = opened(file, seed=99)  # the seed of the list counts
     assert again.pair_list == made and len(again) == len(made.pairs)
@@ -164,7 +165,7 @@ def test_a_list_is_written_and_read_again(scenes: Path, source: RgbdPairSource, 
 
 def test_a_list_that_was_changed_is_refused(scenes: Path, source: RgbdPairSource) -> None:
     file = scenes / "changed.json"
-    write_pairs(source.pair_list, file)
+    file.write_bytes(encoded_pairs(source.pair_list, file.suffix))
     content = json.loads(file.read_text())
     content["pairs"][0]["overlap"] = 0.99
     file.write_text(json.dumps(content))
@@ -216,6 +217,22 @@ def test_a_depth_of_eight_bits_and_another_size_are_refused(tmp_path: Path) -> N
     cv2.imwrite(str(tmp_path / "a" / "seq-01" / "frame-000004.depth.png"), np.full((240, 320), 900, np.uint16))
     with pytest.raises(InputError, match="a/seq-01 has images of 320x240, and K is for 640x480"):
         opened(tmp_path)
+
+
+def test_the_command_lists_the_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "scenes"
+    write_seven_scenes(root / "a" / "seq-01", 25)
+    code, out, err = run(capsys, "pairs", str(root), "mine.json", "--seed", "3", "--json", "-")
+    assert code == 0, err
+    report, listed = json.loads(out), read_pairs(root / "mine.json")
+    assert (report["pairs"], report["sha256"], listed.seed) == (1, listed.digest, 3)
+    assert listed == opened(root, seed=3).pair_list
+    for words, what in (
+        (("pairs", str(root), "../mine.json"), "a list lies in the folder of its scenes"),
+        (("pairs", str(root), "mine.txt"), "give a name that ends in .json or .parquet"),
+    ):
+        code, _, err = run(capsys, *words)
+        assert code == 1 and what in err
 
 
 @pytest.mark.skipif(not SAMPLE.is_dir(), reason="needs I2P_7SCENES, the folder of a sequence")
