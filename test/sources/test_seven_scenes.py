@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from helpers import ROOT
 from helpers.cli import run
 from helpers.rgbd import START, WALL, K, shot, write_seven_scenes
 
@@ -24,7 +25,8 @@ from i2p_ros.sources.rgbd import AXES, back_projected, read_depth
 from i2p_ros.sources.rgbd_pairs import RgbdPairSource
 from i2p_ros.sources.seven_scenes import DATASET, find_sequences
 
-SAMPLE = Path(os.environ.get("I2P_7SCENES", "-"))  # a sequence of 25 frames or more
+BESIDE = ROOT.parent / "shared" / "data" / "7scenes_sample"
+SAMPLE = Path(os.environ.get("I2P_7SCENES", BESIDE))  # a sequence of 25 frames or more
 SETTINGS = Settings()
 
 
