@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -161,13 +162,18 @@ def read_pairs(path: Path) -> PairList:
 
 
 def kind_of_list(path: Path) -> str | None:
-    """Kind of the dataset of a list, or None for a file that is none."""
+    """Kind of the dataset of a list, or None for a file that is none. Only the start of other files is read."""
     try:
-        return read_pairs(path).kind if path.suffix in SUFFIXES and path.is_file() else None
-    except InputError as error:
-        if error.reason == "source.hash":
-            raise
+        if path.suffix == ".json":
+            with path.open("rb") as file:
+                found = re.match(rb'\{\s*"kind": "([^"]+)"', file.read(200))
+            return found[1].decode() if found else None
+        if path.suffix == ".parquet":
+            header = (_pyarrow()[1].read_schema(path).metadata or {}).get(_KEY)
+            return None if header is None else str(json.loads(header)["kind"])
+    except (OSError, ValueError, KeyError, TypeError, MissingPackageError):
         return None
+    return None
 
 
 def _read_parquet(path: Path) -> dict[str, Any]:

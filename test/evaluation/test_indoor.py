@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -143,6 +144,18 @@ def _frame_of(moved: np.ndarray, xyz: np.ndarray) -> Pose:
     u, _, vt = np.linalg.svd((a - a.mean(0)).T @ (b - b.mean(0)))
     turn = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
     return Pose(turn, a.mean(0) - turn @ b.mean(0))
+
+
+def test_the_depth_of_the_query_never_reaches_the_localizer() -> None:
+    class Looks:
+        def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
+            held = [getattr(pair, field.name) for field in fields(pair)] + [pair.cloud.xyz]
+            shapes.extend(value.shape for value in held if isinstance(value, np.ndarray))
+            return found(None)
+
+    shapes: list[tuple[int, ...]] = []
+    evaluate(Looks(), _Two(), "none", seed=3)
+    assert set(shapes) == {(480, 640, 3), (200, 3)}  # the image and the cloud, not (480, 640)
 
 
 @pytest.mark.parametrize("protocol", ["none", "vp2p"])
