@@ -67,8 +67,9 @@ def _pack(sample: Sample) -> dict[str, NDArray[Any]]:
     camera = np.array([c.fx, c.fy, c.cx, c.cy, c.width, c.height])
     intensity = {} if pair.cloud.intensity is None else {"intensity": pair.cloud.intensity}
     depth = {} if sample.depth is None else {"depth": sample.depth}
-    kept = {"image": image, "xyz": pair.cloud.xyz, "camera": camera, "T_camera_lidar": pose.matrix}
-    return {**kept, **intensity, **depth}
+    return {
+        "image": image, "xyz": pair.cloud.xyz, "camera": camera, "T_camera_lidar": pose.matrix, **intensity, **depth
+    }  # fmt: skip
 
 
 def _unpack(source: Source, file: Path, index: int) -> Sample:
