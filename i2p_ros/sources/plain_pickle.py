@@ -8,10 +8,11 @@ are given; the arrays are made afterwards. Every other name is refused.
 
 from __future__ import annotations
 
+import io
 import pickle
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -93,8 +94,21 @@ _KNOWN: dict[tuple[str, str], Any] = {
 }
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Unpickler that knows the names of NumPy's arrays alone."""
+class _PlainUnpickler(pickle._Unpickler):
+    """Unpickler that knows the names of NumPy's arrays alone.
+
+    It is the one in Python: the one in C takes memory as large as any number that the file names.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+
+    def load_build(self) -> None:
+        """A state, which is refused for anything but a description of an array: it would change functions here."""
+        if not isinstance(self.stack[-2], (_Dtype, _Array)):  # type: ignore[attr-defined]
+            raise _RefusedError("a state of something that is no array")
+        super().load_build()  # type: ignore[misc]
+
+    dispatch[pickle.BUILD[0]] = load_build
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _KNOWN:
@@ -114,8 +128,7 @@ def read_plain_pickle(path: Path) -> Any:
     try:
         if path.stat().st_size > LARGEST:
             raise InputError(f"{path} is larger than {LARGEST >> 20} MiB: no metadata is", "pickle.broken")
-        with path.open("rb") as file:
-            return _plain(_PlainUnpickler(file).load())
+        return _plain(_PlainUnpickler(io.BytesIO(path.read_bytes())).load())
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}", "pickle.broken") from error
     except InputError:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pickle
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,28 @@ def test_anything_else_is_refused_by_name_and_runs_nothing(tmp_path: Path, proto
         with pytest.raises(InputError, match=f"a.pkl is refused: it holds .*({name})") as caught:
             read_plain_pickle(file)
         assert caught.value.reason == "pickle.refused" and not trace.exists()
+
+
+def test_a_pickle_cannot_change_the_reader(tmp_path: Path) -> None:
+    """The opcode BUILD sets attributes: here the default encoding of the function that stands for _codecs.encode."""
+    file = tmp_path / "a.pkl"
+    file.write_bytes(b"c_codecs\nencode\n(N(dS'__defaults__'\n(S'rot13'\ntstb.")
+    with pytest.raises(InputError, match="a state of something that is no array"):
+        read_plain_pickle(file)
+
+
+def test_changed_bytes_raise_nothing_else_and_take_no_memory(tmp_path: Path) -> None:
+    file, rng = tmp_path / "a.pkl", np.random.default_rng(0)
+    for protocol in (0, 2, 4, 5):
+        whole = np.frombuffer(pickle.dumps([published_entry(0.5), np.float32(1)], protocol), np.uint8)
+        for _ in range(300):
+            changed = whole.copy()
+            changed[rng.integers(0, len(whole), 3)] = rng.integers(0, 256, 3)
+            file.write_bytes(changed.tobytes())
+            with suppress(InputError):
+                read_plain_pickle(file)
+    file.write_bytes(b"\x80\x04Nr\xff\xff\xff\xff.")  # the memo of number 2^32 - 1
+    assert read_plain_pickle(file) is None
 
 
 def test_the_source_refuses_such_a_list(tmp_path: Path) -> None:
