@@ -48,7 +48,7 @@ HOMES = {
     "torch_tensorrt": {"runtime"},
     "spconv": {"networks"},
     "rosbags": {"sources", "writers"},
-    "pyarrow": {"evaluation", "fleet"},
+    "pyarrow": {"evaluation", "fleet", "sources/pair_list"},
     **{name: {"fleet"} for name in ("ray", "fsspec", "psutil", "plotly")},
     "poselib": {"pnp"},
     "numba": {"core/compiled"},

@@ -22,7 +22,7 @@ from i2p_ros.cli.localizing import localize
 from i2p_ros.cli.monitoring import monitor
 from i2p_ros.cli.playing import demo, replay, soak
 from i2p_ros.cli.training import train
-from i2p_ros.cli.writing import export, synth
+from i2p_ros.cli.writing import export, pairs, synth
 
 FIRST, RECORDINGS, CALIBRATION, RESEARCH = "First steps", "Recordings", "Calibration", "Research"
 VERBS: dict[str, tuple[tuple[Callable[..., None], str], ...]] = {  # by panels of --help
@@ -46,6 +46,7 @@ VERBS: dict[str, tuple[tuple[Callable[..., None], str], ...]] = {  # by panels o
         (evaluate, "evaluate vp2p-small --source kitti --root ~/kitti/odometry --json out.json"),
         (calibrate_covariance, "calibrate-covariance vp2p-small --seed 11 --n 500"),
         (train, "train --out runs/mine --worlds 2500 --kitti ~/kitti/raw --drives 0052,9001"),
+        (pairs, "pairs ~/7scenes pairs.parquet --seed 7"),
         (export, "export vp2p-small --width 1242 --height 375 --out exported"),
         (soak, "soak --minutes 10 --seed 1 --json soak.json"),
     ),

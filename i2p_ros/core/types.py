@@ -104,13 +104,15 @@ class Sample:
     """A pair with its true pose, for training and evaluation.
 
     `T_camera_lidar` is None for a recording without calibration. `T_world_lidar` is the pose of the vehicle, where the
-    source has it. `prior` is the prior of T_camera_lidar that the localizer gets.
+    source has it. `prior` is the prior of T_camera_lidar that the localizer gets. `depth` (H, W) float32 in m is what
+    an RGB-D camera (a pinhole) measured in each pixel, 0 where nothing: truth like the pose, never an input.
     """
 
     pair: Pair
     T_camera_lidar: Pose | None = None
     T_world_lidar: Pose | None = None
     prior: Prior | None = None
+    depth: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -78,6 +78,30 @@ COVARIANCE: dict[str, str] = {
     "intervals": "low and high end of 95 %, by bootstrap of blocks: a block is a drive, 10 successive pairs if all "
     "are of one drive, a pair where no drive is known. A share of 0 gets no width, though up to 3 / blocks fits",
 }
+INLIER_M = 0.05  # m from the matched point to the one that the depth gives
+MATCHED_RATIO = 0.10  # least inlier ratio of a pair that counts as matched
+REGISTERED_M = 0.10  # m, largest RMSE of a pair that counts as registered
+SOLVER_PX = 8.0  # largest distance of an inlier of the baseline solver
+AUC_M = 0.5  # m, up to which the recall over the RMSE is averaged
+FEWEST_MATCHES = 4  # for the baseline solver
+INDOOR: dict[str, str] = {
+    "inlier_ratio": f"share of a pair's matches whose point, under the true pose, is within {INLIER_M:g} m of the one "
+    "that the depth image gives at the matched pixel; a pixel without a depth counts as an outlier, and a pair without "
+    "matches as 0",
+    "inlier_ratio_measured": "the same of the matches whose pixel has a depth, over the pairs that have any",
+    "feature_matching_recall": f"share of pairs with an inlier_ratio of {MATCHED_RATIO:g} or more",
+    "registration_recall": f"share of pairs with a published pose and an RMSE below {REGISTERED_M:g} m. RMSE: root "
+    "mean square distance, over all points of the fragment, between their places under the published and the true pose",
+    "registration_recall_p3p": "the same of the pose that the benchmark's solver finds from our matches: OpenCV's "
+    f"RANSAC with P3P, 50,000 iterations, {SOLVER_PX:g} px, confidence 0.99; needs {FEWEST_MATCHES} matches",
+    "rmse_auc": f"mean of the registration_recall over all limits of the RMSE from 0 to {AUC_M:g} m",
+    "median_rmse_m": "median RMSE over all pairs, where a pair without a pose is infinitely far off; null if half of "
+    "them are",
+    "median_rte_camera_m": "median of rte_camera_m over all pairs, in the same way",
+    "median_rre_geodesic_deg": "median of rre_geodesic_deg over all pairs, in the same way",
+    "registered_rte_camera_m": "mean of rte_camera_m over the registered pairs alone, which differ between models",
+    "registered_rre_geodesic_deg": "mean of rre_geodesic_deg over the registered pairs alone",
+}
 DEFINITIONS: dict[str, str] = {
     "n": "pairs evaluated, with or without a pose",
     "pairs": "the same as n",
@@ -96,6 +120,9 @@ DEFINITIONS: dict[str, str] = {
     "calibration": "errors as NativeCross (RA-L 2026) states them. "
     + "; ".join(f"{key}: {text}" for key, text in CALIBRATION.items()),
     **COVARIANCE,
+    "indoor": "figures of the benchmarks of 2D3D-MATR, over the pairs whose image has a measured depth; null without "
+    "any. micro: over all of them; macro: mean over scenes, as published. "
+    + "; ".join(f"{key}: {text}" for key, text in INDOOR.items()),
     "latency_ms": "time from pair to answer, ms; median and 95th percentile over the processed pairs",
     "status": "pairs by how they ended; only ok has a pose",
     "failures": "pairs that are not right, by kind; without a pose the kind is the status. "

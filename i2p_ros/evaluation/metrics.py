@@ -16,6 +16,7 @@ from i2p_ros.core.geometry import Array, Pose, so3_log
 from i2p_ros.core.pose_directions import pose_directions
 from i2p_ros.core.types import Pair, PoseEstimate, Status
 from i2p_ros.evaluation.definitions import FAILED, FLIPPED, JUNK, RECALLS, WRONG
+from i2p_ros.evaluation.indoor import IndoorScore
 
 # The field gives clouds in camera axes, where yaw is one angle; about our z a yaw beyond 90 deg would count as two
 RIGHT_DOWN_FORWARD = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
@@ -70,6 +71,7 @@ class Score:
     overlap: float | None = None  # share of the cloud's points that project into the image under the true pose
     T_estimated: Numbers | None = None  # (12,) T_camera_lidar of a published pose
     draw: Draw | None = None
+    indoor: IndoorScore | None = None  # of a pair whose image has a measured depth
 
     @property
     def kind(self) -> str:

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from i2p_ros.core.types import Image
 from i2p_ros.evaluation import plots
-from i2p_ros.evaluation.definitions import COVARIANCE, ERRORS, KINDS, RECALLS
+from i2p_ros.evaluation.definitions import COVARIANCE, ERRORS, INDOOR, KINDS, RECALLS
 from i2p_ros.evaluation.files import write_bytes
 from i2p_ros.evaluation.gallery import Failure, Overlay, called, how_bad, in_words
 from i2p_ros.evaluation.metrics import Score
@@ -93,6 +93,7 @@ def rendered(report: Report, overlays: Iterable[Overlay] = (), failures: Failure
         recalls=RECALLS,
         errors=ERRORS,
         covariance=COVARIANCE,
+        indoor=INDOOR,
         covariance_plots=drawn_plots(COVARIANCE_PLOTS, report.rows),
         first_plots=drawn_plots(RECALL + (OVERLAP if _with_overlap(report) else ()), report.rows),
         plots=drawn_plots(PLOTS, report.rows),

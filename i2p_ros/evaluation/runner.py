@@ -15,6 +15,7 @@ from i2p_ros.core.progress import Progress
 from i2p_ros.core.protocols import PROTOCOLS, ProtocolName
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PoseEstimate, Prior, Sample
+from i2p_ros.evaluation.indoor import indoor_score
 from i2p_ros.evaluation.metrics import Draw, Score, numbers, overlap, score
 from i2p_ros.evaluation.summary import spread, summarise
 from i2p_ros.sources.perturb import perturbed
@@ -169,7 +170,8 @@ def _evaluated(
     result = score(estimate, given.T_camera_lidar, given.pair.name, given.pair.stamp)
     share = overlap(given.pair, given.T_camera_lidar)
     draw = _draw(given.T_camera_lidar, given.prior, T_given_lidar, seed, index)
-    return EvaluatedPair(replace(result, overlap=share, draw=draw), given, estimate, T_given_lidar)
+    result = replace(result, overlap=share, draw=draw, indoor=indoor_score(estimate, given))
+    return EvaluatedPair(result, given, estimate, T_given_lidar)
 
 
 def _draw(T_camera_lidar: Pose, prior: Prior | None, T_given_lidar: Pose, seed: int, index: int) -> Draw:

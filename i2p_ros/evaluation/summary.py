@@ -18,6 +18,7 @@ from i2p_ros.core.observability import Seen
 from i2p_ros.core.types import Status
 from i2p_ros.evaluation.calibration_errors import calibration_quality
 from i2p_ros.evaluation.definitions import BLOCK, DEFINITIONS, ERRORS, KINDS, RECALLS, SPREAD
+from i2p_ros.evaluation.indoor import IndoorRow, indoor_summary
 from i2p_ros.evaluation.metrics import Score, column, degrees_of_freedom
 
 
@@ -37,6 +38,7 @@ def summarise(scores: Sequence[Score]) -> dict[str, Any]:
         **_confidence_quality([s for s in scores if s.failed is not None]),
         "junk_rate": _share([bool(s.junk) for s in scores if s.status is Status.OK and s.junk is not None]),
         "wrong_rate": _share([bool(s.wrong) for s in scores if s.status is Status.OK and s.wrong is not None]),
+        "indoor": _indoor(scores),
         "weak_directions": _directions(scores, Seen.WEAK),
         "unseen_directions": _directions(scores, Seen.NOT),
         "availability": _share([s.status is Status.OK for s in scores]),
@@ -97,6 +99,12 @@ def _covariance_quality(scores: Sequence[Score]) -> dict[str, Any]:
 def _directions(scores: Sequence[Score], word: Seen) -> dict[str, float | None]:
     """For each axis the share of poses of which it has this word."""
     return {axis: _share([s.directions[axis] == word.value for s in scores if s.directions]) for axis in DIRECTIONS}
+
+
+def _indoor(scores: Sequence[Score]) -> dict[str, Any] | None:
+    """Figures of INDOOR over the pairs that have them."""
+    rows = [IndoorRow(s.drive, s.indoor, s.rte_camera_m, s.rre_geodesic_deg) for s in scores if s.indoor]
+    return indoor_summary(rows)
 
 
 def _confidence_quality(scores: Sequence[Score]) -> dict[str, float | None]:

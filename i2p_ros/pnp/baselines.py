@@ -24,12 +24,20 @@ Baseline = Callable[[Array, Array, Camera, float], Pose | None]
 SUCCESS_PROBABILITY = 0.9999  # PoseLib's default, for all solvers: OpenCV's default of 0.99 stops earlier
 
 
-def opencv(uv: Array, points: Array, camera: Camera, threshold_px: float, method: int, iterations: int) -> Pose | None:
+def opencv(
+    uv: Array,
+    points: Array,
+    camera: Camera,
+    threshold_px: float,
+    method: int,
+    iterations: int,
+    confidence: float = SUCCESS_PROBABILITY,
+) -> Pose | None:
     """Pose of cv2.solvePnPRansac. `method` is the solver of the samples and of the final inliers, or a flag of USAC."""
     try:
         found, rotation, translation, _ = cv2.solvePnPRansac(
             points, uv, camera.matrix, None, iterationsCount=iterations, reprojectionError=threshold_px,
-            confidence=SUCCESS_PROBABILITY, flags=method,
+            confidence=confidence, flags=method,
         )  # fmt: skip
     except cv2.error:
         return None
@@ -59,3 +67,6 @@ BASELINES: dict[str, Baseline] = {
     "opencv_magsac": partial(opencv, method=cv2.USAC_MAGSAC, iterations=5000),  # the default of cv2.UsacParams
     "poselib": poselib_default,
 }
+# The solver of the indoor benchmarks of 2D3D-MATR, with OpenCV's default confidence. It is not compared by the bench,
+# whose solvers have equal confidence
+opencv_p3p_50000: Baseline = partial(opencv, method=cv2.SOLVEPNP_P3P, iterations=50000, confidence=0.99)

@@ -22,6 +22,10 @@ KITTI_LAYOUTS = (
     "KITTI-360 (the folder of data_2d_raw, data_3d_raw and calibration, or a drive), "
     "or a folder that holds these as `raw`, `odometry`, `object`, `tracking` and `KITTI-360`"
 )
+SEVEN_SCENES_LAYOUT = "SCENE/seq-NN/frame-NNNNNN.color.png, .depth.png and .pose.txt"
+RGBD_SCENES_LAYOUT = "imgs/scene_NN/NNNNN-color.png, -depth.png and pc/NN.pose"
+PUBLISHED_PAIRS_LAYOUT = "metadata/test-full.pkl or test.pkl, and data/SCENE"
+NUSCENES_LAYOUT = "v1.0-mini, v1.0-trainval or v1.0-test with sample_data.json, beside samples and sweeps"
 BAG_SUFFIXES = (".mcap", ".db3", ".bag")
 _BAG_ENDINGS = (*BAG_SUFFIXES, ".mcap.zstd", ".db3.zstd", ".bag.active")
 SYNTHETIC_SAMPLES = 200
@@ -104,6 +108,54 @@ def _open_frames(request: SourceRequest) -> Source:
     return FramesSource(request.path, request.choices.get("drives"))
 
 
+def _open_seven_scenes(request: SourceRequest) -> Source:
+    from i2p_ros.sources.seven_scenes import DATASET
+
+    return DATASET.open(request.path, request.seed, request.choices.get("drives"))
+
+
+def _is_seven_scenes(path: Path) -> bool:
+    from i2p_ros.sources.seven_scenes import is_seven_scenes
+
+    return is_seven_scenes(path)
+
+
+def _open_rgbd_scenes(request: SourceRequest) -> Source:
+    from i2p_ros.sources.rgbd_scenes import DATASET
+
+    return DATASET.open(request.path, request.seed, request.choices.get("drives"))
+
+
+def _is_rgbd_scenes(path: Path) -> bool:
+    from i2p_ros.sources.rgbd_scenes import is_rgbd_scenes
+
+    return is_rgbd_scenes(path)
+
+
+def _open_published_pairs(request: SourceRequest) -> Source:
+    from i2p_ros.sources.published_pairs import PublishedPairSource
+
+    return PublishedPairSource(request.path, request.choices.get("drives"))
+
+
+def _is_published_pairs(path: Path) -> bool:
+    from i2p_ros.sources.published_pairs import is_published
+
+    return is_published(path)
+
+
+def _open_nuscenes(request: SourceRequest) -> Source:
+    from i2p_ros.sources.nuscenes import NuscenesSource
+
+    return NuscenesSource(request.path, request.choices.get("cameras"), request.choices.get("drives"))
+
+
+def _is_nuscenes(path: Path) -> bool:
+    from i2p_ros.sources.nuscenes import is_nuscenes
+
+    return is_nuscenes(path)
+
+
 def _is_bag(path: Path) -> bool:
     if path.is_file():
         return path.name.endswith(_BAG_ENDINGS)
@@ -127,6 +179,22 @@ KINDS: dict[str, SourceKind] = {
         SourceKind(
             "frames", "pair list", _open_frames, lambda path: (path / "frames.json").is_file(), "frames.json",
             choices=("drives",),
+        ),
+        SourceKind(
+            "7scenes", "7-Scenes folder", _open_seven_scenes, _is_seven_scenes, SEVEN_SCENES_LAYOUT,
+            choices=("drives",),
+        ),
+        SourceKind(
+            "rgbd-scenes-v2", "RGB-D Scenes folder", _open_rgbd_scenes, _is_rgbd_scenes, RGBD_SCENES_LAYOUT,
+            choices=("drives",),
+        ),
+        SourceKind(
+            "2d3d", "2D-3D pair folder", _open_published_pairs, _is_published_pairs, PUBLISHED_PAIRS_LAYOUT,
+            choices=("drives",),
+        ),
+        SourceKind(
+            "nuscenes", "nuScenes folder", _open_nuscenes, _is_nuscenes, NUSCENES_LAYOUT,
+            choices=("cameras", "drives"), default_cameras=("CAM_FRONT",),
         ),
         SourceKind(
             "rosbag", "bag", _open_bag, _is_bag, f"metadata.yaml or files that end in {', '.join(_BAG_ENDINGS)}",

@@ -71,7 +71,7 @@ def perturbed(sample: Sample, protocol: ProtocolName, seed: int, index: int) -> 
     pair = replace(sample.pair, cloud=sample.pair.cloud.transformed(T_given_lidar))
     T_camera = None if sample.T_camera_lidar is None else sample.T_camera_lidar @ T_lidar_given
     T_world = None if sample.T_world_lidar is None else sample.T_world_lidar @ T_lidar_given
-    return Sample(pair, T_camera, T_world, _prior(protocol, T_camera, rng)), T_given_lidar
+    return Sample(pair, T_camera, T_world, _prior(protocol, T_camera, rng), sample.depth), T_given_lidar
 
 
 def _prior(protocol: ProtocolName, T_camera_lidar: Pose | None, rng: np.random.Generator) -> Prior | None:

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The solids of streets: upright boxes, tapered boxes, ellipsoids and cylinders, rotated about the vertical axis."""
+"""Solids of streets and rooms: upright boxes, tapered boxes, ellipsoids and cylinders, turned about the vertical."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 
 import numpy as np
@@ -49,6 +49,16 @@ class Material(IntEnum):
     FENCE = 11
     CLOTH = 12
     SKIN = 13
+    FLOORBOARDS = 14
+    TILES = 15
+    WALLPAPER = 16
+    CABINET = 17
+    BOOKS = 18
+    PICTURE = 19
+    SCREEN = 20
+    CARTON = 21
+    DOOR = 22
+    WINDOW = 23
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +85,10 @@ class Solids:
 
     def __len__(self) -> int:
         return len(self.place)
+
+    def to(self, device: torch.device) -> Solids:
+        """The same solids on a device."""
+        return Solids(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 class Site:

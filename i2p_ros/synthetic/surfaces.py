@@ -12,6 +12,7 @@ from torch import Tensor
 from i2p_ros.synthetic.random_streams import choose, hashed, noise, picked, put, uniform
 from i2p_ros.synthetic.ray_casting import LEAF_CELL, NO_SOLID, Rays, cast_solids
 from i2p_ros.synthetic.ray_casting import Rectangles as _Rectangles
+from i2p_ros.synthetic.room_textures import ROOM_PAINTERS
 from i2p_ros.synthetic.side_streets import SideStreets
 from i2p_ros.synthetic.solids import Material, Shape, Solids
 from i2p_ros.synthetic.terrain import (
@@ -34,8 +35,25 @@ _PALETTE = (  # albedo of the six kinds of ground
 )  # fmt: skip
 _GROUND_GAIN = (1.9, 1.0, 0.9, 1.1, 2.0, 1.2)  # infrared reflectance to the albedo
 _GROUND_ROUGHNESS = (0.6, 0.4, 0.6, 0.7, 1.4, 1.0)
-_GAIN = (0.7, 0.7, 0.9, 0.7, 0.7, 0.7, 0.7, 1.2, 1.8, 0.8, 2.5, 0.9, 1.0, 0.9)  # the same by Material
-_ROUGHNESS = (0.35, 0.25, 0.6, 0.4, 0.1, 0.1, 0.2, 1.2, 1.3, 0.4, 0.1, 0.8, 0.8, 0.3)  # of the texture, by Material
+_OF_ROOMS = len(Material) - Material.FLOORBOARDS  # the last materials
+_GAIN = (0.7, 0.7, 0.9, 0.7, 0.7, 0.7, 0.7, 1.2, 1.8, 0.8, 2.5, 0.9, 1.0, 0.9, *(1.0,) * _OF_ROOMS)  # by Material
+_ROUGHNESS = (
+    0.35,
+    0.25,
+    0.6,
+    0.4,
+    0.1,
+    0.1,
+    0.2,
+    1.2,
+    1.3,
+    0.4,
+    0.1,
+    0.8,
+    0.8,
+    0.3,
+    *(0.15,) * _OF_ROOMS,
+)  # of textures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +113,7 @@ def surface_at(scene: StreetScene, rays: Rays, hits: Hits) -> Surface:
     flat = place * gain.shape[1] + index
     solid, distance, faded = (picked(a.view(-1), flat) for a in (hits.solid, hits.distance, fade))
     points = picked(rays.directions.view(3, -1), flat) * distance + picked(rays.origin[:, :, 0], place)
-    found = _solid(scene.solids, solid, points, faded)
+    found = solid_surface(scene.solids, solid, points, faded)
     for whole, part in zip((albedo, normal, gain, glass), found, strict=True):
         put(whole.view(*whole.shape[:-2], -1), flat, part)
     return Surface(albedo, normal, gain, glass)
@@ -153,8 +171,13 @@ def _markings(world: World, along: Tensor, away: Tensor, beside: Tensor, half: T
     return dashed | lanes | edge | zebra
 
 
-def _solid(solids: Solids, solid: Tensor, points: Tensor, fade: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Albedo (3, n), normal (3, n), gain (n,) and glass (n,) at points (3, n) on solids (n,)."""
+def solid_surface(
+    solids: Solids, solid: Tensor, points: Tensor, fade: Tensor, grain: float = 12.0
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Albedo (3, n), normal (3, n), gain (n,) and glass (n,) at points (3, n) on solids (n,).
+
+    `fade` (n,) is the strength of the fine texture, which has `grain` cells a metre.
+    """
     cos, sin, shape, material, tint = (
         picked(a, solid) for a in (solids.cos, solids.sin, solids.shape, solids.material, solids.tint)
     )
@@ -168,14 +191,14 @@ def _solid(solids: Solids, solid: Tensor, points: Tensor, fade: Tensor) -> tuple
     up = torch.where(side == 2, local[1], local[2] + half[2])
     at = TexturePoints(local, half, side, across, up, tint, (tint * 65536.0).to(torch.int32))
     albedo, glass = picked(solids.colour, solid), torch.zeros_like(up)
-    for kind, painter in PAINTERS.items():
+    for kind, painter in (PAINTERS | ROOM_PAINTERS).items():
         part = (material == kind).nonzero()[:, 0]
         if len(part):
             there = TexturePoints(*(picked(getattr(at, name), part) for name in TexturePoints.__slots__))
             painted, mirrors = painter(picked(albedo, part), there)
             put(albedo, part, painted)
             put(glass, part, mirrors)
-    cell = tuple(torch.floor(a * 12.0).to(torch.int32) for a in local)
+    cell = tuple(torch.floor(a * grain).to(torch.int32) for a in local)
     fine = uniform(hashed(cell[0], cell[1], cell[2], at.seed))
     broad = noise(at.seed, across * 0.9, up * 0.9)
     rough, gain = picked(torch.tensor((_ROUGHNESS, _GAIN), device=fine.device), material)

@@ -66,7 +66,10 @@ def _pack(sample: Sample) -> dict[str, NDArray[Any]]:
     image, c = pair.camera.undistort(pair.image)
     camera = np.array([c.fx, c.fy, c.cx, c.cy, c.width, c.height])
     intensity = {} if pair.cloud.intensity is None else {"intensity": pair.cloud.intensity}
-    return {"image": image, "xyz": pair.cloud.xyz, **intensity, "camera": camera, "T_camera_lidar": pose.matrix}
+    depth = {} if sample.depth is None else {"depth": sample.depth}
+    return {
+        "image": image, "xyz": pair.cloud.xyz, "camera": camera, "T_camera_lidar": pose.matrix, **intensity, **depth
+    }  # fmt: skip
 
 
 def _unpack(source: Source, file: Path, index: int) -> Sample:
@@ -75,4 +78,4 @@ def _unpack(source: Source, file: Path, index: int) -> Sample:
         camera = Camera(fx, fy, cx, cy, int(width), int(height))
         cloud = PointCloud(data["xyz"], data.get("intensity"))
         pair = Pair(data["image"], camera, cloud, name=f"{source.name}/{index}")
-        return Sample(pair, Pose.from_matrix(data["T_camera_lidar"]))
+        return Sample(pair, Pose.from_matrix(data["T_camera_lidar"]), depth=data.get("depth"))

@@ -42,7 +42,7 @@ class DriveWriter:
         stem = f"{len(self._stamps):010d}"
         self._stamps.append(str(np.datetime64(sample.pair.stamp, "ns")).replace("T", " "))
         image, _ = sample.pair.camera.undistort(sample.pair.image)
-        _write_image(self._image / "data" / f"{stem}.png", image)
+        write_image(self._image / "data" / f"{stem}.png", image)
         _rows(sample.pair.cloud).tofile(self._cloud / "data" / f"{stem}.bin")
         if sample.T_world_lidar is not None:
             (self._oxts / "data").mkdir(parents=True, exist_ok=True)
@@ -103,6 +103,7 @@ def _rows(cloud: PointCloud) -> np.ndarray:
     return np.column_stack([cloud.xyz, intensity]).astype("<f4")
 
 
-def _write_image(path: Path, image: Image) -> None:
+def write_image(path: Path, image: Image) -> None:
+    """Write an RGB image as PNG; InputError if it cannot be written."""
     if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1]):
         raise InputError(f"cannot write {path}: is the disk full?", "writer.target")

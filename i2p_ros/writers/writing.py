@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Any source as a KITTI raw folder or as a ROS 2 bag. The target is written whole or not at all."""
+"""Any source as a KITTI raw folder or a ROS 2 bag, and rooms in the layout of 7-Scenes.
+
+The target is written whole or not at all.
+"""
 
 from __future__ import annotations
 
@@ -59,6 +62,23 @@ def write_bag(
     with _whole(path) as folder, open_bag(folder, fmt, compressed_images) as bag:
         for sample in _samples(source, progress):
             bag.add(sample)
+
+
+def write_rooms(seed: int, n: int, root: Path, progress: Progress | None = None) -> None:
+    """Write `root` in the layout of 7-Scenes: the first n frames of the synthetic rooms of a seed.
+
+    Each room has a sequence for training and one for testing. Raises InputError if the target exists.
+    """
+    from i2p_ros.synthetic.room_rendering import room_frame
+    from i2p_ros.writers.seven_scenes import ScenesWriter
+
+    with _whole(root) as folder:
+        folder.mkdir()
+        writer = ScenesWriter(folder)
+        for index in range(n):
+            writer.add(room_frame(seed, index))
+            if progress:
+                progress(index + 1, n)
 
 
 def _samples(source: Source, progress: Progress | None) -> Iterator[Sample]:

@@ -31,7 +31,10 @@ TAKES = {  # commands by what they take, where {bad} is the bad input, of the gi
     "localize model": (f"{PAIR} --model {{bad}}", ""),
     "evaluate model": ("evaluate {bad} --n 1", ""),
     **{f"evaluate {kind}": (f"evaluate --source {kind} --root {{bad}} --n 1", "")
-       for kind in ("auto", "kitti", "frames", "rosbag")},
+       for kind in ("auto", "kitti", "frames", "7scenes", "rgbd-scenes-v2", "2d3d", "nuscenes", "rosbag")},
+    **{f"evaluate list of {kind}{suffix}": (f"evaluate --source {kind} --root {{bad}} --n 1", suffix)
+       for kind, suffix in (("7scenes", ".json"), ("7scenes", ".parquet"), ("2d3d", ".pkl"))},
+    "pairs": ("pairs {bad}", ""),
     "calibrate": ("calibrate {bad}", ".mcap"),
     "calibrate init": ("calibrate {good}/drive.mcap --init {bad}", ".urdf"),
     "check-calibration": ("check-calibration --data {bad}", ".mcap"),

@@ -82,26 +82,28 @@ def test_it_is_opened_by_name_and_by_its_path(toy: Path) -> None:
 
 
 def test_errors_name_it(toy: Path, tmp_path: Path) -> None:
+    others = [name for name in KINDS if name not in ("synthetic", "toy")]
+    drives = [f"{kind.noun}s" for kind in KINDS.values() if "drives" in kind.choices]
     for kind, root, match in (
-        ("nuscenes", toy, "there are auto, synthetic, kitti, frames, rosbag, toy"),
+        ("waymo", toy, f"there are auto, synthetic, {', '.join(others)}, toy"),
         ("toy", None, "source 'toy' needs a root"),
-        ("synthetic", toy, "choose auto, kitti, frames, rosbag or toy"),
-        ("auto", tmp_path / "absent", "expected a KITTI folder, a pair list, a bag, a toy folder"),
+        ("synthetic", toy, f"choose auto, {', '.join(others)} or toy"),
+        ("auto", tmp_path / "absent", "expected a KITTI folder, .*a pair list, .*a bag, a toy folder"),
         ("auto", tmp_path, r"expected raw .*; or metadata.yaml .*; or DRIVE/CAMERA/000000.npz \(a toy folder\)"),
     ):
         with pytest.raises(InputError, match=match):
             open_source(kind, root, settings=SETTINGS)
-    with pytest.raises(InputError, match="cameras are for KITTI folders or toy folders, not for source 'synthetic'"):
-        open_source("synthetic", settings=SETTINGS, cameras=["left"])
     with pytest.raises(
-        InputError, match="drives are for KITTI folders or pair lists or toy folders, not for source 'synthetic'"
+        InputError, match="cameras are for KITTI folders or nuScenes folders or toy folders, not for source 'synthetic'"
     ):
+        open_source("synthetic", settings=SETTINGS, cameras=["left"])
+    with pytest.raises(InputError, match=f"drives are for {' or '.join(drives)}, not for source 'synthetic'"):
         open_source("synthetic", settings=SETTINGS, drives=["a"])
 
 
 def test_cameras_are_refused_where_it_has_none(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KINDS, "toy", replace(ROW, choices=("drives",), default_cameras=()))
-    with pytest.raises(InputError, match="cameras are for KITTI folders, not for source 'toy'"):
+    with pytest.raises(InputError, match="cameras are for KITTI folders or nuScenes folders, not for source 'toy'"):
         open_source("toy", toy, settings=SETTINGS, cameras=["left"])
     assert [(part.drive, part.camera) for part in Checker(SETTINGS).parts(toy)] == [("a", ""), ("b", "")]
 

@@ -15,6 +15,7 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, Sample
+from i2p_ros.sources.kinds import KINDS
 from i2p_ros.sources.opening import open_source, recognised
 from i2p_ros.writers.writing import write_bag, write_kitti_raw
 
@@ -91,18 +92,20 @@ def test_drives_and_cameras_are_passed_on(kitti: Path) -> None:
     assert len(source) == 4
     with pytest.raises(InputError, match="no drive '0007'"):
         open_source("auto", kitti, settings=SETTINGS, drives=["0007"])
-    with pytest.raises(InputError, match="cameras and drives are for KITTI folders, not for source 'synthetic'"):
+    with pytest.raises(
+        InputError, match="cameras and drives are for KITTI folders or nuScenes folders, not for source 'synthetic'"
+    ):
         open_source("synthetic", settings=SETTINGS, cameras=["image_02"], drives=["04"])
 
 
 def test_wrong_requests_say_what_is_right(tmp_path: Path) -> None:
     for kind, root, match in (
-        ("nuscenes", tmp_path, "no source 'nuscenes'; there are auto, synthetic, kitti, frames, rosbag"),
+        ("waymo", tmp_path, f"no source 'waymo'; there are auto, {', '.join(KINDS)}"),
         ("kitti", None, "source 'kitti' needs a root"),
         ("rosbag", None, "source 'rosbag' needs a root"),
         ("synthetic", tmp_path, "source 'synthetic' reads no root"),
         ("auto", None, "give a root to look at"),
-        ("auto", tmp_path / "absent", "does not exist; expected a KITTI folder, a pair list, a bag"),
+        ("auto", tmp_path / "absent", "does not exist; expected a KITTI folder, .*a pair list, .*a bag"),
         ("auto", tmp_path, "is empty; expected raw"),
         ("auto", Path(__file__), "is not a bag; bag files end in .mcap, .db3, .bag"),
     ):

@@ -18,7 +18,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import SyntheticSettings, TrainingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, to_camera_axes
-from i2p_ros.core.source import Source
+from i2p_ros.core.source import Source, WrappedSource
 from i2p_ros.core.types import Pair, PointCloud, Sample
 from i2p_ros.families.base import PriorRange
 from i2p_ros.synthetic import SyntheticSource
@@ -138,6 +138,20 @@ def test_a_cache_is_filled_with_what_it_lacks(tmp_path: Path) -> None:
     assert cached.fill(make) == 2 and asked == [0, 4, 1, 3]
     assert cached.fill(make) == 0 and (cached[2].pair.image == one).all()
     assert (cached[3].pair.image == source[3].pair.image).all()
+
+
+def test_the_depth_of_a_sample_is_kept(tmp_path: Path) -> None:
+    depth = np.random.default_rng(0).uniform(0.0, 6.0, (WORLD.height, WORLD.width)).astype(np.float32)
+
+    class WithDepth(WrappedSource):
+        def __getitem__(self, index: int) -> Sample:
+            return replace(self.source[index], depth=depth if index else None)
+
+    cached = CachedSource(WithDepth(SyntheticSource(WORLD, 5, 2)), tmp_path, "depth")
+    for _ in ("made", "kept"):
+        kept = cached[1].depth
+        assert cached[0].depth is None and kept is not None
+        np.testing.assert_array_equal(kept, depth)
 
 
 def test_the_cache_keeps_sources_apart_and_mends_itself(tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Fragments: clouds that the depths of successive frames of an RGB-D camera give together, and their overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2p_ros.core.compiled import kernel
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.sources.rgbd import AXES, RgbdFrame, RgbdSequence
+
+FRAMES = 25  # of one fragment, as in the benchmarks of 2D3D-MATR
+VOXEL = 0.025  # m; a fragment has one point in each voxel, the mean of all points there
+FUSED_STRIDE = 2  # px, of the pixels that are fused: 1 cm apart at 3 m
+OVERLAP_STRIDE = 4  # px, of the pixels whose overlap is counted
+NEAR = 0.0375  # m; a pixel overlaps with a fragment that has a point within this distance
+_BITS = 21  # of each coordinate of a cell in its key
+_OFFSET = 1 << (_BITS - 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fragment:
+    """Points `xyz` (N, 3) float32, m, in the frame of the block's first camera with x forward, y left and z up."""
+
+    xyz: NDArray[np.float32]
+    T_world_fragment: Pose
+
+
+def fused(sequence: RgbdSequence, frames: Sequence[RgbdFrame]) -> Fragment:
+    """Fragment of some frames of a sequence: mean of their points in each voxel of VOXEL.
+
+    Raises InputError if a file cannot be read, or if no frame has a depth.
+    """
+    T_world_fragment = frames[0].pose() @ AXES
+    T_fragment_world = T_world_fragment.inverse()
+    parts = [(T_fragment_world @ frame.pose()).apply(sequence.points(frame, FUSED_STRIDE)) for frame in frames]
+    points = np.concatenate(parts)
+    if not len(points):
+        raise InputError(f"{frames[0].depth} and the frames after it have no depth within range", "depth")
+    _, cell, count = np.unique(_keys(points, VOXEL), return_inverse=True, return_counts=True)
+    mean = np.stack([np.bincount(cell, axis) for axis in points.T], axis=1) / count[:, None]
+    return Fragment(mean.astype(np.float32), T_world_fragment)
+
+
+class NearPoints:
+    """Points of a fragment, sorted into cells of NEAR for the search of near ones."""
+
+    def __init__(self, fragment: Fragment) -> None:
+        keys = _keys(fragment.xyz, NEAR)
+        order = np.argsort(keys, kind="stable")
+        self._T_fragment_world = fragment.T_world_fragment.inverse()
+        self._points = np.ascontiguousarray(fragment.xyz[order], np.float64)
+        self._keys, first = np.unique(keys[order], return_index=True)
+        self._first = np.append(first, len(keys)).astype(np.int64)
+        self._low, self._high = fragment.xyz.min(axis=0) - NEAR, fragment.xyz.max(axis=0) + NEAR
+
+    def share(self, points: Array, least: float = 0.0) -> float:
+        """Share of points (N, 3) in the world with a fragment point within NEAR.
+
+        0 without a search where the share cannot reach `least`.
+        """
+        local = self._T_fragment_world.apply(points)
+        inside = ((local > self._low) & (local < self._high)).all(axis=1)
+        if not len(points) or inside.mean() < least:
+            return 0.0
+        found = count_near(np.ascontiguousarray(local[inside]), self._points, self._keys, self._first, NEAR)
+        return float(found / len(points))
+
+
+def _keys(points: Array | NDArray[np.float32], size: float) -> NDArray[np.int64]:
+    """Number (N,) of the cell of `size` (m) of each point."""
+    x, y, z = (np.floor(points / size).astype(np.int64) + _OFFSET).T
+    return np.asarray((x << (2 * _BITS)) | (y << _BITS) | z)
+
+
+@kernel("int64(float64[:, ::1], float64[:, ::1], int64[::1], int64[::1], float64)")
+def count_near(queries: Array, points: Array, keys: NDArray[np.int64], first: NDArray[np.int64], size: float) -> int:
+    """Number of queries (N, 3) with one of the points within `size`.
+
+    `keys` (C,) are the cells of that size that have points, ascending. `first` (C + 1,) are the places of their first
+    points.
+    """
+    found = 0
+    for q in range(len(queries)):
+        x = np.int64(np.floor(queries[q, 0] / size)) + 1048576
+        y = np.int64(np.floor(queries[q, 1] / size)) + 1048576
+        hit = False
+        for column in range(9):  # the three cells of a column have keys in one run
+            z = np.int64(np.floor(queries[q, 2] / size)) + 1048576
+            low = ((x + column // 3 - 1) << 42) | ((y + column % 3 - 1) << 21) | (z - 1)
+            cell = np.searchsorted(keys, low)
+            while not hit and cell < len(keys) and keys[cell] <= low + 2:
+                for p in range(first[cell], first[cell + 1]):
+                    dx = queries[q, 0] - points[p, 0]
+                    dy = queries[q, 1] - points[p, 1]
+                    dz = queries[q, 2] - points[p, 2]
+                    if dx * dx + dy * dy + dz * dz <= size * size:
+                        hit = True
+                        break
+                cell += 1
+            if hit:
+                found += 1
+                break
+    return found
