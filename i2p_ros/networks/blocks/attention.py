@@ -27,14 +27,15 @@ class CrossAttention(nn.Module):
         for last in (self.out, self.mix[-1]):
             _silenced(last)
 
-    def forward(self, tokens: Tensor, others: Tensor) -> Tensor:
-        """(B, N, C) from tokens (B, N, C) and others (B, M, C')."""
+    def forward(self, tokens: Tensor, others: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B, N, C) from tokens (B, N, C) and others (B, M, C'); a mask (B, N, M) is added to the logits."""
         queries, others = self.norm(tokens), self.other_norm(others)
         q, k, v = (
             linear(x).unflatten(2, (HEADS, -1)).transpose(1, 2)
             for linear, x in ((self.query, queries), (self.key, others), (self.value, others))
         )
-        heard = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        of_heads = None if mask is None else mask[:, None]
+        heard = F.scaled_dot_product_attention(q, k, v, of_heads).transpose(1, 2).flatten(2)
         tokens = tokens + self.out(heard)
         return tokens + self.mix(self.mix_norm(tokens))
 

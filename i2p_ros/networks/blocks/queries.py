@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Learned queries that become matches: attention to the tokens of both branches, and heat maps over them (ICL++)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from i2p_ros.networks.blocks.attention import CrossAttention
+
+MASKED = -1e4  # logit of a token outside of the support: finite in half precision, and its exponential is 0
+
+
+def tokens_of(channels: int, width: int) -> nn.Sequential:
+    """Projection of features to tokens."""
+    return nn.Sequential(nn.Linear(channels, width), nn.ReLU(), nn.Linear(width, width), nn.LayerNorm(width))
+
+
+class QueryScale(nn.Module):
+    """Self-attention, attention to the image, self-attention, attention to the points, and a heat map over each."""
+
+    def __init__(self, width: int, image_channels: int, point_channels: int) -> None:
+        super().__init__()
+        self.image_tokens, self.point_tokens = tokens_of(image_channels, width), tokens_of(point_channels, width)
+        self.before_image, self.before_points = CrossAttention(width, width), CrossAttention(width, width)
+        self.to_image, self.to_points = CrossAttention(width, width), CrossAttention(width, width)
+        self.image_heat, self.point_heat = nn.LayerNorm(width), nn.LayerNorm(width)
+
+    def forward(
+        self, queries: Tensor, image: Tensor, points: Tensor, image_mask: Tensor, point_mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Queries (B, Q, D) after attention to a map (B, C, h, w), and then to points (B, M, C'); logits (B, Q, h w)
+        and (B, Q, M); tokens (B, h w, D) and (B, M, D). The masks, of the sizes of the logits, are added to these."""
+        pixels, points = self.image_tokens(image.flatten(2).mT), self.point_tokens(points)
+        seen = self.to_image(self.before_image(queries, queries), pixels, image_mask)
+        image_logits = self._logits(self.image_heat(seen), pixels) + image_mask
+        placed = self.to_points(self.before_points(seen, seen), points, point_mask)
+        point_logits = self._logits(self.point_heat(placed), points) + point_mask
+        return seen, placed, image_logits, point_logits, pixels, points
+
+    def _logits(self, queries: Tensor, tokens: Tensor) -> Tensor:
+        return queries @ tokens.mT * tokens.shape[2] ** -0.5
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """Soft keypoints: the `mean` (B, Q, D) position under a heat map, and its `covariance` (B, Q, D, D)."""
+
+    mean: Tensor
+    covariance: Tensor
+
+    @staticmethod
+    def of(logits: Tensor, places: Tensor) -> Keypoints:
+        """Keypoints of logits (B, Q, M) over tokens at places (B, M, D)."""
+        with torch.autocast(logits.device.type, enabled=False):  # half precision does not resolve places
+            heat, places = logits.double().softmax(2), places.double()  # squares of coordinates need the digits
+            mean = heat @ places
+            square = (places[..., :, None] * places[..., None, :]).flatten(2)
+            second = (heat @ square).unflatten(2, (places.shape[2], places.shape[2]))
+            return Keypoints(mean.float(), (second - mean[..., :, None] * mean[..., None, :]).float())
+
+    def where(self, chosen: Tensor, other: Keypoints) -> Keypoints:
+        """These keypoints where `chosen` (B, Q) holds, the other ones elsewhere."""
+        mean = torch.where(chosen[..., None], self.mean, other.mean)
+        return Keypoints(mean, torch.where(chosen[..., None, None], self.covariance, other.covariance))
+
+
+def support(allowed: Tensor) -> tuple[Tensor, Tensor]:
+    """The mask (B, Q, M) to add to logits for tokens that are allowed (B, Q, M), and which queries (B, Q) have any.
+
+    One without any attends to all alike: its keypoint means nothing, and it must not count.
+    """
+    return torch.where(allowed, 0.0, MASKED), allowed.any(2)
