@@ -21,6 +21,7 @@ from i2p_ros.core.both import Lazy
 from i2p_ros.core.types import Sample
 from i2p_ros.families.base import Family
 from i2p_ros.networks.base import Tensors
+from i2p_ros.networks.blocks.queries import HEAT_SCALE
 from i2p_ros.networks.geometry import moved, project
 from i2p_ros.pnp.probabilistic import Problems, pose_losses
 from i2p_ros.training.families import Learner
@@ -32,7 +33,6 @@ FULL_WIDTH = 512  # px of the image that the published distances below are of; t
 GATE_PX = (1000.0, 128.0, 64.0, 32.0)  # largest distance of a match that is learned from: here, at the scale before
 APART_PX = 16.0  # least distance of keypoints from each other
 KEYPOINT, CENTRE = 0.1, 0.1  # weights beside 1
-METRES = 10.0  # unit of the position of the frustum
 ELSEWHERE = -1e4  # logit of a point being at no pixel: those that are compared are all in view
 
 
@@ -83,9 +83,9 @@ def icl_losses(batch: Tensors, out: Tensors) -> Tensors:
 
 
 def frustum_error(pose: Tensor, truth: Tensor) -> Tensor:
-    """(B,) squared error of a rotation, as a matrix, plus CENTRE times that of the camera's position, smooth-L1."""
+    """(B,) squared error of a rotation, as a matrix, plus CENTRE times that of the camera's position (smooth-L1, m)."""
     turned = (pose[..., :3] - truth[..., :3]).square().sum((1, 2))
-    centre, true_centre = (-(T[..., :3].mT @ T[..., 3:])[..., 0] / METRES for T in (pose, truth))
+    centre, true_centre = (-(T[..., :3].mT @ T[..., 3:])[..., 0] for T in (pose, truth))
     return turned + CENTRE * F.smooth_l1_loss(centre, true_centre, reduction="none").sum(1)
 
 
@@ -139,7 +139,7 @@ def dense_loss(batch: Tensors, out: Tensors, k: int) -> Tensor:
         shown = batch["visible"][i, : points.shape[1]].nonzero()[:, 0]
         shown = shown[torch.randperm(len(shown), device=shown.device)[:SAMPLED]]
         if len(shown):
-            logits = points[i, shown] @ pixels[i].mT * channels**-0.5
+            logits = points[i, shown] @ pixels[i].mT * (HEAT_SCALE / channels)
             losses.append(place_cross_entropy(logits, place[i, shown], w, logits.new_tensor(ELSEWHERE)))
     return torch.stack(losses).mean() if losses else pixels.sum() * 0
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from i2p_ros.networks.blocks.attention import CrossAttention
 
+HEAT_SCALE = 20.0  # from a cosine to a logit, as in the dense loss of VP2P: at 1 / sqrt(D) heat maps stay blurred
 MASKED = -1e4  # logit of a token outside of the support: finite in half precision, and its exponential is 0
 
 
@@ -42,7 +43,7 @@ class QueryScale(nn.Module):
         return seen, placed, image_logits, point_logits, pixels, points
 
     def _logits(self, queries: Tensor, tokens: Tensor) -> Tensor:
-        return queries @ tokens.mT * tokens.shape[2] ** -0.5
+        return queries @ tokens.mT * (HEAT_SCALE / tokens.shape[2])
 
 
 @dataclass(frozen=True)
