@@ -58,7 +58,7 @@ class ICLLearner(Learner[Family[Any]]):
 
 def icl_losses(batch: Tensors, out: Tensors) -> Tensors:
     """Scalars `overlap` and `frustum` of the detection; `keypoint`, `apart`, `residual` and `dense`, sums over
-    scales; and `pose`.
+    scales; and `pose`. Beside the losses: `overlap_scores`.
 
     Images with few visible points count for `overlap` alone: nothing tells where their camera is.
     """
@@ -79,7 +79,15 @@ def icl_losses(batch: Tensors, out: Tensors) -> Tensors:
         "residual": over_scales(lambda k: _mean(residual_error(poses[k], poses[k + 1], truth), seen)),
         "dense": over_scales(lambda k: dense_loss(batch, out, k)),
         "pose": pose_loss(batch, out, truth, seen),
+        **overlap_scores(overlap.detach() > 0.0, visible[:, : overlap.shape[1]]),
     }
+
+
+def overlap_scores(detected: Tensor, visible: Tensor) -> Tensors:
+    """Scalars: the `precision`, the share of detected points that are visible, and the `recall`, the share of visible
+    points that are detected."""
+    right = (detected & visible).sum()
+    return {"precision": right / detected.sum().clamp(min=1), "recall": right / visible.sum().clamp(min=1)}
 
 
 def frustum_error(pose: Tensor, truth: Tensor) -> Tensor:

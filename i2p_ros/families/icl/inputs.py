@@ -32,6 +32,7 @@ from i2p_ros.networks.base import Arrays
 from i2p_ros.networks.signals import resized, signal_channels
 
 FRAME_POINTS = 4096  # points, in random order, that the cloud's own frame follows from
+REACH = 50.0  # m; distance from which on points count alike
 MEDIAN_STEPS = 20  # of Weiszfeld's iteration
 
 
@@ -90,6 +91,7 @@ def own_frame(xyz: NDArray[np.float32]) -> Pose:
         weight = 1.0 / np.maximum(np.abs(place - median), 1e-3)
         median = (weight @ place) / weight.sum()
     away = place - median
+    away *= np.minimum(1.0, REACH / np.maximum(np.abs(away), 1e-3))
     turn = np.sqrt((away**2 / np.maximum(np.abs(away), 1e-3)).sum())  # half its phase
     yaw = np.angle(turn if (away.sum() * turn.conj()).real >= 0.0 else -turn)
     up = np.median(xyz[:FRAME_POINTS, 2].astype(np.float64))
