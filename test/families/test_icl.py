@@ -117,15 +117,18 @@ def test_any_image_and_any_number_of_points(
 
 def test_the_single_scale_is_the_same_family() -> None:
     """ICLI2P is ICL++ with one scale."""
-    single = ICL(ICLSettings(**(LITTLE.model_dump() | {"scales": [LITTLE.scales[1].model_dump()]})), MatchingSettings())
+    single = ICL(
+        ICLSettings(**(LITTLE.model_dump() | {"scales": [LITTLE.scales[-1].model_dump()]})), MatchingSettings()
+    )
     out = single_pass(single.network().eval(), whole_inputs(pair(cloud=street(5000)), None, single))
     assert out["pixels"].shape[1] == 1 and out["poses"].shape[1] == 2
     assert len(SIZES["single"].scales) == 1 and len(SIZES["small"].scales) == 4
 
 
 def test_a_level_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValueError, match="levels 0 to 2"):
-        ICLSettings(**(LITTLE.model_dump() | {"scales": [{"level": 3, "points": 10}]}))
+    for level in (4, 2, -1):
+        with pytest.raises(ValueError, match="levels of 0 to 3, the last of 3"):
+            ICLSettings(**(LITTLE.model_dump() | {"scales": [{"level": level, "points": 10}]}))
 
 
 @pytest.mark.parametrize("lacks", ["points", "contrast"])

@@ -16,7 +16,7 @@ class Scale(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    level: int  # of the decoded maps and of the decoded voxels; 0 is the coarsest
+    level: int  # of the decoded maps and of the decoded voxels; 0 is the coarsest, the last scale has the finest
     points: int  # the first of the points, which are tokens
     image_radius_px: float = 0.0  # px of the network's image
     point_radius_m: float = 0.0
@@ -53,15 +53,18 @@ class ICLSettings(BaseModel):
 
     @model_validator(mode="after")
     def _levels_exist(self) -> ICLSettings:
-        levels = min(len(self.image_decoder), len(self.voxel_decoder) - 1) + 1
-        if not self.scales or not all(0 <= scale.level < levels for scale in self.scales):
-            raise ValueError(f"scales: at least one, of levels 0 to {levels - 1}")
+        finest = len(self.image_decoder)
+        if len(self.voxel_decoder) != finest + 1:
+            raise ValueError(f"voxel_decoder: one level more than image_decoder, which has {finest}")
+        levels = [scale.level for scale in self.scales]
+        if not levels or min(levels) < 0 or levels[-1] != finest or max(levels) > finest:
+            raise ValueError(f"scales: levels of 0 to {finest}, the last of {finest}")
         return self
 
 
 SMALL = ICLSettings()
 SIZES: dict[str, ICLSettings] = {
     "small": SMALL,
-    "single": SMALL.model_copy(update={"scales": [Scale(level=2, points=1024)]}),  # ICLI2P
+    "single": SMALL.model_copy(update={"scales": [Scale(level=3, points=2048)]}),  # ICLI2P
     "trunk": SMALL.model_copy(update={"trunk": True, "image_width": 512}),
 }
