@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.icl import FAMILY, LITTLE
-from helpers.networks import GUESS, aged, pair, prepared, street, whole_inputs
+from helpers.networks import GUESS, aged, one_pass, pair, prepared, street, whole_inputs
 from torch import Tensor
 
 from i2p_ros.core.camera import Camera
@@ -23,11 +23,12 @@ from i2p_ros.core.types import Pair
 from i2p_ros.families.icl import ICL
 from i2p_ros.families.icl.decode import LEAST_MATCHES, decoded
 from i2p_ros.families.icl.inputs import own_frame
-from i2p_ros.families.icl.network import DetectedCamera
+from i2p_ros.families.icl.network import DetectedCamera, ICLNetwork
 from i2p_ros.families.icl.settings import SIZES, ICLSettings
 from i2p_ros.networks.base import Tensors, single_pass
 from i2p_ros.networks.blocks.queries import MASKED, Keypoints, support
 from i2p_ros.networks.geometry import match_weights, pixel_centres
+from i2p_ros.runtime.torch_runtime import TorchRuntime
 
 CAMERA = Camera(180.0, 180.0, 150.0, 60.0, 300, 120)
 
@@ -113,6 +114,13 @@ def test_any_image_and_any_number_of_points(
     assert len(matches) <= LITTLE.queries and prediction.similarity is None
     assert (matches.pixels >= -0.5).all() and (matches.pixels < np.array(size) - 0.5 + 1e-9).all()
     assert prediction.pose is None or np.linalg.eigvalsh(prediction.pose.covariance).min() > 0.0
+
+
+def test_places_are_not_rounded_where_the_network_runs_in_bf16(network: torch.nn.Module) -> None:
+    """Eight bits of a place at 100 m are half a metre."""
+    assert isinstance(network, ICLNetwork)
+    runtime = TorchRuntime(network, "cpu", precision=torch.bfloat16)
+    assert all(value.dtype == torch.float32 for value in one_pass(runtime, pair(), family=FAMILY).values())
 
 
 def test_the_single_scale_is_the_same_family() -> None:
