@@ -184,7 +184,7 @@ def test_every_weight_has_a_gradient(batch: Tensors) -> None:
             assert value.grad is None
             continue
         assert value.grad is not None and bool(value.grad.isfinite().all()), name
-    moving = ("queries", "log_variance", "voxel.stem.weight", "overlap.1.weight", "scales.2.point_heat.weight")
+    moving = ("queries", "noise", "voxel.stem.weight", "overlap.1.weight", "scales.2.point_heat.weight")
     assert all(bool(dict(learner.net.named_parameters())[name].grad.any()) for name in moving)  # type: ignore[union-attr]
 
 
@@ -227,10 +227,12 @@ def test_b9_pose_losses_see_all_six_axes(axis: int) -> None:
 
 
 def test_b9_the_residual_counts_in_the_frame_of_the_camera_before() -> None:
-    """After a residual about a camera that is far from the origin, only the composed pose tells the error."""
-    before = torch.from_numpy(Pose.from_rotvec([0.0, 0.3, 0.0], [20.0, 1.0, -30.0]).matrix[:3]).float()[None]
-    off = torch.from_numpy((Pose.from_rotvec([0.0, 0.0, 0.0], [0.3, 0.0, 0.4]) @ ALIGNED).matrix[:3]).float()[None]
-    assert float(residual_error(before, off, T_TRUE)) == pytest.approx(0.5, abs=1e-3)
+    """The targets are those of the transform from that camera to the true one, by the algebra of `Pose`."""
+    before, after = Pose.from_rotvec([0.0, 0.3, 0.0], [20.0, 1.0, -30.0]), ALIGNED.retract([0.3, 0, 0.4, 0, 0.1, 0.2])
+    found, target = after @ before.inverse(), ALIGNED @ before.inverse()
+    expected = np.linalg.norm(found.rotation - target.rotation) + np.linalg.norm(found.translation - target.translation)
+    tensors = (torch.from_numpy(pose.matrix[:3])[None] for pose in (before, after, ALIGNED))
+    assert float(residual_error(*tensors)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_b10_precision_is_of_the_detected_and_recall_of_the_visible() -> None:

@@ -29,6 +29,7 @@ from i2p_ros.networks.geometry import match_weights, moved, pixel_centres, proje
 from i2p_ros.networks.signals import SignalNetwork, TrunkSignalDecoder
 
 METRES = 10.0  # unit of the positions that layers take
+NOISE_UNIT = 10.0  # Adam moves a number by at most the learning rate, and these have far to go
 VIEW_MARGIN = 0.15  # of the image on each side, up to which a point counts as in the detected frustum
 
 
@@ -91,7 +92,7 @@ class ICLNetwork(FamilyNetwork):
         self.queries = nn.Parameter(torch.randn(s.queries, s.width))
         self.scales = nn.ModuleList(QueryScale(s.width, image[k.level], point[k.level]) for k in s.scales)
         self.residuals = nn.ModuleList(PoseOfSet([2, s.width, 3, s.width], s.head) for _ in s.scales)
-        self.log_variance = nn.Parameter(torch.zeros(3))  # of `match_weights`
+        self.noise = nn.Parameter(torch.zeros(3))  # `log_variance` of `match_weights`, in units of NOISE_UNIT
         # predicts lidar signals; the name is that of VP2P's weights
         self.likeness = TrunkSignalDecoder(s.signal_stages) if s.trunk else SignalNetwork(s.signal_stages)
         axes = torch.from_numpy(T_LEVEL_CAMERA.rotation.T.copy()).float()
@@ -136,7 +137,7 @@ class ICLNetwork(FamilyNetwork):
             "pixels": torch.stack([matches.pixels.mean for matches in scales], 1),
             "points": torch.stack([matches.points.mean for matches in scales], 1),
             "valid": torch.stack([matches.valid for matches in scales], 1).float(),
-            "weights": match_weights(last.pixels, last.points, last.pose, image.camera, self.log_variance)
+            "weights": match_weights(last.pixels, last.points, last.pose, image.camera, NOISE_UNIT * self.noise)
             * last.valid[..., None],
         }, scales
 
