@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from i2p_ros.core.camera import MIN_DEPTH
-from i2p_ros.networks.blocks.queries import Keypoints
 
 NEAREST = 1.0  # m; least depth at which the spread of a point is projected
 
@@ -40,23 +39,22 @@ def pixel_centres(map_: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def match_weights(
-    pixels: Keypoints, points: Keypoints, poses: Tensor, cameras: Tensor, log_variance: Tensor
+    pixel_spread: Tensor, points: Tensor, point_spread: Tensor, poses: Tensor, cameras: Tensor, log_variance: Tensor
 ) -> Tensor:  # fmt: skip
     """(B, Q, 2) inverse deviations in 1/px of matches, by the spread of both of their heat maps.
 
     The variance on an image axis is e^a that of the pixel, plus e^b that of the projected point, plus e^c px^2, for
-    `log_variance` (a, b, c). A covariance S of the point in m^2 becomes J S J^T, J the derivative of the pixel by the
-    point. Poses and keypoints only place the derivative, and have no gradient.
+    `log_variance` (a, b, c). Spreads are covariances, (B, Q, 2, 2) of pixels in px^2 and (B, Q, 3, 3) of `points`
+    (B, Q, 3) in m^2. S of a point becomes J S J^T, with J the derivative of the pixel by the point. Poses and points
+    only place the derivative, and have no gradient.
     """
-    p = moved(points.mean, poses).detach()
-    depth = p[..., 2:].clamp(min=NEAREST)
-    zero = torch.zeros_like(depth)
-    towards = torch.stack(
-        [torch.cat([1.0 + zero, zero, -p[..., :1] / depth], 2), torch.cat([zero, 1.0 + zero, -p[..., 1:2] / depth], 2)],
-        2,
-    )
-    j = (cameras[:, None, :2] / depth)[..., None] * (towards[..., None] * poses[:, None, None, :, :3].detach()).sum(3)
-    projected = (j[..., None] * points.covariance[:, :, None]).sum(3).mul(j).sum(3)
+    p = moved(points, poses).detach()
+    x, y, depth = p[..., 0], p[..., 1], p[..., 2].clamp(min=NEAREST)
+    zero, one = torch.zeros_like(x), torch.ones_like(x)
+    towards = torch.stack([one, zero, -x / depth, zero, one, -y / depth], -1).unflatten(-1, (2, 3))
+    turned = (towards[..., None] * poses[:, None, None, :, :3].detach()).sum(3)
+    j = (cameras[:, None, :2] / depth[..., None])[..., None] * turned
+    projected = ((j[..., None] * point_spread[:, :, None]).sum(3) * j).sum(3)
     a, b, c = log_variance.exp()
-    own = pixels.covariance.diagonal(dim1=2, dim2=3)
+    own = pixel_spread.diagonal(dim1=2, dim2=3)
     return (a * own.clamp(min=0.0) + b * projected.clamp(min=0.0) + c).rsqrt()

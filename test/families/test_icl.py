@@ -254,20 +254,26 @@ def test_weights_are_the_inverse_deviations_of_projections() -> None:
     mean = T.inverse().apply([[1.0, -0.5, 9.0]])[0]
     cloud = mean + rng.normal(size=(200_000, 3)) @ root.T
     expected = CAMERA.project(T.apply(cloud))[0].std(axis=0)
-    points = Keypoints(_t(mean)[None, None], _t(root @ root.T)[None, None])
-    pixels = Keypoints(torch.zeros(1, 1, 2), torch.zeros(1, 1, 2, 2))
-    camera = _t([CAMERA.fx, CAMERA.fy, CAMERA.cx, CAMERA.cy])[None]
-    weights = match_weights(pixels, points, _t(T.matrix[:3])[None], camera, torch.tensor([0.0, 0.0, -30.0]))
+    spread, none = _t(root @ root.T)[None, None], torch.zeros(1, 1, 2, 2)
+    camera, pose = _t([CAMERA.fx, CAMERA.fy, CAMERA.cx, CAMERA.cy])[None], _t(T.matrix[:3])[None]
+    noise = torch.tensor([0.0, 0.0, -30.0])
+    weights = match_weights(none, _t(mean)[None, None], spread, pose, camera, noise)
     np.testing.assert_allclose(1.0 / weights[0, 0].numpy(), expected, rtol=0.02)
 
 
 def test_a_wider_heat_map_weighs_less() -> None:
     spread = torch.eye(2)[None, None] * torch.tensor([0.0, 4.0, 100.0]).view(1, 3, 1, 1)
-    points = Keypoints(torch.tensor([0.0, 0.0, 9.0]).expand(1, 3, 3), torch.zeros(1, 3, 3, 3))
-    camera = torch.tensor([[180.0, 180.0, 150.0, 60.0]])
-    pixels, pose = Keypoints(torch.zeros(1, 3, 2), spread), torch.eye(3, 4)[None]
-    weights = match_weights(pixels, points, pose, camera, torch.zeros(3))
+    points, sharp = torch.tensor([0.0, 0.0, 9.0]).expand(1, 3, 3), torch.zeros(1, 3, 3, 3)
+    camera, pose = torch.tensor([[180.0, 180.0, 150.0, 60.0]]), torch.eye(3, 4)[None]
+    weights = match_weights(spread, points, sharp, pose, camera, torch.zeros(3))
     np.testing.assert_allclose(weights[0, :, 0].numpy(), [1.0, 5.0**-0.5, 101.0**-0.5], rtol=1e-5)
+
+
+def test_the_spread_is_that_of_the_heat_map() -> None:
+    logits = torch.tensor([[[0.0, np.log(3.0), -50.0]]])
+    keypoints = Keypoints.of(logits, torch.tensor([[[0.0, 100.0], [4.0, 100.0], [1e3, -1e3]]]))
+    np.testing.assert_allclose(keypoints.mean[0, 0].numpy(), [3.0, 100.0], atol=1e-4)
+    np.testing.assert_allclose(keypoints.covariance()[0, 0].numpy(), [[3.0, 0.0], [0.0, 0.0]], atol=1e-2)
 
 
 def _t(values: object) -> Tensor:

@@ -18,6 +18,7 @@ from i2p_ros.networks.base import Tensors
 from i2p_ros.pnp.probabilistic import Poses, Problems, normal_equations, sample, solve
 
 LEAST_MATCHES = 6  # valid ones, without which there is no pose
+STEPS = 8  # of Levenberg-Marquardt, from the regressed pose
 MIN_ESS = 50.0  # effective samples below which the covariance is that of the linearised problem
 FINEST_STD = np.array([1e-3] * 3 + [1e-5] * 3)  # m, rad: a covariance must be positive definite
 
@@ -49,7 +50,7 @@ def decoded(outputs: Tensors, T_input_lidar: Pose, camera: Camera, network_camer
 def posterior_pose(problems: Problems, start: Pose) -> tuple[Pose, Array]:
     """Mean pose, and covariance (6, 6) about the camera along its axes, of the posterior of one problem, whose points
     are in the frame of the camera at `start`. The same problem always gives the same answer."""
-    found = solve(problems)
+    found = solve(problems, STEPS)
     about = problems.in_camera_of(found)
     samples = sample(about, torch.Generator().manual_seed(0))
     mean, covariance = (moment[0].numpy() for moment in samples.moments())

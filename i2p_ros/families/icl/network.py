@@ -130,15 +130,13 @@ class ICLNetwork(FamilyNetwork):
             scales = list[Matches]()
             for k in range(len(self.scales)):
                 scales.append(self._refined(k, scales[-1] if scales else detection, image, cloud))
-        last = scales[-1]
         return {
             "overlap": detection.overlap,
             "poses": torch.stack([detection.pose, *(matches.pose for matches in scales)], 1),
             "pixels": torch.stack([matches.pixels.mean for matches in scales], 1),
             "points": torch.stack([matches.points.mean for matches in scales], 1),
             "valid": torch.stack([matches.valid for matches in scales], 1).float(),
-            "weights": match_weights(last.pixels, last.points, last.pose, image.camera, NOISE_UNIT * self.noise)
-            * last.valid[..., None],
+            "weights": self._weights(scales[-1], image.camera),
         }, scales
 
     def _encode_voxels(self, inputs: Tensors) -> tuple[Pyramid, list[Tensor]]:
@@ -184,7 +182,7 @@ class ICLNetwork(FamilyNetwork):
         valid = image_has & points_have
         found = Keypoints.of(image_logits, at.expand(len(points), -1, -1)), Keypoints.of(point_logits, points)
         if isinstance(before, Matches):  # a query without support stays where it was
-            found = found[0].where(valid, before.pixels), found[1].where(valid, before.points)
+            found = found[0].where(valid, before.pixels.mean), found[1].where(valid, before.points.mean)
         pose = self._residual(k, before.pose, by_image, queries, found, valid, image.camera)
         return Matches(queries, pose, *found, valid, (tokens[0], tokens[1]))
 
@@ -217,6 +215,11 @@ class ICLNetwork(FamilyNetwork):
         turn, shift = self.residuals[k](parts, valid.float())
         rotated = turn @ pose
         return torch.cat([rotated[..., :3], rotated[..., 3:] + shift[..., None]], 2)
+
+    def _weights(self, last: Matches, camera: Tensor) -> Tensor:
+        """(B, Q, 2) in 1/px, 0 of queries that are not valid."""
+        spreads = last.pixels.covariance(), last.points.mean, last.points.covariance()
+        return match_weights(*spreads, last.pose, camera, NOISE_UNIT * self.noise) * last.valid[..., None]
 
     def example(self) -> PassInputs:
         """Normal noise, the points of about the extent of a street."""

@@ -36,14 +36,14 @@ class ICLSettings(BaseModel):
     image_stages: list[int] = [48, 64, 96, 96]
     image_blocks: list[int] = [2, 2, 2, 2]
     image_first_stride: int = 1
-    image_decoder: list[int] = [96, 64, 64]
+    image_decoder: list[int] = [96, 64, 48]
     voxel_encoder: list[int] = [24, 32, 48, 64, 96]
     voxel_decoder: list[int] = [64, 48, 48, 48]
     queries: int = 64  # learned queries, each of which becomes a match
     width: int = 64  # channels of a query and of a token
     head: int = 64  # channels of the embeddings that poses are regressed from
     scales: list[Scale] = [
-        Scale(level=0, points=512),
+        Scale(level=0, points=256),
         Scale(level=1, points=1024, image_radius_px=32.0, point_radius_m=16.0),
         Scale(level=2, points=1024, image_radius_px=16.0, point_radius_m=8.0),
         Scale(level=3, points=2048, image_radius_px=8.0, point_radius_m=4.0),

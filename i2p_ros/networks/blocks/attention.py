@@ -16,11 +16,15 @@ def _silenced(layer: nn.Module) -> None:
 
 
 class CrossAttention(nn.Module):
-    """A pre-norm transformer layer with queries of one branch, keys and values of another. Initially an identity."""
+    """A pre-norm transformer layer with queries of one branch, keys and values of another. Initially an identity.
 
-    def __init__(self, channels: int, other: int) -> None:
+    With `is_normal` the tokens of the other branch have been normalized already.
+    """
+
+    def __init__(self, channels: int, other: int, is_normal: bool = False) -> None:
         super().__init__()
-        self.norm, self.other_norm, self.mix_norm = nn.LayerNorm(channels), nn.LayerNorm(other), nn.LayerNorm(channels)
+        self.norm, self.mix_norm = nn.LayerNorm(channels), nn.LayerNorm(channels)
+        self.other_norm = nn.Identity() if is_normal else nn.LayerNorm(other)
         self.query, self.key, self.value = (nn.Linear(c, channels, bias=False) for c in (channels, other, other))
         self.out = nn.Linear(channels, channels)
         self.mix = nn.Sequential(nn.Linear(channels, 2 * channels), nn.GELU(), nn.Linear(2 * channels, channels))

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ class QueryScale(nn.Module):
         super().__init__()
         self.image_tokens, self.point_tokens = tokens_of(image_channels, width), tokens_of(point_channels, width)
         self.before_image, self.before_points = CrossAttention(width, width), CrossAttention(width, width)
-        self.to_image, self.to_points = CrossAttention(width, width), CrossAttention(width, width)
+        self.to_image, self.to_points = (CrossAttention(width, width, is_normal=True) for _ in range(2))
         self.image_heat, self.point_heat = nn.LayerNorm(width), nn.LayerNorm(width)
 
     def forward(
@@ -48,25 +48,30 @@ class QueryScale(nn.Module):
 
 @dataclass(frozen=True)
 class Keypoints:
-    """Soft keypoints: the `mean` (B, Q, D) position under a heat map, and its `covariance` (B, Q, D, D)."""
+    """Soft keypoints: `mean` (B, Q, D) positions under heat maps `heat` (B, Q, M) over tokens at `places` (B, M, D)."""
 
     mean: Tensor
-    covariance: Tensor
+    heat: Tensor
+    places: Tensor
 
     @staticmethod
     def of(logits: Tensor, places: Tensor) -> Keypoints:
-        """Keypoints of logits (B, Q, M) over tokens at places (B, M, D)."""
+        """Keypoints of logits (B, Q, M)."""
         with torch.autocast(logits.device.type, enabled=False):  # half precision does not resolve places
-            heat, places = logits.double().softmax(2), places.double()  # squares of coordinates need the digits
-            mean = heat @ places
-            square = (places[..., :, None] * places[..., None, :]).flatten(2)
-            second = (heat @ square).unflatten(2, (places.shape[2], places.shape[2]))
-            return Keypoints(mean.float(), (second - mean[..., :, None] * mean[..., None, :]).float())
+            heat, places = logits.float().softmax(2), places.float()
+            return Keypoints(heat @ places, heat, places)
 
-    def where(self, chosen: Tensor, other: Keypoints) -> Keypoints:
-        """These keypoints where `chosen` (B, Q) holds, the other ones elsewhere."""
-        mean = torch.where(chosen[..., None], self.mean, other.mean)
-        return Keypoints(mean, torch.where(chosen[..., None, None], self.covariance, other.covariance))
+    def where(self, chosen: Tensor, mean: Tensor) -> Keypoints:
+        """These keypoints, with their means where `chosen` (B, Q) holds, and those of `mean` (B, Q, D) elsewhere."""
+        return replace(self, mean=torch.where(chosen[..., None], self.mean, mean))
+
+    def covariance(self) -> Tensor:
+        """(B, Q, D, D) covariance of the position under the heat maps."""
+        with torch.autocast(self.heat.device.type, enabled=False):
+            heat, places = self.heat.double(), self.places.double()  # squares of coordinates need the digits
+            square = (places[..., :, None] * places[..., None, :]).flatten(2)
+            second, mean = (heat @ square).unflatten(2, (places.shape[2],) * 2), heat @ places
+            return (second - mean[..., :, None] * mean[..., None, :]).float()
 
 
 def support(allowed: Tensor) -> tuple[Tensor, Tensor]:
