@@ -105,8 +105,7 @@ class Localizer:
         """The method, one line per step. Raises what `localize_pair` turns into a status."""
         prepared = self.prepare(pair, prior, refined)
         search = PoseSearch(pair.camera, settings.pnp, self.calibration, prior)
-        guesses = self._guesses(prepared, search)
-        results = list[PassResult]()
+        guesses, results = self._guesses(prepared, search)
         for each in (search, search.thorough):  # the second where a pose of the first is withheld
             results = self._passes_near(guesses, prepared, each, results)
             best = search.select(results)
@@ -130,15 +129,17 @@ class Localizer:
             is_tracked = prior is not None and TRACKED.covers(prior)
             return PreparedPair(scene, passes, signals, refined and has_signals, is_tracked)
 
-    def _guesses(self, prepared: PreparedPair, search: PoseSearch) -> list[Pose]:
-        """The prior's pose if the network was trained with priors as wide, else proposals of a pass over the cloud.
+    def _guesses(self, prepared: PreparedPair, search: PoseSearch) -> tuple[list[Pose], list[PassResult]]:
+        """The prior's pose if the network was trained with priors as wide, else proposals of a pass over the cloud; and
+        results that take the place of passes near the first of them: a regressed pose is a result itself.
 
         Raises NoPoseError when the pass proposes none.
         """
         if search.prior and self.family.trained_prior.covers(search.prior):
-            return [search.prior.pose]
+            return [search.prior.pose], []
         prediction = self.predict(prepared)
-        return self._beside_signals(prepared, lambda: search.propose(prediction))
+        guesses = self._beside_signals(prepared, lambda: search.propose(prediction))
+        return guesses, [] if prediction.pose is None else [search.estimate(prediction)]
 
     def _passes_near(
         self, guesses: Sequence[Pose], prepared: PreparedPair, search: PoseSearch, known: Sequence[PassResult] = ()
@@ -179,9 +180,9 @@ class Localizer:
     def _last_pass(
         self, best: PassResult, results: Sequence[PassResult], prepared: PreparedPair, search: PoseSearch
     ) -> PassResult:
-        """The result of one more pass near the best pose, averaged with a mirrored pass if the family has one. The best
-        result stays where the camera is tracked, the results are conclusive, its pose is at its guess, or the pass has
-        no pose."""
+        """The result of one more pass near the best pose, averaged with a mirrored pass; of a family without these, the
+        better one of this result and the best. The best result stays where the camera is tracked, the results are
+        conclusive, its pose is at its guess, or the pass has no pose."""
         is_good = prepared.is_tracked or search.is_settled(best) or search.is_conclusive(results)
         if best.estimate.pose is None or is_good:
             return best
@@ -189,7 +190,8 @@ class Localizer:
             guess = best.estimate.pose
             again = search.estimate(self.predict(prepared, guess, mirror=True), guess)
             if again.estimate.pose:
-                return search.against(again, results)
+                better = again.score >= best.score or self.family.mirrors
+                return search.against(again, results) if better else search.against(best, [again])
         return best
 
     def refine(self, prepared: PreparedPair, estimate: PoseEstimate, settings: Settings | None = None) -> PoseEstimate:

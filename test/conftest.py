@@ -14,10 +14,10 @@ import pytest
 
 TESTS = Path(__file__).parent
 SLOW = (
-    "test_readme.py", "training/test_loop.py", "monitor/test_watch.py", "cli/test_cli.py", "ros/soak",
-    "faults/test_node.py", "ros/nodes/test_life.py", "ros/nodes/test_monitor.py", "cli/test_monitor.py", "ros/replay",
-    "alignment/test_window.py", "bench/test_drifts.py", "bench/test_pairs.py", "fleet/test_page.py",
-    "runtime/test_tensorrt.py", "test_documentation.py",
+    "test_readme.py", "training/test_loop.py", "training/test_icl.py", "monitor/test_watch.py", "cli/test_cli.py",
+    "ros/soak", "faults/test_node.py", "ros/nodes/test_life.py", "ros/nodes/test_monitor.py", "cli/test_monitor.py",
+    "ros/replay", "alignment/test_window.py", "bench/test_drifts.py", "bench/test_pairs.py",
+    "fleet/test_page.py", "runtime/test_tensorrt.py", "test_documentation.py",
 )  # fmt: skip
 """Files of more than 10 s, the longest first."""
 DOMAINS = range(101, 233)  # ROS domains of tests: replay chooses from 1 to 100 by itself

@@ -275,7 +275,7 @@ def test_a_pose_that_would_be_withheld_gets_all_passes(monkeypatch: pytest.Monke
     settings = load_settings((), ["pnp.early_exit_confidence=0.5", "pnp.max_rival=10"])
     localizer = Planted(lambda guess, mirror: world.prediction, settings, sure)
     scene = localizer.prepare(seen())
-    guesses = localizer._guesses(scene, PoseSearch(CAMERA, settings.pnp, sure))
+    guesses, _ = localizer._guesses(scene, PoseSearch(CAMERA, settings.pnp, sure))
     localizer.passes.clear()
     assert localizer.localize_pair(seen()).pose is None
     near = [guess for guess, mirror in localizer.passes if guess and not mirror]

@@ -457,6 +457,12 @@ class TrainingSettings(_Group):
     )
     score_weight: float = Field(3.0, ge=0, description="weight of the loss of the overlap scores")
     dense_weight: float = Field(0.5, ge=0, description="weight of the loss over all cells of the image")
+    keypoint_weight: float = Field(
+        1.0,
+        ge=0,
+        description="weight of the losses of keypoints and of their poses (icl). 0: only the overlap and the "
+        "frustum learn",
+    )
     pose_weight: float = Field(0.0, ge=0, description="weight of the pose loss by differentiable PnP. 0: left out")
     checkpoint_s: float = Field(60.0, ge=0, description="time between checkpoints, which a killed run loses at most, s")
     log_every: int = Field(200, ge=1, description="samples between rows of metrics.csv")

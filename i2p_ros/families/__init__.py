@@ -23,7 +23,10 @@ class FamilyEntry:
     sizes: tuple[str, ...]  # names of the sizes of the class
 
 
-FAMILIES = {"vp2p": FamilyEntry("i2p_ros.families.vp2p:VP2P", ("small", "trunk", "base"))}
+FAMILIES = {
+    "vp2p": FamilyEntry("i2p_ros.families.vp2p:VP2P", ("small", "trunk", "base")),
+    "icl": FamilyEntry("i2p_ros.families.icl:ICL", ("small", "single", "trunk")),
+}
 
 
 def family_class(name: str) -> type[Family[Any]]:

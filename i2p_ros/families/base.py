@@ -116,8 +116,8 @@ class Family(ABC, Generic[SceneT]):
         Raises InputError when there is too little of the cloud.
         """
 
-    def input_frame(self, guess: Pose | None) -> Pose:
-        """T_input_lidar: frame of the points among the inputs of a pass with this guess."""
+    def input_frame(self, scene: SceneT, guess: Pose | None) -> Pose:
+        """T_input_lidar: frame of the points among the inputs of a pass over a scene with this guess."""
         return Pose.identity()
 
     def input_camera(self, camera: Camera) -> Camera:

@@ -49,6 +49,7 @@ class FamilyNetwork(nn.Module, ABC):
 
     part_names: ClassVar[tuple[str, ...]] = ()  # parts that a compiler may replace: tensors in, tensors out
     dynamic_parts: ClassVar[frozenset[str]] = frozenset()  # those of them whose second axis is as long as the cloud
+    rounded_outputs: ClassVar[frozenset[str]] = frozenset()  # that may come in bf16, such as descriptors but no places
 
     def forward(self, *_: Any, **batch: Any) -> Tensors:
         """Outputs of `training_pass` for a batch of all inputs by name."""

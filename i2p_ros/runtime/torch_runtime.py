@@ -109,7 +109,8 @@ class TorchPasses:
     """Forward passes over one scene by PyTorch.
 
     What the passes share is computed in the first of them, and again when `network` returns another network. `before`
-    is called with the inputs of each pass. With `bf16` its outputs have this precision, and signals are computed in it.
+    is called with the inputs of each pass. With `bf16` the network's `rounded_outputs` have this precision, and signals
+    are computed in it.
     """
 
     def __init__(
@@ -127,7 +128,8 @@ class TorchPasses:
         with torch.inference_mode():
             network, encoded = self._encode()
             outputs = network.forward_pass(encoded, batched(inputs, self._device), self._both)
-            return {name: output.bfloat16() for name, output in outputs.items()} if self._bf16 else outputs
+            rounded = network.rounded_outputs if self._bf16 else frozenset()
+            return {name: output.bfloat16() if name in rounded else output for name, output in outputs.items()}
 
     def signals(self) -> NDArray[np.float32]:
         """(C, H, W) predicted lidar signals of the scene's image; NotImplementedError by a network without any."""

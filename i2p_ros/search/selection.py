@@ -13,7 +13,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
-from i2p_ros.core.types import Evidence, PoseEstimate, Prediction, Prior, Status
+from i2p_ros.core.types import Correspondences, Evidence, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.pnp import covariance
 from i2p_ros.pnp.calibration import SHARPNESS, Calibration
 from i2p_ros.pnp.limits import judged, refuse_weak
@@ -131,7 +131,7 @@ class PoseSearch:
             likelihood = DescriptorLikelihood(prediction.similarity, self.calibration.sharpness, self.prior)
             return self._by_descriptors(prediction, guess, likelihood)
         if prediction.pose is not None:
-            return self._regressed(prediction.pose, guess)
+            return self._regressed(prediction.pose, prediction.candidates, guess)
         return self._by_matches(prediction, guess)
 
     def _by_descriptors(
@@ -182,13 +182,23 @@ class PoseSearch:
             raise NoPoseError(*(reasons or [(Status.TOO_FEW_MATCHES, "the prediction has no matches")])[0])
         return self.select(results)
 
-    def _regressed(self, regressed: Prior, guess: Pose | None) -> PassResult:
-        """The regressed pose with its covariance. A prior affects its score alone."""
+    def _regressed(
+        self, regressed: Prior, candidates: tuple[Correspondences, ...], guess: Pose | None
+    ) -> PassResult:  # fmt: skip
+        """The regressed pose with its covariance, and how many of its matches, if there are any, agree with it. A prior
+        affects its score alone."""
         pose, stated = regressed.pose, to_camera_axes(regressed.pose, regressed.covariance)
         std_m = float(np.sqrt(np.linalg.eigvalsh(stated[:3, :3])[-1]))
-        evidence = Evidence(inliers=0, matches=0, std_m=std_m)
-        found = PoseEstimate(Status.OK, pose=pose, covariance=regressed.covariance, evidence=evidence)
-        return self._calibrated(found, 0.0, guess)
+        found = PoseEstimate(Status.OK, pose=pose, covariance=regressed.covariance)
+        count = agreeing = 0
+        for matches in candidates[:1]:  # it is regressed from one set
+            problem = problem_of(matches, self.camera, self.settings.threshold_deg)
+            distance, inliers = problem.agreeing(problem.in_map(pose))
+            count, agreeing = len(matches), int(inliers.sum())
+            residual = float(np.sqrt(np.mean(distance[inliers] ** 2))) if agreeing else float("nan")
+            found = replace(found, correspondences=matches, inliers=inliers, residual_px=residual)
+        evidence = Evidence(inliers=agreeing, matches=count, std_m=std_m)
+        return self._calibrated(replace(found, evidence=evidence), float(np.log(max(agreeing, 1))), guess)
 
     def _calibrated(self, found: PoseEstimate, log_support: float, guess: Pose | None) -> PassResult:
         """The result of an estimate without descriptors: covariance and confidence by the model's calibration.

@@ -22,7 +22,10 @@ from i2p_ros.families.base import Family
 from i2p_ros.networks.base import FamilyNetwork, Tensors
 from i2p_ros.training.alignment import alignment_loss
 
-LEARNERS = {"vp2p": "i2p_ros.training.vp2p:VP2PLearner"}  # module and class, imported when asked for
+LEARNERS = {  # module and class, imported when asked for
+    "vp2p": "i2p_ros.training.vp2p:VP2PLearner",
+    "icl": "i2p_ros.training.icl:ICLLearner",
+}
 FamilyT = TypeVar("FamilyT", bound=Family[Any])
 
 

@@ -97,13 +97,13 @@ class VP2PLearner(Learner[Family[Any]]):
         scene = family.prepare(sample.pair, rng)
         inputs = family.inputs(scene, guess)
         inputs = _filled(inputs, family.max_points or len(inputs["points"]), rng)
-        T_camera_input = sample.T_camera_lidar @ family.input_frame(guess).inverse()
+        T_camera_input = sample.T_camera_lidar @ family.input_frame(scene, guess).inverse()
         camera = family.input_camera(sample.pair.camera)
         uv, visible = camera.project(T_camera_input.apply(inputs["points"]))
         return {
             **scene.shared, **inputs,
             "uv": np.nan_to_num(uv, nan=UNSEEN_PX).astype(np.float32), "visible": visible,
-            "camera": np.array([camera.fx, camera.fy, camera.cx, camera.cy]),
+            "camera": np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float32),
             "T_camera_lidar": T_camera_input.matrix,
         }  # fmt: skip
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tiny network, a cloud and a pair of noise."""
 
+from typing import TypeVar
+
 import numpy as np
 import torch
 from torch import nn
@@ -17,6 +19,7 @@ from i2p_ros.families.vp2p.settings import VP2PSettings
 from i2p_ros.networks.base import Arrays, PassInputs, Tensors
 from i2p_ros.runtime.torch_runtime import Runtime
 
+N = TypeVar("N", bound=nn.Module)
 TINY = VP2PSettings(
     image_width=64, max_points=256, stem=8, image_stages=[8, 8, 8, 8], image_blocks=[1, 1, 1, 1],
     image_decoder=[8, 8, 8], voxel_encoder=[8, 8, 8], voxel_decoder=[8, 8], centres=[64, 16], point_channels=[8, 16],
@@ -42,8 +45,12 @@ def pair(width: int = 128, height: int = 48, cloud: PointCloud | None = None) ->
 def lived_in(settings: VP2PSettings) -> VP2PNetwork:
     """A network whose batch norms have seen something, as trained ones have."""
     torch.manual_seed(0)
-    network = VP2P(settings, MatchingSettings()).network().eval()
-    for module in network.modules():
+    return aged(VP2P(settings, MatchingSettings()).network())
+
+
+def aged(network: N) -> N:
+    """The network in evaluation mode, after its batch norms have seen something."""
+    for module in network.eval().modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.normal_(module.running_mean, 0.0, 0.2)
             nn.init.uniform_(module.running_var, 0.5, 2.0)

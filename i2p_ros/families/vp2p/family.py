@@ -50,7 +50,7 @@ class VP2P(Family[VP2PScene]):
         """`points` (N, 3) and `features` (N, 8); raises InputError when there are too few points."""
         return pass_inputs(scene, guess, self.settings)
 
-    def input_frame(self, guess: Pose | None) -> Pose:
+    def input_frame(self, scene: VP2PScene, guess: Pose | None) -> Pose:
         """The lidar's frame; with a guess the frame of that camera, its axes forward, left, up."""
         return input_frame(guess)
 

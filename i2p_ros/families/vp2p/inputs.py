@@ -50,7 +50,7 @@ class VP2PScene(Scene):
 def scene_of(pair: Pair, settings: VP2PSettings, rng: np.random.Generator | None) -> VP2PScene:
     """The scene of a pair; raises InputError for an image without contrast. Without rng the cloud has the same order
     each time, and pairs with the same cloud share it."""
-    cloud = shuffled(pair.cloud, rng) if rng else _shuffled_alike(pair.cloud)
+    cloud = shuffled(pair.cloud, rng) if rng else shuffled_alike(pair.cloud)
     image, camera = pair.camera.undistort(pair.image)
     undistorted = replace(pair, image=image, camera=camera)
     shared = {
@@ -66,7 +66,7 @@ def pass_inputs(scene: VP2PScene, guess: Pose | None, settings: VP2PSettings) ->
     Near a guess of T_camera_lidar these are the points near its view, in its axes: forward, left, up.
     Raises InputError when there are too few points.
     """
-    cloud = _downsampled_scene(scene, guess, settings.downsample_m, settings.max_points)
+    cloud = downsampled_view(scene.cloud, scene.pair.camera, guess, settings.downsample_m, settings.max_points)
     return {"points": cloud.xyz, "features": point_features(cloud, guess is not None)}
 
 
@@ -122,20 +122,23 @@ def shuffled(cloud: PointCloud, rng: np.random.Generator) -> PointCloud:
     return cloud.selected(rng.permutation(len(cloud)))
 
 
-_shuffled_alike = Kept[PointCloud, PointCloud](lambda cloud: shuffled(cloud, np.random.default_rng(0)))
+shuffled_alike = Kept[PointCloud, PointCloud](lambda cloud: shuffled(cloud, np.random.default_rng(0)))
 
 
-def _downsampled_scene(scene: VP2PScene, guess: Pose | None, cell: float, most: int) -> PointCloud:
-    """The downsampled cloud of a scene. Often the first of its points already fill as many voxels as are wanted."""
+def downsampled_view(cloud: PointCloud, camera: Camera, guess: Pose | None, cell: float, most: int) -> PointCloud:
+    """`downsampled` for a cloud in random order, or for its points near the view of a guess, in that `input_frame`.
+
+    Often the first of the points already fill as many voxels as are wanted.
+    """
 
     def cropped(cloud: PointCloud) -> PointCloud:
-        return near_view(cloud, guess, scene.pair.camera) if guess else cloud
+        return near_view(cloud, guess, camera) if guess else cloud
 
     for share in EARLY:
-        early = cropped(scene.cloud.selected(slice(share * most)))
+        early = cropped(cloud.selected(slice(share * most)))
         if len(early) >= MEDIAN_POINTS and len(kept := _first_of_voxels(early.xyz, cell, most)) == most:
             return early.selected(kept)
-    return downsampled(cropped(scene.cloud), cell, most)
+    return downsampled(cropped(cloud), cell, most)
 
 
 def downsampled(cloud: PointCloud, cell: float, most: int) -> PointCloud:

@@ -73,6 +73,7 @@ class VP2PNetwork(FamilyNetwork):
 
     part_names = ("encode", "decode", "pixel_descriptor", "point_descriptor")
     dynamic_parts = frozenset({"point_descriptor"})
+    rounded_outputs = frozenset({"pixels", "points"})
 
     def __init__(self, settings: VP2PSettings) -> None:
         super().__init__()

@@ -16,25 +16,30 @@ def _silenced(layer: nn.Module) -> None:
 
 
 class CrossAttention(nn.Module):
-    """A pre-norm transformer layer with queries of one branch, keys and values of another. Initially an identity."""
+    """A pre-norm transformer layer with queries of one branch, keys and values of another. Initially an identity.
 
-    def __init__(self, channels: int, other: int) -> None:
+    With `is_normal` the tokens of the other branch have been normalized already.
+    """
+
+    def __init__(self, channels: int, other: int, is_normal: bool = False) -> None:
         super().__init__()
-        self.norm, self.other_norm, self.mix_norm = nn.LayerNorm(channels), nn.LayerNorm(other), nn.LayerNorm(channels)
+        self.norm, self.mix_norm = nn.LayerNorm(channels), nn.LayerNorm(channels)
+        self.other_norm = nn.Identity() if is_normal else nn.LayerNorm(other)
         self.query, self.key, self.value = (nn.Linear(c, channels, bias=False) for c in (channels, other, other))
         self.out = nn.Linear(channels, channels)
         self.mix = nn.Sequential(nn.Linear(channels, 2 * channels), nn.GELU(), nn.Linear(2 * channels, channels))
         for last in (self.out, self.mix[-1]):
             _silenced(last)
 
-    def forward(self, tokens: Tensor, others: Tensor) -> Tensor:
-        """(B, N, C) from tokens (B, N, C) and others (B, M, C')."""
+    def forward(self, tokens: Tensor, others: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B, N, C) from tokens (B, N, C) and others (B, M, C'); a mask (B, N, M) is added to the logits."""
         queries, others = self.norm(tokens), self.other_norm(others)
         q, k, v = (
             linear(x).unflatten(2, (HEADS, -1)).transpose(1, 2)
             for linear, x in ((self.query, queries), (self.key, others), (self.value, others))
         )
-        heard = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        of_heads = None if mask is None else mask[:, None]
+        heard = F.scaled_dot_product_attention(q, k, v, of_heads).transpose(1, 2).flatten(2)
         tokens = tokens + self.out(heard)
         return tokens + self.mix(self.mix_norm(tokens))
 

@@ -71,13 +71,19 @@ class ImageUNet(nn.Module):
 
     def decode(self, maps: list[Tensor], context: Tensor | None = None) -> Tensor:
         """(B, C, h, w) at the stride of the first stage; context (B, C'), if there is any, is added at the coarsest."""
+        return ImageUNet.decode_all(self, maps, context)[-1]
+
+    def decode_all(self, maps: list[Tensor], context: Tensor | None = None) -> list[Tensor]:
+        """Decoded maps of every stride, the coarsest first; the last one is that of `decode`."""
         x = maps[-1]
         if self.context is not None and context is not None:
             x = x + self.context(context)[:, :, None, None]
+        decoded = [x]
         for block, skip in zip(self.decoder, maps[-2::-1], strict=True):
             x = F.interpolate(x, size=skip.shape[2:], mode="bilinear")
             x = block(torch.cat([x, skip], 1))
-        return x
+            decoded.append(x)
+        return decoded
 
 
 class TrunkUNet(nn.Module):
@@ -139,6 +145,14 @@ class ImageDecoder(nn.Module):
         """As `decode` of the image branch."""
         *maps, context = maps_and_context
         return ImageUNet.decode(self, maps, context)  # type: ignore[arg-type]
+
+
+class MapsDecoder(ImageDecoder):
+    """As `ImageDecoder`, of an image branch without context, with the decoded maps of all strides."""
+
+    def forward(self, *maps: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        """As `ImageUNet.decode_all`."""
+        return tuple(ImageUNet.decode_all(self, [*maps]))  # type: ignore[arg-type]
 
 
 class AssembledImage(nn.Module):

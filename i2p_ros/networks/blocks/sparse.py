@@ -141,6 +141,14 @@ class Pyramid:
             level.neighbours  # noqa: B018 (computed now, with the rest)
         return Pyramid(levels, maps, cell)
 
+    def cells(self) -> list[Tensor]:
+        """(P,) the cell of each point at every level, the finest first."""
+        of_points = [self.cell]
+        for kernel_map in self.maps:  # of stride 2: each cell has one parent
+            parent = torch.empty_like(kernel_map.dst).index_copy_(0, kernel_map.src, kernel_map.dst)
+            of_points.append(parent[of_points[-1]])
+        return of_points
+
 
 class SparseConv(nn.Module):
     """A sparse convolution without bias; `weight` (out, k, k, k, in). The map sets the kind: same, down or up."""
@@ -232,9 +240,15 @@ class SparseUNet(nn.Module):
 
     def decode_points(self, pyramid: Pyramid, xs: list[Tensor], context: Tensor) -> Tensor:
         """(P, C) features of the points; context (B, C') is added at the coarsest level."""
+        return self.decode_levels(pyramid, xs, context)[-1][pyramid.cell]
+
+    def decode_levels(self, pyramid: Pyramid, xs: list[Tensor], context: Tensor) -> list[Tensor]:
+        """Decoded features (M, C) of the cells of every level, the coarsest first; context as in `decode_points`."""
         x = xs[-1] + self.context(context)[pyramid.levels[-1].coords[:, 0]]
+        decoded = [x]
         for i, (up, norm, decode) in enumerate(zip(self.up, self.up_norm, self.decode, strict=True)):
             level = len(pyramid.maps) - 1 - i
             x = F.relu(norm(up(x, pyramid.maps[level].transposed)))
             x = decode(torch.cat([x, xs[level]], 1), pyramid.levels[level])
-        return x[pyramid.cell]
+            decoded.append(x)
+        return decoded

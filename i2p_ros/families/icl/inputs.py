@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a pair to the arrays of the ICL++ network: as those of VP2P, but with the cloud in a frame of its own.
+
+The frame turns with the cloud, so that the answer does too, whatever the yaw of the given cloud is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from i2p_ros.core.camera import Camera
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.types import Pair, PointCloud
+from i2p_ros.families.base import Scene
+from i2p_ros.families.icl.settings import ICLSettings
+from i2p_ros.families.vp2p.inputs import (
+    MIN_POINTS,
+    downsampled_view,
+    input_frame,
+    network_camera,
+    network_image,
+    point_features,
+    shuffled,
+    shuffled_alike,
+)
+from i2p_ros.networks.base import Arrays
+from i2p_ros.networks.signals import resized, signal_channels
+
+FRAME_POINTS = 4096  # points, in random order, that the cloud's own frame follows from
+REACH = 50.0  # m; distance from which on points count alike
+MEDIAN_STEPS = 20  # of Weiszfeld's iteration
+
+
+@dataclass(frozen=True)
+class ICLScene(Scene):
+    """A pair as the network takes it: `shared` are the `image` (5, h, w), its `camera` (4,) fx, fy, cx, cy in px, and
+    the `channels` (5, H', W') that lidar signals are predicted from. `cloud` is in random order and of bounded size. It
+    is in its own frame, to which `T_own_lidar` leads."""
+
+    cloud: PointCloud
+    T_own_lidar: Pose
+
+
+def scene_of(pair: Pair, settings: ICLSettings, rng: np.random.Generator | None) -> ICLScene:
+    """The scene of a pair; raises InputError for an image without contrast and for a cloud of too few points."""
+    cloud = shuffled(pair.cloud, rng) if rng else shuffled_alike(pair.cloud)
+    if len(cloud) < MIN_POINTS:
+        raise InputError(f"the cloud has {len(cloud)} finite points; at least {MIN_POINTS} are needed", "cloud.points")
+    T_own_lidar = own_frame(cloud.xyz)
+    image, flat = pair.camera.undistort(pair.image)
+    undistorted = replace(pair, image=image, camera=flat)
+    small = network_camera(flat, settings.image_width)
+    shared = {
+        "image": network_image(undistorted, settings.image_width),
+        "camera": np.array([small.fx, small.fy, small.cx, small.cy], np.float32),
+        "channels": signal_channels(resized(undistorted, network_camera(flat, settings.signal_width))),
+    }
+    return ICLScene(pair, shared, cloud.transformed(T_own_lidar), T_own_lidar)
+
+
+def pass_inputs(scene: ICLScene, guess: Pose | None, settings: ICLSettings) -> Arrays:
+    """`points` (N, 3) in m and `features` (N, 8) of one forward pass, in the frame of `frame_of`.
+
+    Near a guess of T_camera_lidar these are the points near its view. Raises InputError when there are too few points.
+    """
+    of_own = guess @ scene.T_own_lidar.inverse() if guess else None
+    camera: Camera = scene.pair.camera
+    cloud = downsampled_view(scene.cloud, camera, of_own, settings.downsample_m, settings.max_points)
+    return {"points": cloud.xyz, "features": point_features(cloud, guess is not None)}
+
+
+def frame_of(scene: ICLScene, guess: Pose | None) -> Pose:
+    """T_input_lidar: the cloud's own frame, or with a guess that camera's with the axes forward, left, up."""
+    return input_frame(guess) if guess else scene.T_own_lidar
+
+
+def own_frame(xyz: NDArray[np.float32]) -> Pose:
+    """T_own_lidar of points (N, 3) in random order: the origin is their median, x the axis of their largest extent.
+
+    Only yaw is turned. The median of x and y is the geometric one, which turns with the points (Weiszfeld 1937). The
+    axis is half the phase of the second circular moment. It points to where the mean is from the median.
+    """
+    place = xyz[:FRAME_POINTS, :2].astype(np.float64) @ [1.0, 1.0j]
+    median = place.mean()
+    for _ in range(MEDIAN_STEPS):
+        weight = 1.0 / np.maximum(np.abs(place - median), 1e-3)
+        median = (weight @ place) / weight.sum()
+    away = place - median
+    away *= np.minimum(1.0, REACH / np.maximum(np.abs(away), 1e-3))
+    turn = np.sqrt((away**2 / np.maximum(np.abs(away), 1e-3)).sum())  # half its phase
+    yaw = np.angle(turn if (away.sum() * turn.conj()).real >= 0.0 else -turn)
+    up = np.median(xyz[:FRAME_POINTS, 2].astype(np.float64))
+    return Pose.from_rotvec([0.0, 0.0, -yaw]) @ Pose(np.eye(3), np.array([-median.real, -median.imag, -up]))

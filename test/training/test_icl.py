@@ -1,0 +1,281 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""ICL++ learns one pair by heart, and the folder of that run is localized, evaluated and exported. Its losses.
+
+Tests with a `b` and a number are of faults of published codes, which the training must not have.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.icl import FAMILY, LITTLE
+
+import i2p_ros as i2p
+from i2p_ros import cli
+from i2p_ros.core.both import Lazy
+from i2p_ros.core.config import load_settings
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.types import PointCloud, Prior, Sample, Status
+from i2p_ros.evaluation.runner import evaluate
+from i2p_ros.families.icl.settings import SIZES
+from i2p_ros.localizer import Localizer
+from i2p_ros.networks.base import PassInputs, Tensors
+from i2p_ros.networks.parts import arguments_of_parts
+from i2p_ros.runtime.export import write_onnx
+from i2p_ros.sources.perturb import perturbed
+from i2p_ros.synthetic import SyntheticSource
+from i2p_ros.training import TRAINING_WORLDS, VALIDATION_WORLDS
+from i2p_ros.training.families import learner_of
+from i2p_ros.training.icl import (
+    ICLLearner,
+    frustum_error,
+    icl_losses,
+    keypoint_distance,
+    overlap_scores,
+    residual_error,
+)
+from i2p_ros.training.mixture import one_batch, unseen
+
+WORLD = {"width": 256, "height": 80, "beams": 32, "points": 6000}
+TRAINING = {"batch": 4, "samples": 1200, "validate_every": 80, "learning_rate": 0.005, "parts": "matching"}
+OVERRIDES = [
+    "device=cpu",
+    *(f"training.{k}={v}" for k, v in TRAINING.items()),
+    *(f"synthetic.{k}={v}" for k, v in WORLD.items()),
+]
+ALIGNED = Pose.from_rotvec([1.2, -1.2, 1.2], [0.4, -0.2, 0.3])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `i2p train --family icl --overfit` with a little network, which found its pair."""
+    out = tmp_path_factory.mktemp("runs") / "icl"
+    sets = [word for text in OVERRIDES for word in ("--set", text)]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
+        patch.setitem(SIZES, "small", LITTLE)
+        patch.setattr(sys, "argv", ["i2p", "train", "--family", "icl", "--overfit", "--out", str(out), *sets])
+        cli.main()
+    assert not end.value.code
+    return out
+
+
+@pytest.fixture(scope="module")
+def localizer(folder: Path) -> Localizer:
+    return i2p.load(str(folder), load_settings(overrides=["device=cpu"]))
+
+
+@pytest.fixture(scope="module")
+def learned() -> Sample:
+    """The pair of that run."""
+    _, fixed = one_batch(FAMILY, load_settings(overrides=OVERRIDES), 0)
+    return perturbed(fixed.source[0], fixed.protocol, fixed.seed, 0)[0]
+
+
+def apart(one: Pose, other: Pose) -> tuple[float, float]:
+    """Distance in m of two cameras T_camera_lidar, and the angle between them in deg."""
+    distance = np.linalg.norm(one.inverse().translation - other.inverse().translation)
+    return float(distance), float(np.degrees(np.linalg.norm((one @ other.inverse()).log()[3:])))
+
+
+def batch_of(samples: list[Sample]) -> Tensors:
+    """The examples of samples as one batch."""
+    made = [ICLLearner.example(FAMILY, sample, np.random.default_rng(0)) for sample in samples]
+    return {name: torch.from_numpy(np.stack([each[name] for each in made])) for name in made[0]}
+
+
+@pytest.fixture(scope="module")
+def batch(learned: Sample) -> Tensors:
+    """The pair over the whole cloud, and near a prior."""
+    assert learned.T_camera_lidar is not None
+    near = Pose.from_rotvec([0.02, -0.05, 0.01], [0.2, 0.1, -0.3]) @ learned.T_camera_lidar
+    return batch_of([learned, replace(learned, prior=Prior(near, np.eye(6)))])
+
+
+def losses_and_learner(batch: Tensors, *overrides: str) -> tuple[Tensors, ICLLearner]:
+    torch.manual_seed(0)
+    settings = load_settings(overrides=["training.parts=matching", *overrides])
+    learner = learner_of(FAMILY, FAMILY.network(), settings.training)
+    assert isinstance(learner, ICLLearner)
+    return learner(batch), learner
+
+
+def test_the_pair_is_localized_with_a_covariance(localizer: Localizer, learned: Sample) -> None:
+    assert learned.T_camera_lidar is not None
+    estimate = localizer.localize_pair(learned.pair, refined=False)
+    assert estimate.status is Status.OK and estimate.pose is not None and estimate.covariance is not None
+    assert apart(estimate.pose, learned.T_camera_lidar)[0] < 2.0
+    assert (
+        estimate.evidence is not None and 0 < estimate.evidence.inliers <= estimate.evidence.matches <= LITTLE.queries
+    )
+    assert np.linalg.eigvalsh(estimate.covariance).min() > 0.0
+
+
+@pytest.mark.parametrize("yaw", np.random.default_rng(0).uniform(-np.pi, np.pi, 4))
+def test_the_pose_turns_with_the_given_cloud(localizer: Localizer, learned: Sample, yaw: float) -> None:
+    """To 1e-3 m and 0.01 deg: nothing but the pair itself tells the network how it is aligned."""
+    turn = Pose.from_rotvec([0.0, 0.0, yaw])
+    turned = replace(learned.pair, cloud=learned.pair.cloud.transformed(turn))
+    one, other = (localizer.localize_pair(given, refined=False).pose for given in (learned.pair, turned))
+    assert one is not None and other is not None
+    metres, degrees = apart(one, other @ turn)
+    assert metres < 1e-3 and degrees < 0.01
+
+
+@pytest.mark.parametrize("yaw", np.random.default_rng(1).uniform(-np.pi, np.pi, 4))
+@pytest.mark.parametrize("near", [False, True])
+def test_labels_do_not_depend_on_the_frame_of_the_cloud(learned: Sample, yaw: float, near: bool) -> None:
+    T, turn = learned.T_camera_lidar, Pose.from_rotvec([0.0, 0.0, yaw], [3.0, -20.0, 1.0])
+    assert T is not None
+    prior = Prior(Pose.from_rotvec([0.0, 0.1, 0.0]) @ T, np.eye(6)) if near else None
+    moved_prior = Prior(prior.pose @ turn.inverse(), np.eye(6)) if prior else None
+    cloud = learned.pair.cloud.transformed(turn)
+    moved = Sample(replace(learned.pair, cloud=cloud), T @ turn.inverse(), prior=moved_prior)
+    one, other = (batch_of([each]) for each in (replace(learned, prior=prior), moved))
+    for name in ("points", "features", "T_camera_lidar"):
+        torch.testing.assert_close(one[name], other[name], atol=1e-3, rtol=0.0)
+    assert bool((one["visible"] == other["visible"]).all())
+    torch.testing.assert_close(one["uv"][one["visible"]], other["uv"][one["visible"]], atol=0.05, rtol=0.0)
+
+
+def test_the_folder_is_evaluated(localizer: Localizer) -> None:
+    source = SyntheticSource(load_settings(overrides=OVERRIDES).synthetic, 5, 2)
+    report = evaluate(localizer, source, "prior", 0)
+    assert len(report.rows) == 2 and report.summary["n"] == 2
+
+
+def test_a_pair_that_lacks_what_it_needs_has_a_named_status(localizer: Localizer, learned: Sample) -> None:
+    pair = learned.pair
+    for given, says in (
+        (replace(pair, cloud=PointCloud(pair.cloud.xyz[:20])), "20 finite points"),
+        (replace(pair, image=np.zeros_like(pair.image)), "equally bright"),
+    ):
+        estimate = localizer.localize_pair(given)
+        assert estimate.status is Status.BAD_INPUT and says in estimate.reason
+
+
+def test_onnx_runtime_answers_as_pytorch(localizer: Localizer, learned: Sample, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    network, scene = localizer.runtime.plain, FAMILY.prepare(learned.pair)  # type: ignore[attr-defined]
+    inputs = FAMILY.inputs(scene)
+    files = write_onnx(network, scene.shared, inputs, tmp_path)
+    assert set(files) == {"encode", "decode", "scale0", "scale1", "scale2"}
+    given = arguments_of_parts(network, PassInputs.of(scene.shared, inputs))
+    for name, part in network.dense_parts().items():
+        onnx.checker.check_model(str(files[name]), full_check=True)
+        session = onnxruntime.InferenceSession(str(files[name]), providers=["CPUExecutionProvider"])
+        named = zip(session.get_inputs(), given[name], strict=True)
+        with torch.no_grad():
+            expected = part(*given[name])
+        for one, other in zip(session.run(None, {i.name: a.numpy() for i, a in named}), expected, strict=True):
+            np.testing.assert_allclose(one, other.numpy(), atol=1e-4 * max(1.0, float(other.abs().max())))
+
+
+def test_every_weight_has_a_gradient(batch: Tensors) -> None:
+    losses, learner = losses_and_learner(batch)
+    losses["loss"].backward()
+    for name, value in learner.net.named_parameters():
+        if name.startswith("likeness"):
+            assert value.grad is None
+            continue
+        assert value.grad is not None and bool(value.grad.isfinite().all()), name
+    moving = ("queries", "noise", "voxel.stem.weight", "overlap.1.weight", "scales.2.point_heat.weight")
+    assert all(bool(dict(learner.net.named_parameters())[name].grad.any()) for name in moving)  # type: ignore[union-attr]
+
+
+def test_without_weight_of_keypoints_only_the_detection_learns(batch: Tensors) -> None:
+    losses, learner = losses_and_learner(batch, "training.keypoint_weight=0")
+    losses["loss"].backward()
+    named = dict(learner.net.named_parameters())
+    assert named["frustum.rotation.1.weight"].grad.any() and named["overlap.1.weight"].grad.any()
+    for name in ("queries", "scales.0.to_image.query.weight", "residuals.0.rotation.1.weight"):
+        assert named[name].grad is None or not named[name].grad.any(), name
+
+
+def test_residual_poses_are_regressed_without_a_gradient_to_the_matches(batch: Tensors) -> None:
+    """As published: keypoints learn from their own losses, and the heads of residual poses from theirs."""
+    losses, learner = losses_and_learner(batch)
+    losses["residual"].backward()
+    named = dict(learner.net.named_parameters())
+    assert named["residuals.2.translation.1.bias"].grad.any()
+    assert named["queries"].grad is None or not named["queries"].grad.any()
+
+
+def test_an_image_of_which_nothing_is_in_view_teaches_the_overlap_alone(batch: Tensors) -> None:
+    blind = {**batch, "visible": torch.zeros_like(batch["visible"])}
+    losses, _ = losses_and_learner(blind)
+    losses = {name: value.item() for name, value in losses.items()}
+    assert losses["overlap"] > 0.0
+    assert all(losses[name] == 0.0 for name in ("frustum", "keypoint", "residual", "dense", "pose"))
+
+
+T_TRUE = torch.from_numpy(ALIGNED.matrix[:3]).float()[None]
+
+
+@pytest.mark.parametrize("axis", range(6))
+def test_b9_pose_losses_see_all_six_axes(axis: int) -> None:
+    """The published residuals are yaw and two of three positions; heights and tilts are then never learned."""
+    off = ALIGNED.retract(0.1 * np.eye(6)[axis])
+    wrong, before = torch.from_numpy(off.matrix[:3]).float()[None], torch.eye(3, 4)[None]
+    assert float(residual_error(before, T_TRUE, T_TRUE)) < 1e-5 < 0.05 < float(residual_error(before, wrong, T_TRUE))
+    assert float(frustum_error(T_TRUE, T_TRUE)) < 1e-9 < 1e-4 < float(frustum_error(wrong, T_TRUE))
+
+
+def test_b9_the_residual_counts_in_the_frame_of_the_camera_before() -> None:
+    """The targets are those of the transform from that camera to the true one, by the algebra of `Pose`."""
+    before, after = Pose.from_rotvec([0.0, 0.3, 0.0], [20.0, 1.0, -30.0]), ALIGNED.retract([0.3, 0, 0.4, 0, 0.1, 0.2])
+    found, target = after @ before.inverse(), ALIGNED @ before.inverse()
+    expected = np.linalg.norm(found.rotation - target.rotation) + np.linalg.norm(found.translation - target.translation)
+    tensors = (torch.from_numpy(pose.matrix[:3])[None] for pose in (before, after, ALIGNED))
+    assert float(residual_error(*tensors)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_b10_precision_is_of_the_detected_and_recall_of_the_visible() -> None:
+    detected, visible = (
+        torch.tensor([[True, True, True, True, False]]),
+        torch.tensor([[True, False, False, False, True]]),
+    )
+    scores = overlap_scores(detected, visible)
+    assert float(scores["precision"]) == 0.25 and float(scores["recall"]) == 0.5
+
+
+def test_b11_a_keypoint_behind_the_camera_is_not_learned_from() -> None:
+    points = torch.tensor([[[0.0, 0.0, 5.0], [0.0, 0.0, -5.0], [0.0, 0.0, 0.05]]])
+    out = {"points": points[:, None], "pixels": torch.full((1, 1, 3, 2), 20.0), "valid": torch.ones(1, 1, 3)}
+    batch = {"camera": torch.tensor([[100.0, 100.0, 20.0, 20.0]])}
+    distance, usable = keypoint_distance(batch, out, torch.eye(3, 4)[None], 0)
+    assert usable.tolist() == [[True, False, False]] and float(distance[0, 0]) < 1e-5
+
+
+def test_b11_points_behind_the_camera_are_labelled_out_of_view(learned: Sample) -> None:
+    batch = batch_of([learned])
+    T, points = batch["T_camera_lidar"][0].double(), batch["points"][0].double()
+    depth = points @ T[2, :3] + T[2, 3]
+    visible = batch["visible"][0]
+    assert bool(visible.any()) and bool((depth[visible] > 0.1).all()) and bool((depth < -1.0).any())
+
+
+def test_b13_validation_is_on_places_that_no_training_has(tmp_path: Path) -> None:
+    settings = load_settings(overrides=[*OVERRIDES, "training.validate_pairs=2"])
+    validation = unseen(settings, tmp_path)
+    _, learns = one_batch(FAMILY, settings, 0)
+    assert validation.seed == VALIDATION_WORLDS and VALIDATION_WORLDS < TRAINING_WORLDS
+    images = [source[0].pair.image for source in (validation.source, learns.source)]
+    assert images[0].shape != images[1].shape or (images[0] != images[1]).any()
+
+
+def test_losses_are_finite_numbers(batch: Tensors) -> None:
+    losses, learner = losses_and_learner(batch)
+    assert set(losses) == {
+        "overlap", "frustum", "keypoint", "apart", "residual", "dense", "pose", "precision", "recall", "loss",
+    }  # fmt: skip
+    assert all(bool(value.isfinite()) and value.dim() == 0 for value in losses.values())
+    out = learner.net.training_pass(Lazy(lambda: learner.net.encode_shared(batch)), batch)
+    assert float(icl_losses(batch, out)["overlap"].detach()) == pytest.approx(
+        float(losses["overlap"].detach()), rel=0.2
+    )
