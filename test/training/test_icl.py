@@ -24,6 +24,7 @@ from i2p_ros.evaluation.runner import evaluate
 from i2p_ros.families.icl.settings import SIZES
 from i2p_ros.localizer import Localizer
 from i2p_ros.networks.base import PassInputs, Tensors
+from i2p_ros.networks.geometry import project
 from i2p_ros.networks.parts import arguments_of_parts
 from i2p_ros.runtime.export import write_onnx
 from i2p_ros.sources.perturb import perturbed
@@ -36,6 +37,7 @@ from i2p_ros.training.icl import (
     icl_losses,
     keypoint_distance,
     overlap_scores,
+    pose_loss,
     residual_error,
 )
 from i2p_ros.training.mixture import one_batch, unseen
@@ -184,8 +186,27 @@ def test_every_weight_has_a_gradient(batch: Tensors) -> None:
             assert value.grad is None
             continue
         assert value.grad is not None and bool(value.grad.isfinite().all()), name
-    moving = ("queries", "noise", "voxel.stem.weight", "overlap.1.weight", "scales.2.point_heat.weight")
+    moving = ("queries", "voxel.stem.weight", "overlap.1.weight", "scales.2.point_heat.weight")
     assert all(bool(dict(learner.net.named_parameters())[name].grad.any()) for name in moving)  # type: ignore[union-attr]
+
+
+def test_the_pose_loss_teaches_how_large_the_errors_of_matches_are() -> None:
+    """Weights above the inverse deviation of the errors fall, those below it rise."""
+    generator = torch.Generator().manual_seed(0)
+    depth = 4.0 + 30.0 * torch.rand(2, 64, 1, generator=generator)
+    points = torch.cat([(torch.rand(2, 64, 2, generator=generator) - 0.5) * depth, depth], 2)
+    camera = torch.tensor([[180.0, 180.0, 128.0, 40.0]]).expand(2, 4)
+    truth = torch.eye(3, 4).expand(2, 3, 4)
+    uv, _ = project(points, truth, camera)
+    pixels = uv + 2.0 * torch.randn(uv.shape, generator=generator)
+    slopes = []
+    for weight in (0.05, 5.0):  # 1/px, about 0.5
+        log_weight = torch.tensor(weight).log().requires_grad_()
+        out = {"points": points[:, None], "pixels": pixels[:, None], "weights": log_weight.exp().expand(2, 64, 2)}
+        torch.manual_seed(0)
+        pose_loss({"camera": camera}, out, truth, torch.ones(2, dtype=torch.bool)).backward()
+        slopes.append(float(log_weight.grad))  # type: ignore[arg-type]
+    assert slopes[0] < 0.0 < slopes[1]
 
 
 def test_without_weight_of_keypoints_only_the_detection_learns(batch: Tensors) -> None:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ICL++ network: detection of overlap and frustum, and queries that become matches, from coarse to fine.
 
-`training_pass` is the method, one line per step. Poses are T_camera_input (B, 3, 4), where `input` is the frame of the
+`_outputs` is the method, one line per step. Poses are T_camera_input (B, 3, 4), where `input` is the frame of the
 given points. Pixels are those of the network's image, and cameras (B, 4) are fx, fy, cx, cy.
 """
 
