@@ -72,8 +72,9 @@ def test_a_pair_checks_image_against_camera() -> None:
 
 def test_a_pair_never_holds_the_truth() -> None:
     names = {field.name for field in dataclasses.fields(Pair)}
-    assert not {"T_camera_lidar", "T_world_lidar"} & names
-    assert {field.name for field in dataclasses.fields(Sample)} == {"pair", "T_camera_lidar", "T_world_lidar", "prior"}
+    truth = {"T_camera_lidar", "T_world_lidar", "depth"}
+    assert not truth & names
+    assert {field.name for field in dataclasses.fields(Sample)} == truth | {"pair", "prior"}
 
 
 @pytest.mark.parametrize(
