@@ -67,8 +67,8 @@ VERBS = [" ".join(path) for path in commands(get_command(app))]
 
 def test_the_verbs() -> None:
     assert set(VERBS) == {
-        "demo", "doctor", "models", "models show", "config", "synth", "pairs", "check", "localize", "replay", "index", "fleet",
-        "fleet monitor", "fleet calibrate", "fleet localize", "fleet report", "calibrate", "check-calibration",
+        "demo", "doctor", "models", "models show", "config", "synth", "pairs", "check", "localize", "replay", "index",
+        "fleet", "fleet monitor", "fleet calibrate", "fleet localize", "fleet report", "calibrate", "check-calibration",
         "monitor", "monitor check", "monitor history", "monitor bench", "evaluate", "calibrate-covariance", "train",
         "export", "soak", "bench", "bench pnp", "bench calibrate", "bench fleet",
     }  # fmt: skip
