@@ -10,9 +10,9 @@ import torch
 from helpers.networks import GUESS, TINY, pair, prepared, street
 
 from i2p_ros.core.config import MatchingSettings
+from i2p_ros.families.branches.inputs import input_frame
 from i2p_ros.families.vp2p import VP2P
 from i2p_ros.families.vp2p.decode import merged, viewing_directions
-from i2p_ros.families.vp2p.inputs import input_frame
 from i2p_ros.families.vp2p.settings import SIZES
 from i2p_ros.networks.base import batched
 

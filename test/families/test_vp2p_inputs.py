@@ -12,19 +12,19 @@ from scipy.spatial import cKDTree
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud
-from i2p_ros.families.vp2p.inputs import (
+from i2p_ros.families.branches.inputs import (
     MAX_CLOUD,
     MEDIAN_POINTS,
     _between_rays,
     downsampled,
     input_frame,
-    mirrored,
     near_view,
     network_camera,
     network_image,
     point_features,
     shuffled,
 )
+from i2p_ros.families.vp2p.inputs import mirrored
 from i2p_ros.synthetic.rigs import CAMERAS
 
 

@@ -33,8 +33,7 @@ def scan(batch: int = 1) -> tuple[Pyramid, Tensor]:
     """Cells of a flat scene, several points in some."""
     places = (torch.randn(batch, 700, 3) * torch.tensor([15.0, 15.0, 2.0])).round().long()
     places -= places.amin((0, 1))
-    entries = torch.arange(batch)[:, None, None].expand(batch, 700, 1)
-    return Pyramid.of_points(torch.cat([entries, places], 2).flatten(0, 1), 2), torch.randn(batch * 700, WIDTHS[0])
+    return Pyramid.of_clouds(places, 2), torch.randn(batch * 700, WIDTHS[0])
 
 
 def answer(net: nn.Module, pyramid: Pyramid, x: Tensor, context: Tensor) -> tuple[Tensor, ...]:

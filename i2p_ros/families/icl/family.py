@@ -7,19 +7,18 @@ from __future__ import annotations
 import numpy as np
 
 from i2p_ros.core.both import Both, in_turn
-from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, Prediction
-from i2p_ros.families.base import Family, PriorRange
+from i2p_ros.families.base import PriorRange
+from i2p_ros.families.branches.family import BranchFamily
 from i2p_ros.families.icl.decode import decoded
 from i2p_ros.families.icl.inputs import ICLScene, frame_of, pass_inputs, scene_of
 from i2p_ros.families.icl.network import ICLNetwork
 from i2p_ros.families.icl.settings import SIZES, ICLSettings
-from i2p_ros.families.vp2p.inputs import network_camera
 from i2p_ros.networks.base import Arrays, Tensors
 
 
-class ICL(Family[ICLScene]):
+class ICL(BranchFamily[ICLScene]):
     """Learned queries become soft matches, from coarse to fine. Probabilistic PnP gives their pose."""
 
     name = "icl"
@@ -27,16 +26,6 @@ class ICL(Family[ICLScene]):
     sizes = SIZES
     settings_type = ICLSettings
     settings: ICLSettings
-
-    @property
-    def signal_width(self) -> int:
-        """Width in px of the image that the signal network takes."""
-        return self.settings.signal_width
-
-    @property
-    def max_points(self) -> int:
-        """Largest number of points of a forward pass."""
-        return self.settings.max_points
 
     def network(self) -> ICLNetwork:
         """A network of these sizes with random weights."""
@@ -54,14 +43,6 @@ class ICL(Family[ICLScene]):
         """The cloud's own frame; with a guess the frame of that camera, its axes forward, left, up."""
         return frame_of(scene, guess)
 
-    def input_camera(self, camera: Camera) -> Camera:
-        """Camera of the `image`."""
-        return network_camera(camera, self.settings.image_width)
-
-    def halved(self, inputs: Arrays) -> Arrays:
-        """The first half of the points. They are in random order, so this is the same cloud with half the density."""
-        return {name: array[: len(array) // 2] for name, array in inputs.items()}
-
     def decode(
         self, scene: ICLScene, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn,
         share: float = 1.0,
@@ -69,7 +50,3 @@ class ICL(Family[ICLScene]):
         """The pose with its covariance, and the matches that it follows from."""
         camera = scene.pair.camera
         return decoded(outputs, self.input_frame(scene, guess), camera, self.input_camera(camera))
-
-    def signal_camera(self, camera: Camera) -> Camera:
-        """Camera of the `channels`."""
-        return network_camera(camera, self.settings.signal_width)

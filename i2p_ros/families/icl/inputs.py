@@ -7,29 +7,25 @@ The frame turns with the cloud, so that the answer does too, whatever the yaw of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from i2p_ros.core.camera import Camera
-from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud
 from i2p_ros.families.base import Scene
-from i2p_ros.families.icl.settings import ICLSettings
-from i2p_ros.families.vp2p.inputs import (
-    MIN_POINTS,
+from i2p_ros.families.branches.inputs import (
     downsampled_view,
+    image_arrays,
     input_frame,
     network_camera,
-    network_image,
+    ordered,
     point_features,
-    shuffled,
-    shuffled_alike,
+    refuse_few,
 )
+from i2p_ros.families.icl.settings import ICLSettings
 from i2p_ros.networks.base import Arrays
-from i2p_ros.networks.signals import resized, signal_channels
 
 FRAME_POINTS = 4096  # points, in random order, that the cloud's own frame follows from
 REACH = 50.0  # m; distance from which on points count alike
@@ -48,18 +44,12 @@ class ICLScene(Scene):
 
 def scene_of(pair: Pair, settings: ICLSettings, rng: np.random.Generator | None) -> ICLScene:
     """The scene of a pair; raises InputError for an image without contrast and for a cloud of too few points."""
-    cloud = shuffled(pair.cloud, rng) if rng else shuffled_alike(pair.cloud)
-    if len(cloud) < MIN_POINTS:
-        raise InputError(f"the cloud has {len(cloud)} finite points; at least {MIN_POINTS} are needed", "cloud.points")
+    cloud = ordered(pair.cloud, rng)
+    refuse_few(cloud)
     T_own_lidar = own_frame(cloud.xyz)
-    image, flat = pair.camera.undistort(pair.image)
-    undistorted = replace(pair, image=image, camera=flat)
-    small = network_camera(flat, settings.image_width)
-    shared = {
-        "image": network_image(undistorted, settings.image_width),
-        "camera": np.array([small.fx, small.fy, small.cx, small.cy], np.float32),
-        "channels": signal_channels(resized(undistorted, network_camera(flat, settings.signal_width))),
-    }
+    small = network_camera(pair.camera, settings.image_width)
+    camera = np.array([small.fx, small.fy, small.cx, small.cy], np.float32)
+    shared = image_arrays(pair, settings) | {"camera": camera}
     return ICLScene(pair, shared, cloud.transformed(T_own_lidar), T_own_lidar)
 
 
@@ -69,8 +59,7 @@ def pass_inputs(scene: ICLScene, guess: Pose | None, settings: ICLSettings) -> A
     Near a guess of T_camera_lidar these are the points near its view. Raises InputError when there are too few points.
     """
     of_own = guess @ scene.T_own_lidar.inverse() if guess else None
-    camera: Camera = scene.pair.camera
-    cloud = downsampled_view(scene.cloud, camera, of_own, settings.downsample_m, settings.max_points)
+    cloud = downsampled_view(scene.cloud, scene.pair.camera, of_own, settings.downsample_m, settings.max_points)
     return {"points": cloud.xyz, "features": point_features(cloud, guess is not None)}
 
 

@@ -17,16 +17,16 @@ from torch import Tensor, nn
 from i2p_ros.core.both import Both, Lazy, in_turn
 from i2p_ros.core.camera import MIN_DEPTH
 from i2p_ros.core.stages import stage
+from i2p_ros.families.branches.inputs import POINT_FEATURES, T_LEVEL_CAMERA
+from i2p_ros.families.branches.network import BranchNetwork, example_arrays, image_branch, signal_network
 from i2p_ros.families.icl.settings import ICLSettings, Scale
-from i2p_ros.families.vp2p.inputs import IMAGE_CHANNELS, POINT_FEATURES, T_LEVEL_CAMERA
-from i2p_ros.networks.base import Called, FamilyNetwork, Part, PassInputs, Tensors, with_modules
-from i2p_ros.networks.blocks.image import ImageEncoder, ImageUNet, MapsDecoder, TrunkUNet
+from i2p_ros.networks.base import Called, Part, PassInputs, Tensors, with_modules
+from i2p_ros.networks.blocks.image import ImageEncoder, MapsDecoder
 from i2p_ros.networks.blocks.queries import Keypoints, QueryScale, support
 from i2p_ros.networks.blocks.regression import PoseOfSet, layers
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
 from i2p_ros.networks.blocks.trunk import imagenet_weights, load_imagenet
 from i2p_ros.networks.geometry import match_weights, moved, pixel_centres, project, rays
-from i2p_ros.networks.signals import SignalNetwork, TrunkSignalDecoder
 
 METRES = 10.0  # unit of the positions that layers take
 NOISE_UNIT = 10.0  # Adam moves a number by at most the learning rate, and these have far to go
@@ -76,13 +76,15 @@ class Matches:
     tokens: tuple[Tensor, Tensor]
 
 
-class ICLNetwork(FamilyNetwork):
+class ICLNetwork(BranchNetwork):
     """Queries that become matches of pixels and points, and poses regressed from them."""
+
+    settings: ICLSettings
 
     def __init__(self, settings: ICLSettings) -> None:
         super().__init__()
         s, first = settings, settings.scales[0]
-        self.settings, unet = s, _image_branch(s)
+        self.settings, unet = s, image_branch(s, 0)
         self.encoder, self.decoder = ImageEncoder(unet), MapsDecoder(unet)
         self.voxel = SparseUNet(POINT_FEATURES, s.voxel_encoder, s.voxel_decoder, s.image_stages[-1])
         whole, image = s.image_stages[-1], [s.image_stages[-1], *s.image_decoder]
@@ -93,8 +95,7 @@ class ICLNetwork(FamilyNetwork):
         self.scales = nn.ModuleList(QueryScale(s.width, image[k.level], point[k.level]) for k in s.scales)
         self.residuals = nn.ModuleList(PoseOfSet([2, s.width, 3, s.width], s.head) for _ in s.scales)
         self.noise = nn.Parameter(torch.zeros(3))  # `log_variance` of `match_weights`, in units of NOISE_UNIT
-        # predicts lidar signals; the name is that of VP2P's weights
-        self.likeness = TrunkSignalDecoder(s.signal_stages) if s.trunk else SignalNetwork(s.signal_stages)
+        self.likeness = signal_network(s)
         axes = torch.from_numpy(T_LEVEL_CAMERA.rotation.T.copy()).float()
         self.register_buffer("camera_axes", axes, persistent=False)  # R_camera_level
 
@@ -141,11 +142,9 @@ class ICLNetwork(FamilyNetwork):
 
     def _encode_voxels(self, inputs: Tensors) -> tuple[Pyramid, list[Tensor]]:
         points, features = inputs["points"], inputs["features"]
-        b, n, _ = points.shape
         with stage("voxelize"):
             cells = torch.floor((points - points.amin(1, keepdim=True)) / self.settings.voxel_m).long()
-            batch = torch.arange(b, device=points.device)[:, None, None].expand(b, n, 1)
-            pyramid = Pyramid.of_points(torch.cat([batch, cells], 2).flatten(0, 1), len(self.voxel.down))
+            pyramid = Pyramid.of_clouds(cells, len(self.voxel.down))
         with stage("sparse"):
             return pyramid, self.voxel.encode_points(pyramid, features.flatten(0, 1))
 
@@ -223,30 +222,13 @@ class ICLNetwork(FamilyNetwork):
 
     def example(self) -> PassInputs:
         """Normal noise, the points of about the extent of a street."""
-        generator = torch.Generator().manual_seed(0)
-        image = torch.randn(1, IMAGE_CHANNELS, 80, 256, generator=generator)
-        points = torch.randn(1, 3072, 3, generator=generator) * torch.tensor([15.0, 15.0, 1.5])
-        features = torch.randn(1, 3072, POINT_FEATURES, generator=generator)
-        camera = torch.tensor([[180.0, 180.0, 127.5, 39.5]])
-        return PassInputs({"image": image, "camera": camera}, {"points": points, "features": features})
+        shared, inputs = example_arrays()
+        return PassInputs({**shared, "camera": torch.tensor([[180.0, 180.0, 127.5, 39.5]])}, inputs)
 
     def load_pretrained(self) -> None:
         """Load the trunk, if there is one, from weights that were trained on ImageNet."""
         if self.settings.trunk:
             load_imagenet(self.encoder.get_submodule("trunk"), imagenet_weights())  # type: ignore[arg-type]
-
-    @property
-    def signal_part(self) -> nn.Module:
-        """Weights that predict lidar signals and do nothing else."""
-        return self.likeness
-
-    def signals(self, encoded: Lazy[ImageMaps], shared: Tensors) -> Tensor:
-        """As `FamilyNetwork`, from `channels` (B, 5, H, W)."""
-        with stage("signals"):
-            channels = shared["channels"]
-            given = (channels, encoded().trunk) if self.settings.trunk else (channels,)
-            signals: Tensor = self.likeness(*given)
-            return signals
 
     def dense_parts(self) -> dict[str, nn.Module]:
         """Both halves of the image branch, and the attention of every scale."""
@@ -258,9 +240,3 @@ class ICLNetwork(FamilyNetwork):
         called = {name: Called(part) for name, part in parts.items()}
         image = {"encoder": called.pop("encode"), "decoder": called.pop("decode")}
         return with_modules(self, {**image, "scales": nn.ModuleList(called.values())})
-
-
-def _image_branch(s: ICLSettings) -> ImageUNet | TrunkUNet:
-    if s.trunk:
-        return TrunkUNet(IMAGE_CHANNELS, s.image_stages, s.image_decoder, 0)
-    return ImageUNet(IMAGE_CHANNELS, s.stem, s.image_stages, s.image_blocks, s.image_first_stride, s.image_decoder, 0)

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from i2p_ros.families.branches.settings import BranchSettings
 
 
 class Scale(BaseModel):
@@ -22,34 +24,21 @@ class Scale(BaseModel):
     point_radius_m: float = 0.0
 
 
-class ICLSettings(BaseModel):
-    """Sizes of the network. The manifest keeps them beside the weights."""
+class ICLSettings(BranchSettings):
+    """Sizes of the network, also of its queries and their scales."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    trunk: bool = False  # whether the image branch and the signals begin with the trunk of EfficientNet-Lite0
-    image_width: int = 256  # px, of the image as the network takes it
-    max_points: int = 3072  # of the cloud as the network takes it
-    downsample_m: float = 0.25  # m, cell of the voxel grid of which one point each is kept
-    voxel_m: float = 0.6  # m, finest cell of the point branch
-    stem: int = 32
-    image_stages: list[int] = [48, 64, 96, 96]
-    image_blocks: list[int] = [2, 2, 2, 2]
-    image_first_stride: int = 1
-    image_decoder: list[int] = [96, 64, 48]
-    voxel_encoder: list[int] = [24, 32, 48, 64, 96]
-    voxel_decoder: list[int] = [64, 48, 48, 48]
+    image_decoder: list[int] = Field([96, 64, 48])
     queries: int = 64  # learned queries, each of which becomes a match
     width: int = 64  # channels of a query and of a token
     head: int = 64  # channels of the embeddings that poses are regressed from
-    scales: list[Scale] = [
-        Scale(level=0, points=256),
-        Scale(level=1, points=1024, image_radius_px=32.0, point_radius_m=16.0),
-        Scale(level=2, points=1024, image_radius_px=16.0, point_radius_m=8.0),
-        Scale(level=3, points=2048, image_radius_px=8.0, point_radius_m=4.0),
-    ]
-    signal_width: int = 512  # px, of the image from which lidar signals are predicted
-    signal_stages: list[int] = [16, 32, 48, 64]
+    scales: list[Scale] = Field(
+        [
+            Scale(level=0, points=256),
+            Scale(level=1, points=1024, image_radius_px=32.0, point_radius_m=16.0),
+            Scale(level=2, points=1024, image_radius_px=16.0, point_radius_m=8.0),
+            Scale(level=3, points=2048, image_radius_px=8.0, point_radius_m=4.0),
+        ]
+    )
 
     @model_validator(mode="after")
     def _levels_exist(self) -> ICLSettings:

@@ -14,7 +14,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Correspondences, DescriptorSimilarity, Prediction
-from i2p_ros.families.vp2p.inputs import input_frame, view_camera
+from i2p_ros.families.branches.inputs import input_frame, view_camera
 from i2p_ros.networks.base import Tensors
 from i2p_ros.networks.matching import Grid, coarse, mutual, peaks, product
 

@@ -7,18 +7,19 @@ from __future__ import annotations
 import numpy as np
 
 from i2p_ros.core.both import Both, in_turn
-from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, Prediction
-from i2p_ros.families.base import Family, PriorRange
+from i2p_ros.families.base import PriorRange
+from i2p_ros.families.branches.family import BranchFamily
+from i2p_ros.families.branches.inputs import input_frame
 from i2p_ros.families.vp2p.decode import decoded, merged
-from i2p_ros.families.vp2p.inputs import VP2PScene, input_frame, mirrored, network_camera, pass_inputs, scene_of
+from i2p_ros.families.vp2p.inputs import VP2PScene, mirrored, pass_inputs, scene_of
 from i2p_ros.families.vp2p.network import VP2PNetwork
 from i2p_ros.families.vp2p.settings import SIZES, VP2PSettings
 from i2p_ros.networks.base import Arrays, Tensors
 
 
-class VP2P(Family[VP2PScene]):
+class VP2P(BranchFamily[VP2PScene]):
     """Descriptors of points and pixels in one space, matched with each other; see `network`."""
 
     name = "vp2p"
@@ -27,16 +28,6 @@ class VP2P(Family[VP2PScene]):
     sizes = SIZES
     settings_type = VP2PSettings
     settings: VP2PSettings
-
-    @property
-    def signal_width(self) -> int:
-        """Width in px of the image that the signal network takes."""
-        return self.settings.signal_width
-
-    @property
-    def max_points(self) -> int:
-        """Largest number of points of a forward pass."""
-        return self.settings.max_points
 
     def network(self) -> VP2PNetwork:
         """A network of these sizes with random weights."""
@@ -54,14 +45,6 @@ class VP2P(Family[VP2PScene]):
         """The lidar's frame; with a guess the frame of that camera, its axes forward, left, up."""
         return input_frame(guess)
 
-    def input_camera(self, camera: Camera) -> Camera:
-        """Camera of the `image`."""
-        return network_camera(camera, self.settings.image_width)
-
-    def halved(self, inputs: Arrays) -> Arrays:
-        """The first half of the points. They are in random order, so this is the same cloud with half the density."""
-        return {name: array[: len(array) // 2] for name, array in inputs.items()}
-
     def mirror(self, arrays: Arrays) -> Arrays:
         """Shared arrays or inputs of the mirrored pair."""
         return mirrored(arrays)
@@ -77,7 +60,3 @@ class VP2P(Family[VP2PScene]):
         """Matches for each viewing direction, and the similarities of points and pixels."""
         most = round(share * self.matching.max_points)
         return decoded(inputs["points"][:most], outputs, scene.pair.camera, guess, self.matching, both)
-
-    def signal_camera(self, camera: Camera) -> Camera:
-        """Camera of the `channels`."""
-        return network_camera(camera, self.settings.signal_width)

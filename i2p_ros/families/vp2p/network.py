@@ -23,15 +23,15 @@ from torch import Tensor, nn
 
 from i2p_ros.core.both import Both, Lazy, in_turn
 from i2p_ros.core.stages import stage
-from i2p_ros.families.vp2p.inputs import GUESS_FEATURES, IMAGE_CHANNELS, POINT_FEATURES
+from i2p_ros.families.branches.inputs import GUESS_FEATURES, POINT_FEATURES
+from i2p_ros.families.branches.network import BranchNetwork, example_arrays, image_branch, signal_network
 from i2p_ros.families.vp2p.settings import VP2PSettings
-from i2p_ros.networks.base import Called, FamilyNetwork, Part, PassInputs, Tensors, with_modules
+from i2p_ros.networks.base import Called, Part, PassInputs, Tensors, with_modules
 from i2p_ros.networks.blocks.attention import Exchange
 from i2p_ros.networks.blocks.image import AssembledImage, ImageUNet, TrunkUNet
 from i2p_ros.networks.blocks.point import PointNet
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
 from i2p_ros.networks.blocks.trunk import imagenet_weights, load_imagenet
-from i2p_ros.networks.signals import SignalNetwork, TrunkSignalDecoder
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,14 @@ class PointFeatures:
     whole: Tensor
 
 
-class VP2PNetwork(FamilyNetwork):
+class VP2PNetwork(BranchNetwork):
     """Descriptors and intersection scores of pixels and points. Names of modules are those of the shipped weights."""
 
     part_names = ("encode", "decode", "pixel_descriptor", "point_descriptor")
     dynamic_parts = frozenset({"point_descriptor"})
     rounded_outputs = frozenset({"pixels", "points"})
+
+    settings: VP2PSettings
 
     def __init__(self, settings: VP2PSettings) -> None:
         super().__init__()
@@ -81,7 +83,7 @@ class VP2PNetwork(FamilyNetwork):
         image_out, point_out = s.image_decoder[-1], s.voxel_decoder[-1]
         image_global, voxel_global, point_global = s.image_stages[-1], s.voxel_encoder[-1], s.point_channels[-1]
         cloud_global = voxel_global + point_global
-        self.image: ImageUNet | TrunkUNet | AssembledImage = _image_branch(s, cloud_global)
+        self.image: ImageUNet | TrunkUNet | AssembledImage = image_branch(s, cloud_global)
         self.voxel = SparseUNet(POINT_FEATURES, s.voxel_encoder, s.voxel_decoder, image_global)
         self.point = PointNet(POINT_FEATURES, s.centres, s.point_channels, s.neighbours, point_out)
         d = s.descriptor
@@ -90,8 +92,7 @@ class VP2PNetwork(FamilyNetwork):
         self.point_descriptor = nn.Sequential(nn.Linear(point_out + 3 + GUESS_FEATURES, d), nn.ReLU(), nn.Linear(d, d))
         self.pixel_score = nn.Sequential(nn.Conv2d(image_out + cloud_global, d, 1), nn.ReLU(), nn.Conv2d(d, 1, 1))
         self.point_score = nn.Sequential(nn.Linear(point_out + image_global, d), nn.ReLU(), nn.Linear(d, 1))
-        # predicts lidar signals; the name is that of the shipped weights
-        self.likeness = TrunkSignalDecoder(s.signal_stages) if s.trunk else SignalNetwork(s.signal_stages)
+        self.likeness = signal_network(s)
 
     def training_pass(self, encoded: Lazy[ImageFeatures], inputs: Tensors) -> Tensors:
         """As `forward_pass`, and score logits `pixel_scores` (B, h, w) and `point_scores` (B, N)."""
@@ -108,29 +109,12 @@ class VP2PNetwork(FamilyNetwork):
 
     def example(self) -> PassInputs:
         """Normal noise, the points of about the extent of a street."""
-        generator = torch.Generator().manual_seed(0)
-        image = torch.randn(1, IMAGE_CHANNELS, 80, 256, generator=generator)
-        points = torch.randn(1, 3072, 3, generator=generator) * torch.tensor([15.0, 15.0, 1.5])
-        features = torch.randn(1, 3072, POINT_FEATURES, generator=generator)
-        return PassInputs({"image": image}, {"points": points, "features": features})
+        return PassInputs(*example_arrays())
 
     def load_pretrained(self) -> None:
         """Load the trunk, if there is one, from weights that were trained on ImageNet."""
         if isinstance(self.image, TrunkUNet):
             load_imagenet(self.image.trunk, imagenet_weights())
-
-    @property
-    def signal_part(self) -> nn.Module:
-        """Weights that predict lidar signals and do nothing else."""
-        return self.likeness
-
-    def signals(self, encoded: Lazy[ImageFeatures], shared: Tensors) -> Tensor:
-        """As `FamilyNetwork`, from `channels` (B, 5, H, W)."""
-        with stage("signals"):
-            channels = shared["channels"]
-            given = (channels, encoded().trunk) if self.settings.trunk else (channels,)
-            signals: Tensor = self.likeness(*given)
-            return signals
 
     def dense_parts(self) -> dict[str, nn.Module]:
         """Each of `part_names`: the image branch in two parts, and both heads."""
@@ -181,15 +165,13 @@ class VP2PNetwork(FamilyNetwork):
 
     def _encode_voxels(self, points: Tensor, features: Tensor) -> tuple[Tensor, VoxelFeatures]:
         """(B, N, 6) what only the last layer takes of the points, and the features of their voxels."""
-        b, n, _ = points.shape
         with stage("voxelize"):
             place = (points - points.amin(1, keepdim=True)) / self.settings.voxel_m
             cells = torch.floor(place).long()
-            batch = torch.arange(b, device=points.device)[:, None, None].expand(b, n, 1)
-            pyramid = Pyramid.of_points(torch.cat([batch, cells], 2).flatten(0, 1), len(self.voxel.down))
+            pyramid = Pyramid.of_clouds(cells, len(self.voxel.down))
         with stage("sparse"):
             levels = self.voxel.encode_points(pyramid, features.flatten(0, 1))
-            whole = _max_by_batch(*self.voxel.coarsest(pyramid, levels), b)
+            whole = _max_by_batch(*self.voxel.coarsest(pyramid, levels), len(points))
         fine = torch.cat([place - cells - 0.5, features[..., -GUESS_FEATURES:]], 2)
         return fine, VoxelFeatures(pyramid, levels, whole)
 
@@ -244,14 +226,6 @@ class VP2PNetwork(FamilyNetwork):
             beside = image.float()[:, None].expand(-1, points.shape[1], -1)
             out["point_scores"] = self.point_score(torch.cat([points.float(), beside], 2))[..., 0]
         return out
-
-
-def _image_branch(s: VP2PSettings, context: int) -> ImageUNet | TrunkUNet:
-    if s.trunk:
-        return TrunkUNet(IMAGE_CHANNELS, s.image_stages, s.image_decoder, context)
-    return ImageUNet(
-        IMAGE_CHANNELS, s.stem, s.image_stages, s.image_blocks, s.image_first_stride, s.image_decoder, context
-    )
 
 
 def _max_by_batch(x: Tensor, batch: Tensor, n: int) -> Tensor:

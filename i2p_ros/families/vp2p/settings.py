@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import Field, model_validator
 
 from i2p_ros.core.renames import old_names
+from i2p_ros.families.branches.settings import BranchSettings
 
 RENAMED = {  # sizes of earlier versions: old name to new
     "thin_m": "downsample_m",
@@ -17,29 +18,13 @@ RENAMED = {  # sizes of earlier versions: old name to new
 }
 
 
-class VP2PSettings(BaseModel):
-    """Sizes of the network. The manifest keeps them beside the weights."""
+class VP2PSettings(BranchSettings):
+    """Sizes of the network, also of its descriptors and of its point branch."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    trunk: bool = False  # whether the image branch and the signals begin with the trunk of EfficientNet-Lite0
-    image_width: int = 256  # px, of the image as the network takes it
-    max_points: int = 3072  # of the cloud as the network takes it
-    downsample_m: float = 0.25  # m, cell of the voxel grid of which one point each is kept
-    voxel_m: float = 0.6  # m, finest cell of the voxel branch
     descriptor: int = 64  # channels of a descriptor
-    stem: int = 32
-    image_stages: list[int] = [48, 64, 96, 96]
-    image_blocks: list[int] = [2, 2, 2, 2]
-    image_first_stride: int = 1
-    image_decoder: list[int] = [96, 64, 64]
-    voxel_encoder: list[int] = [24, 32, 48, 64, 96]
-    voxel_decoder: list[int] = [64, 48, 48, 48]
-    centres: list[int] = [256, 64]  # points of both levels of the point branch
-    point_channels: list[int] = [48, 96]
+    centres: list[int] = Field([256, 64])  # points of both levels of the point branch
+    point_channels: list[int] = Field([48, 96])
     neighbours: int = 12  # of a point in the point branch
-    signal_width: int = 512  # px, of the image from which lidar signals are predicted
-    signal_stages: list[int] = [16, 32, 48, 64]
 
     @model_validator(mode="before")
     @classmethod

@@ -141,6 +141,12 @@ class Pyramid:
             level.neighbours  # noqa: B018 (computed now, with the rest)
         return Pyramid(levels, maps, cell)
 
+    @staticmethod
+    def of_clouds(cells: Tensor, depth: int) -> Pyramid:
+        """Pyramid of the integer coordinates (B, N, 3) of the points of a batch of clouds."""
+        batch = torch.arange(len(cells), device=cells.device)[:, None, None].expand(-1, cells.shape[1], 1)
+        return Pyramid.of_points(torch.cat([batch, cells], 2).flatten(0, 1), depth)
+
     def cells(self) -> list[Tensor]:
         """(P,) the cell of each point at every level, the finest first."""
         of_points = [self.cell]

@@ -1,0 +1,63 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The image branch, and the prediction of lidar signals beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from i2p_ros.core.both import Lazy
+from i2p_ros.core.stages import stage
+from i2p_ros.families.branches.inputs import IMAGE_CHANNELS, POINT_FEATURES
+from i2p_ros.families.branches.settings import BranchSettings
+from i2p_ros.networks.base import FamilyNetwork, Tensors
+from i2p_ros.networks.blocks.image import ImageUNet, TrunkUNet
+from i2p_ros.networks.signals import SignalNetwork, TrunkSignalDecoder
+
+
+class BranchNetwork(FamilyNetwork):
+    """A network that encodes an image, and predicts lidar signals by a part of its own.
+
+    What `encode_shared` returns has the maps `trunk` of a trunk, if there is one.
+    """
+
+    settings: BranchSettings
+    likeness: nn.Module  # of `signal_network`; the name is that of the shipped weights
+
+    @property
+    def signal_part(self) -> nn.Module:
+        """Weights that predict lidar signals and do nothing else."""
+        return self.likeness
+
+    def signals(self, encoded: Lazy[Any], shared: Tensors) -> Tensor:
+        """As `FamilyNetwork`, from `channels` (B, 5, H, W)."""
+        with stage("signals"):
+            channels = shared["channels"]
+            given = (channels, encoded().trunk) if self.settings.trunk else (channels,)
+            signals: Tensor = self.likeness(*given)
+            return signals
+
+
+def signal_network(s: BranchSettings) -> nn.Module:
+    """The part that predicts lidar signals."""
+    return TrunkSignalDecoder(s.signal_stages) if s.trunk else SignalNetwork(s.signal_stages)
+
+
+def image_branch(s: BranchSettings, context: int) -> ImageUNet | TrunkUNet:
+    """The image branch of these sizes, for a context of so many channels at its coarsest map."""
+    if s.trunk:
+        return TrunkUNet(IMAGE_CHANNELS, s.image_stages, s.image_decoder, context)
+    blocks = (s.stem, s.image_stages, s.image_blocks, s.image_first_stride, s.image_decoder)
+    return ImageUNet(IMAGE_CHANNELS, *blocks, context)
+
+
+def example_arrays() -> tuple[Tensors, Tensors]:
+    """An `image`, and `points` and `features`: normal noise, the points of about the extent of a street."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(1, IMAGE_CHANNELS, 80, 256, generator=generator)
+    points = torch.randn(1, 3072, 3, generator=generator) * torch.tensor([15.0, 15.0, 1.5])
+    features = torch.randn(1, 3072, POINT_FEATURES, generator=generator)
+    return {"image": image}, {"points": points, "features": features}
