@@ -24,9 +24,9 @@ def main() -> None:
     SIGTERM ends it as ctrl-c does: with nothing half-written, and without leaving the localizer's process behind.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: its threads must not spin beside others
-    signal.signal(signal.SIGTERM, _raising(SystemExit(TERMINATED), True))
+    signal.signal(signal.SIGTERM, raising(SystemExit(TERMINATED), repeated=True))
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as of a job in the background
-        signal.signal(signal.SIGINT, _raising(KeyboardInterrupt(), False))
+        signal.signal(signal.SIGINT, raising(KeyboardInterrupt()))
     try:
         _run()
     except KeyboardInterrupt:
@@ -36,7 +36,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def _raising(error: BaseException, repeated: bool) -> Callable[[int, FrameType | None], None]:
+def raising(error: BaseException, repeated: bool = False) -> Callable[[int, FrameType | None], None]:
     """A signal handler that raises an error.
 
     It waits for the end of an import: C++ modules such as PyTorch's would abort the process. C code may also lose an

@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from i2p_ros.cli import raising
 from i2p_ros.cli.arguments import completing
 from i2p_ros.core.config import Settings, load_settings, setting_names
 from i2p_ros.core.errors import InputError
@@ -122,7 +123,7 @@ def recording_settings(
 @contextmanager
 def interrupted_by_sigterm() -> Iterator[None]:
     """Context in which SIGTERM, which schedulers send, raises KeyboardInterrupt as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, raising(KeyboardInterrupt()))
     try:
         yield
     finally:

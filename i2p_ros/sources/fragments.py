@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from i2p_ros.core.compiled import kernel
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.sources.rgbd import AXES, RgbdFrame, RgbdSequence
@@ -21,7 +20,6 @@ FUSED_STRIDE = 2  # px, of the pixels that are fused: 1 cm apart at 3 m
 OVERLAP_STRIDE = 4  # px, of the pixels whose overlap is counted
 NEAR = 0.0375  # m; a pixel overlaps with a fragment that has a point within this distance
 _BITS = 21  # of each coordinate of a cell in its key
-_OFFSET = 1 << (_BITS - 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,42 +67,13 @@ class NearPoints:
         inside = ((local > self._low) & (local < self._high)).all(axis=1)
         if not len(points) or inside.mean() < least:
             return 0.0
-        found = count_near(np.ascontiguousarray(local[inside]), self._points, self._keys, self._first, NEAR)
+        from i2p_ros.sources.fragment_kernels import count_near  # numba, which no source but this one needs
+
+        found = count_near(np.ascontiguousarray(local[inside]), self._points, self._keys, self._first, NEAR, _BITS)
         return float(found / len(points))
 
 
 def _keys(points: Array | NDArray[np.float32], size: float) -> NDArray[np.int64]:
     """Number (N,) of the cell of `size` (m) of each point."""
-    x, y, z = (np.floor(points / size).astype(np.int64) + _OFFSET).T
+    x, y, z = (np.floor(points / size).astype(np.int64) + (1 << (_BITS - 1))).T
     return np.asarray((x << (2 * _BITS)) | (y << _BITS) | z)
-
-
-@kernel("int64(float64[:, ::1], float64[:, ::1], int64[::1], int64[::1], float64)")
-def count_near(queries: Array, points: Array, keys: NDArray[np.int64], first: NDArray[np.int64], size: float) -> int:
-    """Number of queries (N, 3) with one of the points within `size`.
-
-    `keys` (C,) are the cells of that size that have points, ascending. `first` (C + 1,) are the places of their first
-    points.
-    """
-    found = 0
-    for q in range(len(queries)):
-        x = np.int64(np.floor(queries[q, 0] / size)) + 1048576
-        y = np.int64(np.floor(queries[q, 1] / size)) + 1048576
-        hit = False
-        for column in range(9):  # the three cells of a column have keys in one run
-            z = np.int64(np.floor(queries[q, 2] / size)) + 1048576
-            low = ((x + column // 3 - 1) << 42) | ((y + column % 3 - 1) << 21) | (z - 1)
-            cell = np.searchsorted(keys, low)
-            while not hit and cell < len(keys) and keys[cell] <= low + 2:
-                for p in range(first[cell], first[cell + 1]):
-                    dx = queries[q, 0] - points[p, 0]
-                    dy = queries[q, 1] - points[p, 1]
-                    dz = queries[q, 2] - points[p, 2]
-                    if dx * dx + dy * dy + dz * dz <= size * size:
-                        hit = True
-                        break
-                cell += 1
-            if hit:
-                found += 1
-                break
-    return found

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError, one_line
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.hints import did_you_mean
+from i2p_ros.core.hints import refuse_unknown
 from i2p_ros.core.source import Source
 from i2p_ros.core.stated_camera import stated_camera
 from i2p_ros.core.types import Pair, PointCloud, Sample
@@ -72,10 +72,7 @@ class FramesSource(Source):
         entries = _entries(file)
         if drives is not None:
             known = {name for entry in entries for name in (entry.dataset, entry.recording)}
-            if unknown := sorted(set(drives) - known):
-                hints = "".join(did_you_mean(name, known) for name in unknown)
-                there = f"{', '.join(sorted(known))}.{hints}"
-                raise InputError(f"{file} has no drive {', '.join(unknown)}; there are {there}", "source.drive")
+            refuse_unknown(str(file), "drive", drives, sorted(known))
             entries = [entry for entry in entries if {entry.dataset, entry.recording} & set(drives)]
         if not entries:
             raise InputError(f"{file} has no pairs", "source.empty")

@@ -20,7 +20,7 @@ import numpy as np
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError, one_line
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.hints import did_you_mean
+from i2p_ros.core.hints import refuse_unknown
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, Sample
 from i2p_ros.sources.image_files import read_image
@@ -111,8 +111,8 @@ class NuscenesSource(Source):
         channels = {token: sensors[row["sensor_token"]] for token, row in self._mounts.items()}
         there = sorted({name for name in channels.values() if name.startswith("CAM")})
         scenes = {token: row["name"] for token, row in self._table("scene").items()}
-        self._refuse_unknown("camera", cameras, there)
-        self._refuse_unknown("drive", drives, sorted(scenes.values()))
+        refuse_unknown(str(self._version), "camera", cameras, there)
+        refuse_unknown(str(self._version), "drive", drives, sorted(scenes.values()))
         key_frames: dict[str, dict[str, Row]] = {}
         for row in self._data.values():
             if row["is_key_frame"]:
@@ -126,12 +126,6 @@ class NuscenesSource(Source):
             for channel in there if drives is None or scene in drives else ():
                 if channel in rows and LIDAR in rows and (cameras is None or channel in cameras):
                     yield NuscenesFrame(scene, channel, rows[channel], rows[LIDAR])
-
-    def _refuse_unknown(self, what: str, asked: Sequence[str] | None, there: Sequence[str]) -> None:
-        if unknown := sorted(set(asked or ()) - set(there)):
-            hint = "".join(did_you_mean(name, there) for name in unknown)
-            message = f"{self._version} has no {what} {', '.join(unknown)}; there are {', '.join(there)}.{hint}"
-            raise InputError(message, f"source.{what}")
 
     def _table(self, name: str) -> Table:
         """Rows of a table by their tokens."""

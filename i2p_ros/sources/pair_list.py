@@ -18,7 +18,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from i2p_ros.core.errors import InputError, MissingPackageError, one_line
-from i2p_ros.core.progress import Progress
 from i2p_ros.sources.fragments import FRAMES, OVERLAP_STRIDE, VOXEL, NearPoints, fused
 from i2p_ros.sources.rgbd import RgbdFrame, RgbdSequence
 
@@ -71,28 +70,22 @@ def blocks_of(sequence: RgbdSequence) -> list[tuple[RgbdFrame, ...]]:
     return [sequence.frames[k * FRAMES : (k + 1) * FRAMES] for k in range(whole)]
 
 
-def drawn_pairs(
-    kind: str, sequences: Sequence[RgbdSequence], seed: int, least_overlap: float, progress: Progress | None = None
-) -> PairList:
+def drawn_pairs(kind: str, sequences: Sequence[RgbdSequence], seed: int, least_overlap: float) -> PairList:
     """One image of each block of FRAMES frames, drawn at random, with each fragment of its scene and split that it
     overlaps.
 
     The overlap is the share of the image's pixels with a depth that have a point of the fragment within NEAR. Of the
-    blocks of the split train a random fifth is of the split val. `progress` gets the number of blocks done and of all.
+    blocks of the split train a random fifth is of the split val.
     Raises InputError for a broken file, and `source.empty` if no pair has the overlap.
     """
     pairs: list[ListedPair] = []
-    total, done = sum(len(blocks_of(sequence)) for sequence in sequences), 0
     for scene in dict.fromkeys(sequence.scene for sequence in sequences):
         blocks = _split_blocks([one for one in sequences if one.scene == scene], seed)
         for split in dict.fromkeys(split for *_, split in blocks):
             part = [(sequence, block) for sequence, block, name in blocks if name == split]
-            for found in _pairs_of(part, split, seed, least_overlap):
-                pairs += found
-                done += 1
-                if progress:
-                    progress(done, total)
+            pairs += _pairs_of(part, split, seed, least_overlap)
     if not pairs:
+        total = sum(len(blocks_of(sequence)) for sequence in sequences)
         what = f"no image has an overlap of {least_overlap:g} with a fragment of {FRAMES} frames"
         raise InputError(f"{what} in {len(sequences)} sequences with {total} whole fragments", "source.empty")
     return PairList(kind=kind, seed=seed, least_overlap=least_overlap, pairs=tuple(pairs))
@@ -112,7 +105,7 @@ def _split_blocks(
 
 def _pairs_of(
     blocks: Sequence[tuple[RgbdSequence, tuple[RgbdFrame, ...]]], split: str, seed: int, least: float
-) -> Iterator[list[ListedPair]]:
+) -> Iterator[ListedPair]:
     """Pairs of the image of each block, with fragments of all blocks."""
     fragments = [(sequence, block[0], NearPoints(fused(sequence, block))) for sequence, block in blocks]
     for sequence, block in blocks:
@@ -120,14 +113,12 @@ def _pairs_of(
         image = block[rng.integers(len(block))]
         points = image.pose().apply(sequence.points(image, OVERLAP_STRIDE))
         shares = [(of, first, near.share(points, least)) for of, first, near in fragments]
-        yield [
-            ListedPair(
-                scene=sequence.scene, split=split, sequence=sequence.name, image=image.number,
-                fragment_sequence=of.name, fragment=first.number, overlap=round(share, 4),
-            )
-            for of, first, share in shares
-            if share >= least
-        ]  # fmt: skip
+        for of, first, share in shares:
+            if share >= least:
+                yield ListedPair(
+                    scene=sequence.scene, split=split, sequence=sequence.name, image=image.number,
+                    fragment_sequence=of.name, fragment=first.number, overlap=round(share, 4),
+                )  # fmt: skip
 
 
 def encoded_pairs(pairs: PairList, suffix: str) -> bytes:

@@ -21,13 +21,12 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError, one_line
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.hints import did_you_mean
+from i2p_ros.core.hints import refuse_unknown
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, Sample
-from i2p_ros.sources.image_files import read_image
 from i2p_ros.sources.kinds import PUBLISHED_PAIRS_LAYOUT
 from i2p_ros.sources.plain_pickle import read_plain_pickle
-from i2p_ros.sources.rgbd import AXES, read_depth, read_matrix
+from i2p_ros.sources.rgbd import AXES, read_image_and_depth, read_matrix
 
 LEAST_OVERLAP = 0.5  # of lists that have a suffix -full, as those of 7-Scenes
 TESTS = ("test-full.pkl", "test.pkl")
@@ -67,10 +66,7 @@ class PublishedPairSource(Source):
         self._data = self._list.parent.parent / "data"
         pairs = _pairs(self._list)
         known = dict.fromkeys(pair.scene_name for pair in pairs)
-        if drives is not None and (unknown := sorted(set(drives) - known.keys())):
-            hints = "".join(did_you_mean(name, known) for name in unknown)
-            there = f"{', '.join(known)}.{hints}"
-            raise InputError(f"{self._list} has no drive {', '.join(unknown)}; there are {there}", "source.drive")
+        refuse_unknown(str(self._list), "drive", drives, known)
         self._pairs = [pair for pair in pairs if drives is None or pair.scene_name in drives]
         if not self._pairs:
             raise InputError(f"{self._list} has no pairs", "source.empty")
@@ -95,9 +91,7 @@ class PublishedPairSource(Source):
 
     def __getitem__(self, index: int) -> Sample:
         pair = self._pairs[index]
-        image, depth = read_image(self._path(pair.image_file)), read_depth(self._path(pair.depth_file))
-        if image.shape[:2] != depth.shape:
-            raise InputError(f"{pair.image_file} and {pair.depth_file} have different sizes", "image.size")
+        image, depth = read_image_and_depth(self._path(pair.image_file), self._path(pair.depth_file))
         K = read_matrix(self._path(f"{pair.scene_name}/camera-intrinsics.txt"), 3, 3, "calibration")
         cloud = AXES.inverse().apply(_cloud(self._path(pair.cloud_file))).astype(np.float32)
         camera = Camera.from_matrix(K, image.shape[1], image.shape[0])

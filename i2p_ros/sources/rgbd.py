@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.types import Image
+from i2p_ros.sources.image_files import read_image
 
 Depth = NDArray[np.float32]  # (H, W), m; 0 where nothing was measured
 
@@ -76,6 +78,14 @@ def read_depth(path: Path) -> Depth:
         raise InputError(f"{path} is not a readable depth image: expected a PNG of 16 bits, one channel", "depth")
     depth = stored.astype(np.float32) / 1000.0
     return np.where(depth > FARTHEST, np.float32(0.0), depth)
+
+
+def read_image_and_depth(image: Path, depth: Path) -> tuple[Image, Depth]:
+    """The image (H, W, 3) and the depth (H, W) of a frame; InputError if one cannot be read, or their sizes differ."""
+    colours, measured = read_image(image), read_depth(depth)
+    if colours.shape[:2] != measured.shape:
+        raise InputError(f"{image} and {depth} have different sizes", "image.size")
+    return colours, measured
 
 
 def at_edges(depth: Depth) -> NDArray[np.bool_]:

@@ -9,16 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.hints import did_you_mean
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, Sample
 from i2p_ros.sources.fragments import Fragment, fused
-from i2p_ros.sources.image_files import read_image
 from i2p_ros.sources.pair_list import ListedPair, PairList, blocks_of, drawn_pairs, read_pairs
-from i2p_ros.sources.rgbd import RgbdFrame, RgbdSequence, read_depth
+from i2p_ros.sources.rgbd import RgbdFrame, RgbdSequence, read_image_and_depth
 
 SECOND = 10**9  # ns
 KEPT = 64  # fragments that are kept for the next pairs
@@ -93,14 +90,12 @@ class RgbdPairSource(Source):
     def __getitem__(self, index: int) -> Sample:
         pair = self._pairs[index]
         sequence, frame, place, block = self._files(pair)
-        image, depth = read_image(frame.image), read_depth(frame.depth)
-        if image.shape[:2] != depth.shape:
-            raise InputError(f"{frame.image} and {frame.depth} have different sizes", "image.size")
+        image, depth = read_image_and_depth(frame.image, frame.depth)
         fragment = self._fragment((place, block[0].number))
         T_camera_fragment = (fragment.T_world_fragment.inverse() @ frame.pose()).inverse()
         stamp = range(len(self))[index] * SECOND
         made = Pair(image, sequence.camera(image.shape), PointCloud(fragment.xyz), stamp, pair.name)
-        return Sample(made, T_camera_fragment, fragment.T_world_fragment, depth=np.asarray(depth, np.float32))
+        return Sample(made, T_camera_fragment, fragment.T_world_fragment, depth=depth)
 
     def _fragment(self, key: tuple[str, int]) -> Fragment:
         if key not in self._fragments:

@@ -16,7 +16,8 @@ from i2p_ros.search.kernels import similarities_in_view
 ROOT = Path(i2p_ros.__file__).parent
 MODULES = [
     importlib.import_module(".".join(("i2p_ros", *path.relative_to(ROOT).with_suffix("").parts)))
-    for path in sorted(ROOT.rglob("*kernels.py"))
+    for path in sorted(ROOT.rglob("*.py"))
+    if "from i2p_ros.core.compiled import" in path.read_text()
 ]
 
 
