@@ -2,6 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The family of exceptions: each says what was wrong, what was expected and what to do."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class I2PError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -40,6 +47,12 @@ class DeviceError(I2PError):
 
 class MissingPackageError(I2PError):
     """An optional package that this call needs is not installed."""
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first value that pydantic refused, by its place, and why."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def one_line(error: BaseException, most: int = 300) -> str:

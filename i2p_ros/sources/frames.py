@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from i2p_ros.core.camera import Camera
-from i2p_ros.core.errors import InputError, one_line
+from i2p_ros.core.errors import InputError, first_fault, one_line
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.hints import refuse_unknown
 from i2p_ros.core.source import Source
@@ -121,8 +121,6 @@ def _entries(file: Path) -> list[FrameEntry]:
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}", "source.missing") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise InputError(f"{file} is not a list of pairs: {what}", "source.layout") from error
+        raise InputError(f"{file} is not a list of pairs: {first_fault(error)}", "source.layout") from error
     except ValueError as error:
         raise InputError(f"{file} is not a list of pairs: {one_line(error)}", "source.layout") from error

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from i2p_ros.core.errors import InputError, MissingPackageError, one_line
+from i2p_ros.core.errors import InputError, MissingPackageError, first_fault, one_line
 from i2p_ros.sources.fragments import FRAMES, OVERLAP_STRIDE, VOXEL, NearPoints, fused
 from i2p_ros.sources.rgbd import RgbdFrame, RgbdSequence
 
@@ -141,9 +141,7 @@ def read_pairs(path: Path) -> PairList:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or one_line(error)}", "source.missing") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise InputError(f"{path} is not a list of pairs: {what}", "source.layout") from error
+        raise InputError(f"{path} is not a list of pairs: {first_fault(error)}", "source.layout") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not a list of pairs: {one_line(error)}", "source.layout") from error
     if pairs.digest != digest:

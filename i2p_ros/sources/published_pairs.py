@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from i2p_ros.core.camera import Camera
-from i2p_ros.core.errors import InputError, one_line
+from i2p_ros.core.errors import InputError, first_fault, one_line
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.hints import refuse_unknown
 from i2p_ros.core.source import Source
@@ -127,9 +127,7 @@ def _pairs(path: Path) -> list[PublishedPair]:
     try:
         pairs = TypeAdapter(list[PublishedPair]).validate_python(read_plain_pickle(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise InputError(f"{path} is not a list of published pairs: {what}", "source.layout") from error
+        raise InputError(f"{path} is not a list of published pairs: {first_fault(error)}", "source.layout") from error
     least = LEAST_OVERLAP if path.stem.endswith("-full") else 0.0
     return [pair for pair in pairs if pair.overlap >= least]
 
