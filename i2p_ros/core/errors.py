@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The family of exceptions: each says what was wrong, what was expected and what to do."""
 
+import re
+
 
 class I2PError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -44,5 +46,7 @@ class MissingPackageError(I2PError):
 
 def one_line(error: BaseException, most: int = 300) -> str:
     """The text of an error of another library, as one line of at most so many characters."""
-    text = " ".join(str(error).split())
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    text = re.sub(r"^\[Errno \d+\] ", "", " ".join(str(error).split()))
     return text if len(text) <= most else f"{text[:most]} ..."
