@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from rich.markup import escape
 from rich.table import Table
 
 from i2p_ros.cli.parts import (
@@ -114,6 +115,6 @@ def doctor(json_file: JsonFile = None) -> None:
         table = Table("part", "", "what was found, and what to do", show_lines=False)
         for c in found:
             mark = "[green]ok[/]" if c.ok else "[red]missing[/]" if c.needed else "[yellow]absent[/]"
-            table.add_row(c.name, mark, c.says)
+            table.add_row(c.name, mark, escape(c.says))
         output.print(table)
     raise typer.Exit(any(c.needed and not c.ok for c in found))

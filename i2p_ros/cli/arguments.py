@@ -23,6 +23,7 @@ class HintingGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
             if found := re.search(r"'([^']*)' is not one of (.*)", error.message):
                 error.message += did_you_mean(found[1], re.findall(r"'([^']*)'", found[2]))
             raise

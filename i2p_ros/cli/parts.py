@@ -57,10 +57,17 @@ def _model_names() -> Iterable[str]:
     return read_manifest(models_folder())
 
 
-Files = Annotated[list[Path], typer.Option("--settings", help="YAML file of settings; may be repeated.")]
+Files = Annotated[
+    list[Path], typer.Option("--settings", metavar="FILE", help="YAML file of settings; may be repeated.")
+]
 Overrides = Annotated[
     list[str],
-    typer.Option("--set", autocompletion=completing(_setting_keys), help="One setting, such as pnp.iterations=2000."),
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        autocompletion=completing(_setting_keys),
+        help="One setting, such as pnp.iterations=2000; may be repeated.",
+    ),
 ]
 JsonFile = Annotated[
     Path | None,
@@ -214,11 +221,16 @@ def show(numbers: dict[str, Any], json_file: Path | None) -> None:
     table = Table("", "value")
     for key, value in {**numbers, **numbers.get("spread", {})}.items():
         if isinstance(value, dict) and ("median" in value or "mean" in value):
-            parts = (f"{k} {v:.3g}" for k, v in value.items() if v is not None)
+            parts = (f"{k} {_short(v)}" for k, v in value.items() if v is not None)
             table.add_row(key, ", ".join(parts) or "none")
         elif isinstance(value, int | float | str):
-            table.add_row(key, f"{value:.3g}" if isinstance(value, float) else escape(str(value)))
+            table.add_row(key, _short(value) if isinstance(value, float) else escape(str(value)))
     output.print(table)
+
+
+def _short(value: float) -> str:
+    """Three digits, and never an exponent for what is large."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
 def print_lines(table: Table) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,5 +58,7 @@ def first_fault(error: ValidationError) -> str:
 
 def one_line(error: BaseException, most: int = 300) -> str:
     """The text of an error of another library, as one line of at most so many characters."""
-    text = " ".join(str(error).split())
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8"
+    text = re.sub(r"^\[Errno \d+\] ", "", " ".join(str(error).split()))
     return text if len(text) <= most else f"{text[:most]} ..."

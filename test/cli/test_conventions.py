@@ -24,6 +24,7 @@ from i2p_ros import __version__
 from i2p_ros.bench.matches import CONDITIONS
 from i2p_ros.cli import INTERRUPTED
 from i2p_ros.cli.arguments import with_json_targets
+from i2p_ros.doctor import Check
 
 I2P = [sys.executable, "-m", "i2p_ros"]
 PLAIN = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "NO_COLOR", "PY_COLORS")}
@@ -242,6 +243,21 @@ def test_json_alone_is_on_stdout(
     code, out, _ = run(capsys, *again, *(SMALL if "synth" in command else ()), "--json", str(tmp_path / "found.json"))
     assert code in (0, 6) and type(json.loads((tmp_path / "found.json").read_text())) is type(found)
     assert not out.startswith(("{", "[")) or command == "config"
+
+
+def test_doctor_names_the_extra_to_install(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its brackets are no markup."""
+    absent = Check("lightning_fabric", False, False, "part of the extra i2p_ros[train]")
+    monkeypatch.setattr("i2p_ros.doctor.checks", lambda: [absent])
+    code, out, _ = run(capsys, "doctor")
+    assert code == 0 and "i2p_ros[train]" in out
+
+
+def test_a_file_error_has_no_code(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    missing, binary = tmp_path / "no.yaml", tmp_path / "a.yaml"
+    binary.write_bytes(b"\x89PNG")
+    assert run(capsys, "config", "--settings", str(missing))[2].count("Errno") == 0
+    assert "it is no text in UTF-8" in run(capsys, "config", "--settings", str(binary))[2]
 
 
 def test_models_are_listed_one_on_a_line() -> None:

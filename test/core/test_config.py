@@ -88,7 +88,7 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: str | None, match: str) -> 
 
 def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "my.yaml").write_bytes(b"\xab\xff")
-    with pytest.raises(SettingsError, match=r"my\.yaml.*utf-8"):
+    with pytest.raises(SettingsError, match=r"my\.yaml.*UTF-8"):
         load_settings([tmp_path / "my.yaml"])
     (tmp_path / "my.yaml").write_text("a: [1\n")
     with pytest.raises(SettingsError) as caught:
