@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from threading import Timer
 from types import FrameType
 
 from i2p_ros.core.errors import I2PError, MissingPackageError
@@ -18,17 +17,25 @@ INTERRUPTED = 128 + signal.SIGINT
 AGAIN_S = 0.1  # until a signal is sent again
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C. CPython ends by the signal, not by our exit code, where a KeyboardInterrupt itself has left an exec()."""
+
+
 def main() -> None:
     """Run the command line. An error of ours, of files or of a missing package is one line on stderr and exit code 1.
 
     SIGTERM ends it as ctrl-c does: with nothing half-written, and without leaving the localizer's process behind.
+    Both are repeated until they have ended the command, since C code may lose the error that they raise.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: its threads must not spin beside others
     signal.signal(signal.SIGTERM, raising(SystemExit(TERMINATED), repeated=True))
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as of a job in the background
-        signal.signal(signal.SIGINT, raising(KeyboardInterrupt()))
+        signal.signal(signal.SIGINT, raising(Interrupted(), repeated=True))
     try:
-        _run()
+        try:
+            _run()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader, such as `head`, has what it wanted
@@ -39,16 +46,15 @@ def main() -> None:
 def raising(error: BaseException, repeated: bool = False) -> Callable[[int, FrameType | None], None]:
     """A signal handler that raises an error.
 
-    It waits for the end of an import: C++ modules such as PyTorch's would abort the process. C code may also lose an
-    error. So the signal is `repeated` until the process has ended, but the clean-up after the error is not disturbed.
+    It waits for the end of an import: C++ modules such as PyTorch's would abort the process. Where it is `repeated`,
+    the error is raised again until a block that handles it is at work. Its clean-up is not disturbed.
     """
 
-    def handler(number: int, frame: FrameType | None) -> None:
+    def handler(_number: int, frame: FrameType | None) -> None:
         importing = _is_importing(frame)
         if importing or repeated:
-            again = Timer(AGAIN_S, os.kill, (os.getpid(), number))
-            again.daemon = True
-            again.start()
+            signal.signal(signal.SIGALRM, handler)
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
         if not importing and not _is_handled(error):
             raise error
 

@@ -21,7 +21,7 @@ from i2p_ros.cli.parts import (
     Overrides,
     check_targets,
     console,
-    interrupted_by_sigterm,
+    interrupted_once,
     progress,
     write_json,
 )
@@ -70,7 +70,7 @@ def index(
 
     check_targets(json_file)
     settings = load_settings(files, overrides)
-    with interrupted_by_sigterm():
+    with interrupted_once():
         with progress("recordings") as step:
             rows, left = made_index(root, settings, read_index(out, settings), step)
         write_index(out, rows, settings)
@@ -117,7 +117,7 @@ def _run(
     limits = Limits(timeout, round(memory * 1e9))
     plan = FleetPlan(verb, settings, limits, workers, address, retry)
     try:
-        with interrupted_by_sigterm(), progress(f"{verb} recordings") as step:
+        with interrupted_once(), progress(f"{verb} recordings") as step:
             rows = read_index(index_file)
             return run_fleet(rows, Storage(out), plan, step)
     except KeyboardInterrupt:  # before the work, or for the second time

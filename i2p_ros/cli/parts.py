@@ -27,7 +27,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from i2p_ros.cli import raising
+from i2p_ros.cli import Interrupted, raising
 from i2p_ros.cli.arguments import completing
 from i2p_ros.core.config import Settings, load_settings, setting_names
 from i2p_ros.core.errors import InputError
@@ -128,13 +128,18 @@ def recording_settings(
 
 
 @contextmanager
-def interrupted_by_sigterm() -> Iterator[None]:
-    """Context in which SIGTERM, which schedulers send, raises KeyboardInterrupt as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, raising(KeyboardInterrupt()))
+def interrupted_once() -> Iterator[None]:
+    """Context in which Ctrl-C, or SIGTERM of a scheduler, raises one KeyboardInterrupt; the work goes on."""
+    raising_once = raising(Interrupted())
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, raising_once)
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def check_targets(*files: Path | None) -> None:
