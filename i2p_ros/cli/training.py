@@ -57,7 +57,9 @@ def train(
     kitti_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the KITTI samples.")] = 0.2,
     frames: Annotated[Path | None, typer.Option(help="Folder with frames.json to mix in, beside --kitti.")] = None,
     frame_drives: Annotated[str, typer.Option(help="Datasets or dataset/drive of --frames, with commas.")] = "",
-    weights: Annotated[Path | None, typer.Option(help="Weights (.safetensors) that a new run starts from.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights (.safetensors) that a new run starts from, where they fit.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make examples.")] = 1,
     overfit: Annotated[bool, typer.Option("--overfit", help="Learn one batch until all of it is localized.")] = False,

@@ -45,6 +45,22 @@ def load_weights(net: nn.Module, file: Path) -> None:
         raise ModelError(f"cannot load the weights {file}: {one_line(error)}") from error
 
 
+def take_weights(net: nn.Module, file: Path) -> float:
+    """Load the weights of a safetensors file that have the name and shape of one in net, as in branches that families
+    share. Returns their share of net's parameters. Raises ModelError when there are none."""
+    try:
+        given = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"cannot load the weights {file}: {one_line(error)}") from error
+    own = net.state_dict()
+    fitting = {name: value for name, value in given.items() if name in own and value.shape == own[name].shape}
+    taken = sum(value.numel() for name, value in net.named_parameters() if name in fitting)
+    if not taken:
+        raise ModelError(f"the weights {file} are of another network: no weight has a name and shape of this one")
+    net.load_state_dict(fitting, strict=False)
+    return taken / sum(value.numel() for value in net.parameters())
+
+
 def save_model(
     folder: Path, family: Family[Any], net: nn.Module, settings: Settings, trained: dict[str, Any]
 ) -> None:  # fmt: skip

@@ -33,10 +33,11 @@ def train(
     """Folder `out` with model.safetensors (averaged weights), manifest.yaml, settings.yaml, metrics.csv,
     validation.json and .csv, tensorboard, throughput.json and checkpoint.
 
-    Continues from the checkpoint where there is one; otherwise from the weights `start`, or from random ones. Ends
-    early when the validation's recall reaches `until`. The manifest holds `about`, its drives together with those of
-    `start` and of earlier turns, so that nobody calibrates on them. Raises ModelError when checkpoint or weights are of
-    another network, or the checkpoint of other parts of it, SettingsError when processes cannot share a step evenly.
+    Continues from the checkpoint where there is one; otherwise from those weights of `start` that fit, and from random
+    ones. Ends early when the validation's recall reaches `until`. The manifest holds `about`, its drives together with
+    those of `start` and of earlier turns, so that nobody calibrates on them. Raises ModelError when none of the weights
+    fits, or the checkpoint is of another network or of other parts of it, SettingsError when processes cannot share a
+    step evenly.
     """
     torch.set_num_threads(settings.threads)
     run = Run(family, data, settings, start)
@@ -45,6 +46,8 @@ def train(
         raise ModelError(f"the run in {out} was begun with training.parts={begun}: go on with that, or elsewhere")
     run.begin(earlier.get("samples", 0), workers)
     drives = drives_of(start) if start else []
+    if start:
+        about = {**about, "start": f"{run.taken:.0%} of the parameters from {start.name}"}
     records = Records(run, out, earlier, with_earlier(about, earlier, drives), validation)
     recall, losses = math.nan, dict[str, float]()
     while not run.finished and not recall >= until:

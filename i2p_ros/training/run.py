@@ -28,7 +28,7 @@ from i2p_ros.core.errors import MissingPackageError, SettingsError
 from i2p_ros.families.base import Family
 from i2p_ros.networks.base import Tensors
 from i2p_ros.runtime.torch_runtime import choose_device
-from i2p_ros.runtime.weights import load_weights
+from i2p_ros.runtime.weights import take_weights
 from i2p_ros.training.families import learner_of
 from i2p_ros.training.throughput import Throughput
 
@@ -71,10 +71,8 @@ class Run:
             raise SettingsError(f"{what} cannot be shared evenly by {self.fabric.world_size} processes")
         torch.manual_seed(data.seed)
         net = family.network().to(self.fabric.device)
-        if start:
-            load_weights(net, start)
-        else:
-            net.load_pretrained()
+        net.load_pretrained()
+        self.taken = take_weights(net, start) if start else 0.0  # share of the parameters that start with given weights
         self.average = deepcopy(net).eval()
         self.learner = learner_of(family, net, s).to(self.fabric.device)
         norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]

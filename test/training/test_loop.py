@@ -19,17 +19,17 @@ import torch
 from helpers import ROOT, TESTS
 from helpers.networks import FAMILY, TINY
 from helpers.training_job import WORLD, chosen, examples
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from i2p_ros import cli
 from i2p_ros.cli.training import NOT_LEARNED, _command
-from i2p_ros.core.config import MatchingSettings, TrainingSettings
+from i2p_ros.core.config import MatchingSettings, Settings, TrainingSettings
 from i2p_ros.core.errors import ModelError, SettingsError
 from i2p_ros.families.vp2p import VP2P
 from i2p_ros.families.vp2p.settings import SIZES, VP2PSettings
 from i2p_ros.networks.blocks.trunk import Trunk, imagenet_weights, load_imagenet
 from i2p_ros.runtime.manifest import find_model
-from i2p_ros.runtime.weights import load_weights
+from i2p_ros.runtime.weights import load_weights, save_model, take_weights
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training import TRAINING_WORLDS, VALIDATION_WORLDS, checkpoint
 from i2p_ros.training.journal import Journal
@@ -220,6 +220,25 @@ def test_the_manifest_says_how_the_weights_came_about(tmp_path: Path) -> None:
     assert trained["drives"] == ["a", "b", "c"] and trained["command"] == "i2p two && i2p three"
     assert trained["samples"] == 8 and trained["seed"] == 1 and trained["protocols"] == {"vp2p": 1.0}
     assert trained["device"].startswith("CPU") and trained["precision"] == "float32" and trained["hours"] >= 0
+
+
+def test_a_run_starts_from_the_weights_of_another_size_where_they_fit(tmp_path: Path) -> None:
+    """All but the parts behind the descriptors have the same shapes."""
+    torch.manual_seed(5)
+    other = VP2P(FAMILY.settings.model_copy(update={"descriptor": 24}), Settings().matching)
+    save_model(tmp_path, other, before := other.network(), Settings(), {})
+    net, file = FAMILY.network(), tmp_path / "model.safetensors"
+    share = take_weights(net, file)
+    given, taken = before.state_dict(), net.state_dict()
+    fits = {name: given[name].shape == taken[name].shape for name in given}
+    assert 0.5 < share < 1.0 and not all(fits.values())
+    assert all(torch.equal(taken[name], given[name]) for name, fit in fits.items() if fit)
+    run(tmp_path / "run", "training.samples=4", start=file)
+    start = find_model(str(tmp_path / "run"))[0].trained["start"]
+    assert start == f"{share:.0%} of the parameters from model.safetensors"
+    save_file({"foreign": torch.zeros(3)}, file)
+    with pytest.raises(ModelError, match="another network"):
+        take_weights(net, file)
 
 
 LITTLE = VP2PSettings(
