@@ -463,6 +463,10 @@ class TrainingSettings(_Group):
         description="weight of the losses of keypoints and of their poses (icl). 0: only the overlap and the "
         "frustum learn",
     )
+    heading_weight: float = Field(1.0, ge=0, description="weight of the loss of the camera's heading (relai2p)")
+    relation_weight: float = Field(
+        0.2, ge=0, description="weight of the loss that relates pixels to cells of the panorama (relai2p)"
+    )
     pose_weight: float = Field(0.0, ge=0, description="weight of the pose loss by differentiable PnP. 0: left out")
     checkpoint_s: float = Field(60.0, ge=0, description="time between checkpoints, which a killed run loses at most, s")
     log_every: int = Field(200, ge=1, description="samples between rows of metrics.csv")

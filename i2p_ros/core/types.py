@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.headings import Headings
 
 Image = NDArray[np.uint8]
 Points = NDArray[np.float32]
@@ -194,12 +195,13 @@ class Prediction:
 
     `candidates` are sets of matches, one for each viewing direction that the camera may have. Their poses are scored by
     the `similarity` of descriptors where there is one, else by their inliers. `pose` is a regressed T_camera_lidar with
-    its covariance.
+    its covariance. `headings` tell which of these poses are more likely.
     """
 
     candidates: tuple[Correspondences, ...] = ()
     similarity: DescriptorSimilarity | None = None
     pose: Prior | None = None
+    headings: Headings | None = None
 
 
 class Status(str, Enum):

@@ -17,13 +17,15 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose, from_camera_axes, to_camera_axes
-from i2p_ros.core.types import Pair, Prediction, Prior
+from i2p_ros.core.types import Pair, PointCloud, Prediction, Prior
+from i2p_ros.families.full_turn import is_full_turn
 from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors
 
-Need = Literal["intensity", "time"]
-HAS: dict[Need, Callable[[Pair], bool]] = {
-    "intensity": lambda pair: pair.cloud.intensity is not None,
-    "time": lambda pair: pair.cloud.time is not None,
+Need = Literal["intensity", "time", "full_turn"]
+NEEDS: dict[Need, tuple[str, Callable[[PointCloud], bool]]] = {  # in words, and whether a cloud has it
+    "intensity": ("the intensity of the points", lambda cloud: cloud.intensity is not None),
+    "time": ("the time of the points", lambda cloud: cloud.time is not None),
+    "full_turn": ("points of a full turn of the lidar", lambda cloud: is_full_turn(cloud.xyz)),
 }
 SLACK = 1.0 + 1e-6  # relative, of deviations that are compared with a range: they have been rounded on their way
 
@@ -101,8 +103,9 @@ class Family(ABC, Generic[SceneT]):
         Raises InputError, which names what is missing, for a pair without something that the family needs.
         """
         for need in sorted(self.needs):
-            if not HAS[need](pair):
-                raise InputError(f"the network {self.name} needs the {need} of the points", f"cloud.{need}")
+            words, has = NEEDS[need]
+            if not has(pair.cloud):
+                raise InputError(f"the network {self.name} needs {words}", f"cloud.{need}")
         return self.scene(pair, rng)
 
     @abstractmethod

@@ -12,6 +12,7 @@ import numpy as np
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.geometry import Array, Pose, so3_exp
+from i2p_ros.core.headings import Headings
 from i2p_ros.core.types import Correspondences, Prediction, Status
 from i2p_ros.pnp.problem import NoPoseError, problem_of, usable_matches
 from i2p_ros.pnp.start import robust_start
@@ -47,9 +48,14 @@ def hypotheses(
     return _ranked([*ascended, *ranked], likelihood)
 
 
-def proposals(ranked: Sequence[Hypothesis], sharpness: float) -> list[Pose]:
+def proposals(ranked: Sequence[Hypothesis], sharpness: float, headings: Headings | None = None) -> list[Pose]:
     """Poses of ranked hypotheses that deserve a forward pass near them, no two alike: the best, the best turned by half
-    a turn, since streets look much alike in both directions, and others that agree nearly as well."""
+    a turn, since streets look much alike in both directions, and others that agree nearly as well.
+
+    With a distribution of `headings` its likelihood ranks too, and the best is turned to the likeliest other heading.
+    """
+    if headings:
+        ranked = _ranked_by(headings, ranked)
     best = ranked[0]
     others: list[Pose] = []
     for h in ranked:
@@ -57,7 +63,7 @@ def proposals(ranked: Sequence[Hypothesis], sharpness: float) -> list[Pose]:
         if close and all(are_different(h.pose, other) for other in (best.pose, *others)):
             others.append(h.pose)
     others = others[: MAX_PROPOSALS - 1]
-    turned = TURNED @ best.pose
+    turned = headings.turned_to_other(best.pose) if headings else TURNED @ best.pose
     opposite = next((pose for pose in others if not are_different(pose, turned)), turned)
     return [best.pose, opposite, *(pose for pose in others if pose is not opposite)]
 
@@ -108,6 +114,12 @@ def _support(matches: Correspondences, camera: Camera, settings: PnpSettings, po
 def _ranked(found: Sequence[Hypothesis], likelihood: DescriptorLikelihood) -> list[Hypothesis]:
     logs = likelihood.log_posteriors([h.pose for h in found])
     scored = [replace(h, log_posterior=float(log)) for h, log in zip(found, logs, strict=True)]
+    return sorted(scored, key=lambda h: h.log_posterior, reverse=True)
+
+
+def _ranked_by(headings: Headings, found: Sequence[Hypothesis]) -> list[Hypothesis]:
+    """Hypotheses after their headings have become part of their posteriors."""
+    scored = [replace(h, log_posterior=h.log_posterior + headings.log_share(h.pose)) for h in found]
     return sorted(scored, key=lambda h: h.log_posterior, reverse=True)
 
 

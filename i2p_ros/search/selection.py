@@ -68,7 +68,8 @@ class PoseSearch:
         # the sharpness is that of no model: a new calibration of a model must not change what it proposes
         likelihood = DescriptorLikelihood(prediction.similarity, SHARPNESS, self.prior)
         given = [self.prior.pose] if self.prior else []
-        return proposals(hypotheses(prediction, self.camera, self.settings, likelihood, given), likelihood.sharpness)
+        ranked = hypotheses(prediction, self.camera, self.settings, likelihood, given)
+        return proposals(ranked, likelihood.sharpness, prediction.headings)
 
     def estimate(self, prediction: Prediction, guess: Pose | None = None) -> PassResult:
         """The estimate of one forward pass, near a guess or over the whole cloud; or a status that says why it has

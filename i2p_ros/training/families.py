@@ -25,6 +25,7 @@ from i2p_ros.training.alignment import alignment_loss
 LEARNERS = {  # module and class, imported when asked for
     "vp2p": "i2p_ros.training.vp2p:VP2PLearner",
     "icl": "i2p_ros.training.icl:ICLLearner",
+    "relai2p": "i2p_ros.training.relai2p:RelaI2PLearner",
 }
 FamilyT = TypeVar("FamilyT", bound=Family[Any])
 

@@ -16,6 +16,7 @@ from i2p_ros.core.both import Lazy
 from i2p_ros.core.config import TrainingSettings
 from i2p_ros.core.types import Sample
 from i2p_ros.families.base import Family
+from i2p_ros.families.branches.inputs import OF_POINTS
 from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors
 from i2p_ros.training.families import Learner
 from i2p_ros.training.pose_loss import PoseLoss
@@ -108,9 +109,13 @@ class VP2PLearner(Learner[Family[Any]]):
         }  # fmt: skip
 
     def matching(self, batch: Tensors, encoded: Lazy[Any]) -> Tensors:
-        """As `vp2p_losses`, and `pose` where the settings give it a weight."""
+        """As `losses`, of the network's outputs."""
         with self.half_precision():
             out = self.net.training_pass(encoded, batch)
+        return self.losses(batch, out)
+
+    def losses(self, batch: Tensors, out: Tensors) -> Tensors:
+        """As `vp2p_losses`, and `pose` where the settings give it a weight."""
         losses = vp2p_losses(batch, out, self.settings, self.nowhere)
         if self.pose:
             losses["pose"] = self.pose(batch, out)
@@ -122,7 +127,7 @@ def _filled(inputs: Arrays, points: int, rng: np.random.Generator) -> Arrays:
     """Inputs of `points` points. Random points are repeated where there are fewer: a batch needs equal numbers."""
     missing = points - len(inputs["points"])
     again = rng.integers(0, len(inputs["points"]), missing) if missing else np.zeros(0, np.int64)
-    return {name: np.concatenate([array, array[again]]) for name, array in inputs.items()}
+    return inputs | {name: np.concatenate([inputs[name], inputs[name][again]]) for name in OF_POINTS}
 
 
 def vp2p_losses(batch: Tensors, out: Tensors, s: TrainingSettings, nowhere: Tensor) -> Tensors:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.families.base import Family, SceneT
-from i2p_ros.families.branches.inputs import network_camera
+from i2p_ros.families.branches.inputs import OF_POINTS, network_camera
 from i2p_ros.families.branches.settings import BranchSettings
 from i2p_ros.networks.base import Arrays
 
@@ -32,7 +32,7 @@ class BranchFamily(Family[SceneT]):
 
     def halved(self, inputs: Arrays) -> Arrays:
         """The first half of the points. They are in random order, so this is the same cloud with half the density."""
-        return {name: array[: len(array) // 2] for name, array in inputs.items()}
+        return inputs | {name: inputs[name][: len(inputs[name]) // 2] for name in OF_POINTS}
 
     def signal_camera(self, camera: Camera) -> Camera:
         """Camera of the `channels`."""

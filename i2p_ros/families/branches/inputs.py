@@ -22,6 +22,7 @@ Floats = NDArray[np.float32]
 
 POINT_FEATURES = 8  # x, y and height over the ground (scaled), intensity, one; and those of a guess
 GUESS_FEATURES = 3  # the last of them: the tangents at which the guess sees the point, and whether there is a guess
+OF_POINTS = ("points", "features")  # inputs that have a row for each point
 IMAGE_CHANNELS = 5  # red, green, blue, and the viewing direction x/z, y/z
 MAX_RANGE = 120.0  # m from the cloud's median; points farther away have no voxel
 MIN_POINTS = 64

@@ -14,7 +14,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Correspondences, DescriptorSimilarity, Prediction
-from i2p_ros.families.branches.inputs import input_frame, view_camera
+from i2p_ros.families.branches.inputs import view_camera
 from i2p_ros.networks.base import Tensors
 from i2p_ros.networks.matching import Grid, coarse, mutual, peaks, product
 
@@ -30,25 +30,24 @@ def merged(outputs: Tensors, mirrored: Tensors) -> Tensors:
 
 
 def decoded(
-    xyz: NDArray[np.float32], outputs: Tensors, camera: Camera, guess: Pose | None, matching: MatchingSettings,
-    both: Both = in_turn,
+    xyz: NDArray[np.float32], outputs: Tensors, camera: Camera, T_input_lidar: Pose, views: int,
+    matching: MatchingSettings, both: Both = in_turn,
 ) -> Prediction:  # fmt: skip
-    """The prediction from the outputs of one pass over points `xyz` (N, 3), made with the same guess.
+    """The prediction from the outputs of one pass over points `xyz` (N, 3) of the frame `input`.
 
-    Matches are in pixels of `camera` and in the lidar frame, one set for each direction that it may look in. The
-    similarities are of all these points with all cells of the image.
+    Matches are in pixels of `camera` and in the lidar frame, one set for each of the directions `views` that it may
+    look in. The similarities are of all these points with all cells of the image.
     """
     pixels, xyz = outputs["pixels"][0], xyz[: matching.max_points]
-    sector, views = viewing_directions(xyz, camera, 1 if guess else matching.views)
+    sector, sectors_of = viewing_directions(xyz, camera, views)
     order = np.argsort(sector, kind="stable")
     sector, xyz = sector[order], xyz[order]
     points = outputs["points"][0][torch.from_numpy(order).to(pixels.device)]
     grid = coarse(pixels, matching.max_pixels)
-    if guess:
-        xyz = input_frame(guess).inverse().apply(xyz).astype(np.float32)
+    xyz = T_input_lidar.inverse().apply(xyz).astype(np.float32)
     products = product(points, grid.cells.flatten(1), both)
     similarity = DescriptorSimilarity(xyz, products, _camera_of_cells(camera, pixels, grid))
-    found = mutual(similarity, sector, views, matching.max_matches)
+    found = mutual(similarity, sector, sectors_of, matching.max_matches)
     return Prediction(_candidates(found, grid, pixels, points, xyz, camera), similarity)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, Prediction
-from i2p_ros.families.base import PriorRange
+from i2p_ros.families.base import PriorRange, SceneT
 from i2p_ros.families.branches.family import BranchFamily
 from i2p_ros.families.branches.inputs import input_frame
 from i2p_ros.families.vp2p.decode import decoded, merged
@@ -19,12 +19,34 @@ from i2p_ros.families.vp2p.settings import SIZES, VP2PSettings
 from i2p_ros.networks.base import Arrays, Tensors
 
 
-class VP2P(BranchFamily[VP2PScene]):
-    """Descriptors of points and pixels in one space, matched with each other; see `network`."""
+class DescriptorFamily(BranchFamily[SceneT]):
+    """A family of networks with descriptors of points and pixels in one space, matched with each other."""
 
-    name = "vp2p"
     trained_prior = PriorRange(1.0, 10.0)
     mirrors = True
+
+    def mirror(self, arrays: Arrays) -> Arrays:
+        """Shared arrays or inputs of the mirrored pair."""
+        return mirrored(arrays)
+
+    def merge(self, outputs: Tensors, mirrored: Tensors) -> Tensors:
+        """Descriptors whose similarities are the means of those of both passes."""
+        return merged(outputs, mirrored)
+
+    def decode(
+        self, scene: SceneT, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn,
+        share: float = 1.0,
+    ) -> Prediction:  # fmt: skip
+        """Matches for each viewing direction, and the similarities of points and pixels."""
+        xyz = inputs["points"][: round(share * self.matching.max_points)]
+        frame, views = self.input_frame(scene, guess), 1 if guess else self.matching.views
+        return decoded(xyz, outputs, scene.pair.camera, frame, views, self.matching, both)
+
+
+class VP2P(DescriptorFamily[VP2PScene]):
+    """Descriptors from voxels, points and pixels; see `network`."""
+
+    name = "vp2p"
     sizes = SIZES
     settings_type = VP2PSettings
     settings: VP2PSettings
@@ -44,19 +66,3 @@ class VP2P(BranchFamily[VP2PScene]):
     def input_frame(self, scene: VP2PScene, guess: Pose | None) -> Pose:
         """The lidar's frame; with a guess the frame of that camera, its axes forward, left, up."""
         return input_frame(guess)
-
-    def mirror(self, arrays: Arrays) -> Arrays:
-        """Shared arrays or inputs of the mirrored pair."""
-        return mirrored(arrays)
-
-    def merge(self, outputs: Tensors, mirrored: Tensors) -> Tensors:
-        """Descriptors whose similarities are the means of those of both passes."""
-        return merged(outputs, mirrored)
-
-    def decode(
-        self, scene: VP2PScene, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn,
-        share: float = 1.0,
-    ) -> Prediction:  # fmt: skip
-        """Matches for each viewing direction, and the similarities of points and pixels."""
-        most = round(share * self.matching.max_points)
-        return decoded(inputs["points"][:most], outputs, scene.pair.camera, guess, self.matching, both)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -71,7 +72,7 @@ class PointFeatures:
 class VP2PNetwork(BranchNetwork):
     """Descriptors and intersection scores of pixels and points. Names of modules are those of the shipped weights."""
 
-    part_names = ("encode", "decode", "pixel_descriptor", "point_descriptor")
+    part_names: ClassVar[tuple[str, ...]] = ("encode", "decode", "pixel_descriptor", "point_descriptor")
     dynamic_parts = frozenset({"point_descriptor"})
     rounded_outputs = frozenset({"pixels", "points"})
 
@@ -117,10 +118,10 @@ class VP2PNetwork(BranchNetwork):
             load_imagenet(self.image.trunk, imagenet_weights())
 
     def dense_parts(self) -> dict[str, nn.Module]:
-        """Each of `part_names`: the image branch in two parts, and both heads."""
+        """Each of `part_names` that there is: the image branch in two parts, and modules of the network."""
         whole = self.image if isinstance(self.image, AssembledImage) else AssembledImage.of(self.image)
-        heads = {name: self.get_submodule(name) for name in self.part_names[2:]}
-        return {"encode": whole.encoder, "decode": whole.decoder, **heads}
+        others = {name: module for name, module in self.named_children() if name in self.part_names}
+        return {"encode": whole.encoder, "decode": whole.decoder, **others}
 
     def with_parts(self, parts: Mapping[str, Part]) -> VP2PNetwork:
         """The same network with all of `part_names` replaced."""

@@ -1,9 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a pair to the arrays of the ICL++ network: as those of VP2P, but with the cloud in a frame of its own.
-
-The frame turns with the cloud, so that the answer does too, whatever the yaw of the given cloud is.
-"""
+"""Scenes whose cloud is in a frame of its own. It turns with the cloud, so that the answer does too, whatever the yaw
+of the given cloud is."""
 
 from __future__ import annotations
 
@@ -24,16 +22,17 @@ from i2p_ros.families.branches.inputs import (
     point_features,
     refuse_few,
 )
-from i2p_ros.families.icl.settings import ICLSettings
+from i2p_ros.families.branches.settings import BranchSettings
 from i2p_ros.networks.base import Arrays
 
 FRAME_POINTS = 4096  # points, in random order, that the cloud's own frame follows from
 REACH = 50.0  # m; distance from which on points count alike
 MEDIAN_STEPS = 20  # of Weiszfeld's iteration
+GROUND_PERCENT = 5.0  # of the heights of points: robust to a few below the road
 
 
 @dataclass(frozen=True)
-class ICLScene(Scene):
+class OwnFrameScene(Scene):
     """A pair as the network takes it: `shared` are the `image` (5, h, w), its `camera` (4,) fx, fy, cx, cy in px, and
     the `channels` (5, H', W') that lidar signals are predicted from. `cloud` is in random order and of bounded size. It
     is in its own frame, to which `T_own_lidar` leads."""
@@ -42,18 +41,23 @@ class ICLScene(Scene):
     T_own_lidar: Pose
 
 
-def scene_of(pair: Pair, settings: ICLSettings, rng: np.random.Generator | None) -> ICLScene:
-    """The scene of a pair; raises InputError for an image without contrast and for a cloud of too few points."""
+def own_frame_scene(
+    pair: Pair, settings: BranchSettings, rng: np.random.Generator | None, eye_m: float | None = None
+) -> OwnFrameScene:
+    """The scene of a pair; raises InputError for an image without contrast and for a cloud of too few points.
+
+    `eye_m` is as in `own_frame`.
+    """
     cloud = ordered(pair.cloud, rng)
     refuse_few(cloud)
-    T_own_lidar = own_frame(cloud.xyz)
+    T_own_lidar = own_frame(cloud.xyz, eye_m)
     small = network_camera(pair.camera, settings.image_width)
     camera = np.array([small.fx, small.fy, small.cx, small.cy], np.float32)
     shared = image_arrays(pair, settings) | {"camera": camera}
-    return ICLScene(pair, shared, cloud.transformed(T_own_lidar), T_own_lidar)
+    return OwnFrameScene(pair, shared, cloud.transformed(T_own_lidar), T_own_lidar)
 
 
-def pass_inputs(scene: ICLScene, guess: Pose | None, settings: ICLSettings) -> Arrays:
+def pass_inputs(scene: OwnFrameScene, guess: Pose | None, settings: BranchSettings) -> Arrays:
     """`points` (N, 3) in m and `features` (N, 8) of one forward pass, in the frame of `frame_of`.
 
     Near a guess of T_camera_lidar these are the points near its view. Raises InputError when there are too few points.
@@ -63,16 +67,17 @@ def pass_inputs(scene: ICLScene, guess: Pose | None, settings: ICLSettings) -> A
     return {"points": cloud.xyz, "features": point_features(cloud, guess is not None)}
 
 
-def frame_of(scene: ICLScene, guess: Pose | None) -> Pose:
+def frame_of(scene: OwnFrameScene, guess: Pose | None) -> Pose:
     """T_input_lidar: the cloud's own frame, or with a guess that camera's with the axes forward, left, up."""
     return input_frame(guess) if guess else scene.T_own_lidar
 
 
-def own_frame(xyz: NDArray[np.float32]) -> Pose:
+def own_frame(xyz: NDArray[np.float32], eye_m: float | None = None) -> Pose:
     """T_own_lidar of points (N, 3) in random order: the origin is their median, x the axis of their largest extent.
 
     Only yaw is turned. The median of x and y is the geometric one, which turns with the points (Weiszfeld 1937). The
-    axis is half the phase of the second circular moment. It points to where the mean is from the median.
+    axis is half the phase of the second circular moment. It points to where the mean is from the median. With `eye_m`
+    the origin is so far above the ground instead of at the median of z.
     """
     place = xyz[:FRAME_POINTS, :2].astype(np.float64) @ [1.0, 1.0j]
     median = place.mean()
@@ -83,5 +88,6 @@ def own_frame(xyz: NDArray[np.float32]) -> Pose:
     away *= np.minimum(1.0, REACH / np.maximum(np.abs(away), 1e-3))
     turn = np.sqrt((away**2 / np.maximum(np.abs(away), 1e-3)).sum())  # half its phase
     yaw = np.angle(turn if (away.sum() * turn.conj()).real >= 0.0 else -turn)
-    up = np.median(xyz[:FRAME_POINTS, 2].astype(np.float64))
+    z = xyz[:FRAME_POINTS, 2].astype(np.float64)
+    up = np.median(z) if eye_m is None else np.percentile(z, GROUND_PERCENT) + eye_m
     return Pose.from_rotvec([0.0, 0.0, -yaw]) @ Pose(np.eye(3), np.array([-median.real, -median.imag, -up]))
