@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 SAMPLED = 8192  # points that are looked at
 STEPS = 72  # of a turn
-LEAST_SHARE = 1.0 / 2000.0  # of the points, in a step that counts as filled
+LEAST_SHARE = 1e-3  # of the points; a step with more of them counts as filled
 MOST_EMPTY_DEG = 210.0  # a wall beside a full turn hides half of it from a place behind the wall
 FAR = 30.0  # m from the median of the points: the origin is then that of a map rather than of a lidar
 
@@ -26,6 +26,6 @@ def is_full_turn(xyz: NDArray[np.float32]) -> bool:
     median = np.median(flat, axis=0)
     x, y = (flat - median if np.hypot(*median) > FAR else flat).T
     steps = np.floor((np.arctan2(y, x) / (2.0 * np.pi) + 0.5) * STEPS).astype(np.int64) % STEPS
-    filled = np.flatnonzero(np.bincount(steps, minlength=STEPS) >= max(1.0, LEAST_SHARE * len(flat)))
+    filled = np.flatnonzero(np.bincount(steps, minlength=STEPS) > LEAST_SHARE * len(flat))
     empty = np.diff(np.append(filled, filled[0] + STEPS)) - 1
     return bool(empty.max() * 360.0 / STEPS <= MOST_EMPTY_DEG)

@@ -156,9 +156,10 @@ def _regularised(a: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def solve(problems: Problems, iterations: int = 10) -> Poses:
-    """Poses (B, 1) of least cost by Levenberg-Marquardt from the identity. Steps that raise the cost are not taken."""
-    poses = Poses.identity(problems.points)
+def solve(problems: Problems, iterations: int = 10, start: Poses | None = None) -> Poses:
+    """Poses (B, 1) of least cost by Levenberg-Marquardt from `start` (B, 1), or from the identity. Steps that raise the
+    cost are not taken."""
+    poses = start or Poses.identity(problems.points)
     loss = cost(problems, poses)
     damping = torch.full_like(loss, 1e-4)
     for _ in range(iterations):
@@ -272,12 +273,15 @@ class PoseLosses:
     effective: Tensor
 
 
-def pose_losses(problems: Problems, beta: float = 1.0, generator: torch.Generator | None = None) -> PoseLosses:
+def pose_losses(
+    problems: Problems, beta: float = 1.0, generator: torch.Generator | None = None, start: Poses | None = None
+) -> PoseLosses:  # fmt: skip
     """Losses of problems whose points are in the frame of the true camera (EPro-PnP, eq. 6 to 11).
 
-    `monte_carlo` is minus the log posterior at the true pose. The other two move the mode of the posterior there.
+    `monte_carlo` is minus the log posterior at the true pose. The other two move the mode of the posterior there. The
+    mode is searched from `start` (B, 1), or from the true pose.
     """
-    found = solve(problems.detached())
+    found = solve(problems.detached(), start=start)
     about = problems.in_camera_of(found)
     samples = sample(about.detached(), generator)
     truth = cost(problems, Poses.identity(problems.points))[:, 0]

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from i2p_ros.pnp.probabilistic import Problems, pose_losses
+from i2p_ros.pnp.probabilistic import Poses, Problems, pose_losses
 
 CANDIDATES = 256  # points in view of an image whose best pixel is computed
 AGREEING, MISTAKEN = 80, 16  # most points of an image: with the best pixel within GATE_PX, and out of view
@@ -89,13 +89,14 @@ class PoseLoss(nn.Module):
         super().__init__()
         self.log_scale = nn.Parameter(torch.tensor(math.log(START_SCALE)))
 
-    def forward(self, batch: dict[str, Tensor], out: dict[str, Tensor]) -> Tensor:
-        """Scalar mean over the images whose matches constrain the pose; 0 where there is none.
+    def forward(self, batch: dict[str, Tensor], out: dict[str, Tensor], start: Poses | None = None) -> Tensor:
+        """Scalar mean over the images whose matches constrain the pose; 0 where there is none. `start` (B, 1) are poses
+        in the frames of the true cameras, from which the solver starts; without them it starts there.
 
         The Monte Carlo loss is divided by the scale, so that its gradients keep their size as weights sharpen.
         """
         problems, agreeing = self.problems(batch, out)
-        losses = pose_losses(problems, BETA)
+        losses = pose_losses(problems, BETA, start=start)
         sharpening = self.log_scale.detach().exp() / START_SCALE
         total = MONTE_CARLO * losses.monte_carlo / sharpening + losses.translation + ROTATION * losses.rotation
         usable = (agreeing >= MIN_AGREEING) & (losses.translation < HOPELESS)

@@ -19,6 +19,7 @@ from i2p_ros.core.both import Lazy
 from i2p_ros.core.config import TrainingSettings
 from i2p_ros.networks.base import FamilyNetwork, Tensors
 from i2p_ros.networks.cylinder import COLUMNS, HIGH, LOG_RANGE, LOW, directions, headings
+from i2p_ros.pnp.probabilistic import Poses
 from i2p_ros.training.vp2p import DENSE_SCALE, MIN_VISIBLE, SAMPLED, VP2PLearner, cells
 
 SIGMA = math.radians(5.0)  # of the heading that is learned: the camera is not where the panorama is seen from
@@ -53,6 +54,14 @@ class RelaI2PLearner(VP2PLearner):
             losses["loss"] = losses["loss"] + of_panorama
         return losses
 
+    def start(self, batch: Tensors, out: Tensors) -> Poses | None:
+        """Level cameras at the eye of the panorama that look in the found headings, never the true poses."""
+        if "headings" not in out:
+            return super().start(batch, out)
+        T_start_input = level_cameras(out["headings"].argmax(1).double() * (2.0 * math.pi / COLUMNS))
+        T = T_start_input @ torch.linalg.inv(batch["T_camera_lidar"].double())
+        return Poses(T[:, None, :3, :3], T[:, None, :3, 3])
+
     @property
     def is_taught(self) -> bool:
         """Whether the fusion takes the true heading. All processes agree, since they are in the same step."""
@@ -60,6 +69,13 @@ class RelaI2PLearner(VP2PLearner):
         processes = group.get_world_size() if group.is_initialized() else 1
         done = int(self.seen) * processes // s.batch * s.batch
         return self.training and done < min(TAUGHT, s.samples / 10)
+
+
+def level_cameras(heading: Tensor) -> Tensor:
+    """(B, 4, 4) poses T_camera_input of cameras at the origin, with z up in their image and headings (B,) in rad."""
+    cos, sin, zero, one = heading.cos(), heading.sin(), torch.zeros_like(heading), torch.ones_like(heading)
+    rows = [sin, -cos, zero, zero, zero, zero, -one, zero, cos, sin, zero, zero, zero, zero, zero, one]
+    return torch.stack(rows, 1).unflatten(1, (4, 4))
 
 
 def heading_losses(batch: Tensors, out: Tensors) -> Tensors:

@@ -18,6 +18,7 @@ from i2p_ros.core.types import Sample
 from i2p_ros.families.base import Family
 from i2p_ros.families.branches.inputs import OF_POINTS
 from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors
+from i2p_ros.pnp.probabilistic import Poses
 from i2p_ros.training.families import Learner
 from i2p_ros.training.pose_loss import PoseLoss
 
@@ -114,11 +115,15 @@ class VP2PLearner(Learner[Family[Any]]):
             out = self.net.training_pass(encoded, batch)
         return self.losses(batch, out)
 
+    def start(self, batch: Tensors, out: Tensors) -> Poses | None:
+        """Poses that the pose loss searches from, in the frames of the true cameras; none for the true poses."""
+        return None
+
     def losses(self, batch: Tensors, out: Tensors) -> Tensors:
         """As `vp2p_losses`, and `pose` where the settings give it a weight."""
         losses = vp2p_losses(batch, out, self.settings, self.nowhere)
         if self.pose:
-            losses["pose"] = self.pose(batch, out)
+            losses["pose"] = self.pose(batch, out, self.start(batch, out))
             losses["loss"] = losses["loss"] + self.settings.pose_weight * losses["pose"]
         return losses
 
