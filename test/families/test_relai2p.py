@@ -40,7 +40,9 @@ DEGREE = np.pi / 180.0
 @pytest.fixture(scope="module")
 def network() -> torch.nn.Module:
     torch.manual_seed(0)
-    return aged(FAMILY.network())
+    network = FAMILY.network()
+    torch.nn.init.normal_(network.fusion.gain)
+    return aged(network)
 
 
 def turned(given: Pair, yaw: float, shift: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> tuple[Pair, Pose]:

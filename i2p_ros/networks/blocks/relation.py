@@ -40,18 +40,19 @@ class Relation(nn.Module):
 
 class RelationFusion(nn.Module):
     """Relation-aware fusion: image and panorama side by side, mixed by a convolution, and channels weighted by what
-    the whole map holds."""
+    the whole map holds. The result is added to the image. Initially an identity."""
 
     def __init__(self, image: int, panorama: int) -> None:
         super().__init__()
         self.mix = nn.Sequential(nn.Conv2d(image + panorama, image, 3, padding=1, bias=False), nn.BatchNorm2d(image))
         self.weigh = nn.Conv2d(image, image, 1)
+        self.gain = nn.Parameter(torch.zeros(image, 1, 1))
 
     def forward(self, image: Tensor, panorama: Tensor) -> Tensor:
         """(B, C, h, w) from maps (B, C, h, w) and (B, C', h, w)."""
         mixed = F.relu(self.mix(torch.cat([image, panorama], 1)))
         weights: Tensor = self.weigh(mixed.mean((2, 3), keepdim=True)).sigmoid()
-        return mixed * weights
+        return image + self.gain * mixed * weights
 
 
 def peaks_of(logits: Tensor) -> tuple[Tensor, Tensor]:

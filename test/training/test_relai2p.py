@@ -1,0 +1,394 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""RelaI2P learns one pair by heart, and the folder of that run is localized, evaluated and exported. Its losses.
+
+Tests with a `b` and a number are of faults of the published code, which the training must not have.
+"""
+
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.relai2p import FAMILY, LITTLE
+
+import i2p_ros as i2p
+from i2p_ros import cli
+from i2p_ros.core.both import Lazy
+from i2p_ros.core.config import MatchingSettings, load_settings
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.types import PointCloud, Prior, Sample, Status
+from i2p_ros.evaluation.runner import evaluate
+from i2p_ros.families.relai2p import RelaI2P
+from i2p_ros.families.relai2p.settings import SIZES, RelaI2PSettings
+from i2p_ros.localizer import Localizer
+from i2p_ros.networks.base import PassInputs, Tensors
+from i2p_ros.networks.cylinder import COLUMNS, directions, headings
+from i2p_ros.networks.parts import arguments_of_parts
+from i2p_ros.runtime.export import write_onnx
+from i2p_ros.sources.perturb import perturbed
+from i2p_ros.synthetic import SyntheticSource
+from i2p_ros.training.families import learner_of
+from i2p_ros.training.mixture import one_batch
+from i2p_ros.training.relai2p import (
+    RelaI2PLearner,
+    heading_losses,
+    is_shown,
+    level_cameras,
+    panorama_cells,
+    relation_loss,
+)
+from i2p_ros.training.vp2p import adaptive_weighted, cells
+
+WORLD = {"width": 256, "height": 80, "beams": 32, "points": 6000}
+TRAINING = {"batch": 4, "samples": 1600, "validate_every": 80, "learning_rate": 0.005, "parts": "matching"}
+OVERRIDES = [
+    "device=cpu",
+    *(f"training.{k}={v}" for k, v in TRAINING.items()),
+    *(f"synthetic.{k}={v}" for k, v in WORLD.items()),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `i2p train --family relai2p --overfit` with a little network, which found its pair."""
+    out = tmp_path_factory.mktemp("runs") / "relai2p"
+    sets = [word for text in OVERRIDES for word in ("--set", text)]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
+        patch.setitem(SIZES, "small", LITTLE)
+        patch.setattr(sys, "argv", ["i2p", "train", "--family", "relai2p", "--overfit", "--out", str(out), *sets])
+        cli.main()
+    assert not end.value.code
+    return out
+
+
+@pytest.fixture(scope="module")
+def localizer(folder: Path) -> Localizer:
+    return i2p.load(str(folder), load_settings(overrides=["device=cpu"]))
+
+
+@pytest.fixture(scope="module")
+def learned() -> Sample:
+    """The pair of that run."""
+    _, fixed = one_batch(FAMILY, load_settings(overrides=OVERRIDES), 0)
+    return perturbed(fixed.source[0], fixed.protocol, fixed.seed, 0)[0]
+
+
+def apart(one: Pose, other: Pose) -> tuple[float, float]:
+    """Distance in m of two cameras T_camera_lidar, and the angle between them in deg."""
+    distance = np.linalg.norm(one.inverse().translation - other.inverse().translation)
+    return float(distance), float(np.degrees(np.linalg.norm((one @ other.inverse()).log()[3:])))
+
+
+def batch_of(samples: list[Sample]) -> Tensors:
+    """The examples of samples as one batch."""
+    made = [RelaI2PLearner.example(FAMILY, sample, np.random.default_rng(0)) for sample in samples]
+    return {name: torch.from_numpy(np.stack([each[name] for each in made])) for name in made[0]}
+
+
+@pytest.fixture(scope="module")
+def batch(learned: Sample) -> Tensors:
+    """The pair over the whole cloud, and near a prior."""
+    assert learned.T_camera_lidar is not None
+    near = Pose.from_rotvec([0.02, -0.05, 0.01], [0.2, 0.1, -0.3]) @ learned.T_camera_lidar
+    return batch_of([learned, replace(learned, prior=Prior(near, np.eye(6)))])
+
+
+def learner(*overrides: str) -> RelaI2PLearner:
+    torch.manual_seed(0)
+    settings = load_settings(overrides=["training.parts=matching", *overrides])
+    made = learner_of(FAMILY, FAMILY.network(), settings.training)
+    assert isinstance(made, RelaI2PLearner)
+    return made
+
+
+def outputs_of(learner: RelaI2PLearner, batch: Tensors) -> Tensors:
+    return learner.net.training_pass(Lazy(lambda: learner.net.encode_shared(batch)), batch)
+
+
+def logits_at(degrees: float, height: float = 30.0) -> torch.Tensor:
+    """(1, 360) logits of a network that is sure of a heading."""
+    logits = torch.zeros(1, COLUMNS)
+    logits[0, round(degrees) % COLUMNS] = height
+    return logits
+
+
+def test_the_pair_is_localized_with_a_covariance(localizer: Localizer, learned: Sample) -> None:
+    assert learned.T_camera_lidar is not None
+    estimate = localizer.localize_pair(learned.pair, refined=False)
+    assert estimate.status is Status.OK and estimate.pose is not None and estimate.covariance is not None
+    assert apart(estimate.pose, learned.T_camera_lidar)[0] < 2.0
+    assert np.linalg.eigvalsh(estimate.covariance).min() > 0.0
+
+
+def test_the_heading_is_found_and_proposed(localizer: Localizer, learned: Sample) -> None:
+    assert learned.T_camera_lidar is not None
+    found = localizer.predict(localizer.prepare(learned.pair)).headings
+    assert found is not None
+    uniform = 1.0 / COLUMNS
+    right, opposite = (found.log_share(pose) for pose in (learned.T_camera_lidar, turned_about(learned.T_camera_lidar)))
+    assert right > 1.0 and opposite < 0.0 and found.shares.max() > 3.0 * uniform
+
+
+def turned_about(pose: Pose) -> Pose:
+    return Pose.from_rotvec([0.0, np.pi, 0.0]) @ pose
+
+
+@pytest.mark.parametrize("yaw", np.random.default_rng(0).uniform(-np.pi, np.pi, 4))
+def test_the_pose_turns_with_the_given_cloud(localizer: Localizer, learned: Sample, yaw: float) -> None:
+    """To 1e-3 m and 0.01 deg: nothing but the pair itself tells the network how it is aligned."""
+    turn = Pose.from_rotvec([0.0, 0.0, yaw])
+    turned = replace(learned.pair, cloud=learned.pair.cloud.transformed(turn))
+    one, other = (localizer.localize_pair(given, refined=False).pose for given in (learned.pair, turned))
+    assert one is not None and other is not None
+    metres, degrees = apart(one, other @ turn)
+    assert metres < 1e-3 and degrees < 0.01
+
+
+@pytest.mark.parametrize("yaw", np.random.default_rng(1).uniform(-np.pi, np.pi, 4))
+@pytest.mark.parametrize("near", [False, True])
+def test_labels_do_not_depend_on_the_frame_of_the_cloud(learned: Sample, yaw: float, near: bool) -> None:
+    T, turn = learned.T_camera_lidar, Pose.from_rotvec([0.0, 0.0, yaw], [3.0, -20.0, 1.0])
+    assert T is not None
+    prior = Prior(Pose.from_rotvec([0.0, 0.1, 0.0]) @ T, np.eye(6)) if near else None
+    moved_prior = Prior(prior.pose @ turn.inverse(), np.eye(6)) if prior else None
+    cloud = learned.pair.cloud.transformed(turn)
+    moved = Sample(replace(learned.pair, cloud=cloud), T @ turn.inverse(), prior=moved_prior)
+    one, other = (batch_of([each]) for each in (replace(learned, prior=prior), moved))
+    for name in ("points", "features", "T_camera_lidar"):
+        torch.testing.assert_close(one[name], other[name], atol=1e-3, rtol=0.0)
+    assert bool((one["visible"] == other["visible"]).all())
+    torch.testing.assert_close(one["uv"][one["visible"]], other["uv"][one["visible"]], atol=0.05, rtol=0.0)
+    same = (one["panorama"] - other["panorama"]).abs().amax(1) < 1e-2
+    assert float(same.float().mean()) > 0.995  # but for points on the border of two cells
+
+
+def test_b14_the_true_heading_is_not_constant() -> None:
+    """The published panorama is in the frame of the sensor, so the true sector is the same in all samples."""
+    settings = load_settings(overrides=OVERRIDES)
+    source = SyntheticSource(settings.synthetic, 5, 6)
+    samples = [perturbed(source[k], "vp2p", 0, k)[0] for k in range(6)]
+    found = torch.rad2deg(headings(batch_of(samples)["T_camera_lidar"]))
+    assert float(found.std()) > 20.0
+
+
+def test_the_folder_is_evaluated(localizer: Localizer) -> None:
+    source = SyntheticSource(load_settings(overrides=OVERRIDES).synthetic, 5, 2)
+    report = evaluate(localizer, source, "prior", 0)
+    assert len(report.rows) == 2 and report.summary["n"] == 2
+
+
+def test_a_pair_that_lacks_what_it_needs_has_a_named_status(localizer: Localizer, learned: Sample) -> None:
+    pair, T = learned.pair, learned.T_camera_lidar
+    assert T is not None
+    ahead = T.apply(pair.cloud.xyz)[:, 2] > np.abs(T.apply(pair.cloud.xyz)[:, 0])
+    lidar = pair.cloud.selected(ahead).transformed(T)  # of a lidar beside the camera that looks ahead
+    ahead_alone = PointCloud(lidar.xyz[:, [2, 0, 1]] * np.array([1, -1, -1], np.float32))
+    for given, says in (
+        (replace(pair, cloud=PointCloud(pair.cloud.xyz[:20])), "20 finite points"),
+        (replace(pair, image=np.zeros_like(pair.image)), "equally bright"),
+        (replace(pair, cloud=ahead_alone), "a full turn of the lidar"),
+    ):
+        estimate = localizer.localize_pair(given)
+        assert estimate.status is Status.BAD_INPUT and says in estimate.reason
+
+
+def test_b15_without_matches_there_is_a_status_and_no_pose(localizer: Localizer, learned: Sample) -> None:
+    """The published test ignores whether its solver found a pose."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, learned.pair.image.shape).astype(np.uint8)
+    estimate = localizer.localize_pair(replace(learned.pair, image=noise))
+    assert estimate.pose is None and estimate.status is not Status.OK and estimate.reason
+
+
+def test_onnx_runtime_answers_as_pytorch(localizer: Localizer, learned: Sample, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    network, scene = localizer.runtime.plain, FAMILY.prepare(learned.pair)  # type: ignore[attr-defined]
+    inputs = FAMILY.inputs(scene)
+    files = write_onnx(network, scene.shared, inputs, tmp_path)
+    assert set(files) == {"encode", "decode", "pixel_descriptor", "point_descriptor", "panorama", "fusion"}
+    given = arguments_of_parts(network, PassInputs.of(scene.shared, inputs))
+    for name, part in network.dense_parts().items():
+        onnx.checker.check_model(str(files[name]), full_check=True)
+        session = onnxruntime.InferenceSession(str(files[name]), providers=["CPUExecutionProvider"])
+        named = zip(session.get_inputs(), given[name], strict=True)
+        with torch.no_grad():
+            out = part(*given[name])
+        expected = (out,) if isinstance(out, torch.Tensor) else out
+        for one, other in zip(session.run(None, {i.name: a.numpy() for i, a in named}), expected, strict=True):
+            np.testing.assert_allclose(one, other.numpy(), atol=1e-4 * max(1.0, float(other.abs().max())))
+
+
+def test_every_weight_has_a_gradient(batch: Tensors) -> None:
+    """Not so the published head of sectors, whose loss is commented out, nor a transformer that no optimizer knows."""
+    made = learner("training.samples=100000")
+    torch.nn.init.normal_(made.net.fusion.gain)  # type: ignore[arg-type]
+    made(batch)["loss"].backward()
+    for name, value in made.net.named_parameters():
+        if name.startswith("likeness"):
+            assert value.grad is None
+            continue
+        assert value.grad is not None and bool(value.grad.isfinite().all()), name
+    moving = ("panorama.stem.0.weight", "high.image.weight", "low.panorama.weight", "high.gain", "fusion.mix.0.weight")
+    assert all(bool(dict(made.net.named_parameters())[name].grad.any()) for name in moving)  # type: ignore[union-attr]
+
+
+def test_b14_the_heading_is_learned(batch: Tensors) -> None:
+    """The loss of the published head of sectors is commented out, and at test time its answer is used all the same."""
+    made = learner()
+    (made(batch)["loss"] - made(batch)["loss"].detach()).backward()
+    both = dict(made.net.named_parameters())
+    alone = learner("training.heading_weight=0", "training.relation_weight=0")
+    alone(batch)["loss"].backward()
+    without = dict(alone.net.named_parameters())["high.gain"].grad
+    assert both["high.gain"].grad is not None and both["high.gain"].grad.any()
+    assert without is None or not without.any()
+
+
+@pytest.mark.parametrize("heading", [0.5, 181.0])
+def test_b14_headings_beside_the_border_are_neighbours(heading: float) -> None:
+    """The published sectors 0 and 11 are far from each other. Here an error costs alike anywhere."""
+    truth = torch.tensor([heading * np.pi / 180.0])
+    batch = {"T_camera_lidar": level_cameras(truth.double())}
+    costs = {
+        off: float(heading_losses(batch, {"headings": smooth(heading + off)})["heading"]) for off in (-8, -4, 4, 8, 180)
+    }
+    assert costs[-4] == pytest.approx(costs[4], rel=1e-3) and costs[-8] == pytest.approx(costs[8], rel=1e-3)
+    assert costs[4] < costs[8] < costs[180]
+
+
+def smooth(degrees: float) -> torch.Tensor:
+    """(1, 360) logits that fall with the distance round the circle."""
+    away = torch.arange(COLUMNS) - degrees
+    return -((away + 180.0) % 360.0 - 180.0).abs()[None] / 10.0
+
+
+def test_only_a_camera_near_the_eye_teaches_headings() -> None:
+    T = level_cameras(torch.zeros(2, dtype=torch.float64))
+    T[1, :3, 3] = torch.tensor([0.0, 0.0, -15.0], dtype=torch.float64)
+    out = {"headings": torch.cat([logits_at(0.0), logits_at(180.0)])}
+    losses = heading_losses({"T_camera_lidar": T}, out)
+    assert float(losses["heading_right"]) == 1.0
+    far = heading_losses({"T_camera_lidar": T[1:]}, {"headings": out["headings"][1:]})
+    assert float(far["heading"]) == 0.0
+
+
+def test_level_cameras_look_where_they_should() -> None:
+    heading = torch.tensor([0.3, -2.0, 3.0], dtype=torch.float64)
+    T = level_cameras(heading)
+    torch.testing.assert_close(headings(T), heading)
+    up = T[:, :3, :3] @ torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
+    torch.testing.assert_close(up, torch.tensor([0.0, -1.0, 0.0], dtype=torch.float64).expand(3, 3))
+    torch.testing.assert_close(torch.linalg.det(T), torch.ones(3, dtype=torch.float64))
+
+
+def test_b14_the_pose_loss_does_not_start_at_the_true_pose(batch: Tensors) -> None:
+    """The published solver starts there. Here it starts at the eye, in the heading that was found."""
+    made = learner("training.pose_weight=0.1")
+    for k, degrees in enumerate((20.0, 200.0)):
+        start = made.start(batch, {"headings": logits_at(degrees).expand(2, -1)})
+        assert start is not None
+        T = Pose(start.rotation[k, 0].numpy(), start.translation[k, 0].numpy())
+        truth = Pose.from_matrix(batch["T_camera_lidar"][k].double().numpy())
+        found = T @ truth  # T_start_input
+        assert np.linalg.norm(found.inverse().translation) < 1e-6
+        assert np.degrees(np.arctan2(*found.rotation[2, [1, 0]])) % 360.0 == pytest.approx(degrees)
+        assert np.linalg.norm(T.log()) > 0.1
+    known = knowing(batch)
+    opposite = torch.rad2deg(headings(batch["T_camera_lidar"])) + 180.0
+    right, wrong = (
+        made.losses(batch, known | {"headings": torch.cat([logits_at(float(d)) for d in at])})["pose"]
+        for at in (opposite - 180.0, opposite)
+    )
+    assert float(right) != float(wrong)
+
+
+def knowing(batch: Tensors) -> Tensors:
+    """Outputs of a network that knows each point's pixel."""
+    torch.manual_seed(0)
+    pixels = torch.nn.functional.normalize(torch.randn(2, 32, 24, 64), dim=1)
+    cell = cells(batch["uv"], batch["image"], pixels)
+    points = pixels.flatten(2).mT.take_along_dim(cell[..., None], 1)
+    out = {"pixels": pixels, "points": points, "pixel_scores": torch.zeros(2, 24, 64)}
+    tokens = {f"{of}_{level}": torch.randn(2, 8, 6, 20) for of in ("image", "panorama") for level in ("high", "low")}
+    return out | tokens | {"point_scores": torch.zeros(points.shape[:2])}
+
+
+def test_b3_what_is_masked_does_not_count_in_the_descriptor_loss() -> None:
+    """In the published loss masked entries are logits of 0, which leaves a floor that no descriptor goes below."""
+    n = 256
+    perfect = torch.eye(n)
+    diagonal = perfect > 0.5
+    assert float(adaptive_weighted(perfect, diagonal, ~diagonal, 24.0)) < 0.01
+    nothing = torch.zeros(n, n, dtype=torch.bool)
+    assert float(adaptive_weighted(perfect, nothing, ~diagonal, 24.0)) < 1e-3
+
+
+def test_the_relation_is_learned_from_the_true_pose(batch: Tensors) -> None:
+    """Tokens that are alike exactly where pixel and panorama show the same point have almost no loss."""
+    made, level = learner(), "high"
+    out = {k: v.detach() for k, v in outputs_of(made, batch).items()}
+    azimuth, elevation = directions(batch["points"])
+    image, around = out[f"image_{level}"], out[f"panorama_{level}"]
+    one, other = cells(batch["uv"], batch["image"], image), panorama_cells(azimuth, elevation, around)
+    shown = batch["visible"] & is_shown(batch["panorama"], batch["points"])
+    assert int(shown.sum()) > 64
+    before = float(relation_loss(batch, out))
+    for b in range(2):
+        for p in shown[b].nonzero()[:, 0]:
+            around[b].flatten(1)[:, other[b, p]] = image[b].flatten(1)[:, one[b, p]]
+    better = float(relation_loss(batch, out))
+    wrong = {**out, f"panorama_{level}": around.roll(7, 3)}
+    assert better < before - 0.1 and better < float(relation_loss(batch, wrong)) - 0.1
+
+
+def test_points_that_the_panorama_hides_do_not_teach_the_relation() -> None:
+    points = torch.tensor([[[5.0, 0.05, -0.5], [20.0, 0.2, -2.0], [0.0, 9.0, 0.0], [1.0, 0.1, 5.0]]])
+    from_inputs = torch.zeros(1, 8, 24, COLUMNS)
+    azimuth, elevation = directions(points)
+    cell = panorama_cells(azimuth, elevation, from_inputs)[0]
+    flat = from_inputs.flatten(2)
+    flat[0, 0, cell[:1]], flat[0, 1, cell[:1]] = 1.0, float(points[0, 0].norm().log()) / 3.0
+    assert is_shown(from_inputs, points).tolist() == [[True, False, False, False]]
+
+
+def test_the_fusion_is_taught_the_true_heading_of_the_first_samples_alone(batch: Tensors) -> None:
+    made = learner("training.samples=400", "training.batch=4", "training.micro_batch=2")
+    assert made.is_taught
+    given = list[bool]()
+    through = made.net.training_pass
+    made.net.training_pass = lambda encoded, inputs: (  # type: ignore[method-assign]
+        given.append("taught" in inputs),
+        through(encoded, inputs),
+    )[1]
+    for _ in range(22):
+        with torch.no_grad():
+            made(batch)
+    assert given == [True] * 20 + [False] * 2
+    made.seen.zero_()
+    assert made.is_taught and not made.eval().is_taught
+
+
+def test_losses_are_finite_numbers(batch: Tensors) -> None:
+    losses = learner("training.pose_weight=0.1")(batch)
+    assert set(losses) == {
+        "match", "dense", "unseen", "score", "loss", "pose", "heading", "heading_right", "relation",
+    }  # fmt: skip
+    assert all(bool(value.isfinite()) and value.dim() == 0 for value in losses.values())
+
+
+@pytest.mark.parametrize("fusion", [True, False])
+def test_a_network_without_a_part_learns_the_rest(learned: Sample, fusion: bool) -> None:
+    sizes = RelaI2PSettings(**(LITTLE.model_dump() | {"fusion": False, "relation": fusion}))
+    family = RelaI2P(sizes, MatchingSettings())
+    example = RelaI2PLearner.example(family, learned, np.random.default_rng(0))
+    batch = {name: torch.from_numpy(np.asarray(value))[None] for name, value in example.items()}
+    made = learner_of(family, family.network(), load_settings(overrides=["training.parts=matching"]).training)
+    losses = made({k: v.expand(2, *v.shape[1:]) for k, v in batch.items()})
+    losses["loss"].backward()
+    assert ("heading" in losses) is fusion and math.isfinite(float(losses["loss"]))
