@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.geometry import Pose, so3_log
-from i2p_ros.core.types import DescriptorSimilarity, PoseEstimate, Prediction, Prior, Status
+from i2p_ros.core.headings import Headings
+from i2p_ros.core.types import Correspondences, DescriptorSimilarity, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.pnp import Calibration, NoPoseError
 from i2p_ros.search import PoseSearch
+from i2p_ros.search.hypotheses import Hypothesis, proposals
 from i2p_ros.search.likelihood import DescriptorLikelihood
 from i2p_ros.search.prior import rotation_vectors
 
@@ -127,6 +129,29 @@ def test_every_likely_pose_and_the_best_one_turned_are_proposed() -> None:
         assert np.abs(best.local(alone.truth)).max() < 1.0
         np.testing.assert_allclose(turned.inverse().translation, best.inverse().translation, atol=1e-9)
         np.testing.assert_allclose((turned @ best.inverse()).rotation, np.diag([-1.0, 1.0, -1.0]), atol=1e-9)
+
+
+def test_headings_choose_between_poses_that_agree_alike_and_where_the_best_is_turned_to() -> None:
+    """The likelier heading comes first, unless descriptors say more. The turned one looks in the other heading."""
+    frame, nothing = (
+        Pose.from_rotvec([0.3, -1.0, 2.0]),
+        Correspondences(np.zeros((0, 2)), np.zeros((0, 3)), np.zeros(0)),
+    )
+    level = Pose.from_rotvec([1.2, -1.2, 1.2])
+    one, other = (
+        level @ Pose.from_rotvec([0.0, 0.0, -np.radians(at)], [at / 50.0, 0.0, 0.0]) @ frame for at in (0.0, 90.0)
+    )
+    second = round(np.degrees(np.arctan2(*(other.rotation @ frame.rotation.T)[2, [1, 0]]))) % 360
+    shares = np.full(360, 1e-4)
+    shares[[second, (second + 180) % 360]] = 1.0, 0.5
+    headings = Headings(shares / shares.sum(), frame)
+    for ahead, expected in ((3.0, other), (20.0, one)):
+        ranked = [Hypothesis(one, nothing, 50.0), Hypothesis(other, nothing, 50.0 - ahead)]
+        best, turned, *_ = proposals(ranked, 120.0, headings)
+        assert np.abs(best.local(expected)).max() < 1e-9 and proposals(ranked, 120.0)[0] is one
+        np.testing.assert_allclose(turned.inverse().translation, best.inverse().translation, atol=1e-9)
+        at = np.degrees(np.arctan2(*(turned.rotation @ frame.rotation.T)[2, [1, 0]]))
+        assert abs((at - (second + 180 if expected is other else second) + 180) % 360 - 180) < 1.0
 
 
 def test_the_pass_with_the_highest_score_is_selected_in_any_order() -> None:
