@@ -139,7 +139,7 @@ def test_headings_choose_between_poses_that_agree_alike_and_where_the_best_is_tu
     )
     level = Pose.from_rotvec([1.2, -1.2, 1.2])
     one, other = (
-        level @ Pose.from_rotvec([0.0, 0.0, -np.radians(at)], [at / 50.0, 0.0, 0.0]) @ frame for at in (0.0, 90.0)
+        level @ Pose.from_rotvec([0.0, 0.0, -np.radians(at)], [at / 10.0, 0.0, 0.0]) @ frame for at in (0.0, 90.0)
     )
     second = round(np.degrees(np.arctan2(*(other.rotation @ frame.rotation.T)[2, [1, 0]]))) % 360
     shares = np.full(360, 1e-4)
