@@ -465,7 +465,7 @@ class TrainingSettings(_Group):
     )
     heading_weight: float = Field(1.0, ge=0, description="weight of the loss of the camera's heading (relai2p)")
     relation_weight: float = Field(
-        0.2, ge=0, description="weight of the loss that relates pixels to cells of the panorama (relai2p)"
+        0.5, ge=0, description="weight of the loss that relates pixels to cells of the panorama (relai2p)"
     )
     pose_weight: float = Field(0.0, ge=0, description="weight of the pose loss by differentiable PnP. 0: left out")
     checkpoint_s: float = Field(60.0, ge=0, description="time between checkpoints, which a killed run loses at most, s")
