@@ -18,7 +18,7 @@ from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose, from_camera_axes, to_camera_axes
 from i2p_ros.core.types import Pair, PointCloud, Prediction, Prior
-from i2p_ros.families.full_turn import is_full_turn
+from i2p_ros.families.surroundings import is_full_turn
 from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors
 
 Need = Literal["intensity", "time", "full_turn"]

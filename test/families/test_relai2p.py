@@ -19,10 +19,10 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, PointCloud
 from i2p_ros.families.branches.inputs import T_LEVEL_CAMERA, input_frame
-from i2p_ros.families.full_turn import is_full_turn
 from i2p_ros.families.relai2p import RelaI2P
 from i2p_ros.families.relai2p.inputs import EYE_M, mirrored_panorama, panorama
 from i2p_ros.families.relai2p.settings import SIZES, RelaI2PSettings
+from i2p_ros.families.surroundings import is_full_turn
 from i2p_ros.families.vp2p import VP2P
 from i2p_ros.families.vp2p.settings import SIZES as VP2P_SIZES
 from i2p_ros.networks.base import Tensors, single_pass

@@ -23,11 +23,11 @@ from i2p_ros.families.branches.inputs import (
     refuse_few,
 )
 from i2p_ros.families.branches.settings import BranchSettings
+from i2p_ros.families.surroundings import geometric_median
 from i2p_ros.networks.base import Arrays
 
 FRAME_POINTS = 4096  # points, in random order, that the cloud's own frame follows from
 REACH = 50.0  # m; distance from which on points count alike
-MEDIAN_STEPS = 20  # of Weiszfeld's iteration
 GROUND_PERCENT = 5.0  # of the heights of points: robust to a few below the road
 
 
@@ -75,15 +75,12 @@ def frame_of(scene: OwnFrameScene, guess: Pose | None) -> Pose:
 def own_frame(xyz: NDArray[np.float32], eye_m: float | None = None) -> Pose:
     """T_own_lidar of points (N, 3) in random order: the origin is their median, x the axis of their largest extent.
 
-    Only yaw is turned. The median of x and y is the geometric one, which turns with the points (Weiszfeld 1937). The
-    axis is half the phase of the second circular moment. It points to where the mean is from the median. With `eye_m`
-    the origin is so far above the ground instead of at the median of z.
+    Only yaw is turned. The median of x and y is the geometric one, which turns with the points. The axis is half the
+    phase of the second circular moment. It points to where the mean is from the median. With `eye_m` the origin is so
+    far above the ground instead of at the median of z.
     """
     place = xyz[:FRAME_POINTS, :2].astype(np.float64) @ [1.0, 1.0j]
-    median = place.mean()
-    for _ in range(MEDIAN_STEPS):
-        weight = 1.0 / np.maximum(np.abs(place - median), 1e-3)
-        median = (weight @ place) / weight.sum()
+    median = geometric_median(place)
     away = place - median
     away *= np.minimum(1.0, REACH / np.maximum(np.abs(away), 1e-3))
     turn = np.sqrt((away**2 / np.maximum(np.abs(away), 1e-3)).sum())  # half its phase

@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where a lidar stood in its cloud, and whether the cloud is a full turn about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLED = 8192  # points that are looked at
+STEPS = 36  # of a turn
+LEAST_SHARE = 1e-3  # of the points; a step with more of them counts as filled
+MOST_EMPTY_DEG = 225.0  # a wall hides half of a full turn from a place behind it
+BORDERS = 2  # steps of a sector that it fills in part
+UNEVEN = 0.35  # deviation of the numbers of points in filled steps, as a share of their mean
+AROUND, BORDER_PERCENT = 0.5, 6.0  # least number in a step about the median, as a share of the mean; but for few steps
+FAR = 30.0  # m from the median of the points: the origin is then that of a map rather than of a lidar
+MEDIAN_STEPS = 20  # of Weiszfeld's iteration
+
+
+def geometric_median(place: NDArray[Any]) -> Any:
+    """The geometric median of places x + iy (N,), which turns with them (Weiszfeld 1937). The lidar is near it."""
+    median = place.mean()
+    for _ in range(MEDIAN_STEPS):
+        weight = 1.0 / np.maximum(np.abs(place - median), 1e-3)
+        median = (weight @ place) / weight.sum()
+    return median
+
+
+def is_full_turn(xyz: NDArray[np.float32]) -> bool:
+    """Whether points (N, 3) lie all round the origin of their frame, or would if it were not moved.
+
+    A sector of a lidar has about as many points in each direction from its origin. The origin of a moved cloud may be
+    behind a wall, with most of a full turn on one side. These points are not even, but all round their median. Objects
+    may hide parts. A sector of more than 135 deg counts, and so does a cloud without points.
+    """
+    flat = xyz[:: max(1, len(xyz) // SAMPLED), :2].astype(np.float64)
+    place = flat[np.isfinite(flat).all(axis=1)] @ np.array([1.0, 1.0j])
+    if not len(place):
+        return True
+    median = geometric_median(place)
+    about_median = _counts(place - median)
+    counts = about_median if abs(median) > FAR else _counts(place)
+    filled = np.flatnonzero(counts > LEAST_SHARE * len(place))
+    empty = np.diff(np.append(filled, filled[0] + STEPS)) - 1
+    if empty.max() * 360.0 / STEPS <= MOST_EMPTY_DEG:
+        return True
+    whole = np.sort(counts[filled])[BORDERS:] if len(filled) > 2 * BORDERS else counts[filled]
+    is_moved = whole.std() > UNEVEN * whole.mean()
+    return bool(is_moved and np.percentile(about_median, BORDER_PERCENT) >= AROUND * len(place) / STEPS)
+
+
+def _counts(place: NDArray[Any]) -> NDArray[np.int64]:
+    """(STEPS,) numbers of places x + iy (N,) in equal steps of a turn."""
+    steps = np.floor((np.angle(place) / (2.0 * np.pi) + 0.5) * STEPS).astype(np.int64) % STEPS
+    return np.bincount(steps, minlength=STEPS)
