@@ -44,7 +44,7 @@ from i2p_ros.training.relai2p import (
 from i2p_ros.training.vp2p import adaptive_weighted, cells
 
 WORLD = {"width": 256, "height": 80, "beams": 32, "points": 6000}
-TRAINING = {"batch": 4, "samples": 1600, "validate_every": 80, "learning_rate": 0.005, "parts": "matching"}
+TRAINING = {"batch": 4, "samples": 1600, "validate_every": 240, "learning_rate": 0.005, "parts": "matching"}
 OVERRIDES = [
     "device=cpu",
     *(f"training.{k}={v}" for k, v in TRAINING.items()),
@@ -67,7 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def localizer(folder: Path) -> Localizer:
-    return i2p.load(str(folder), load_settings(overrides=["device=cpu"]))
+    return i2p.load(str(folder), load_settings(overrides=["device=cpu", "precision=float32"]))
 
 
 @pytest.fixture(scope="module")
