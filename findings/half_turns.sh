@@ -8,8 +8,8 @@
 # Expected: logarithms, quaternions and poses between are right to a millionth, as in scipy, GTSAM and Pinocchio.
 # Seen:
 #   spatialmath 1.1.18   the logarithm (trlog) of a rotation by 180 degrees less 1e-7 rad is off by up to 4 degrees
-#   AHRS 0.4.0           DCM.to_quaternion: methods "hughes" and "sarabandi" give another rotation or NaN for 169 and 165
-#                        of 200 half turns; the default is right
+#   AHRS 0.4.0           DCM.to_quaternion: methods "hughes" and "sarabandi" give another rotation or NaN for 169
+#                        and 165 of 200 half turns; the default is right
 #   ouster-sdk 1.0.1     interp_pose gives no rotation at all, halfway between no turn and a half turn; 1e-7 rad less
 #                        give 90 degrees
 set -euo pipefail

@@ -11,8 +11,8 @@
 #   CORNER_REFINE_NONE       the tag is 0.6 px too small
 #   CORNER_REFINE_SUBPIX     0.3 px too small, its place right
 #   CORNER_REFINE_CONTOUR    1.1 px too small, so that a tag of 20 px would seem 5 % further away
-#   CORNER_REFINE_APRILTAG   the right size, but shifted by half a pixel in x and y, as is AprilTag's own detector, where
-#                            the centre of the first pixel is (0.5, 0.5)
+#   CORNER_REFINE_APRILTAG   the right size, but shifted by half a pixel in x and y, as with AprilTag's own detector,
+#                            where the centre of the first pixel is (0.5, 0.5)
 # The four refinements of one function thus use two conventions. What OpenCV draws as the top of a tag is the bottom for
 # AprilTag: of a tag that is drawn by OpenCV, the AprilTag detector gives a pose turned by 180 degrees.
 set -euo pipefail

@@ -2,13 +2,12 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# A message whose array has the other byte order, as numpy gives arrays of big-endian PLY, FITS and TIFF files, is
-# serialised by rosbags. 1, 2 and 3 are written as float32.
+# A message is serialised by rosbags with an array of another type than its field has, but of the same width: signed
+# integers for unsigned, float32 for uint32, or float32 in big-endian order.
 #
-# Expected: 1, 2 and 3 are read back, or an error, as rosbags raises one for float64 in a field of float32.
-# Seen in rosbags 0.11.9: the bytes are written as they are, and are read as 4.6e-41, 9.0e-44 and 2.3e-41. Signed arrays
-# in unsigned fields and float arrays in fields of integers of the same width go through in the same way: -1 becomes
-# 4294967295, and 1.0 becomes 1065353216. Only the number of bytes is compared.
+# Expected: the same numbers are read back, or an error, as rosbags raises one for float64 in a field of float32.
+# Seen in rosbags 0.11.9: the bytes are written as they are. -1 is read as 4294967295, 1.0 as 1065353216, and 1, 2 and 3
+# of a big-endian array as 4.6e-41, 9.0e-44 and 2.3e-41. Only the number of bytes is compared.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
