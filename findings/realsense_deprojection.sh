@@ -6,8 +6,8 @@
 # rs2_project_point_to_pixel, for each distortion model of librealsense.
 #
 # Expected: the same pixels, or an error for a model that one of the functions cannot treat.
-# Seen in pyrealsense2 2.59.1.11053: with modified_brown_conrady the pixels are up to 4.9 px off, with ftheta up to 48 px.
-# Neither raises. The other models are right.
+# Seen in pyrealsense2 2.59.1.11053: with modified_brown_conrady the pixels are up to 4.9 px off, with ftheta up to 48
+# px. Neither raises. The other models are right.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
