@@ -104,8 +104,6 @@ class BagIndex:
     def _read(self, handlers: dict[str, Handler]) -> None:
         """Give every message of the topics to the handler of its topic."""
         wanted = [c for c in self._reader.connections if c.topic in handlers]
-        if not wanted:
-            return
         with bag_errors(self._path, "bag.unreadable"):
             for connection, received, raw in self._reader.messages(wanted):
                 try:

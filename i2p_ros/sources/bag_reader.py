@@ -56,14 +56,16 @@ class BagReader:
         self._damaged: set[tuple[str, int]] = set()  # topic and time received of messages
 
     def messages(
-        self, connections: Collection[BagConnection] = (), start: int = 0, stop: int = FOREVER
+        self, connections: Collection[BagConnection] | None = None, start: int = 0, stop: int = FOREVER
     ) -> Iterator[tuple[BagConnection, int, bytes]]:
-        """Messages of these connections, or of all, received from `start` to before `stop` (ns), in this order.
+        """Messages of these connections, received from `start` to before `stop` (ns), in this order.
 
-        Each comes with its connection and the time received. Messages that cannot be unpacked are left out and counted
-        in `lost`.
+        None stands for all connections. An empty list gives no messages; in rosbags 0.11.9 it gives all. Each message
+        comes with its connection and the time received. Messages that cannot be unpacked are left out and counted in
+        `lost`.
         """
-        wanted = {_key(connection): connection for connection in connections or self.connections}
+        chosen = self.connections if connections is None else connections
+        wanted = {_key(connection): connection for connection in chosen}
         streams = ((max(file.first, start), self._of_file(file, wanted, start, stop)) for file in self._files)
         for time, connection, raw in merged(streams):
             yield connection, time, raw
@@ -72,7 +74,7 @@ class BagReader:
         self, file: BagFile, wanted: Mapping[tuple[str, str], BagConnection], start: int, stop: int
     ) -> Iterator[tuple[int, BagConnection, bytes]]:
         numbers = {k: wanted[_key(c)] for k, c in file.connections.items() if _key(c) in wanted}
-        for time, number, raw in file.messages(numbers, start, stop):
+        for time, number, raw in file.messages(numbers, start, stop) if numbers else ():
             try:  # serialized messages begin with 0 in ROS 2, so that this is compression by message
                 packed = self.is2 and raw.startswith(ZSTD_MAGIC)
                 yield time, numbers[number], bytes(unpacked(memoryview(raw), "zstd")) if packed else raw
@@ -102,7 +104,7 @@ class BagReader:
         lost["bag.damaged"] = len(self._damaged) + sum(len(file.damaged) for file in self._files)
         events = [connection for connection in self.connections if connection.msgtype == LOST_TYPE]
         with bag_errors(self._path, "bag.unreadable"):
-            for connection, _, raw in self.messages(events) if events else ():
+            for connection, _, raw in self.messages(events):
                 try:
                     with bag_errors(self._path, "bag.message"):
                         lost["bag.not_recorded"] += _not_recorded(self.deserialize(raw, connection.msgtype), topics)

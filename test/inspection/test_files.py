@@ -86,6 +86,15 @@ def test_times_of_the_indexes_are_those_of_the_messages(tmp_path, kind):
     reader.close()
 
 
+@pytest.mark.parametrize("kind", KINDS_OF_BAGS)
+def test_no_connections_give_no_messages(tmp_path, kind):
+    """In rosbags 0.11.9 an empty list stands for all, so that a topic that a bag lacks gives those of the others."""
+    reader, _ = open_reader(KINDS_OF_BAGS[kind](tmp_path))
+    missing = [connection for connection in reader.connections if connection.topic == "/missing"]
+    assert not list(reader.messages(missing)) and any(reader.messages())
+    reader.close()
+
+
 @pytest.mark.parametrize("kind", ["mcap", "ros1"])
 def test_a_damaged_index_of_a_chunk_is_replaced_by_reading_it(tmp_path, kind):
     path = written(tmp_path, kind, FILL)
