@@ -26,6 +26,7 @@ class FamilyEntry:
 FAMILIES = {
     "vp2p": FamilyEntry("i2p_ros.families.vp2p:VP2P", ("small", "trunk", "base")),
     "icl": FamilyEntry("i2p_ros.families.icl:ICL", ("small", "single", "trunk")),
+    "diff2i2p": FamilyEntry("i2p_ros.families.diff2i2p:Diff2I2P", ("small", "street", "trunk")),
 }
 
 

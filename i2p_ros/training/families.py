@@ -25,6 +25,7 @@ from i2p_ros.training.alignment import alignment_loss
 LEARNERS = {  # module and class, imported when asked for
     "vp2p": "i2p_ros.training.vp2p:VP2PLearner",
     "icl": "i2p_ros.training.icl:ICLLearner",
+    "diff2i2p": "i2p_ros.training.diff2i2p:Diff2I2PLearner",
 }
 FamilyT = TypeVar("FamilyT", bound=Family[Any])
 

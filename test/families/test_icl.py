@@ -22,7 +22,7 @@ from i2p_ros.core.geometry import Pose, to_camera_axes
 from i2p_ros.core.types import Pair
 from i2p_ros.families.icl import ICL
 from i2p_ros.families.icl.decode import LEAST_MATCHES, decoded
-from i2p_ros.families.icl.inputs import own_frame
+from i2p_ros.families.branches.own_frame import own_frame
 from i2p_ros.families.icl.network import DetectedCamera, ICLNetwork
 from i2p_ros.families.icl.settings import SIZES, ICLSettings
 from i2p_ros.networks.base import Tensors, single_pass

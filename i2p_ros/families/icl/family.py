@@ -11,14 +11,14 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, Prediction
 from i2p_ros.families.base import PriorRange
 from i2p_ros.families.branches.family import BranchFamily
+from i2p_ros.families.branches.own_frame import OwnFrameScene, frame_of, pass_inputs, scene_of
 from i2p_ros.families.icl.decode import decoded
-from i2p_ros.families.icl.inputs import ICLScene, frame_of, pass_inputs, scene_of
 from i2p_ros.families.icl.network import ICLNetwork
 from i2p_ros.families.icl.settings import SIZES, ICLSettings
 from i2p_ros.networks.base import Arrays, Tensors
 
 
-class ICL(BranchFamily[ICLScene]):
+class ICL(BranchFamily[OwnFrameScene]):
     """Learned queries become soft matches, from coarse to fine. Probabilistic PnP gives their pose."""
 
     name = "icl"
@@ -31,20 +31,20 @@ class ICL(BranchFamily[ICLScene]):
         """A network of these sizes with random weights."""
         return ICLNetwork(self.settings)
 
-    def scene(self, pair: Pair, rng: np.random.Generator | None) -> ICLScene:
+    def scene(self, pair: Pair, rng: np.random.Generator | None) -> OwnFrameScene:
         """The scene of a pair; raises InputError for an image without contrast and for a cloud of too few points."""
         return scene_of(pair, self.settings, rng)
 
-    def inputs(self, scene: ICLScene, guess: Pose | None = None) -> Arrays:
+    def inputs(self, scene: OwnFrameScene, guess: Pose | None = None) -> Arrays:
         """`points` (N, 3) and `features` (N, 8); raises InputError when there are too few points."""
         return pass_inputs(scene, guess, self.settings)
 
-    def input_frame(self, scene: ICLScene, guess: Pose | None) -> Pose:
+    def input_frame(self, scene: OwnFrameScene, guess: Pose | None) -> Pose:
         """The cloud's own frame; with a guess the frame of that camera, its axes forward, left, up."""
         return frame_of(scene, guess)
 
     def decode(
-        self, scene: ICLScene, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn,
+        self, scene: OwnFrameScene, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn,
         share: float = 1.0,
     ) -> Prediction:  # fmt: skip
         """The pose with its covariance, and the matches that it follows from."""

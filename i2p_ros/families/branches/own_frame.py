@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a pair to the arrays of the ICL++ network: as those of VP2P, but with the cloud in a frame of its own.
+"""From a pair to the arrays of a network that takes the cloud in a frame of its own.
 
 The frame turns with the cloud, so that the answer does too, whatever the yaw of the given cloud is.
 """
@@ -24,7 +24,7 @@ from i2p_ros.families.branches.inputs import (
     point_features,
     refuse_few,
 )
-from i2p_ros.families.icl.settings import ICLSettings
+from i2p_ros.families.branches.settings import BranchSettings
 from i2p_ros.networks.base import Arrays
 
 FRAME_POINTS = 4096  # points, in random order, that the cloud's own frame follows from
@@ -33,7 +33,7 @@ MEDIAN_STEPS = 20  # of Weiszfeld's iteration
 
 
 @dataclass(frozen=True)
-class ICLScene(Scene):
+class OwnFrameScene(Scene):
     """A pair as the network takes it: `shared` are the `image` (5, h, w), its `camera` (4,) fx, fy, cx, cy in px, and
     the `channels` (5, H', W') that lidar signals are predicted from. `cloud` is in random order and of bounded size. It
     is in its own frame, to which `T_own_lidar` leads."""
@@ -42,7 +42,7 @@ class ICLScene(Scene):
     T_own_lidar: Pose
 
 
-def scene_of(pair: Pair, settings: ICLSettings, rng: np.random.Generator | None) -> ICLScene:
+def scene_of(pair: Pair, settings: BranchSettings, rng: np.random.Generator | None) -> OwnFrameScene:
     """The scene of a pair; raises InputError for an image without contrast and for a cloud of too few points."""
     cloud = ordered(pair.cloud, rng)
     refuse_few(cloud)
@@ -50,10 +50,10 @@ def scene_of(pair: Pair, settings: ICLSettings, rng: np.random.Generator | None)
     small = network_camera(pair.camera, settings.image_width)
     camera = np.array([small.fx, small.fy, small.cx, small.cy], np.float32)
     shared = image_arrays(pair, settings) | {"camera": camera}
-    return ICLScene(pair, shared, cloud.transformed(T_own_lidar), T_own_lidar)
+    return OwnFrameScene(pair, shared, cloud.transformed(T_own_lidar), T_own_lidar)
 
 
-def pass_inputs(scene: ICLScene, guess: Pose | None, settings: ICLSettings) -> Arrays:
+def pass_inputs(scene: OwnFrameScene, guess: Pose | None, settings: BranchSettings) -> Arrays:
     """`points` (N, 3) in m and `features` (N, 8) of one forward pass, in the frame of `frame_of`.
 
     Near a guess of T_camera_lidar these are the points near its view. Raises InputError when there are too few points.
@@ -63,7 +63,7 @@ def pass_inputs(scene: ICLScene, guess: Pose | None, settings: ICLSettings) -> A
     return {"points": cloud.xyz, "features": point_features(cloud, guess is not None)}
 
 
-def frame_of(scene: ICLScene, guess: Pose | None) -> Pose:
+def frame_of(scene: OwnFrameScene, guess: Pose | None) -> Pose:
     """T_input_lidar: the cloud's own frame, or with a guess that camera's with the axes forward, left, up."""
     return input_frame(guess) if guess else scene.T_own_lidar
 
