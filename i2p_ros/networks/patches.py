@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matches from coarse to fine (2D3D-MATR): pairs of patches, then pairs of a pixel and a point within them.
 
-All tensors have fixed sizes; masks say what counts. Nothing here has a gradient: it chooses, and descriptors of what is
-chosen are gathered with theirs.
+All tensors have fixed sizes; masks say what counts. The choices have no gradient. What follows from the descriptors of
+the chosen has one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from functools import lru_cache
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
+
+from i2p_ros.networks.matching import PEAK_SCALE
 
 LEVELS = 3  # of patches of the image, each twice as wide as those before
 SIDE = 4  # pixels of the fine map along each axis of the patches of the first level
@@ -141,6 +143,22 @@ def patch_similarity(
     similarity = rows_of(pixels, pixel) @ rows_of(points, point).mT
     there = of_image.inside[pairs.image][..., None] & rows_of(of_cloud.inside, pairs.cloud)[:, :, None]
     return similarity.masked_fill(~there, NOTHING), pixel, point
+
+
+def peaks_near(pixels: Tensor, points: Tensor, row: Tensor, centres: Tensor, width: int) -> Tensor:
+    """(B, Q, 2) pixels of the peaks of similarity of points (B, Q, D) near the rows (B, Q) of pixels (B, h w, D).
+
+    They are the means of the centres (h w, 2) of a pixel and those next to it, weighted by the softmax of similarity.
+    The gradient reaches all of these descriptors.
+    """
+    step = torch.arange(-1, 2, device=row.device)
+    x, y = (row % width)[..., None, None] + step, (row // width)[..., None, None] + step[:, None]
+    x, y = torch.broadcast_tensors(x, y)
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < pixels.shape[1] // width)
+    near = torch.where(inside, y * width + x, row[..., None, None]).flatten(2)
+    logits = PEAK_SCALE * (rows_of(pixels, near) * points[:, :, None]).sum(3)
+    weight = logits.masked_fill(~inside.flatten(2), NOTHING).softmax(2)
+    return (weight[..., None] * centres[near]).sum(2)
 
 
 def distances(one: Tensor, other: Tensor) -> Tensor:

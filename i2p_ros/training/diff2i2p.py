@@ -8,6 +8,7 @@ losses alone. `training.tuning_weight`, `pose_weight` and `distill_weight` switc
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from i2p_ros.core.both import Lazy
+from i2p_ros.core.config import TrainingSettings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Sample
 from i2p_ros.families.base import Family
-from i2p_ros.networks.base import Tensors
+from i2p_ros.networks.base import FamilyNetwork, Tensors
 from i2p_ros.networks.geometry import moved, pixel_centres, rays
 from i2p_ros.networks.patches import NOTHING, ImagePatches, PatchPairs, PointPatches, distances, patch_similarity
 from i2p_ros.training.circle_loss import circle_loss
+from i2p_ros.training.distillation.score import distillation_loss
+from i2p_ros.training.distillation.teacher import load_teacher
 from i2p_ros.training.families import Learner
+from i2p_ros.training.matched_pose import matched_poses, pose_loss
 from i2p_ros.training.visibility import shown
 from i2p_ros.training.vp2p import (
     MIN_VISIBLE,
@@ -45,7 +50,25 @@ MIN_DEPTH = 0.1  # m; a point that is nearer, or behind the camera, has no pixel
 
 
 class Diff2I2PLearner(Learner[Family[Any]]):
-    """Learns descriptors of patches, pixels and points, and the tuning of matches."""
+    """Learns descriptors of patches, pixels and points, and the tuning of matches.
+
+    `seen` is the number of samples so far, over all processes. The teacher is frozen, and no part of what is saved.
+    """
+
+    seen: Tensor
+
+    def __init__(self, net: FamilyNetwork, settings: TrainingSettings) -> None:
+        super().__init__(net, settings)
+        self.register_buffer("seen", torch.zeros((), dtype=torch.long))
+        distils = settings.distill_weight > 0.0 and settings.distill_teacher
+        self._teacher = load_teacher(settings.distill_teacher, settings.distill_pipeline) if distils else None
+
+    @staticmethod
+    def notes(settings: TrainingSettings) -> list[str]:
+        """That the distillation is left out, if it is wanted but has no teacher."""
+        if settings.distill_weight == 0.0 or settings.distill_teacher:
+            return []
+        return ["the distillation is left out: training.distill_teacher names no teacher"]
 
     @staticmethod
     def example(family: Family[Any], sample: Sample, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
@@ -74,7 +97,25 @@ class Diff2I2PLearner(Learner[Family[Any]]):
         }
         losses["loss"] = losses["coarse"] + losses["fine"] + s.dense_weight * losses["dense"]
         losses["loss"] = losses["loss"] + s.tuning_weight * losses["tuning"]
+        if s.pose_weight > 0.0 or self._teacher:
+            losses |= self._of_poses(batch, out, truth)
+            losses["loss"] = losses["loss"] + s.pose_weight * losses["pose"]
+            losses["loss"] = losses["loss"] + s.distill_weight * losses.get("distill", 0.0)
         losses["inliers"] = inlier_share(batch, out, truth, s.negative_px)
+        return losses
+
+    def _of_poses(self, batch: Tensors, out: Tensors, truth: Tensor) -> Tensors:
+        """Losses of the poses of the matches: `pose`, and with a teacher `distill`, 0 until it begins."""
+        poses, usable = matched_poses(batch, out)
+        losses = {"pose": pose_loss(poses, usable, truth.double()).float()}
+        if self._teacher:
+            self.seen += len(poses) * int(os.environ.get("WORLD_SIZE", "1"))
+            losses["distill"] = poses.sum().float() * 0.0
+            if self.seen >= self.settings.distill_from * self.settings.samples:
+                teacher = self._teacher.to(poses.device)
+                losses["distill"] = distillation_loss(
+                    teacher, batch, poses.float(), usable, self.settings.distill_guidance
+                )
         return losses
 
 

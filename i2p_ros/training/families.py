@@ -64,6 +64,11 @@ class Learner(nn.Module, ABC, Generic[FamilyT]):
         InputError as `Family.prepare` and `Family.inputs`.
         """
 
+    @staticmethod
+    def notes(settings: TrainingSettings) -> list[str]:
+        """What a user should know about a run with these settings: what is asked for but left out."""
+        return []
+
     @abstractmethod
     def matching(self, batch: Tensors, encoded: Lazy[Any]) -> Tensors:
         """Losses by name, scalars, with their weighted sum `loss`, of all but the signals.

@@ -26,7 +26,7 @@ from i2p_ros.networks.blocks.image import ImageEncoder, MapsDecoder
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
 from i2p_ros.networks.blocks.trunk import imagenet_weights, load_imagenet
 from i2p_ros.networks.geometry import pixel_centres, rays
-from i2p_ros.networks.patches import ImagePatches, PointPatches, coarse_pairs, fine_matches, rows_of
+from i2p_ros.networks.patches import ImagePatches, PointPatches, coarse_pairs, fine_matches, peaks_near, rows_of
 
 METRES = 4.0  # unit of the Fourier positions of nodes
 
@@ -150,7 +150,7 @@ class Diff2I2PNetwork(BranchNetwork):
         offset = s.tuning_m * self.tuning(torch.cat([of_pixel, of_point], 2)).float().tanh()
         similarity = (of_pixel * of_point).sum(2)
         return {
-            "pixels": pixel_centres(fine, image.size)[found.pixel],
+            "pixels": peaks_near(pixels, of_point, found.pixel, pixel_centres(fine, image.size), fine.shape[3]),
             "points": given + offset,
             "weights": torch.where(found.valid, similarity.clamp(0.0, 1.0), 0.0),
             "untuned": given,
