@@ -42,7 +42,7 @@ from i2p_ros.training.vp2p import (
 COARSE_SCALE, FINE_SCALE = 40.0, 24.0  # of the circle losses
 OVERLAPPING, APART = 0.3, 0.2  # of patches: least overlap of a positive pair, and largest one of a negative
 EARLY = 0.5  # weight of the coarse loss before attention
-FINE_PAIRS = 128  # positive pairs of patches within which pixels and points are compared
+FINE_PAIRS = 64  # positive pairs of patches within which pixels and points are compared
 ELSEWHERE = -1e4  # logit of a point being at no pixel: those that are compared are all in view
 DENSE_SCALE = 20.0  # of the cross-entropy over pixels
 SHORT, RIGHT = 0.2, 0.4  # weights of the length of offsets, and of what the tuned points still miss

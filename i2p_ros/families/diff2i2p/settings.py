@@ -14,6 +14,8 @@ class Diff2I2PSettings(BranchSettings):
     """Sizes of the network, also of its patches. The defaults are for rooms."""
 
     image_width: int = 160
+    image_blocks: list[int] = Field([1, 2, 2, 2])
+    max_points: int = 2048
     downsample_m: float = 0.05
     voxel_m: float = 0.1
     image_decoder: list[int] = Field([96, 64, 48])
