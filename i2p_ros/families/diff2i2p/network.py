@@ -28,6 +28,7 @@ from i2p_ros.networks.blocks.trunk import imagenet_weights, load_imagenet
 from i2p_ros.networks.geometry import pixel_centres, rays
 from i2p_ros.networks.patches import ImagePatches, PointPatches, coarse_pairs, fine_matches, peaks_near, rows_of
 
+POINTS_OF_NODE = 8  # mean number of points of a patch, at least
 METRES = 4.0  # unit of the Fourier positions of nodes
 
 
@@ -125,14 +126,14 @@ class Diff2I2PNetwork(BranchNetwork):
         with stage("sparse"):
             coarse, fine = self.voxel.decode_levels(pyramid, levels, whole)[-2:]
             of_fine, of_coarse = (cell.view(shape) for cell in pyramid.cells()[:2])
-        nodes = self.settings.nodes
+        nodes = self._nodes(inputs["points"])
         points = self.point_descriptor(torch.cat([fine[of_fine], own], 2)).float()
         return SeenCloud(torch.cat([coarse[of_coarse[:, :nodes]], own[:, :nodes]], 2), F.normalize(points, dim=2))
 
     def _coarse(self, image: SeenImage, cloud: SeenCloud, points: Tensor) -> Tensors:
         """Unit descriptors of all patches of the image, and of the cloud."""
         at = rays(pixel_centres(image.coarse, image.size).expand(len(points), -1, -1), image.camera)
-        nodes_at = points[:, : self.settings.nodes] / METRES
+        nodes_at = points[:, : self._nodes(points)] / METRES
         found = self.tokens(image.coarse, cloud.nodes, fourier(at), fourier(nodes_at))
         names = ("tokens", "nodes", "early_tokens", "early_nodes")
         return {name: F.normalize(x.float(), dim=2) for name, x in zip(names, found, strict=True)}
@@ -141,7 +142,7 @@ class Diff2I2PNetwork(BranchNetwork):
         """The matches, with tuned points."""
         s, fine = self.settings, image.fine
         of_image = ImagePatches.of(fine)
-        of_cloud = PointPatches.of(points, s.nodes, s.node_points)
+        of_cloud = PointPatches.of(points, self._nodes(points), s.node_points)
         pairs = coarse_pairs(tokens["tokens"], tokens["nodes"], of_cloud, s.limits)
         pixels = fine.flatten(2).mT
         found = fine_matches(pixels, cloud.fine, pairs, of_image, of_cloud, s.limits)
@@ -158,6 +159,10 @@ class Diff2I2PNetwork(BranchNetwork):
             "patch_points": of_cloud.points,
             "patch_inside": of_cloud.inside,
         }
+
+    def _nodes(self, points: Tensor) -> int:
+        """Number of nodes among the points: fewer where patches would have too few points."""
+        return min(self.settings.nodes, points.shape[1] // POINTS_OF_NODE)
 
     def example(self) -> PassInputs:
         """Normal noise, the points of about the extent of a street."""
