@@ -74,7 +74,7 @@ def test_outputs_have_the_stated_shapes(network: Diff2I2PNetwork) -> None:
         "pixels": (1, matches, 2), "points": (1, matches, 3), "weights": (1, matches)
     }  # fmt: skip
     assert all(bool(x.isfinite().all()) for x in out.values())
-    assert 0.0 <= float(out["weights"].min()) and float(out["weights"].max()) <= 1.0
+    assert float(out["weights"].min()) >= 0.0 and float(out["weights"].max()) <= 1.0
 
 
 @pytest.mark.parametrize("size", [(128, 48), (640, 480), (1242, 375), (33, 77)])
@@ -161,7 +161,7 @@ def test_every_point_belongs_to_its_nearest_node() -> None:
     assert bool((patches.node == nearest).all())
     for b in range(2):
         listed = [patches.points[b, m][patches.inside[b, m]].tolist() for m in range(20)]
-        assert sorted(sum(listed, [])) == list(range(200))
+        assert sorted(i for of in listed for i in of) == list(range(200))
         assert all(int(nearest[b, i]) == m for m, of in enumerate(listed) for i in of)
 
 

@@ -20,9 +20,9 @@ from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, to_camera_axes
 from i2p_ros.core.types import Pair
+from i2p_ros.families.branches.own_frame import own_frame
 from i2p_ros.families.icl import ICL
 from i2p_ros.families.icl.decode import LEAST_MATCHES, decoded
-from i2p_ros.families.branches.own_frame import own_frame
 from i2p_ros.families.icl.network import DetectedCamera, ICLNetwork
 from i2p_ros.families.icl.settings import SIZES, ICLSettings
 from i2p_ros.networks.base import Tensors, single_pass

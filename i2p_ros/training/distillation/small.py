@@ -2,17 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small teacher of our own, and its training on examples of the networks: images with the depth at their true poses.
 
-    python -m i2p_ros.training.distillation.small OUT --root rooms/pairs.json --drives train --samples 20000
+    python -m i2p_ros.training.distillation.small OUT --root rooms/pairs.json --drives train
 
-It trains a U-Net and its ControlNet together, on images of a few dozen pixels. OUT has the layout of diffusers.
+It trains a U-Net and its ControlNet together, on images of a few dozen pixels. Examples are made once; each comes
+often, half the time mirrored. OUT has the layout of diffusers.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ CHANNELS = 32, 48, 64  # of the stages of the U-Net; each has half the size of t
 PROMPT = 8  # channels of the prompts, which are all 0
 UNCONDITIONAL = 0.15  # share of the samples without nearness
 BATCH, RATE = 8, 1e-3
+TOLD = 100  # steps whose mean loss is printed
 
 
 def new_teacher(raster: tuple[int, int]) -> Teacher:
@@ -50,18 +51,20 @@ def new_teacher(raster: tuple[int, int]) -> Teacher:
 
 
 def learn(
-    teacher: Teacher, batches: Iterator[Tensors], steps: int, tell: Callable[[int, float], None] | None = None
+    teacher: Teacher, latents: Tensor, nearness: Tensor, steps: int, tell: Callable[[int, float], None] | None = None
 ) -> None:
-    """Train both networks of a teacher to see the noise of images, with and without the nearness at the true pose."""
+    """Train both networks of a teacher to see the noise of images (N, 3, h, w), with and without their nearness
+    (N, 1, h, w)."""
     parameters = [*teacher.unet.parameters(), *teacher.controlnet.parameters()]
     for part in (teacher.unet, teacher.controlnet):
         part.train().requires_grad_(True)
     optimizer = torch.optim.AdamW(parameters, RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, max(steps, 2), pct_start=0.1)
-    for step, batch in zip(range(steps), batches, strict=False):
-        latents, nearness = pair_of(teacher, batch)
-        nearness = nearness * (torch.rand(len(nearness), 1, 1, 1) > UNCONDITIONAL)
-        loss = denoising_error(teacher, latents, nearness, weighted=False).mean()
+    for step in range(steps):
+        rows, mirrored = torch.randint(len(latents), (BATCH,)), bool(torch.rand(()) < 0.5)
+        image, near = (x[rows].flip(3) if mirrored else x[rows] for x in (latents, nearness))
+        near = near * (torch.rand(BATCH, 1, 1, 1) > UNCONDITIONAL)
+        loss = denoising_error(teacher, image, near, weighted=False).mean()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -89,11 +92,11 @@ def save(teacher: Teacher, folder: Path) -> None:
     teacher.scheduler.save_pretrained(folder / "scheduler")
 
 
-def batches_of(data: TrainingSet, batch: int) -> Iterator[Tensors]:
-    """The examples of a training set in batches."""
-    for k in range(0, len(data) - batch + 1, batch):
-        made = [data[i] for i in range(k, k + batch)]
-        yield {name: torch.stack([each[name] for each in made]) for name in made[0]}
+def examples_of(teacher: Teacher, data: TrainingSet) -> tuple[Tensor, Tensor]:
+    """Images and nearness of all examples of a training set."""
+    made = [pair_of(teacher, {name: value[None] for name, value in data[k].items()}) for k in range(len(data))]
+    latents, nearness = zip(*made, strict=True)
+    return torch.cat(latents), torch.cat(nearness)
 
 
 def _data(
@@ -111,26 +114,27 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--root", type=Path, required=True, help="recording with true poses, such as rooms/pairs.json")
     parser.add_argument("--drives", help="names of its drives, with commas")
-    parser.add_argument("--samples", type=int, default=20000)
+    parser.add_argument("--examples", type=int, default=2000, help="examples that are made of it")
+    parser.add_argument("--steps", type=int, default=6000, help=f"steps of {BATCH} examples each")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--raster", type=int, nargs=2, default=(32, 40), help="height and width of its images")
     given = parser.parse_args(argv)
     try:
-        settings = load_settings((), ["training.aspect=1.3333"])
+        settings = load_settings((), ["training.aspect=1.25"])
         drives = given.drives.split(",") if given.drives else None
-        data = _data(given.root, drives, given.samples, given.seed, given.out / "cache", settings)
+        data = _data(given.root, drives, given.examples, given.seed, given.out / "cache", settings)
         torch.manual_seed(given.seed)
         teacher = new_teacher(tuple(given.raster))
-        began, recent = time.monotonic(), list[float]()
+        examples = examples_of(teacher, data)
+        recent = list[float]()
 
         def tell(step: int, loss: float) -> None:
             recent.append(loss)
-            if step % 50 == 49:
-                rate = (step + 1) * BATCH / (time.monotonic() - began)
-                sys.stderr.write(f"{(step + 1) * BATCH} samples, loss {sum(recent) / len(recent):.4f}, {rate:.1f}/s\n")
+            if len(recent) == TOLD:
+                sys.stderr.write(f"step {step + 1}: loss {sum(recent) / TOLD:.4f}\n")
                 recent.clear()
 
-        learn(teacher, batches_of(data, BATCH), given.samples // BATCH, tell)
+        learn(teacher, *examples, given.steps, tell)
         save(teacher, given.out)
     except I2PError as error:
         sys.stderr.write(f"{error}\n")
