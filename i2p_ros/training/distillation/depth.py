@@ -35,7 +35,7 @@ def soft_inverse_depth(
     cell = seen.new_tensor([image[1] / raster[1], image[0] / raster[0]])
     uv = seen[..., :2] * near[..., None] * cameras[:, None, :2] + cameras[:, None, 2:]
     across, down = ((uv + 0.5) / cell - 0.5).unbind(2)
-    first = torch.quantile(torch.where(inside, near, 0.0).detach(), 0.98, dim=1, keepdim=True).clamp(min=1.0 / FARTHEST)
+    first = torch.quantile(torch.where(inside, near, 0.0), 0.98, dim=1, keepdim=True).clamp(min=1.0 / FARTHEST)
     front = inside * (near / first).clamp(max=2.0) ** (1.0 / LAYER)
     columns, rows = _gaussians(across, raster[1]), _gaussians(down, raster[0])
     weight, mean, cover = (rows.mT @ (columns * x[..., None]) for x in (front, front * near, inside))
