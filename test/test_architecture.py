@@ -44,6 +44,8 @@ HOMES = {
     "torch": {"networks", "families", "runtime", "bench", "training", "pnp/probabilistic", "synthetic"},
     "lightning_fabric": {"training"},
     "tensorboardX": {"training"},
+    "diffusers": {"training/distillation"},
+    "transformers": {"training/distillation"},
     "tensorrt": {"runtime"},
     "torch_tensorrt": {"runtime"},
     "spconv": {"networks"},

@@ -74,6 +74,7 @@ def train(
     _check_choice("--family", family_name, FAMILIES)
     _check_choice("--size", size, FAMILIES[family_name].sizes)
     from i2p_ros.training.data import TrainingSet
+    from i2p_ros.training.families import learner_class
     from i2p_ros.training.loop import train as run
     from i2p_ros.training.mixture import mixture, unseen
 
@@ -84,6 +85,10 @@ def train(
     s, family_type = settings.training, family_class(family_name)
     family = family_type(family_type.sizes[size], settings.matching)
     about: dict[str, Any] = {"command": _command(), "protocols": s.protocols}
+    if notes := learner_class(family).notes(s):
+        about["notes"] = notes
+        for note in notes:
+            console.print(f"note: {note}", soft_wrap=True, highlight=False)
     if overfit:
         _overfit(family, out, settings, seed, about, json_file)
         return
@@ -91,7 +96,7 @@ def train(
         mixed = mixture(
             settings, out / "cache", seed, worlds, kitti, listed(drives), kitti_share, frames, listed(frame_drives)
         )
-    data = TrainingSet(family, mixed.sources, s.protocols, seed, s.samples, s.parts)
+    data = TrainingSet(family, mixed.sources, s.protocols, seed, s.samples, s.parts, s.aspect)
     about |= {"data": mixed.describe(), "drives": list(mixed.drives)}
     validation = unseen(settings, out / "cache")
     with progress("training", s.samples) as step:

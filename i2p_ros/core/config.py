@@ -439,6 +439,12 @@ class TrainingSettings(_Group):
         {"vp2p": 0.35, "sixdof": 0.2, "prior": 0.45},
         description="protocols of the training pairs, and the share of each. Validation uses the first one",
     )
+    aspect: float = Field(
+        3.2,
+        gt=0.2,
+        lt=20,
+        description="width to height of training images, to which all are cropped. 1.333 for rooms, 3.2 for streets",
+    )
     precision: Literal["auto", "float32", "bf16"] = Field(
         "auto", description="precision of the network, but not of the losses. auto: bf16 on a GPU that supports it"
     )
@@ -468,6 +474,26 @@ class TrainingSettings(_Group):
         0.5, ge=0, description="weight of the loss that relates pixels to cells of the panorama (relai2p)"
     )
     pose_weight: float = Field(0.0, ge=0, description="weight of the pose loss by differentiable PnP. 0: left out")
+    tuning_weight: float = Field(
+        1.0, ge=0, description="weight of the losses that tune matched points (diff2i2p). 0: points stay as given"
+    )
+    distill_weight: float = Field(
+        0.0, ge=0, description="weight of the distillation of a diffusion model (diff2i2p). 0: left out"
+    )
+    distill_teacher: str = Field(
+        "",
+        description="folder of a diffusion model with a ControlNet for depth, or of such a ControlNet, as diffusers "
+        "writes it; or sd15, Stable Diffusion 1.5 from the local cache of diffusers. Empty: no distillation",
+    )
+    distill_pipeline: str = Field(
+        "", description="folder of the pipeline of a ControlNet, where distill_teacher is a ControlNet alone"
+    )
+    distill_from: float = Field(
+        0.5, ge=0, le=1, description="share of the samples after which the distillation begins: before, poses are wrong"
+    )
+    distill_guidance: float = Field(
+        1.0, ge=0, description="guidance of the diffusion model. 1: as it was trained. Diff2I2P is published with 4"
+    )
     checkpoint_s: float = Field(60.0, ge=0, description="time between checkpoints, which a killed run loses at most, s")
     log_every: int = Field(200, ge=1, description="samples between rows of metrics.csv")
     validate_every: int = Field(

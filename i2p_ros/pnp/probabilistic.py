@@ -173,6 +173,21 @@ def solve(problems: Problems, iterations: int = 10, start: Poses | None = None) 
     return poses
 
 
+def implicit(problems: Problems, found: Poses) -> Poses:
+    """The same poses (B, 1) of least cost, as a function of pixels, points and weights (implicit function theorem).
+
+    At the minimum the gradient g of the cost is 0. So the pose moves by -H^-1 dg where the matches move, with H the
+    Hessian of the cost. Here this is one Newton step from `found` whose H has no gradient. `found` must be a minimum.
+    """
+    with torch.enable_grad():
+        delta = torch.zeros_like(problems.points[:, :1, :1]).repeat(1, 1, 6).requires_grad_()
+        loss = cost(problems, found.retract(delta)).sum()
+        (gradient,) = torch.autograd.grad(loss, delta, create_graph=True)
+        rows = [torch.autograd.grad(g.sum(), delta, retain_graph=True)[0] for g in gradient.unbind(2)]
+        step = torch.linalg.solve(_regularised(torch.cat(rows, 1).detach()), gradient[:, 0])
+        return found.retract(-step[:, None])
+
+
 @dataclass(frozen=True)
 class _StudentT:
     """Joint Student-t densities of (dt, theta): `mean` (B, 6), Cholesky `factor` (B, 6, 6) of the scale matrix."""

@@ -27,7 +27,7 @@ from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Sample
 from i2p_ros.networks.signals import resized, signal_channels
 
-ASPECT = 3.2  # width to height of training images: a batch needs equal sizes, whatever the cameras
+ASPECT = 3.2  # width to height of training images unless the settings say otherwise: a batch needs equal sizes
 START_STD = np.array([0.5, 0.35, 0.5, *np.radians([1.15, 1.15, 1.15])])  # of start poses about the true one, m and rad
 STD_SCALES = 0.4, 1.4  # range of the factor on START_STD
 DISTANCES = 1.0, 0.5, 0.2, 0.08  # of wrong poses, as shares of the start's deviations
@@ -51,11 +51,11 @@ class Hypotheses:
     drifts: Array
 
 
-def hypotheses(sample: Sample, width: int, rng: np.random.Generator) -> Hypotheses:
-    """Random hypotheses of a sample with a true pose, for an image of this width, px."""
+def hypotheses(sample: Sample, width: int, rng: np.random.Generator, aspect: float = ASPECT) -> Hypotheses:
+    """Random hypotheses of a sample with a true pose, for an image of this width, px, and about this aspect."""
     assert sample.T_camera_lidar is not None
     pair, true = sample.pair, sample.T_camera_lidar
-    camera = pair.camera.undistorted.resized(width, 16 * round(width / ASPECT / 16))
+    camera = pair.camera.undistorted.resized(width, 16 * round(width / aspect / 16))
     deviations = START_STD * rng.uniform(*STD_SCALES)
     start = Pose.identity().retract(deviations * rng.standard_normal(6)) @ true
     settings = RefinementSettings(max_points=MAX_POINTS, columns=COLUMNS)
@@ -68,13 +68,15 @@ def hypotheses(sample: Sample, width: int, rng: np.random.Generator) -> Hypothes
     return Hypotheses(signal_channels(resized(pair, camera)), camera, cloud, np.vstack([to_true, wrong]))
 
 
-def alignment_example(sample: Sample, width: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+def alignment_example(
+    sample: Sample, width: int, rng: np.random.Generator, aspect: float = ASPECT
+) -> dict[str, NDArray[Any]]:
     """Arrays of K hypotheses of a sample, padded to N = MAX_POINTS points: those of the last patch are padding.
 
     `channels` (5, h, width) are the inputs of the network. `spots` (K, N, 2) are the pixels x, y of the points at each
     pose, from -1 to 1. `basis` (R, N) and `patch` (N,) are those of `PatchedCloud`.
     """
-    given = hypotheses(sample, width, rng)
+    given = hypotheses(sample, width, rng, aspect)
     cloud, (_, h, w) = given.cloud, given.channels.shape
     pixels = cloud.project(given.camera.resized(w, h), cloud.motions(given.drifts))
     spots = np.stack([(2.0 * one.T + 1.0) / size - 1.0 for one, size in zip(pixels, (w, h), strict=True)], axis=-1)

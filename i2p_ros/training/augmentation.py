@@ -32,12 +32,12 @@ def mirrored(sample: Sample) -> Sample:
     return Sample(replace(pair, image=image, camera=camera, cloud=cloud), T)
 
 
-def cropped(sample: Sample, rng: np.random.Generator, least: float = 0.55) -> Sample:
+def cropped(sample: Sample, rng: np.random.Generator, least: float = 0.55, aspect: float = ASPECT) -> Sample:
     """A window of the image with the aspect of all training images, and of at least `least` of the largest such."""
     pair, camera = sample.pair, sample.pair.camera
     share = rng.uniform(least, 1.0) if rng.random() < 0.5 else 1.0
-    width = int(share * min(camera.width, camera.height * ASPECT))
-    height = min(round(width / ASPECT), camera.height)
+    width = int(share * min(camera.width, camera.height * aspect))
+    height = min(round(width / aspect), camera.height)
     left, top = rng.integers(0, camera.width - width + 1), rng.integers(0, camera.height - height + 1)
     image = np.ascontiguousarray(pair.image[top : top + height, left : left + width])
     window = camera.cropped(int(left), int(top), width, height)
@@ -110,13 +110,13 @@ def resensed(cloud: PointCloud, rng: np.random.Generator) -> PointCloud:
     return PointCloud(cloud.xyz + noise, cloud.intensity)
 
 
-def varied(sample: Sample, rng: np.random.Generator) -> Sample:
+def varied(sample: Sample, rng: np.random.Generator, aspect: float = ASPECT) -> Sample:
     """Another sample of the same place: mirrored, cropped, recoloured, with another lidar."""
     if rng.random() < 0.5:
         sample = mirrored(sample)
     if rng.random() < 0.4:
         sample = tilted(sample, rng)
-    sample = shrunk(cropped(sample, rng))  # in this order: a crop that is enlarged is never sharp
+    sample = shrunk(cropped(sample, rng, aspect=aspect))  # in this order: a crop that is enlarged is never sharp
     pair = replace(sample.pair, image=recoloured(sample.pair.image, rng), cloud=resensed(sample.pair.cloud, rng))
     return replace(sample, pair=pair)
 

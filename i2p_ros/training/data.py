@@ -21,7 +21,7 @@ from i2p_ros.core.types import Prior, Sample
 from i2p_ros.families.base import Family, PriorRange
 from i2p_ros.networks.base import Tensors
 from i2p_ros.sources.perturb import perturbed, random_prior
-from i2p_ros.training.alignment import alignment_example
+from i2p_ros.training.alignment import ASPECT, alignment_example
 from i2p_ros.training.augmentation import varied, wrong_guess
 from i2p_ros.training.families import learner_class
 
@@ -40,10 +40,11 @@ class TrainingSet(Dataset[Tensors]):
 
     def __init__(
         self, family: Family[Any], sources: Sequence[tuple[Source, float]], protocols: Mapping[ProtocolName, float],
-        seed: int, samples: int, parts: Parts = "all",
+        seed: int, samples: int, parts: Parts = "all", aspect: float = ASPECT,
     ) -> None:  # fmt: skip
         self.family, self.sources, self.protocols, self.seed, self.samples = family, sources, protocols, seed, samples
         self.parts: Parts = parts
+        self.aspect = aspect
         self._shares = np.array([share for _, share in sources]) / sum(share for _, share in sources)
         self._protocol_shares = np.array(list(protocols.values())) / sum(protocols.values())
 
@@ -63,7 +64,7 @@ class TrainingSet(Dataset[Tensors]):
 
     def _drawn(self, k: int, rng: np.random.Generator) -> Tensors:
         source = self.sources[rng.choice(len(self.sources), p=self._shares)][0]
-        sample = varied(source[int(rng.integers(len(source)))], rng)
+        sample = varied(source[int(rng.integers(len(source)))], rng, self.aspect)
         protocol = list(self.protocols)[rng.choice(len(self.protocols), p=self._protocol_shares)]
         if protocol == "prior" and sample.T_camera_lidar:
             wrong, scale = rng.random() < WRONG, rng.uniform(*PRIOR_SCALES)
@@ -72,7 +73,7 @@ class TrainingSet(Dataset[Tensors]):
             sample = replace(sample, prior=prior)
         else:
             sample, _ = perturbed(sample, protocol, self.seed, k)
-        return example(self.family, sample, rng, self.parts)
+        return example(self.family, sample, rng, self.parts, self.aspect)
 
 
 def drawn_prior(within: PriorRange, T_camera_lidar: Pose, rng: np.random.Generator, scale: float = 1.0) -> Prior:
@@ -80,7 +81,9 @@ def drawn_prior(within: PriorRange, T_camera_lidar: Pose, rng: np.random.Generat
     return random_prior(T_camera_lidar, rng, scale, within.metres, np.radians(within.degrees))
 
 
-def example(family: Family[Any], sample: Sample, rng: np.random.Generator, parts: Parts = "all") -> Tensors:
+def example(
+    family: Family[Any], sample: Sample, rng: np.random.Generator, parts: Parts = "all", aspect: float = ASPECT
+) -> Tensors:
     """Inputs and labels for the parts of the network that learn; raises InputError for a sample without a true pose."""
     if sample.T_camera_lidar is None:
         raise InputError(f"{sample.pair.name} has no true pose: it cannot be trained on", "training.truth")
@@ -91,5 +94,5 @@ def example(family: Family[Any], sample: Sample, rng: np.random.Generator, parts
     if parts == "matching":
         given.pop("channels", None)
     elif family.signal_width is not None:
-        given |= alignment_example(sample, family.signal_width, rng)
+        given |= alignment_example(sample, family.signal_width, rng, aspect)
     return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in given.items()}

@@ -26,6 +26,7 @@ LEARNERS = {  # module and class, imported when asked for
     "vp2p": "i2p_ros.training.vp2p:VP2PLearner",
     "icl": "i2p_ros.training.icl:ICLLearner",
     "relai2p": "i2p_ros.training.relai2p:RelaI2PLearner",
+    "diff2i2p": "i2p_ros.training.diff2i2p:Diff2I2PLearner",
 }
 FamilyT = TypeVar("FamilyT", bound=Family[Any])
 
@@ -63,6 +64,11 @@ class Learner(nn.Module, ABC, Generic[FamilyT]):
         The inputs are those near the prior of the sample if it has one. Shapes are the same for all samples. Raises
         InputError as `Family.prepare` and `Family.inputs`.
         """
+
+    @staticmethod
+    def notes(settings: TrainingSettings) -> list[str]:
+        """What a user should know about a run with these settings: what is asked for but left out."""
+        return []
 
     @abstractmethod
     def matching(self, batch: Tensors, encoded: Lazy[Any]) -> Tensors:

@@ -74,8 +74,9 @@ def one_batch(family: Family[Any], settings: Settings, seed: int) -> tuple[OneBa
     """A batch for `i2p train --overfit`, and the validation on its pairs."""
     pairs = max(1, settings.training.batch // VIEWS)
     places = SyntheticSource(settings.synthetic, TRAINING_WORLDS + seed, pairs)
-    fixed = Validation(FixedPairs(places, pairs), _first(settings), seed, pairs)
-    return OneBatch(family, fixed, settings.training.samples, settings.training.parts), fixed
+    fixed = Validation(FixedPairs(places, pairs, settings.training.aspect), _first(settings), seed, pairs)
+    t = settings.training
+    return OneBatch(family, fixed, t.samples, t.parts, t.aspect), fixed
 
 
 def _first(settings: Settings) -> ProtocolName:

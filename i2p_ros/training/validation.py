@@ -22,6 +22,7 @@ from i2p_ros.localizer import Localizer
 from i2p_ros.networks.base import FamilyNetwork
 from i2p_ros.runtime.torch_runtime import TorchRuntime
 from i2p_ros.sources.perturb import perturbed
+from i2p_ros.training.alignment import ASPECT
 from i2p_ros.training.augmentation import cropped, shrunk
 from i2p_ros.training.data import drawn_prior, example
 
@@ -64,9 +65,9 @@ class Validation:
 class FixedPairs(Source):
     """A few samples of a source, kept, with images of one size."""
 
-    def __init__(self, source: Source, pairs: int) -> None:
+    def __init__(self, source: Source, pairs: int, aspect: float = ASPECT) -> None:
         rng = np.random.default_rng(0)
-        self._samples = [cropped(shrunk(source[i]), rng, least=1.0) for i in range(pairs)]
+        self._samples = [cropped(shrunk(source[i]), rng, least=1.0, aspect=aspect) for i in range(pairs)]
         self._name = f"{source.name}, the first {pairs}"
 
     @property
@@ -85,7 +86,10 @@ class OneBatch(Dataset[dict[str, Tensor]]):
     """Examples of the pairs of a validation, repeated. Each pair comes as in a first forward pass, over the whole
     cloud, and as in second ones, near poses that a first pass may have found."""
 
-    def __init__(self, family: Family[Any], validation: Validation, samples: int, parts: Parts = "all") -> None:
+    def __init__(
+        self, family: Family[Any], validation: Validation, samples: int, parts: Parts = "all",
+        aspect: float = ASPECT,
+    ) -> None:  # fmt: skip
         v = validation
         self.seed, self.samples, rng = v.seed, samples, np.random.default_rng(v.seed)
         self._examples = []
@@ -94,7 +98,7 @@ class OneBatch(Dataset[dict[str, Tensor]]):
             assert given.T_camera_lidar is not None
             near = [drawn_prior(family.trained_prior, given.T_camera_lidar, rng, NEAR) for _ in range(VIEWS - 1)]
             for sample in (given, *(replace(given, prior=prior) for prior in near)):
-                self._examples.append(example(family, sample, np.random.default_rng(0), parts))
+                self._examples.append(example(family, sample, np.random.default_rng(0), parts, aspect))
 
     def __len__(self) -> int:
         return self.samples

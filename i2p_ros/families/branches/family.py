@@ -12,14 +12,14 @@ from i2p_ros.networks.base import Arrays
 
 
 class BranchFamily(Family[SceneT]):
-    """A family whose network takes an image and points, and predicts lidar signals."""
+    """A family whose network takes an image and points, and may predict lidar signals."""
 
     settings: BranchSettings
 
     @property
-    def signal_width(self) -> int:
-        """Width in px of the image that the signal network takes."""
-        return self.settings.signal_width
+    def signal_width(self) -> int | None:
+        """Width in px of the image that the signal network takes; none without such a network."""
+        return self.settings.signal_width or None
 
     @property
     def max_points(self) -> int:
@@ -34,6 +34,6 @@ class BranchFamily(Family[SceneT]):
         """The first half of the points. They are in random order, so this is the same cloud with half the density."""
         return inputs | {name: inputs[name][: len(inputs[name]) // 2] for name in OF_POINTS}
 
-    def signal_camera(self, camera: Camera) -> Camera:
-        """Camera of the `channels`."""
-        return network_camera(camera, self.settings.signal_width)
+    def signal_camera(self, camera: Camera) -> Camera | None:
+        """Camera of the `channels`; none without a signal network."""
+        return network_camera(camera, self.settings.signal_width) if self.settings.signal_width else None

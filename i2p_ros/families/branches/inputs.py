@@ -37,16 +37,16 @@ MEDIAN_POINTS = 4096  # points, in random order, whose median stands for that of
 
 
 def image_arrays(pair: Pair, settings: BranchSettings) -> Arrays:
-    """The `image` (5, h, w) of a pair, and the `channels` (5, H', W') that lidar signals are predicted from.
+    """The `image` (5, h, w) of a pair, and the `channels` (5, H', W') of lidar signals, if any are predicted.
 
     Raises InputError for an image without contrast.
     """
     image, camera = pair.camera.undistort(pair.image)
     undistorted = replace(pair, image=image, camera=camera)
-    return {
-        "image": network_image(undistorted, settings.image_width),
-        "channels": signal_channels(resized(undistorted, network_camera(camera, settings.signal_width))),
-    }
+    arrays = {"image": network_image(undistorted, settings.image_width)}
+    if settings.signal_width:
+        arrays["channels"] = signal_channels(resized(undistorted, network_camera(camera, settings.signal_width)))
+    return arrays
 
 
 def ordered(cloud: PointCloud, rng: np.random.Generator | None) -> PointCloud:

@@ -19,21 +19,23 @@ from i2p_ros.networks.signals import SignalNetwork, TrunkSignalDecoder
 
 
 class BranchNetwork(FamilyNetwork):
-    """A network that encodes an image, and predicts lidar signals by a part of its own.
+    """A network that encodes an image, and may predict lidar signals by a part of its own.
 
     What `encode_shared` returns has the maps `trunk` of a trunk, if there is one.
     """
 
     settings: BranchSettings
-    likeness: nn.Module  # of `signal_network`; the name is that of the shipped weights
+    likeness: nn.Module | None  # of `signal_network`; the name is that of the shipped weights
 
     @property
-    def signal_part(self) -> nn.Module:
-        """Weights that predict lidar signals and do nothing else."""
+    def signal_part(self) -> nn.Module | None:
+        """Weights that predict lidar signals and do nothing else; none where the settings have none."""
         return self.likeness
 
     def signals(self, encoded: Lazy[Any], shared: Tensors) -> Tensor:
         """As `FamilyNetwork`, from `channels` (B, 5, H, W)."""
+        if self.likeness is None:
+            return super().signals(encoded, shared)
         with stage("signals"):
             channels = shared["channels"]
             given = (channels, encoded().trunk) if self.settings.trunk else (channels,)
@@ -41,8 +43,10 @@ class BranchNetwork(FamilyNetwork):
             return signals
 
 
-def signal_network(s: BranchSettings) -> nn.Module:
-    """The part that predicts lidar signals."""
+def signal_network(s: BranchSettings) -> nn.Module | None:
+    """The part that predicts lidar signals; none for a `signal_width` of 0."""
+    if not s.signal_width:
+        return None
     return TrunkSignalDecoder(s.signal_stages) if s.trunk else SignalNetwork(s.signal_stages)
 
 

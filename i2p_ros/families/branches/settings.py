@@ -24,5 +24,5 @@ class BranchSettings(BaseModel):
     image_decoder: list[int] = [96, 64, 64]
     voxel_encoder: list[int] = [24, 32, 48, 64, 96]
     voxel_decoder: list[int] = [64, 48, 48, 48]
-    signal_width: int = 512  # px, of the image from which lidar signals are predicted
+    signal_width: int = 512  # px, of the image from which lidar signals are predicted; 0: none are
     signal_stages: list[int] = [16, 32, 48, 64]

@@ -1,0 +1,179 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The Diff2I2P network: matches from coarse to fine as in 2D3D-MATR (Li et al. 2023), and the tuning of their points.
+
+`training_pass` is the method, one line per step. The image comes without any depth, and points of the given cloud are
+never changed: tuned points are new ones. Pixels are x, y of the network's image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from i2p_ros.core.both import Both, Lazy, in_turn
+from i2p_ros.core.stages import stage
+from i2p_ros.families.branches.inputs import POINT_FEATURES
+from i2p_ros.families.branches.network import BranchNetwork, example_arrays, image_branch, signal_network
+from i2p_ros.families.diff2i2p.settings import Diff2I2PSettings
+from i2p_ros.networks.base import Called, Part, PassInputs, Tensors, with_modules
+from i2p_ros.networks.blocks.coarse import CoarseTokens, fourier
+from i2p_ros.networks.blocks.image import ImageEncoder, MapsDecoder
+from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
+from i2p_ros.networks.blocks.trunk import imagenet_weights, load_imagenet
+from i2p_ros.networks.geometry import pixel_centres, rays
+from i2p_ros.networks.patches import ImagePatches, PointPatches, coarse_pairs, fine_matches, peaks_near, rows_of
+
+POINTS_OF_NODE = 8  # mean number of points of a patch, at least
+METRES = 4.0  # unit of the Fourier positions of nodes
+
+
+@dataclass(frozen=True)
+class SeenImage:
+    """Encoded image of a camera (B, 4): the map `coarse` of the finest patches, unit descriptors `fine` (B, D, h, w),
+    and the mean `whole` (B, C) of the coarsest encoded map. `size` is height and width in px. `trunk` are the maps of a
+    trunk, if there is one."""
+
+    trunk: list[Tensor]
+    coarse: Tensor
+    fine: Tensor
+    whole: Tensor
+    camera: Tensor
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class SeenCloud:
+    """Encoded cloud: features (B, M, C) of the first M points, its `nodes`, unit descriptors `fine` (B, N, D)."""
+
+    nodes: Tensor
+    fine: Tensor
+
+
+class Diff2I2PNetwork(BranchNetwork):
+    """Descriptors of patches and of pixels and points, matches of them, and offsets of the matched points."""
+
+    part_names = ("encode", "decode", "pixel_descriptor", "point_descriptor", "tokens", "tuning")
+    dynamic_parts = frozenset({"point_descriptor"})
+
+    settings: Diff2I2PSettings
+
+    def __init__(self, settings: Diff2I2PSettings) -> None:
+        super().__init__()
+        s = self.settings = settings
+        unet, d = image_branch(s, 0), s.descriptor
+        self.encode, self.decode = ImageEncoder(unet), MapsDecoder(unet)
+        self.voxel = SparseUNet(POINT_FEATURES, s.voxel_encoder, s.voxel_decoder, s.image_stages[-1])
+        coarse, fine = (channels + POINT_FEATURES for channels in (s.voxel_decoder[-2], s.voxel_decoder[-1]))
+        self.tokens = CoarseTokens(s.image_decoder[0], coarse, s.width, s.rounds)
+        self.pixel_descriptor = nn.Sequential(nn.Conv2d(s.image_decoder[-1], d, 1), nn.ReLU(), nn.Conv2d(d, d, 1))
+        self.point_descriptor = nn.Sequential(nn.Linear(fine, d), nn.ReLU(), nn.Linear(d, d))
+        self.tuning = nn.Sequential(nn.Linear(2 * d, 2 * d), nn.ReLU(), nn.Linear(2 * d, 3))
+        for parameter in self.tuning[-1].parameters():
+            nn.init.zeros_(parameter)  # no offset at first
+        self.likeness = signal_network(s)
+
+    def forward_pass(self, encoded: Lazy[SeenImage], inputs: Tensors, both: Both = in_turn) -> Tensors:
+        """Q matches from `points` (B, N, 3) in m and `features` (B, N, 8): `pixels` (B, Q, 2) in px, `points` (B, Q, 3)
+        in m of the input frame, and `weights` (B, Q) in 0..1, 0 of what is no match."""
+        outputs = self._outputs(encoded, inputs, both)
+        return {name: outputs[name] for name in ("pixels", "points", "weights")}
+
+    def training_pass(self, encoded: Lazy[SeenImage], inputs: Tensors) -> Tensors:
+        """As `forward_pass`, with what the losses compare.
+
+        `tokens`, `early_tokens` (B, T, D) and `nodes`, `early_nodes` (B, M, D) are unit descriptors of patches, with
+        and before attention; `fine_pixels` (B, D, h, w) and `fine_points` (B, N, D) those of pixels and points.
+        `untuned` (B, Q, 3) are the points of the matches as they were given. `node` (B, N) is the patch of each point,
+        `patch_points` (B, M, P) and `patch_inside` (B, M, P) are the points of each patch.
+        """
+        return self._outputs(encoded, inputs, in_turn)
+
+    def encode_shared(self, shared: Tensors) -> SeenImage:
+        """Maps of the `image` (B, 5, H, W) of a `camera` (B, 4)."""
+        with stage("image"):
+            image, n = shared["image"], len(self.settings.image_stages)
+            encoded = [*self.encode(image)]
+            maps, whole = self.decode(*encoded[-n:]), encoded[-1].mean((2, 3))
+            fine = F.normalize(self.pixel_descriptor(maps[-1]).float(), dim=1)
+            return SeenImage(encoded[:-n], maps[1], fine, whole, shared["camera"], (image.shape[2], image.shape[3]))
+
+    def _outputs(self, encoded: Lazy[SeenImage], inputs: Tensors, both: Both) -> Tensors:
+        image, (pyramid, levels) = both(encoded, lambda: self._encode_voxels(inputs))
+        cloud = self._decode_voxels(inputs, pyramid, levels, image.whole)
+        with stage("heads"):
+            tokens = self._coarse(image, cloud, inputs["points"])
+            return {
+                **tokens, "fine_pixels": image.fine, "fine_points": cloud.fine,
+                **self._matches(image, cloud, tokens, inputs["points"]),
+            }  # fmt: skip
+
+    def _encode_voxels(self, inputs: Tensors) -> tuple[Pyramid, list[Tensor]]:
+        points, features = inputs["points"], inputs["features"]
+        with stage("voxelize"):
+            cells = torch.floor((points - points.amin(1, keepdim=True)) / self.settings.voxel_m).long()
+            pyramid = Pyramid.of_clouds(cells, len(self.voxel.down))
+        with stage("sparse"):
+            return pyramid, self.voxel.encode_points(pyramid, features.flatten(0, 1))
+
+    def _decode_voxels(self, inputs: Tensors, pyramid: Pyramid, levels: list[Tensor], whole: Tensor) -> SeenCloud:
+        """Features of points: those of their cell, and their own."""
+        shape, own = inputs["points"].shape[:2], inputs["features"]
+        with stage("sparse"):
+            coarse, fine = self.voxel.decode_levels(pyramid, levels, whole)[-2:]
+            of_fine, of_coarse = (cell.view(shape) for cell in pyramid.cells()[:2])
+        nodes = self._nodes(inputs["points"])
+        points = self.point_descriptor(torch.cat([fine[of_fine], own], 2)).float()
+        return SeenCloud(torch.cat([coarse[of_coarse[:, :nodes]], own[:, :nodes]], 2), F.normalize(points, dim=2))
+
+    def _coarse(self, image: SeenImage, cloud: SeenCloud, points: Tensor) -> Tensors:
+        """Unit descriptors of all patches of the image, and of the cloud."""
+        at = rays(pixel_centres(image.coarse, image.size).expand(len(points), -1, -1), image.camera)
+        nodes_at = points[:, : self._nodes(points)] / METRES
+        found = self.tokens(image.coarse, cloud.nodes, fourier(at), fourier(nodes_at))
+        names = ("tokens", "nodes", "early_tokens", "early_nodes")
+        return {name: F.normalize(x.float(), dim=2) for name, x in zip(names, found, strict=True)}
+
+    def _matches(self, image: SeenImage, cloud: SeenCloud, tokens: Tensors, points: Tensor) -> Tensors:
+        """The matches, with tuned points."""
+        s, fine = self.settings, image.fine
+        of_image = ImagePatches.of(fine)
+        of_cloud = PointPatches.of(points, self._nodes(points), s.node_points)
+        pairs = coarse_pairs(tokens["tokens"], tokens["nodes"], of_cloud, s.limits)
+        pixels = fine.flatten(2).mT
+        found = fine_matches(pixels, cloud.fine, pairs, of_image, of_cloud, s.limits)
+        of_pixel, of_point = rows_of(pixels, found.pixel), rows_of(cloud.fine, found.point)
+        given = rows_of(points, found.point)
+        offset = s.tuning_m * self.tuning(torch.cat([of_pixel, of_point], 2)).float().tanh()
+        similarity = (of_pixel * of_point).sum(2)
+        return {
+            "pixels": peaks_near(pixels, of_point, found.pixel, pixel_centres(fine, image.size), fine.shape[3]),
+            "points": given + offset,
+            "weights": torch.where(found.valid, similarity.clamp(0.0, 1.0), 0.0),
+            "untuned": given,
+            "node": of_cloud.node,
+            "patch_points": of_cloud.points,
+            "patch_inside": of_cloud.inside,
+        }
+
+    def _nodes(self, points: Tensor) -> int:
+        """Number of nodes among the points: fewer where patches would have too few points."""
+        return min(self.settings.nodes, points.shape[1] // POINTS_OF_NODE)
+
+    def example(self) -> PassInputs:
+        """Normal noise, the points of about the extent of a street."""
+        shared, inputs = example_arrays()
+        return PassInputs({**shared, "camera": torch.tensor([[180.0, 180.0, 127.5, 39.5]])}, inputs)
+
+    def load_pretrained(self) -> None:
+        """Load the trunk, if there is one, from weights that were trained on ImageNet."""
+        if self.settings.trunk:
+            load_imagenet(self.encode.get_submodule("trunk"), imagenet_weights())  # type: ignore[arg-type]
+
+    def with_parts(self, parts: Mapping[str, Part]) -> Diff2I2PNetwork:
+        """The same network with all of `part_names` replaced."""
+        return with_modules(self, {name: Called(parts[name]) for name in self.part_names})
