@@ -33,7 +33,7 @@ METRES = 4.0  # unit of the Fourier positions of nodes
 
 
 @dataclass(frozen=True)
-class SeenImage:
+class PatchedImage:
     """Encoded image of a camera (B, 4): the map `coarse` of the finest patches, unit descriptors `fine` (B, D, h, w),
     and the mean `whole` (B, C) of the coarsest encoded map. `size` is height and width in px. `trunk` are the maps of a
     trunk, if there is one."""
@@ -77,13 +77,13 @@ class Diff2I2PNetwork(BranchNetwork):
             nn.init.zeros_(parameter)  # no offset at first
         self.likeness = signal_network(s)
 
-    def forward_pass(self, encoded: Lazy[SeenImage], inputs: Tensors, both: Both = in_turn) -> Tensors:
+    def forward_pass(self, encoded: Lazy[PatchedImage], inputs: Tensors, both: Both = in_turn) -> Tensors:
         """Q matches from `points` (B, N, 3) in m and `features` (B, N, 8): `pixels` (B, Q, 2) in px, `points` (B, Q, 3)
         in m of the input frame, and `weights` (B, Q) in 0..1, 0 of what is no match."""
         outputs = self._outputs(encoded, inputs, both)
         return {name: outputs[name] for name in ("pixels", "points", "weights")}
 
-    def training_pass(self, encoded: Lazy[SeenImage], inputs: Tensors) -> Tensors:
+    def training_pass(self, encoded: Lazy[PatchedImage], inputs: Tensors) -> Tensors:
         """As `forward_pass`, with what the losses compare.
 
         `tokens`, `early_tokens` (B, T, D) and `nodes`, `early_nodes` (B, M, D) are unit descriptors of patches, with
@@ -93,16 +93,16 @@ class Diff2I2PNetwork(BranchNetwork):
         """
         return self._outputs(encoded, inputs, in_turn)
 
-    def encode_shared(self, shared: Tensors) -> SeenImage:
+    def encode_shared(self, shared: Tensors) -> PatchedImage:
         """Maps of the `image` (B, 5, H, W) of a `camera` (B, 4)."""
         with stage("image"):
             image, n = shared["image"], len(self.settings.image_stages)
             encoded = [*self.encode(image)]
             maps, whole = self.decode(*encoded[-n:]), encoded[-1].mean((2, 3))
             fine = F.normalize(self.pixel_descriptor(maps[-1]).float(), dim=1)
-            return SeenImage(encoded[:-n], maps[1], fine, whole, shared["camera"], (image.shape[2], image.shape[3]))
+            return PatchedImage(encoded[:-n], maps[1], fine, whole, shared["camera"], (image.shape[2], image.shape[3]))
 
-    def _outputs(self, encoded: Lazy[SeenImage], inputs: Tensors, both: Both) -> Tensors:
+    def _outputs(self, encoded: Lazy[PatchedImage], inputs: Tensors, both: Both) -> Tensors:
         image, (pyramid, levels) = both(encoded, lambda: self._encode_voxels(inputs))
         cloud = self._decode_voxels(inputs, pyramid, levels, image.whole)
         with stage("heads"):
@@ -130,7 +130,7 @@ class Diff2I2PNetwork(BranchNetwork):
         points = self.point_descriptor(torch.cat([fine[of_fine], own], 2)).float()
         return SeenCloud(torch.cat([coarse[of_coarse[:, :nodes]], own[:, :nodes]], 2), F.normalize(points, dim=2))
 
-    def _coarse(self, image: SeenImage, cloud: SeenCloud, points: Tensor) -> Tensors:
+    def _coarse(self, image: PatchedImage, cloud: SeenCloud, points: Tensor) -> Tensors:
         """Unit descriptors of all patches of the image, and of the cloud."""
         at = rays(pixel_centres(image.coarse, image.size).expand(len(points), -1, -1), image.camera)
         nodes_at = points[:, : self._nodes(points)] / METRES
@@ -138,7 +138,7 @@ class Diff2I2PNetwork(BranchNetwork):
         names = ("tokens", "nodes", "early_tokens", "early_nodes")
         return {name: F.normalize(x.float(), dim=2) for name, x in zip(names, found, strict=True)}
 
-    def _matches(self, image: SeenImage, cloud: SeenCloud, tokens: Tensors, points: Tensor) -> Tensors:
+    def _matches(self, image: PatchedImage, cloud: SeenCloud, tokens: Tensors, points: Tensor) -> Tensors:
         """The matches, with tuned points."""
         s, fine = self.settings, image.fine
         of_image = ImagePatches.of(fine)
