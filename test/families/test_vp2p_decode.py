@@ -17,6 +17,12 @@ from i2p_ros.families.vp2p.settings import SIZES
 from i2p_ros.networks.base import batched
 
 
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """The same weights whatever ran before: some random networks detect nothing."""
+    torch.manual_seed(0)
+
+
 def test_similarities_of_merged_outputs_are_the_means_of_both() -> None:
     seen, swapped = ({"pixels": torch.randn(1, 4, 3, 5), "points": torch.randn(1, 7, 4)} for _ in range(2))
     together = merged(seen, swapped)
