@@ -4,9 +4,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+import numpy as np
+
 from i2p_ros.core.camera import Camera
-from i2p_ros.families.base import Family, SceneT
+from i2p_ros.core.geometry import Pose
+from i2p_ros.core.types import Pair
+from i2p_ros.families.base import Family, PriorRange, SceneT
 from i2p_ros.families.branches.inputs import OF_POINTS, network_camera
+from i2p_ros.families.branches.own_frame import OwnFrameScene, frame_of, own_frame_scene, pass_inputs
 from i2p_ros.families.branches.settings import BranchSettings
 from i2p_ros.networks.base import Arrays
 
@@ -14,6 +21,7 @@ from i2p_ros.networks.base import Arrays
 class BranchFamily(Family[SceneT]):
     """A family whose network takes an image and points, and may predict lidar signals."""
 
+    trained_prior = PriorRange(1.0, 10.0)
     settings: BranchSettings
 
     @property
@@ -37,3 +45,21 @@ class BranchFamily(Family[SceneT]):
     def signal_camera(self, camera: Camera) -> Camera | None:
         """Camera of the `channels`; none without a signal network."""
         return network_camera(camera, self.settings.signal_width) if self.settings.signal_width else None
+
+
+class OwnFrameFamily(BranchFamily[OwnFrameScene]):
+    """Such a family whose network takes the cloud in a frame of its own, so that the answer turns with the cloud."""
+
+    eye_m: ClassVar[float | None] = None  # as in `own_frame`
+
+    def scene(self, pair: Pair, rng: np.random.Generator | None) -> OwnFrameScene:
+        """The scene of a pair; raises InputError for an image without contrast and for a cloud of too few points."""
+        return own_frame_scene(pair, self.settings, rng, self.eye_m)
+
+    def inputs(self, scene: OwnFrameScene, guess: Pose | None = None) -> Arrays:
+        """`points` (N, 3) and `features` (N, 8); raises InputError when there are too few points."""
+        return pass_inputs(scene, guess, self.settings)
+
+    def input_frame(self, scene: OwnFrameScene, guess: Pose | None) -> Pose:
+        """The cloud's own frame; with a guess the frame of that camera, its axes forward, left, up."""
+        return frame_of(scene, guess)

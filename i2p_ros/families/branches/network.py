@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The image branch, and the prediction of lidar signals beside it."""
+"""The image branch and the cells of the voxel branch, and the prediction of lidar signals beside them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,46 @@ from i2p_ros.core.both import Lazy
 from i2p_ros.core.stages import stage
 from i2p_ros.families.branches.inputs import IMAGE_CHANNELS, POINT_FEATURES
 from i2p_ros.families.branches.settings import BranchSettings
-from i2p_ros.networks.base import FamilyNetwork, Tensors
+from i2p_ros.networks.base import FamilyNetwork, PassInputs, Tensors
 from i2p_ros.networks.blocks.image import ImageUNet, TrunkUNet
+from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
+from i2p_ros.networks.blocks.trunk import Trunk, imagenet_weights, load_imagenet
 from i2p_ros.networks.signals import SignalNetwork, TrunkSignalDecoder
 
 
 class BranchNetwork(FamilyNetwork):
-    """A network that encodes an image, and may predict lidar signals by a part of its own.
+    """A network that encodes an image and voxels, and may predict lidar signals by a part of its own.
 
     What `encode_shared` returns has the maps `trunk` of a trunk, if there is one.
     """
 
     settings: BranchSettings
+    voxel: SparseUNet
     likeness: nn.Module | None  # of `signal_network`; the name is that of the shipped weights
 
     @property
     def signal_part(self) -> nn.Module | None:
         """Weights that predict lidar signals and do nothing else; none where the settings have none."""
         return self.likeness
+
+    def load_pretrained(self) -> None:
+        """Load the trunk, if there is one, from weights that were trained on ImageNet."""
+        for module in self.modules():
+            if isinstance(module, Trunk):
+                load_imagenet(module, imagenet_weights())
+
+    def voxelized(self, points: Tensor) -> tuple[Tensor, Pyramid]:
+        """Where points (B, N, 3) are in their cells, 0 to 1 on each axis, and the pyramid of these cells."""
+        with stage("voxelize"):
+            place = (points - points.amin(1, keepdim=True)) / self.settings.voxel_m
+            cells = torch.floor(place).long()
+            return place - cells, Pyramid.of_clouds(cells, len(self.voxel.down))
+
+    def encode_voxels(self, inputs: Tensors) -> tuple[Pyramid, list[Tensor]]:
+        """The cells of `points` (B, N, 3) with `features` (B, N, 8), and encoded features of all their levels."""
+        _, pyramid = self.voxelized(inputs["points"])
+        with stage("sparse"):
+            return pyramid, self.voxel.encode_points(pyramid, inputs["features"].flatten(0, 1))
 
     def signals(self, encoded: Lazy[Any], shared: Tensors) -> Tensor:
         """As `FamilyNetwork`, from `channels` (B, 5, H, W)."""
@@ -65,3 +87,9 @@ def example_arrays() -> tuple[Tensors, Tensors]:
     points = torch.randn(1, 3072, 3, generator=generator) * torch.tensor([15.0, 15.0, 1.5])
     features = torch.randn(1, 3072, POINT_FEATURES, generator=generator)
     return {"image": image}, {"points": points, "features": features}
+
+
+def example_with_camera() -> PassInputs:
+    """The `example_arrays` with the `camera` of the image."""
+    shared, inputs = example_arrays()
+    return PassInputs({**shared, "camera": torch.tensor([[180.0, 180.0, 127.5, 39.5]])}, inputs)

@@ -18,13 +18,12 @@ from torch import Tensor, nn
 from i2p_ros.core.both import Both, Lazy, in_turn
 from i2p_ros.core.stages import stage
 from i2p_ros.families.branches.inputs import POINT_FEATURES
-from i2p_ros.families.branches.network import BranchNetwork, example_arrays, image_branch, signal_network
+from i2p_ros.families.branches.network import BranchNetwork, example_with_camera, image_branch, signal_network
 from i2p_ros.families.diff2i2p.settings import Diff2I2PSettings
 from i2p_ros.networks.base import Called, Part, PassInputs, Tensors, with_modules
 from i2p_ros.networks.blocks.coarse import CoarseTokens, fourier
 from i2p_ros.networks.blocks.image import ImageEncoder, MapsDecoder
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
-from i2p_ros.networks.blocks.trunk import imagenet_weights, load_imagenet
 from i2p_ros.networks.geometry import pixel_centres, rays
 from i2p_ros.networks.patches import ImagePatches, PointPatches, coarse_pairs, fine_matches, peaks_near, rows_of
 
@@ -103,7 +102,7 @@ class Diff2I2PNetwork(BranchNetwork):
             return PatchedImage(encoded[:-n], maps[1], fine, whole, shared["camera"], (image.shape[2], image.shape[3]))
 
     def _outputs(self, encoded: Lazy[PatchedImage], inputs: Tensors, both: Both) -> Tensors:
-        image, (pyramid, levels) = both(encoded, lambda: self._encode_voxels(inputs))
+        image, (pyramid, levels) = both(encoded, lambda: self.encode_voxels(inputs))
         cloud = self._decode_voxels(inputs, pyramid, levels, image.whole)
         with stage("heads"):
             tokens = self._coarse(image, cloud, inputs["points"])
@@ -111,14 +110,6 @@ class Diff2I2PNetwork(BranchNetwork):
                 **tokens, "fine_pixels": image.fine, "fine_points": cloud.fine,
                 **self._matches(image, cloud, tokens, inputs["points"]),
             }  # fmt: skip
-
-    def _encode_voxels(self, inputs: Tensors) -> tuple[Pyramid, list[Tensor]]:
-        points, features = inputs["points"], inputs["features"]
-        with stage("voxelize"):
-            cells = torch.floor((points - points.amin(1, keepdim=True)) / self.settings.voxel_m).long()
-            pyramid = Pyramid.of_clouds(cells, len(self.voxel.down))
-        with stage("sparse"):
-            return pyramid, self.voxel.encode_points(pyramid, features.flatten(0, 1))
 
     def _decode_voxels(self, inputs: Tensors, pyramid: Pyramid, levels: list[Tensor], whole: Tensor) -> SeenCloud:
         """Features of points: those of their cell, and their own."""
@@ -166,13 +157,7 @@ class Diff2I2PNetwork(BranchNetwork):
 
     def example(self) -> PassInputs:
         """Normal noise, the points of about the extent of a street."""
-        shared, inputs = example_arrays()
-        return PassInputs({**shared, "camera": torch.tensor([[180.0, 180.0, 127.5, 39.5]])}, inputs)
-
-    def load_pretrained(self) -> None:
-        """Load the trunk, if there is one, from weights that were trained on ImageNet."""
-        if self.settings.trunk:
-            load_imagenet(self.encode.get_submodule("trunk"), imagenet_weights())  # type: ignore[arg-type]
+        return example_with_camera()
 
     def with_parts(self, parts: Mapping[str, Part]) -> Diff2I2PNetwork:
         """The same network with all of `part_names` replaced."""

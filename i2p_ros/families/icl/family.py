@@ -4,25 +4,21 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import Pair, Prediction
-from i2p_ros.families.base import PriorRange
-from i2p_ros.families.branches.family import BranchFamily
-from i2p_ros.families.branches.own_frame import OwnFrameScene, frame_of, own_frame_scene, pass_inputs
+from i2p_ros.core.types import Prediction
+from i2p_ros.families.branches.family import OwnFrameFamily
+from i2p_ros.families.branches.own_frame import OwnFrameScene
 from i2p_ros.families.icl.decode import decoded
 from i2p_ros.families.icl.network import ICLNetwork
 from i2p_ros.families.icl.settings import SIZES, ICLSettings
 from i2p_ros.networks.base import Arrays, Tensors
 
 
-class ICL(BranchFamily[OwnFrameScene]):
+class ICL(OwnFrameFamily):
     """Learned queries become soft matches, from coarse to fine. Probabilistic PnP gives their pose."""
 
     name = "icl"
-    trained_prior = PriorRange(1.0, 10.0)
     sizes = SIZES
     settings_type = ICLSettings
     settings: ICLSettings
@@ -30,18 +26,6 @@ class ICL(BranchFamily[OwnFrameScene]):
     def network(self) -> ICLNetwork:
         """A network of these sizes with random weights."""
         return ICLNetwork(self.settings)
-
-    def scene(self, pair: Pair, rng: np.random.Generator | None) -> OwnFrameScene:
-        """The scene of a pair; raises InputError for an image without contrast and for a cloud of too few points."""
-        return own_frame_scene(pair, self.settings, rng)
-
-    def inputs(self, scene: OwnFrameScene, guess: Pose | None = None) -> Arrays:
-        """`points` (N, 3) and `features` (N, 8); raises InputError when there are too few points."""
-        return pass_inputs(scene, guess, self.settings)
-
-    def input_frame(self, scene: OwnFrameScene, guess: Pose | None) -> Pose:
-        """The cloud's own frame; with a guess the frame of that camera, its axes forward, left, up."""
-        return frame_of(scene, guess)
 
     def decode(
         self, scene: OwnFrameScene, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn,

@@ -18,14 +18,13 @@ from i2p_ros.core.both import Both, Lazy, in_turn
 from i2p_ros.core.camera import MIN_DEPTH
 from i2p_ros.core.stages import stage
 from i2p_ros.families.branches.inputs import POINT_FEATURES, T_LEVEL_CAMERA
-from i2p_ros.families.branches.network import BranchNetwork, example_arrays, image_branch, signal_network
+from i2p_ros.families.branches.network import BranchNetwork, example_with_camera, image_branch, signal_network
 from i2p_ros.families.icl.settings import ICLSettings, Scale
 from i2p_ros.networks.base import Called, Part, PassInputs, Tensors, with_modules
 from i2p_ros.networks.blocks.image import ImageEncoder, MapsDecoder
 from i2p_ros.networks.blocks.queries import Keypoints, QueryScale, support
 from i2p_ros.networks.blocks.regression import PoseOfSet, layers
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
-from i2p_ros.networks.blocks.trunk import imagenet_weights, load_imagenet
 from i2p_ros.networks.geometry import match_weights, moved, pixel_centres, project, rays
 
 METRES = 10.0  # unit of the positions that layers take
@@ -124,7 +123,7 @@ class ICLNetwork(BranchNetwork):
             return ImageMaps(encoded[:-n], maps, whole, shared["camera"], (image.shape[2], image.shape[3]))
 
     def _outputs(self, encoded: Lazy[ImageMaps], inputs: Tensors, both: Both) -> tuple[Tensors, list[Matches]]:
-        image, (pyramid, levels) = both(encoded, lambda: self._encode_voxels(inputs))
+        image, (pyramid, levels) = both(encoded, lambda: self.encode_voxels(inputs))
         cloud = self._decode_voxels(inputs, pyramid, levels, image.whole)
         with stage("heads"):
             detection = self._detect(image, cloud)
@@ -139,14 +138,6 @@ class ICLNetwork(BranchNetwork):
             "valid": torch.stack([matches.valid for matches in scales], 1).float(),
             "weights": self._weights(scales[-1], image.camera),
         }, scales
-
-    def _encode_voxels(self, inputs: Tensors) -> tuple[Pyramid, list[Tensor]]:
-        points, features = inputs["points"], inputs["features"]
-        with stage("voxelize"):
-            cells = torch.floor((points - points.amin(1, keepdim=True)) / self.settings.voxel_m).long()
-            pyramid = Pyramid.of_clouds(cells, len(self.voxel.down))
-        with stage("sparse"):
-            return pyramid, self.voxel.encode_points(pyramid, features.flatten(0, 1))
 
     def _decode_voxels(self, inputs: Tensors, pyramid: Pyramid, levels: list[Tensor], whole: Tensor) -> CloudLevels:
         """Features of points: those of their cell at a level, and their own."""
@@ -222,13 +213,7 @@ class ICLNetwork(BranchNetwork):
 
     def example(self) -> PassInputs:
         """Normal noise, the points of about the extent of a street."""
-        shared, inputs = example_arrays()
-        return PassInputs({**shared, "camera": torch.tensor([[180.0, 180.0, 127.5, 39.5]])}, inputs)
-
-    def load_pretrained(self) -> None:
-        """Load the trunk, if there is one, from weights that were trained on ImageNet."""
-        if self.settings.trunk:
-            load_imagenet(self.encoder.get_submodule("trunk"), imagenet_weights())  # type: ignore[arg-type]
+        return example_with_camera()
 
     def dense_parts(self) -> dict[str, nn.Module]:
         """Both halves of the image branch, and the attention of every scale."""

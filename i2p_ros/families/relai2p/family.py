@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import Pair, Prediction
-from i2p_ros.families.branches.own_frame import OwnFrameScene, frame_of, own_frame_scene, pass_inputs
+from i2p_ros.core.types import Prediction
+from i2p_ros.families.branches.family import OwnFrameFamily
+from i2p_ros.families.branches.own_frame import OwnFrameScene
 from i2p_ros.families.relai2p.decode import headings_of
 from i2p_ros.families.relai2p.inputs import EYE_M, mirrored_camera, mirrored_panorama, panorama
 from i2p_ros.families.relai2p.network import RelaI2PNetwork
@@ -20,11 +19,12 @@ from i2p_ros.families.vp2p.family import DescriptorFamily
 from i2p_ros.networks.base import Arrays, Tensors
 
 
-class RelaI2P(DescriptorFamily[OwnFrameScene]):
+class RelaI2P(OwnFrameFamily, DescriptorFamily[OwnFrameScene]):
     """Descriptors that know a panorama of the cloud, and a distribution of headings; see `network`."""
 
     name = "relai2p"
     needs = frozenset({"full_turn"})
+    eye_m = EYE_M
     sizes = SIZES
     settings_type = RelaI2PSettings
     settings: RelaI2PSettings
@@ -33,23 +33,15 @@ class RelaI2P(DescriptorFamily[OwnFrameScene]):
         """A network of these sizes with random weights."""
         return RelaI2PNetwork(self.settings)
 
-    def scene(self, pair: Pair, rng: np.random.Generator | None) -> OwnFrameScene:
-        """The scene of a pair; raises InputError for an image without contrast and for a cloud of too few points."""
-        return own_frame_scene(pair, self.settings, rng, EYE_M)
-
     def inputs(self, scene: OwnFrameScene, guess: Pose | None = None) -> Arrays:
         """`points` (N, 3), `features` (N, 8) and the `panorama` (8, rows, 360); raises InputError when there are too
         few points."""
-        given = pass_inputs(scene, guess, self.settings)
+        given = super().inputs(scene, guess)
         if not self.settings.relation:
             return given
         T_input_own = self.input_frame(scene, guess) @ scene.T_own_lidar.inverse()
         around = scene.cloud.transformed(T_input_own) if guess else scene.cloud
         return given | {"panorama": panorama(around, self.settings.panorama_rows)}
-
-    def input_frame(self, scene: OwnFrameScene, guess: Pose | None) -> Pose:
-        """The cloud's own frame; with a guess the frame of that camera, its axes forward, left, up."""
-        return frame_of(scene, guess)
 
     def mirror(self, arrays: Arrays) -> Arrays:
         """Shared arrays or inputs of the mirrored pair."""

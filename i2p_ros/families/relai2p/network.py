@@ -16,6 +16,7 @@ from torch import Tensor
 
 from i2p_ros.core.both import Both, Lazy, in_turn
 from i2p_ros.core.stages import stage
+from i2p_ros.families.branches.network import example_with_camera
 from i2p_ros.families.relai2p.inputs import PANORAMA_CHANNELS
 from i2p_ros.families.relai2p.settings import RelaI2PSettings
 from i2p_ros.families.vp2p.network import ImageFeatures, VP2PNetwork
@@ -85,12 +86,11 @@ class RelaI2PNetwork(VP2PNetwork):
 
     def example(self) -> PassInputs:
         """As of VP2P, with a camera and a panorama of normal noise."""
-        given = super().example()
-        camera = torch.tensor([[180.0, 180.0, 127.5, 39.5]])
+        given = example_with_camera()
         noise = torch.randn(
             1, PANORAMA_CHANNELS, self.settings.panorama_rows, COLUMNS, generator=torch.Generator().manual_seed(1)
         )
-        return PassInputs(given.shared | {"camera": camera}, given.inputs | {"panorama": noise})
+        return PassInputs(given.shared, given.inputs | {"panorama": noise})
 
     def _lazily_related(self, encoded: Lazy[ImageFeatures], inputs: Tensors) -> Lazy[RelatedImage]:
         def related() -> RelatedImage:

@@ -9,7 +9,7 @@ import numpy as np
 from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair, Prediction
-from i2p_ros.families.base import PriorRange, SceneT
+from i2p_ros.families.base import SceneT
 from i2p_ros.families.branches.family import BranchFamily
 from i2p_ros.families.branches.inputs import input_frame
 from i2p_ros.families.vp2p.decode import decoded, merged
@@ -22,7 +22,6 @@ from i2p_ros.networks.base import Arrays, Tensors
 class DescriptorFamily(BranchFamily[SceneT]):
     """A family of networks with descriptors of points and pixels in one space, matched with each other."""
 
-    trained_prior = PriorRange(1.0, 10.0)
     mirrors = True
 
     def mirror(self, arrays: Arrays) -> Arrays:

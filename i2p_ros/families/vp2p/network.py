@@ -32,7 +32,6 @@ from i2p_ros.networks.blocks.attention import Exchange
 from i2p_ros.networks.blocks.image import AssembledImage, ImageUNet, TrunkUNet
 from i2p_ros.networks.blocks.point import PointNet
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
-from i2p_ros.networks.blocks.trunk import imagenet_weights, load_imagenet
 
 
 @dataclass(frozen=True)
@@ -112,11 +111,6 @@ class VP2PNetwork(BranchNetwork):
         """Normal noise, the points of about the extent of a street."""
         return PassInputs(*example_arrays())
 
-    def load_pretrained(self) -> None:
-        """Load the trunk, if there is one, from weights that were trained on ImageNet."""
-        if isinstance(self.image, TrunkUNet):
-            load_imagenet(self.image.trunk, imagenet_weights())
-
     def dense_parts(self) -> dict[str, nn.Module]:
         """Each of `part_names` that there is: the image branch in two parts, and modules of the network."""
         whole = self.image if isinstance(self.image, AssembledImage) else AssembledImage.of(self.image)
@@ -166,14 +160,11 @@ class VP2PNetwork(BranchNetwork):
 
     def _encode_voxels(self, points: Tensor, features: Tensor) -> tuple[Tensor, VoxelFeatures]:
         """(B, N, 6) what only the last layer takes of the points, and the features of their voxels."""
-        with stage("voxelize"):
-            place = (points - points.amin(1, keepdim=True)) / self.settings.voxel_m
-            cells = torch.floor(place).long()
-            pyramid = Pyramid.of_clouds(cells, len(self.voxel.down))
+        within, pyramid = self.voxelized(points)
         with stage("sparse"):
             levels = self.voxel.encode_points(pyramid, features.flatten(0, 1))
             whole = _max_by_batch(*self.voxel.coarsest(pyramid, levels), len(points))
-        fine = torch.cat([place - cells - 0.5, features[..., -GUESS_FEATURES:]], 2)
+        fine = torch.cat([within - 0.5, features[..., -GUESS_FEATURES:]], 2)
         return fine, VoxelFeatures(pyramid, levels, whole)
 
     def _combined(self, image: ImageFeatures, cloud: PointFeatures, both: Both, scores: bool) -> Tensors:
