@@ -5,55 +5,36 @@
 Tests with a `b` and a number are of faults of published codes, which the training must not have.
 """
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from helpers.diff2i2p import FAMILY, LITTLE
+from helpers.diff2i2p import FAMILY
+from helpers.learned import Overfitted, apart, assert_turns_with_the_cloud
 
 import i2p_ros as i2p
-from i2p_ros import cli
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import PointCloud, Prior, Sample, Status
+from i2p_ros.core.types import PointCloud, Sample, Status
 from i2p_ros.evaluation.runner import evaluate
-from i2p_ros.families.diff2i2p.settings import SIZES
 from i2p_ros.localizer import Localizer
-from i2p_ros.networks.base import PassInputs, Tensors
-from i2p_ros.networks.parts import arguments_of_parts
+from i2p_ros.networks.base import Tensors
 from i2p_ros.networks.patches import ImagePatches
-from i2p_ros.runtime.export import write_onnx
-from i2p_ros.sources.perturb import perturbed
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training.circle_loss import circle_loss
 from i2p_ros.training.diff2i2p import Diff2I2PLearner, pair_labels, patch_overlaps, tuning_loss, tuning_targets
 from i2p_ros.training.families import learner_of
 from i2p_ros.training.matched_pose import matched_poses, pose_loss
-from i2p_ros.training.mixture import one_batch
 
-WORLD = {"width": 256, "height": 80, "beams": 32, "points": 6000}
-TRAINING = {"batch": 4, "samples": 1200, "validate_every": 80, "learning_rate": 0.005, "parts": "matching"}
-OVERRIDES = [
-    "device=cpu",
-    *(f"training.{k}={v}" for k, v in TRAINING.items()),
-    *(f"synthetic.{k}={v}" for k, v in WORLD.items()),
-]
+RUN = Overfitted(FAMILY, samples=1200, validate_every=80)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of `i2p train --family diff2i2p --overfit` with a little network, which found its pair."""
-    out = tmp_path_factory.mktemp("runs") / "diff2i2p"
-    sets = [word for text in OVERRIDES for word in ("--set", text)]
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
-        patch.setitem(SIZES, "small", LITTLE)
-        patch.setattr(sys, "argv", ["i2p", "train", "--family", "diff2i2p", "--overfit", "--out", str(out), *sets])
-        cli.main()
-    assert not end.value.code
-    return out
+    return RUN.folder(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -64,28 +45,13 @@ def localizer(folder: Path) -> Localizer:
 @pytest.fixture(scope="module")
 def learned() -> Sample:
     """The pair of that run."""
-    _, fixed = one_batch(FAMILY, load_settings(overrides=OVERRIDES), 0)
-    return perturbed(fixed.source[0], fixed.protocol, fixed.seed, 0)[0]
-
-
-def apart(one: Pose, other: Pose) -> tuple[float, float]:
-    """Distance in m of two cameras T_camera_lidar, and the angle between them in deg."""
-    distance = np.linalg.norm(one.inverse().translation - other.inverse().translation)
-    return float(distance), float(np.degrees(np.linalg.norm((one @ other.inverse()).log()[3:])))
-
-
-def batch_of(samples: list[Sample]) -> Tensors:
-    """The examples of samples as one batch."""
-    made = [Diff2I2PLearner.example(FAMILY, sample, np.random.default_rng(0)) for sample in samples]
-    return {name: torch.from_numpy(np.stack([each[name] for each in made])) for name in made[0]}
+    return RUN.pair()
 
 
 @pytest.fixture(scope="module")
 def batch(learned: Sample) -> Tensors:
     """The pair over the whole cloud, and near a prior."""
-    assert learned.T_camera_lidar is not None
-    near = Pose.from_rotvec([0.02, -0.05, 0.01], [0.2, 0.1, -0.3]) @ learned.T_camera_lidar
-    return batch_of([learned, replace(learned, prior=Prior(near, np.eye(6)))])
+    return RUN.batch(learned)
 
 
 def losses_and_learner(batch: Tensors, *overrides: str) -> tuple[Tensors, Diff2I2PLearner]:
@@ -106,34 +72,20 @@ def test_the_pair_is_localized_with_a_covariance(localizer: Localizer, learned: 
 
 @pytest.mark.parametrize("yaw", np.random.default_rng(0).uniform(-np.pi, np.pi, 4))
 def test_the_pose_turns_with_the_given_cloud(localizer: Localizer, learned: Sample, yaw: float) -> None:
-    """To 1e-3 m and 0.01 deg: nothing but the pair itself tells the network how it is aligned."""
-    turn = Pose.from_rotvec([0.0, 0.0, yaw])
-    turned = replace(learned.pair, cloud=learned.pair.cloud.transformed(turn))
-    one, other = (localizer.localize_pair(given, refined=False).pose for given in (learned.pair, turned))
-    assert one is not None and other is not None
-    metres, degrees = apart(one, other @ turn)
-    assert metres < 1e-3 and degrees < 0.01
+    assert_turns_with_the_cloud(localizer, learned, yaw)
 
 
 @pytest.mark.parametrize("yaw", np.random.default_rng(1).uniform(-np.pi, np.pi, 4))
 @pytest.mark.parametrize("near", [False, True])
 def test_labels_do_not_depend_on_the_frame_of_the_cloud(learned: Sample, yaw: float, near: bool) -> None:
-    T, turn = learned.T_camera_lidar, Pose.from_rotvec([0.0, 0.0, yaw], [3.0, -20.0, 1.0])
-    assert T is not None
-    prior = Prior(Pose.from_rotvec([0.0, 0.1, 0.0]) @ T, np.eye(6)) if near else None
-    moved_prior = Prior(prior.pose @ turn.inverse(), np.eye(6)) if prior else None
-    cloud = learned.pair.cloud.transformed(turn)
-    moved = Sample(replace(learned.pair, cloud=cloud), T @ turn.inverse(), prior=moved_prior)
-    one, other = (batch_of([each]) for each in (replace(learned, prior=prior), moved))
-    for name in ("points", "features", "T_camera_lidar"):
-        torch.testing.assert_close(one[name], other[name], atol=1e-3, rtol=0.0)
+    one, other = RUN.labels_in_two_frames(learned, yaw, near)
     assert float((one["visible"] != other["visible"]).float().mean()) < 2e-3  # of points at the edge of a cell
     both = one["visible"] & other["visible"]
     torch.testing.assert_close(one["uv"][both], other["uv"][both], atol=0.05, rtol=0.0)
 
 
 def test_the_folder_is_evaluated(localizer: Localizer) -> None:
-    source = SyntheticSource(load_settings(overrides=OVERRIDES).synthetic, 5, 2)
+    source = SyntheticSource(load_settings(overrides=RUN.overrides).synthetic, 5, 2)
     report = evaluate(localizer, source, "prior", 0)
     assert len(report.rows) == 2 and report.summary["n"] == 2
 
@@ -149,23 +101,9 @@ def test_a_pair_that_lacks_what_it_needs_has_a_named_status(localizer: Localizer
 
 
 def test_onnx_runtime_answers_as_pytorch(localizer: Localizer, learned: Sample, tmp_path: Path) -> None:
-    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
-    network, scene = localizer.runtime.plain, FAMILY.prepare(learned.pair)  # type: ignore[attr-defined]
-    inputs = FAMILY.inputs(scene)
-    files = write_onnx(network, scene.shared, inputs, tmp_path)
-    assert set(files) == {"encode", "decode", "pixel_descriptor", "point_descriptor", "tokens", "tuning"}
-    given = arguments_of_parts(network, PassInputs.of(scene.shared, inputs))
-    for name, part in network.dense_parts().items():
-        onnx.checker.check_model(str(files[name]), full_check=True)
-        session = onnxruntime.InferenceSession(str(files[name]), providers=["CPUExecutionProvider"])
-        named = zip(session.get_inputs(), given[name], strict=True)
-        with torch.no_grad():
-            expected = part(*given[name])
-        expected = (expected,) if isinstance(expected, torch.Tensor) else expected
-        for one, other in zip(session.run(None, {i.name: a.numpy() for i, a in named}), expected, strict=True):
-            np.testing.assert_allclose(one, other.numpy(), atol=1e-4 * max(1.0, float(other.abs().max())))
+    RUN.assert_onnx_agrees(
+        localizer, learned, tmp_path, {"encode", "decode", "pixel_descriptor", "point_descriptor", "tokens", "tuning"}
+    )
 
 
 def test_every_weight_has_a_gradient(batch: Tensors) -> None:
@@ -225,7 +163,7 @@ def test_b6_the_points_of_the_batch_are_never_moved(batch: Tensors) -> None:
 
 def test_b7_no_label_depends_on_a_depth_of_the_image(learned: Sample) -> None:
     depth = np.random.default_rng(0).random(learned.pair.image.shape[:2]).astype(np.float32)
-    one, other = batch_of([learned]), batch_of([replace(learned, depth=depth)])
+    one, other = RUN.batch_of([learned]), RUN.batch_of([replace(learned, depth=depth)])
     assert set(one) == {"image", "camera", "points", "features", "uv", "visible", "T_camera_lidar"}
     assert all(bool((one[name] == other[name]).all()) for name in one if name != "uv")
 
