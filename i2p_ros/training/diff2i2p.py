@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from i2p_ros.core.both import Lazy
+from i2p_ros.core.camera import MIN_DEPTH
 from i2p_ros.core.config import TrainingSettings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Sample
 from i2p_ros.families.base import Family
 from i2p_ros.networks.base import FamilyNetwork, Tensors
-from i2p_ros.networks.geometry import moved, pixel_centres, rays
+from i2p_ros.networks.geometry import moved, pixel_centres, project, rays
 from i2p_ros.networks.patches import NOTHING, ImagePatches, PatchPairs, PointPatches, distances, patch_similarity
 from i2p_ros.training.circle_loss import circle_loss
 from i2p_ros.training.distillation.score import distillation_loss
@@ -32,6 +33,7 @@ from i2p_ros.training.families import Learner
 from i2p_ros.training.matched_pose import matched_poses, pose_loss
 from i2p_ros.training.visibility import shown
 from i2p_ros.training.vp2p import (
+    ELSEWHERE,
     MIN_VISIBLE,
     SAMPLED,
     VP2PLearner,
@@ -43,10 +45,8 @@ COARSE_SCALE, FINE_SCALE = 40.0, 24.0  # of the circle losses
 OVERLAPPING, APART = 0.3, 0.2  # of patches: least overlap of a positive pair, and largest one of a negative
 EARLY = 0.5  # weight of the coarse loss before attention
 FINE_PAIRS = 64  # positive pairs of patches within which pixels and points are compared
-ELSEWHERE = -1e4  # logit of a point being at no pixel: those that are compared are all in view
 DENSE_SCALE = 20.0  # of the cross-entropy over pixels
 SHORT, RIGHT = 0.2, 0.4  # weights of the length of offsets, and of what the tuned points still miss
-MIN_DEPTH = 0.1  # m; a point that is nearer, or behind the camera, has no pixel
 
 
 class Diff2I2PLearner(Learner[Family[Any]]):
@@ -228,11 +228,8 @@ def tuning_loss(batch: Tensors, out: Tensors, truth: Tensor, reach: float) -> Te
 
 def inlier_share(batch: Tensors, out: Tensors, truth: Tensor, px: float) -> Tensor:
     """Scalar: share of the matches whose tuned points project within px of their pixels."""
-    seen = moved(out["points"].detach(), truth)
-    uv = (
-        seen[..., :2] / seen[..., 2:].clamp(min=MIN_DEPTH) * batch["camera"][:, None, :2] + batch["camera"][:, None, 2:]
-    )
-    right = ((uv - out["pixels"]).norm(dim=2) < px) & (seen[..., 2] > MIN_DEPTH)
+    uv, depth = project(out["points"].detach(), truth, batch["camera"])
+    right = ((uv - out["pixels"]).norm(dim=2) < px) & (depth > MIN_DEPTH)
     valid = out["weights"] > 0.0
     return (right & valid).sum() / valid.sum().clamp(min=1)
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from i2p_ros.core.both import Lazy
+from i2p_ros.core.camera import MIN_DEPTH
 from i2p_ros.core.types import Sample
 from i2p_ros.families.base import Family
 from i2p_ros.networks.base import Tensors
@@ -26,14 +27,12 @@ from i2p_ros.networks.geometry import moved, project
 from i2p_ros.pnp.probabilistic import Problems, pose_losses
 from i2p_ros.training.families import Learner
 from i2p_ros.training.pose_loss import HOPELESS, MONTE_CARLO, ROTATION, START_SCALE
-from i2p_ros.training.vp2p import MIN_VISIBLE, SAMPLED, VP2PLearner, map_coordinates, place_cross_entropy
+from i2p_ros.training.vp2p import ELSEWHERE, MIN_VISIBLE, SAMPLED, VP2PLearner, map_coordinates, place_cross_entropy
 
-MIN_DEPTH = 0.1  # m; a point that is nearer, or behind the camera, has no pixel
 FULL_WIDTH = 512  # px of the image that the published distances below are of; they are scaled to other widths
 GATE_PX = (1000.0, 128.0, 64.0, 32.0)  # largest distance of a match that is learned from: here, at the scale before
 APART_PX = 16.0  # least distance of keypoints from each other
 KEYPOINT, CENTRE = 0.1, 0.1  # weights beside 1
-ELSEWHERE = -1e4  # logit of a point being at no pixel: those that are compared are all in view
 
 
 class ICLLearner(Learner[Family[Any]]):

@@ -25,6 +25,7 @@ from i2p_ros.training.pose_loss import PoseLoss
 MARGIN = 0.25  # m of the adaptive-weighted loss (VP2P-Match)
 NOTHING = -1e4  # in place of -inf: its exponential is exactly zero in float32, and gradients stay finite
 SAMPLED = 512  # visible points of an image that are compared with each other, and with every pixel
+ELSEWHERE = -1e4  # logit of a point being at no pixel, where those that are compared are all in view
 UNSEEN = 256  # points out of view that are compared with every pixel
 MIN_VISIBLE = 32  # visible points of an image that has matches to learn from
 NOWHERE = 14.0  # initial logit of a point being at no pixel
