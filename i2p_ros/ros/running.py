@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from i2p_ros.core.memory import keep_freed_memory
 
@@ -23,6 +23,8 @@ class Runnable(Protocol):
     """A node that can run and be destroyed."""
 
     def run(self) -> None: ...
+
+    def create_guard_condition(self, callback: Callable[[], None]) -> Any: ...
 
     def destroy_node(self) -> None: ...
 
@@ -35,8 +37,8 @@ class _Signals:
     """
 
     def __init__(self) -> None:
-        self.end: Callable[[], None] | None = None  # makes the node end
         self.received = False
+        self._end: Callable[[], None] | None = None
         self._reader, writer = os.pipe()
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -44,11 +46,17 @@ class _Signals:
             signal.signal(number, lambda *_: None)
         threading.Thread(target=self._listen, name="signals", daemon=True).start()
 
+    def end_with(self, end: Callable[[], None]) -> None:
+        """From now on, call `end` at a signal, and give the main thread time to clean up."""
+        self._end = end
+        if self.received:
+            end()
+
     def _listen(self) -> None:
         os.read(self._reader, 1)
         self.received = True
-        if self.end is not None:
-            self.end()
+        if self._end is not None:
+            self._end()
             time.sleep(END_S)
         leave(0)
 
@@ -61,7 +69,10 @@ def leave(code: int) -> NoReturn:
 
 
 def run(make: Callable[[], Runnable], args: list[str] | None = None) -> NoReturn:
-    """Run a node. The exit code is 0 after its end or a signal, 1 after an error."""
+    """Run a node. The exit code is 0 after its end or a signal, 1 after an error.
+
+    ROS is shut down by the thread that uses it: rclpy crashes where another one does so during a lifecycle transition.
+    """
     signals = _Signals()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: idle threads must not spin
     keep_freed_memory()
@@ -71,11 +82,15 @@ def run(make: Callable[[], Runnable], args: list[str] | None = None) -> NoReturn
 
     from i2p_ros.core.errors import I2PError
 
+    def end() -> None:
+        raise ExternalShutdownException
+
     node, code = None, 0
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        signals.end = rclpy.try_shutdown
+        signals.end_with(lambda: None)  # the constructor is not disturbed
         node = make()
+        signals.end_with(node.create_guard_condition(end).trigger)
         node.run()
     except ExternalShutdownException:
         pass
@@ -83,7 +98,7 @@ def run(make: Callable[[], Runnable], args: list[str] | None = None) -> NoReturn
         code = 1
         if isinstance(error, I2PError):
             print(f"error: {error}", file=sys.stderr)
-        elif signals.end is None or rclpy.ok():  # otherwise ROS was shut down while the node used it
+        else:
             traceback.print_exc()
     with suppress(Exception):
         if node is not None:

@@ -184,7 +184,7 @@ class PairLifecycleNode(LifecycleNode, Generic[C]):
     def _keep_failure(self, transition: str, error: Exception) -> None:
         """Keep and log the error of a transition: rclpy does not show it."""
         self._failure = error if isinstance(error, I2PError) else I2PError(f"{type(error).__name__}: {error}")
-        if self.context.ok():  # otherwise a signal has ended ROS meanwhile, which is no fault of the node
+        if self.context.ok():  # otherwise ROS was shut down meanwhile, which is no fault of the node
             self.get_logger().error(f"cannot {transition}: {self._failure}")
 
     def _set_up(self) -> None:

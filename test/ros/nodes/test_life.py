@@ -206,6 +206,24 @@ def test_row_61_two_signals_at_any_moment_end_the_process_within_two_seconds(ros
     assert b"Traceback" not in log.read_bytes() and b"error" not in log.read_bytes().lower()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_row_61_a_signal_during_a_transition_ends_the_process_after_it(ros_network, tmp_path, number):
+    script, log = tmp_path / "node.py", tmp_path / "log"
+    script.write_text(
+        f"import os, sys, time\nsys.path.insert(0, {str(TESTS)!r})\nfrom i2p_ros.ros.running import run\n"
+        "def make():\n"
+        "    from helpers.graph import KnownLocalizer\n"
+        "    from i2p_ros.ros.nodes.localizer_node import LocalizerNode\n"
+        f"    load = lambda settings: (os.kill(os.getpid(), {number:d}), time.sleep(0.3), KnownLocalizer())[2]\n"
+        "    return LocalizerNode(load)\n"
+        "run(make)\n"
+    )
+    with log.open("wb") as output:
+        process = subprocess.Popen([sys.executable, str(script)], stdout=output, stderr=subprocess.STDOUT)
+    assert process.wait(20) == 0
+    assert b"ready" in log.read_bytes() and b"rror" not in log.read_bytes()
+
+
 def test_row_61_a_model_that_loads_for_ever_does_not_keep_the_process(ros_network, tmp_path):
     script, log = tmp_path / "node.py", tmp_path / "log"
     script.write_text(
