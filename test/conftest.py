@@ -14,7 +14,8 @@ import pytest
 
 TESTS = Path(__file__).parent
 SLOW = (
-    "test_readme.py", "training/test_loop.py", "training/test_icl.py", "monitor/test_watch.py", "cli/test_cli.py",
+    "test_readme.py", "training/test_loop.py", "training/test_icl.py", "training/test_relai2p.py",
+    "training/test_distillation.py", "training/test_diff2i2p.py", "monitor/test_watch.py", "cli/test_cli.py",
     "ros/soak", "faults/test_node.py", "ros/nodes/test_life.py", "ros/nodes/test_monitor.py", "cli/test_monitor.py",
     "ros/replay", "alignment/test_window.py", "bench/test_drifts.py", "bench/test_pairs.py",
     "fleet/test_page.py", "runtime/test_tensorrt.py", "test_documentation.py",
@@ -33,6 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if ranks[item] < len(SLOW):
             item.add_marker("slow")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Seed torch: networks with random weights do not depend on the tests before."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 def _rank(path: Path) -> int:
