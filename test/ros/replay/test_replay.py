@@ -32,6 +32,7 @@ from i2p_ros.ros.replay.node import ReplayNode, in_words, of_row
 from i2p_ros.ros.replay.player import prepare
 from i2p_ros.ros.replay.playing import Pace, open_recording, replay, start_localizer, summary
 from i2p_ros.ros.replay.rows import Pending
+from i2p_ros.runtime.manifest import models_folder, read_manifest
 from i2p_ros.sources.perturb import perturbed
 
 
@@ -316,13 +317,9 @@ def test_the_replay_node_ends_with_a_summary(localizer, ros_context, capfd):
     assert told.out.startswith("pairs 2, processed 2, localized 2, dropped 0\n") and "rte_m median" in told.out
 
 
-def test_the_shipped_model_in_a_process_of_its_own():
-    manifest = pytest.importorskip("i2p_ros.runtime.manifest")
-    settings = Settings(replay=options(limit=2, perturb="vp2p", timeout_s=60.0))
-    try:
-        manifest.find_model(settings.model)
-    except I2PError as error:
-        pytest.skip(f"no trained model here: {error}")
+@pytest.mark.parametrize("model", read_manifest(models_folder()))
+def test_a_shipped_model_in_a_process_of_its_own(model):
+    settings = Settings(model=model, replay=options(limit=2, perturb="vp2p", timeout_s=60.0))
     with start_localizer(settings) as process:
         rows = replay(open_recording(settings), settings.replay, check=process.check)
     assert process.popen.returncode == 0 and [row.processed for row in rows] == [True, True]

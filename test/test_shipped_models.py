@@ -1,0 +1,38 @@
+# SPDX-FileCopyrightText: 2026 The i2p_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Each model of models/manifest.yaml is whole, calibrated and scored, and localizes at least half of unseen places."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import i2p_ros as i2p
+from i2p_ros.core.config import load_settings
+from i2p_ros.core.types import Status
+from i2p_ros.evaluation.runner import evaluate
+from i2p_ros.runtime.manifest import find_model, models_folder, read_manifest
+from i2p_ros.synthetic import SyntheticSource
+
+MODELS = read_manifest(models_folder())
+PLACES = 10
+LARGEST = 20e6  # bytes of a file of weights
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_entry_is_complete(name: str) -> None:
+    entry, file = find_model(name)  # checks the hash
+    assert file.stat().st_size < LARGEST and file.parent == Path(models_folder())
+    assert entry.calibration is not None and 0.0 < entry.calibration.min_confidence < 1.0
+    assert {"samples", "seed", "drives", "data", "command", "device", "hours"} <= entry.trained.keys()
+    assert any("synthetic places, vp2p" in row for row in entry.scores)
+    assert entry.licence.startswith("CC-BY-NC-SA-3.0") or not entry.trained["drives"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_half_of_unseen_places_are_localized_and_none_is_wrong(name: str) -> None:
+    settings = load_settings(overrides=[f"model={name}", "device=cpu"])
+    report = evaluate(i2p.load(name, settings), SyntheticSource(settings.synthetic, 4321, PLACES), "vp2p", 4321)
+    localized = [row for row in report.rows if row.status == Status.OK]
+    assert len(localized) >= PLACES / 2
+    assert not any(row.junk for row in localized) and np.median([row.rte_camera_m for row in localized]) < 0.3
