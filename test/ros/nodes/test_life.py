@@ -224,6 +224,21 @@ def test_row_61_a_signal_during_a_transition_ends_the_process_after_it(ros_netwo
     assert b"ready" in log.read_bytes() and b"rror" not in log.read_bytes()
 
 
+def test_row_61_a_replay_that_is_interrupted_prints_its_summary(ros_network, tmp_path):
+    _, log = node_process(tmp_path)
+    assert said(log, b"ready")
+    given = ("replay.limit:=10000", "replay.rate:=0.0", "synthetic.points:=2000", "synthetic.width:=64")
+    parameters = [word for each in given for word in ("-p", each)]
+    command = [sys.executable, "-m", "i2p_ros.ros", "replay", "--ros-args", *parameters]
+    output = tmp_path / "replay"
+    with output.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+    assert said(output, b" pairs; ")  # the first report, after 3 s
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    assert b"\npairs " in output.read_bytes() and b"rte_m median" in output.read_bytes()
+
+
 def test_row_61_a_model_that_loads_for_ever_does_not_keep_the_process(ros_network, tmp_path):
     script, log = tmp_path / "node.py", tmp_path / "log"
     script.write_text(
