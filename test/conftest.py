@@ -4,6 +4,7 @@
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ DOMAINS = range(101, 233)  # ROS domains of tests: replay chooses from 1 to 100 
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 CALLS = itertools.count(os.getpid())
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job in the background; programs under test inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
