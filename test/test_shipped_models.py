@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each model of models/manifest.yaml is whole, calibrated and scored, and localizes at least half of unseen places."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -22,7 +20,7 @@ LARGEST = 20e6  # bytes of a file of weights
 @pytest.mark.parametrize("name", MODELS)
 def test_the_entry_is_complete(name: str) -> None:
     entry, file = find_model(name)  # checks the hash
-    assert file.stat().st_size < LARGEST and file.parent == Path(models_folder())
+    assert file.stat().st_size < LARGEST and file.parent == models_folder()
     assert entry.calibration is not None and 0.0 < entry.calibration.min_confidence < 1.0
     assert {"samples", "seed", "drives", "data", "command", "device", "hours"} <= entry.trained.keys()
     assert any("synthetic places, vp2p" in row for row in entry.scores)
@@ -33,6 +31,6 @@ def test_the_entry_is_complete(name: str) -> None:
 def test_half_of_unseen_places_are_localized_and_none_is_wrong(name: str) -> None:
     settings = load_settings(overrides=[f"model={name}", "device=cpu"])
     report = evaluate(i2p.load(name, settings), SyntheticSource(settings.synthetic, 4321, PLACES), "vp2p", 4321)
-    localized = [row for row in report.rows if row.status == Status.OK]
+    localized = [row for row in report.rows if row.status is Status.OK]
     assert len(localized) >= PLACES / 2
     assert not any(row.junk for row in localized) and np.median([row.rte_camera_m for row in localized]) < 0.3

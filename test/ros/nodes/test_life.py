@@ -162,11 +162,21 @@ run(make)
 """
 
 
-def node_process(tmp_path, busy=0.0):
-    script, log = tmp_path / "node.py", tmp_path / "log"
-    script.write_text(NODE.format(test=str(TESTS), busy=busy))
+def python(log, *arguments):
+    """A Python process that writes its output to a file."""
     with log.open("wb") as output:
-        return subprocess.Popen([sys.executable, str(script)], stdout=output, stderr=subprocess.STDOUT), log
+        return subprocess.Popen([sys.executable, *arguments], stdout=output, stderr=subprocess.STDOUT)
+
+
+def script_process(tmp_path, text):
+    """A process of the script, and the file of its output."""
+    script, log = tmp_path / "node.py", tmp_path / "log"
+    script.write_text(text)
+    return python(log, str(script)), log
+
+
+def node_process(tmp_path, busy=0.0):
+    return script_process(tmp_path, NODE.format(test=str(TESTS), busy=busy))
 
 
 @pytest.fixture(autouse=True)
@@ -208,18 +218,16 @@ def test_row_61_two_signals_at_any_moment_end_the_process_within_two_seconds(ros
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_row_61_a_signal_during_a_transition_ends_the_process_after_it(ros_network, tmp_path, number):
-    script, log = tmp_path / "node.py", tmp_path / "log"
-    script.write_text(
+    process, log = script_process(
+        tmp_path,
         f"import os, sys, time\nsys.path.insert(0, {str(TESTS)!r})\nfrom i2p_ros.ros.running import run\n"
         "def make():\n"
         "    from helpers.graph import KnownLocalizer\n"
         "    from i2p_ros.ros.nodes.localizer_node import LocalizerNode\n"
         f"    load = lambda settings: (os.kill(os.getpid(), {number:d}), time.sleep(0.3), KnownLocalizer())[2]\n"
         "    return LocalizerNode(load)\n"
-        "run(make)\n"
+        "run(make)\n",
     )
-    with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, str(script)], stdout=output, stderr=subprocess.STDOUT)
     assert process.wait(20) == 0
     assert b"ready" in log.read_bytes() and b"rror" not in log.read_bytes()
 
@@ -229,10 +237,8 @@ def test_row_61_a_replay_that_is_interrupted_prints_its_summary(ros_network, tmp
     assert said(log, b"ready")
     given = ("replay.limit:=10000", "replay.rate:=0.0", "synthetic.points:=2000", "synthetic.width:=64")
     parameters = [word for each in given for word in ("-p", each)]
-    command = [sys.executable, "-m", "i2p_ros.ros", "replay", "--ros-args", *parameters]
     output = tmp_path / "replay"
-    with output.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+    process = python(output, "-m", "i2p_ros.ros", "replay", "--ros-args", *parameters)
     assert said(output, b" pairs; ")  # the first report, after 3 s
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 0
@@ -240,13 +246,11 @@ def test_row_61_a_replay_that_is_interrupted_prints_its_summary(ros_network, tmp
 
 
 def test_row_61_a_model_that_loads_for_ever_does_not_keep_the_process(ros_network, tmp_path):
-    script, log = tmp_path / "node.py", tmp_path / "log"
-    script.write_text(
+    process, log = script_process(
+        tmp_path,
         "import time\nfrom i2p_ros.ros.nodes.localizer_node import LocalizerNode\nfrom i2p_ros.ros.running import run\n"
-        "run(lambda: LocalizerNode(lambda settings: (print('loading', flush=True), time.sleep(60))))\n"
+        "run(lambda: LocalizerNode(lambda settings: (print('loading', flush=True), time.sleep(60))))\n",
     )
-    with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, str(script)], stdout=output, stderr=subprocess.STDOUT)
     assert said(log, b"loading")
     started = time.monotonic()
     process.terminate()
@@ -254,33 +258,29 @@ def test_row_61_a_model_that_loads_for_ever_does_not_keep_the_process(ros_networ
 
 
 def test_row_46_a_lost_device_ends_the_process_with_exit_code_1(ros_network, tmp_path):
-    script, log = tmp_path / "node.py", tmp_path / "log"
-    script.write_text(
+    process, log = script_process(
+        tmp_path,
         NODE.format(test=str(TESTS), busy=0.0)
         .replace("lambda pair: (", "lambda pair: (lose(), ")
         .replace("def make():", "def lose():\n    raise DeviceError('the device is lost')\n\ndef make():")
         .replace("import sys, time", "import sys, time\nfrom i2p_ros.core.errors import DeviceError")
-        .replace("estimate())[1]", "estimate())[2]")
+        .replace("estimate())[1]", "estimate())[2]"),
     )
-    with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, str(script)], stdout=output, stderr=subprocess.STDOUT)
     assert said(log, b"ready")
     replay(Samples(1), ReplaySettings(rate=0.0, timeout_s=3.0))
     assert process.wait(10) == 1 and said(log, b"error: the device is lost")
 
 
 def test_a_stuck_node_ends_itself_with_exit_code_1(ros_network, tmp_path):
-    script, log = tmp_path / "node.py", tmp_path / "log"
-    script.write_text(
+    process, log = script_process(
+        tmp_path,
         NODE.format(test=str(TESTS), busy=60.0)
         .replace(
             "lambda settings: known)",
             "lambda settings: known, parameter_overrides=[Parameter('node.exit_after_s', value=0.5)])",
         )
-        .replace("import sys, time", "import sys, time\nfrom rclpy.parameter import Parameter")
+        .replace("import sys, time", "import sys, time\nfrom rclpy.parameter import Parameter"),
     )
-    with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, str(script)], stdout=output, stderr=subprocess.STDOUT)
     assert said(log, b"ready")
     replay(Samples(1), ReplaySettings(rate=0.0, timeout_s=3.0))
     assert process.wait(10) == 1 and said(log, b"error: one pair has been running for more than 0.5 s")
