@@ -131,8 +131,8 @@ class Localizer:
 
     def _guesses(self, prepared: PreparedPair, search: PoseSearch) -> tuple[list[Pose], list[PassResult]]:
         """The prior's pose if the network was trained with priors as wide, else proposals of a pass over the cloud; and
-        results that take the place of passes near the first of them: a pose of matches alone, or a regressed one, is a
-        result itself.
+        results that take the place of passes near the first of them: a pose without descriptors, if it is the only
+        proposal, is a result itself.
 
         Raises NoPoseError when the pass proposes none.
         """
@@ -140,7 +140,8 @@ class Localizer:
             return [search.prior.pose], []
         prediction = self.predict(prepared)
         guesses = self._beside_signals(prepared, lambda: search.propose(prediction))
-        return guesses, [] if prediction.similarity is not None else [search.estimate(prediction)]
+        is_result = prediction.similarity is None and len(guesses) == 1
+        return guesses, [search.estimate(prediction)] if is_result else []
 
     def _passes_near(
         self, guesses: Sequence[Pose], prepared: PreparedPair, search: PoseSearch, known: Sequence[PassResult] = ()

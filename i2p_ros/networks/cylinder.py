@@ -25,6 +25,13 @@ def headings(T_camera_input: Tensor) -> Tensor:
     return torch.atan2(T_camera_input[:, 2, 1], T_camera_input[:, 2, 0])
 
 
+def level_cameras(heading: Tensor) -> Tensor:
+    """(B, 4, 4) poses T_camera_input of cameras at the origin, with z up in their image and headings (B,) in rad."""
+    cos, sin, zero, one = heading.cos(), heading.sin(), torch.zeros_like(heading), torch.ones_like(heading)
+    rows = [sin, -cos, zero, zero, zero, zero, -one, zero, cos, sin, zero, zero, zero, zero, zero, one]
+    return torch.stack(rows, 1).unflatten(1, (4, 4))
+
+
 def directions(points: Tensor) -> tuple[Tensor, Tensor]:
     """(B, N) azimuths and elevations in rad of points (B, N, 3), seen from the origin."""
     flat = points[..., :2].norm(dim=-1)
@@ -84,3 +91,16 @@ def correlation(image: Tensor, panorama: Tensor) -> Tensor:
     """
     spectrum = torch.fft.rfft(image).conj() * torch.fft.rfft(panorama)
     return torch.fft.irfft(spectrum.sum((1, 2)), n=COLUMNS)
+
+
+def heading_votes(azimuths: Tensor, shares: Tensor, bearings: Tensor, deviation: float) -> Tensor:
+    """(B, COLUMNS) votes for the headings of a camera at the origin, each spread by a `deviation` in rad.
+
+    A point at an azimuth (B, N) that the camera sees at a bearing (B, P) votes for their difference. `shares` (B, N, P)
+    weigh the votes.
+    """
+    degrees = (azimuths[:, :, None] - bearings[:, None]) * (COLUMNS / (2.0 * math.pi))
+    k = torch.remainder(degrees.round().long(), COLUMNS).flatten(1)
+    votes = shares.new_zeros(len(shares), COLUMNS).scatter_add(1, k, shares.flatten(1))
+    steps = torch.arange(COLUMNS, device=votes.device) * (2.0 * math.pi / COLUMNS)
+    return votes @ (((steps[:, None] - steps).cos() - 1.0) / deviation**2).exp()

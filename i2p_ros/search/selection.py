@@ -58,13 +58,14 @@ class PoseSearch:
         return replace(self, settings=self.settings.model_copy(update={"early_exit_confidence": np.inf}))
 
     def propose(self, prediction: Prediction) -> list[Pose]:
-        """Values of T_camera_lidar near which another forward pass may find the pose. Raises NoPoseError when the
-        prediction gives none."""
+        """Values of T_camera_lidar near which another forward pass may find the pose. A regressed pose is one, and with
+        headings it is also turned to the likeliest other one. Raises NoPoseError when the prediction gives none."""
         if prediction.similarity is None:
             found = self.estimate(prediction).estimate
             if found.pose is None:
                 raise NoPoseError(found.status, found.reason)
-            return [found.pose]
+            others = [prediction.headings.turned_to_other(found.pose)] if prediction.headings else []
+            return [found.pose, *others]
         # the sharpness is that of no model: a new calibration of a model must not change what it proposes
         likelihood = DescriptorLikelihood(prediction.similarity, SHARPNESS, self.prior)
         given = [self.prior.pose] if self.prior else []
@@ -132,7 +133,7 @@ class PoseSearch:
             likelihood = DescriptorLikelihood(prediction.similarity, self.calibration.sharpness, self.prior)
             return self._by_descriptors(prediction, guess, likelihood)
         if prediction.pose is not None:
-            return self._regressed(prediction.pose, prediction.candidates, guess)
+            return self._regressed(prediction.pose, prediction.support, prediction.candidates, guess)
         return self._by_matches(prediction, guess)
 
     def _by_descriptors(
@@ -184,10 +185,12 @@ class PoseSearch:
         return self.select(results)
 
     def _regressed(
-        self, regressed: Prior, candidates: tuple[Correspondences, ...], guess: Pose | None
+        self, regressed: Prior, support: float, candidates: tuple[Correspondences, ...], guess: Pose | None
     ) -> PassResult:  # fmt: skip
-        """The regressed pose with its covariance, and how many of its matches, if there are any, agree with it. A prior
-        affects its score alone."""
+        """The regressed pose with its covariance, and how many of its matches, if there are any, agree with it.
+
+        Its score is its support. A prior affects the score alone.
+        """
         pose, stated = regressed.pose, to_camera_axes(regressed.pose, regressed.covariance)
         std_m = float(np.sqrt(np.linalg.eigvalsh(stated[:3, :3])[-1]))
         found = PoseEstimate(Status.OK, pose=pose, covariance=regressed.covariance)
@@ -198,8 +201,8 @@ class PoseSearch:
             count, agreeing = len(matches), int(inliers.sum())
             residual = float(np.sqrt(np.mean(distance[inliers] ** 2))) if agreeing else float("nan")
             found = replace(found, correspondences=matches, inliers=inliers, residual_px=residual)
-        evidence = Evidence(inliers=agreeing, matches=count, std_m=std_m)
-        return self._calibrated(replace(found, evidence=evidence), float(np.log(max(agreeing, 1))), guess)
+        evidence = Evidence(inliers=agreeing, matches=count, std_m=std_m, similarity=support)
+        return self._calibrated(replace(found, evidence=evidence), self.calibration.sharpness * support, guess)
 
     def _calibrated(self, found: PoseEstimate, log_support: float, guess: Pose | None) -> PassResult:
         """The result of an estimate without descriptors: covariance and confidence by the model's calibration.

@@ -2,68 +2,64 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training of ICL++: losses of the detection, of the keypoints and residual poses of every scale, and of the last pose.
 
-Li et al. 2025 (Implicit Correspondence Learning for Image-to-Point Cloud Registration) give all but three: rotations
-have six numbers rather than a yaw, `dense` compares tokens, and `pose` is the Monte Carlo loss of EPro-PnP.
+Li et al. 2025 (Implicit Correspondence Learning for Image-to-Point Cloud Registration) give all but these: rotations
+have six numbers rather than a yaw, descriptors and overlap have the losses of VP2P, `heading` is that of RelaI2P, and
+`spread` is the Monte Carlo loss of EPro-PnP.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-from i2p_ros.core.both import Lazy
 from i2p_ros.core.camera import MIN_DEPTH
-from i2p_ros.core.types import Sample
-from i2p_ros.families.base import Family
 from i2p_ros.networks.base import Tensors
-from i2p_ros.networks.blocks.queries import HEAT_SCALE
+from i2p_ros.networks.cylinder import headings
 from i2p_ros.networks.geometry import moved, project
 from i2p_ros.pnp.probabilistic import Problems, pose_losses
-from i2p_ros.training.families import Learner
 from i2p_ros.training.pose_loss import HOPELESS, MONTE_CARLO, ROTATION, START_SCALE
-from i2p_ros.training.vp2p import ELSEWHERE, MIN_VISIBLE, SAMPLED, VP2PLearner, map_coordinates, place_cross_entropy
+from i2p_ros.training.relai2p import heading_losses
+from i2p_ros.training.vp2p import MIN_VISIBLE, VP2PLearner
 
 FULL_WIDTH = 512  # px of the image that the published distances below are of; they are scaled to other widths
 GATE_PX = (1000.0, 128.0, 64.0, 32.0)  # largest distance of a match that is learned from: here, at the scale before
+WRONG_TURN = math.radians(45.0)
 APART_PX = 16.0  # least distance of keypoints from each other
-KEYPOINT, CENTRE = 0.1, 0.1  # weights beside 1
+KEYPOINT, CENTRE, SPREAD = 0.1, 0.1, 0.02  # weights beside 1
 
 
-class ICLLearner(Learner[Family[Any]]):
-    """Learns detection, keypoints, residual poses and the spread of the matches."""
+class ICLLearner(VP2PLearner):
+    """Learns what VP2P learns, and the headings, keypoints, residual poses and the spread of the matches.
 
-    @staticmethod
-    def example(family: Family[Any], sample: Sample, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """As of VP2P: inputs, the network pixels `uv` (N, 2) of the points, `visible` (N,), and the pose of the camera
-        in the frame of the inputs, `T_camera_lidar` (4, 4)."""
-        return VP2PLearner.example(family, sample, rng)
+    The example is that of VP2P.
+    """
 
-    def matching(self, batch: Tensors, encoded: Lazy[Any]) -> Tensors:
-        """As `icl_losses`, with their weighted sum `loss`."""
-        with self.half_precision():
-            out = self.net.training_pass(encoded, batch)
-        s, losses = self.settings, icl_losses(batch, out)
-        of_matches = sum(losses[name] for name in ("keypoint", "apart", "residual", "pose"))
-        of_matches = of_matches + s.dense_weight * losses["dense"]
-        losses["loss"] = s.score_weight * losses["overlap"] + losses["frustum"] + s.keypoint_weight * of_matches
+    def losses(self, batch: Tensors, out: Tensors) -> Tensors:
+        """As of VP2P and `icl_losses`, with the weighted sum `loss` of all."""
+        losses, s = super().losses(batch, out), self.settings
+        losses |= icl_losses(batch, out) | heading_losses(batch, out)
+        of_detection = losses["frustum"] + s.heading_weight * losses["heading"]
+        of_matches = sum(losses[name] for name in ("keypoint", "apart", "residual", "spread"))
+        losses["loss"] = losses["loss"] + of_detection + s.keypoint_weight * of_matches
         return losses
 
 
 def icl_losses(batch: Tensors, out: Tensors) -> Tensors:
-    """Scalars `overlap` and `frustum` of the detection; `keypoint`, `apart`, `residual` and `dense`, sums over
-    scales; and `pose`. Beside the losses: `overlap_scores`.
+    """Scalars `frustum` of the detected camera; `keypoint`, `apart` and `residual`, sums over scales; and `spread`, the
+    pose loss of the last matches. Beside the losses: `overlap_scores`.
 
-    Images with few visible points count for `overlap` alone: nothing tells where their camera is.
+    Images with few visible points count for none of them: nothing tells where their camera is. Those whose detected
+    heading is off by more than WRONG_TURN count for keypoints alone.
     """
     visible, overlap = batch["visible"], out["overlap"]
     truth, seen = batch["T_camera_lidar"][:, :3].float(), visible.sum(1) >= MIN_VISIBLE
-    poses, scales = out["poses"].unbind(1), range(out["pixels"].shape[1])
+    turned = headings(truth) - headings(out["poses"][:, 0].detach())
+    about = seen & (turned.cos() > math.cos(WRONG_TURN))
+    poses, scales = out["poses"].unbind(1), range(out["match_pixels"].shape[1])
     distance, usable = zip(*(keypoint_distance(batch, out, truth, k) for k in scales), strict=True)
     learned = [_learned(distance, usable, batch, k) & seen[:, None] for k in scales]
 
@@ -71,14 +67,12 @@ def icl_losses(batch: Tensors, out: Tensors) -> Tensors:
         return torch.stack([loss(k) for k in scales]).sum()
 
     return {
-        "overlap": F.binary_cross_entropy_with_logits(overlap, visible[:, : overlap.shape[1]].float()),
-        "frustum": _mean(frustum_error(poses[0], truth), seen),
+        "frustum": _mean(frustum_error(poses[0], truth), about),
         "keypoint": KEYPOINT * over_scales(lambda k: _mean(distance[k], learned[k])),
         "apart": over_scales(lambda k: _mean(crowding(batch, out, truth, k), seen)),
-        "residual": over_scales(lambda k: _mean(residual_error(poses[k], poses[k + 1], truth), seen)),
-        "dense": over_scales(lambda k: dense_loss(batch, out, k)),
-        "pose": pose_loss(batch, out, truth, seen),
-        **overlap_scores(overlap.detach() > 0.0, visible[:, : overlap.shape[1]]),
+        "residual": over_scales(lambda k: _mean(residual_error(poses[k], poses[k + 1], truth), about)),
+        "spread": SPREAD * spread_loss(batch, out, truth, about),
+        **overlap_scores(overlap.detach() > 0.0, visible),
     }
 
 
@@ -107,8 +101,8 @@ def residual_error(before: Tensor, after: Tensor, truth: Tensor) -> Tensor:
 def keypoint_distance(batch: Tensors, out: Tensors, truth: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """(B, Q) px of the network's image between both keypoints of each match, and whether the point is in front of the
     true camera and the query valid."""
-    uv, depth = project(out["points"][:, k], truth, batch["camera"].float())
-    return _length(uv - out["pixels"][:, k]), (depth > MIN_DEPTH) & (out["valid"][:, k] > 0.5)
+    uv, depth = project(out["match_points"][:, k], truth, batch["camera"].float())
+    return _length(uv - out["match_pixels"][:, k]), (depth > MIN_DEPTH) & (out["valid"][:, k] > 0.5)
 
 
 def _learned(distance: tuple[Tensor, ...], usable: tuple[Tensor, ...], batch: Tensors, k: int) -> Tensor:
@@ -121,42 +115,23 @@ def _learned(distance: tuple[Tensor, ...], usable: tuple[Tensor, ...], batch: Te
 def crowding(batch: Tensors, out: Tensors, truth: Tensor, k: int) -> Tensor:
     """(B,) mean over pairs of matches of what their pixels, and their projected points, lack to APART_PX."""
     apart = batch["image"].shape[3] / FULL_WIDTH * APART_PX
-    uv, depth = project(out["points"][:, k], truth, batch["camera"].float())
+    uv, depth = project(out["match_points"][:, k], truth, batch["camera"].float())
     pairs = uv.shape[1] * (uv.shape[1] - 1)
     others = ~torch.eye(uv.shape[1], dtype=torch.bool, device=uv.device)
     front = depth > MIN_DEPTH
     both = front[:, :, None] & front[:, None] & others
-    of_pixels = (F.relu(apart - _distances(out["pixels"][:, k])) * others).sum((1, 2))
+    of_pixels = (F.relu(apart - _distances(out["match_pixels"][:, k])) * others).sum((1, 2))
     return (of_pixels + (F.relu(apart - _distances(uv)) * both).sum((1, 2))) / pairs
 
 
-def dense_loss(batch: Tensors, out: Tensors, k: int) -> Tensor:
-    """Scalar cross-entropy of visible points over the cells of the map of scale k, by the products of their tokens.
-
-    The queries attend by such products, so tokens of a point and of its pixel should be alike.
-    """
-    pixels, points = out[f"image_tokens{k}"].float(), out[f"point_tokens{k}"].float()
-    b, cells, channels = pixels.shape
-    height, width = batch["image"].shape[2:]
-    w = round((cells * width / height) ** 0.5)
-    grid = pixels.mT.reshape(b, channels, cells // w, w)
-    place = map_coordinates(batch["uv"][:, : points.shape[1]].float(), batch["image"], grid)
-    losses = []
-    for i in range(b):
-        shown = batch["visible"][i, : points.shape[1]].nonzero()[:, 0]
-        shown = shown[torch.randperm(len(shown), device=shown.device)[:SAMPLED]]
-        if len(shown):
-            logits = points[i, shown] @ pixels[i].mT * (HEAT_SCALE / channels)
-            losses.append(place_cross_entropy(logits, place[i, shown], w, logits.new_tensor(ELSEWHERE)))
-    return torch.stack(losses).mean() if losses else pixels.sum() * 0
-
-
-def pose_loss(batch: Tensors, out: Tensors, truth: Tensor, seen: Tensor) -> Tensor:
+def spread_loss(batch: Tensors, out: Tensors, truth: Tensor, seen: Tensor) -> Tensor:
     """Scalar mean of `probabilistic.pose_losses` of the last matches, over the images whose matches constrain the pose;
     0 where there is none. It teaches how the error of a match follows from the spread of its heat maps."""
     camera = batch["camera"].float()
-    points = moved(out["points"][:, -1], truth)
-    losses = pose_losses(Problems(out["pixels"][:, -1] - camera[:, None, 2:], points, out["weights"], camera[:, :2]))
+    points = moved(out["match_points"][:, -1], truth)
+    losses = pose_losses(
+        Problems(out["match_pixels"][:, -1] - camera[:, None, 2:], points, out["weights"], camera[:, :2])
+    )
     sharpness = out["weights"].detach().mean((1, 2)).clamp(min=1e-6)  # the gradient keeps its size as weights grow
     monte_carlo = MONTE_CARLO * losses.monte_carlo * (START_SCALE / sharpness)
     total = monte_carlo + losses.translation + ROTATION * losses.rotation

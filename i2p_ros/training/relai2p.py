@@ -18,7 +18,7 @@ from torch import Tensor
 from i2p_ros.core.both import Lazy
 from i2p_ros.core.config import TrainingSettings
 from i2p_ros.networks.base import FamilyNetwork, Tensors
-from i2p_ros.networks.cylinder import COLUMNS, HIGH, LOG_RANGE, LOW, directions, headings
+from i2p_ros.networks.cylinder import COLUMNS, HIGH, LOG_RANGE, LOW, directions, headings, level_cameras
 from i2p_ros.pnp.probabilistic import Poses
 from i2p_ros.training.vp2p import DENSE_SCALE, MIN_VISIBLE, SAMPLED, VP2PLearner, cells
 
@@ -69,13 +69,6 @@ class RelaI2PLearner(VP2PLearner):
         processes = group.get_world_size() if group.is_initialized() else 1
         done = int(self.seen) * processes // s.batch * s.batch
         return self.training and done < min(TAUGHT, s.samples / 10)
-
-
-def level_cameras(heading: Tensor) -> Tensor:
-    """(B, 4, 4) poses T_camera_input of cameras at the origin, with z up in their image and headings (B,) in rad."""
-    cos, sin, zero, one = heading.cos(), heading.sin(), torch.zeros_like(heading), torch.ones_like(heading)
-    rows = [sin, -cos, zero, zero, zero, zero, -one, zero, cos, sin, zero, zero, zero, zero, zero, one]
-    return torch.stack(rows, 1).unflatten(1, (4, 4))
 
 
 def heading_losses(batch: Tensors, out: Tensors) -> Tensors:

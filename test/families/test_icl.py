@@ -22,15 +22,17 @@ from i2p_ros.core.geometry import Pose, to_camera_axes
 from i2p_ros.core.types import Pair
 from i2p_ros.families.branches.own_frame import own_frame
 from i2p_ros.families.icl import ICL
-from i2p_ros.families.icl.decode import LEAST_MATCHES, decoded
-from i2p_ros.families.icl.network import DetectedCamera, ICLNetwork
+from i2p_ros.families.icl.decode import LEAST_IN_VIEW, LEAST_MATCHES, decoded, mean_similarity
+from i2p_ros.families.icl.network import VIEW_MARGIN, ICLNetwork, in_frustum
 from i2p_ros.families.icl.settings import SIZES, ICLSettings
 from i2p_ros.networks.base import Tensors, single_pass
 from i2p_ros.networks.blocks.queries import MASKED, Keypoints, support
+from i2p_ros.networks.cylinder import heading_votes
 from i2p_ros.networks.geometry import match_weights, pixel_centres
 from i2p_ros.runtime.torch_runtime import TorchRuntime
 
 CAMERA = Camera(180.0, 180.0, 150.0, 60.0, 300, 120)
+NOWHERE = np.zeros((1, 3), np.float32)  # a cloud whose descriptors do not matter
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +81,14 @@ def test_the_answer_turns_with_the_given_cloud(network: torch.nn.Module, guess: 
         for each, at in ((given, guess), (other, guess @ turn.inverse() if guess else None))
     )
     for (out, frame), back in ((of_given, Pose.identity()), (of_other, turn.inverse())):
-        out["points"] = torch.from_numpy((back @ frame.inverse()).apply(out["points"].numpy().reshape(-1, 3)))
+        out["match_points"] = torch.from_numpy(
+            (back @ frame.inverse()).apply(out["match_points"].numpy().reshape(-1, 3))
+        )
         out["pose"] = Pose.from_matrix(out["poses"][0, -1].numpy().astype(float)) @ frame @ back.inverse()
     (one, _), (two, _) = of_given, of_other
-    assert float((one["points"] - two["points"]).abs().max()) < 1e-3
-    assert float((one["pixels"] - two["pixels"]).abs().max()) < 1e-2
+    assert float((one["match_points"] - two["match_points"]).abs().max()) < 1e-3
+    assert float((one["match_pixels"] - two["match_pixels"]).abs().max()) < 1e-2
+    assert float((one["headings"] - two["headings"]).abs().max()) < 1e-2
     centre, other_centre = (out["pose"].inverse().translation for out in (one, two))
     angle = np.degrees(np.linalg.norm((one["pose"] @ two["pose"].inverse()).log()[3:]))
     assert np.linalg.norm(centre - other_centre) < 1e-3 and angle < 0.01
@@ -92,9 +97,12 @@ def test_the_answer_turns_with_the_given_cloud(network: torch.nn.Module, guess: 
 def test_outputs_have_the_stated_shapes(network: torch.nn.Module) -> None:
     out, s = outputs_of(network, pair(cloud=street(5000))), LITTLE
     scales, queries = len(s.scales), s.queries
+    height, width = out["pixels"].shape[2:]
     assert {name: tuple(value.shape) for name, value in out.items()} == {
-        "overlap": (1, s.scales[0].points), "poses": (1, scales + 1, 3, 4), "pixels": (1, scales, queries, 2),
-        "points": (1, scales, queries, 3), "valid": (1, scales, queries), "weights": (1, queries, 2),
+        "overlap": (1, s.max_points), "headings": (1, 360), "poses": (1, scales + 1, 3, 4),
+        "match_pixels": (1, scales, queries, 2), "match_points": (1, scales, queries, 3),
+        "valid": (1, scales, queries), "weights": (1, queries, 2),
+        "pixels": (1, s.descriptor, height, width), "points": (1, s.max_points, s.descriptor),
     }  # fmt: skip
     assert all(bool(value.isfinite().all()) for value in out.values())
     rotation = out["poses"][..., :3]
@@ -120,7 +128,8 @@ def test_places_are_not_rounded_where_the_network_runs_in_bf16(network: torch.nn
     """Eight bits of a place at 100 m are half a metre."""
     assert isinstance(network, ICLNetwork)
     runtime = TorchRuntime(network, "cpu", precision=torch.bfloat16)
-    assert all(value.dtype == torch.float32 for value in one_pass(runtime, pair(), family=FAMILY).values())
+    out = one_pass(runtime, pair(), family=FAMILY)
+    assert {name for name, value in out.items() if value.dtype != torch.float32} == {"pixels", "points"}  # descriptors
 
 
 def test_the_single_scale_is_the_same_family() -> None:
@@ -129,14 +138,14 @@ def test_the_single_scale_is_the_same_family() -> None:
         ICLSettings(**(LITTLE.model_dump() | {"scales": [LITTLE.scales[-1].model_dump()]})), MatchingSettings()
     )
     out = single_pass(single.network().eval(), whole_inputs(pair(cloud=street(5000)), None, single))
-    assert out["pixels"].shape[1] == 1 and out["poses"].shape[1] == 2
+    assert out["match_pixels"].shape[1] == 1 and out["poses"].shape[1] == 2
     assert len(SIZES["single"].scales) == 1 and len(SIZES["small"].scales) == 4
 
 
-def test_a_level_that_does_not_exist_is_refused() -> None:
-    for level in (4, 2, -1):
-        with pytest.raises(ValueError, match="levels of 0 to 3, the last of 3"):
-            ICLSettings(**(LITTLE.model_dump() | {"scales": [{"level": level, "points": 10}]}))
+@pytest.mark.parametrize("scales", [[], [{"stride": 0, "points": 10}], [{"stride": 1, "points": 0}], [{"points": 9}]])
+def test_scales_without_tokens_are_refused(scales: list[dict[str, int]]) -> None:
+    with pytest.raises(ValueError, match="scales"):
+        ICLSettings(**(LITTLE.model_dump() | {"scales": scales}))
 
 
 @pytest.mark.parametrize("lacks", ["points", "contrast"])
@@ -165,23 +174,24 @@ def test_b9_the_pose_is_composed_of_all_residuals(network: torch.nn.Module) -> N
 
 def test_b11_points_behind_the_camera_are_not_in_view(network: torch.nn.Module) -> None:
     """Where depths are clamped rather than tested, a point behind the camera on its axis has a pixel in the image."""
-    camera = torch.tensor([[90.0, 90.0, 64.0, 24.0]])
+    camera = torch.tensor([[90.0, 90.0, 63.5, 23.5]])
     image = network.encode_shared({"image": torch.randn(1, 5, 48, 128), "camera": camera})
-    points = torch.tensor([[[0.0, 0.0, 5.0], [0.0, 0.0, -5.0], [0.0, 0.0, 0.05]]])
-    detection = DetectedCamera(torch.full((1, 3), -9.0), torch.eye(3, 4)[None])
-    _, (mask, has) = network._supports(detection, LITTLE.scales[0], torch.zeros(6, 2), points, image)
-    assert (mask[0, 0] == 0.0).tolist() == [True, False, False] and bool(has.all())
+    edge = 64.0 / 90.0  # tangent
+    aside = 5.0 * np.tan(np.arctan(edge) + VIEW_MARGIN + np.array([-0.01, 0.01]))
+    points = [[0.0, 0.0, 5.0], [0.0, 0.0, -5.0], [0.0, 0.0, 0.05], *([s * x, 0.0, 5.0] for x in aside for s in (1, -1))]
+    found = in_frustum(torch.tensor(points, dtype=torch.float32)[None], torch.eye(3, 4)[None], image)
+    assert found[0].tolist() == [True, False, False, True, True, False, False]
 
 
 def test_b12_a_query_without_support_does_not_count(network: torch.nn.Module) -> None:
     """Its logits are all masked, so it attends to everything alike: no match may come of that, and nothing moves."""
-    narrow = [*LITTLE.scales[:-1], LITTLE.scales[-1].model_copy(update={"point_radius_m": 1e-4})]
+    narrow = [*LITTLE.scales[:-1], LITTLE.scales[-1].model_copy(update={"point_radius_m": -1.0})]
     blind = copy.deepcopy(network)
     blind.settings = LITTLE.model_copy(update={"scales": narrow})
     out = outputs_of(blind, pair(cloud=street(5000)))
     assert not out["valid"][0, -1].any() and not out["weights"].any()
-    torch.testing.assert_close(out["points"][0, -1], out["points"][0, -2])
-    torch.testing.assert_close(out["pixels"][0, -1], out["pixels"][0, -2])
+    torch.testing.assert_close(out["match_points"][0, -1], out["match_points"][0, -2])
+    torch.testing.assert_close(out["match_pixels"][0, -1], out["match_pixels"][0, -2])
     scene, inputs = prepared(pair(cloud=street(5000)), None, FAMILY)
     assert FAMILY.decode(scene, inputs, out).pose is None
 
@@ -202,11 +212,12 @@ def exact(camera: Camera, n: int = 40, noise: float = 0.0, seed: int = 0) -> tup
     points = truth.inverse().apply(np.concatenate([small.unproject(pixels), np.ones((n, 1))], axis=1) * depth)
     start = Pose.from_rotvec(0.05 * rng.normal(size=3), rng.normal(size=3) * 0.5) @ truth
     outputs = {
-        "pixels": pixels + noise * rng.normal(size=(n, 2)), "points": points, "valid": np.ones(n),
+        "match_pixels": pixels + noise * rng.normal(size=(n, 2)), "match_points": points, "valid": np.ones(n),
         "poses": start.matrix[:3],
     }  # fmt: skip
     made = {name: torch.from_numpy(np.asarray(value))[None, None] for name, value in outputs.items()}
     made["weights"] = torch.full((1, n, 2), 1.0 / (noise or 1.0), dtype=torch.float64)
+    made["points"], made["pixels"] = torch.zeros(1, 1, 4), torch.zeros(1, 4, small.height // 2, small.width // 2)
     return made, small, truth
 
 
@@ -215,7 +226,7 @@ def test_b15_exact_matches_give_the_exact_pose_and_the_original_pixels() -> None
     camera = Camera(400.0, 390.0, 333.0, 101.0, 640, 200, distortion=(-0.1, 0.02, 0.0, 0.0))
     outputs, small, truth = exact(camera)
     T_input_lidar = Pose.from_rotvec([0.0, 0.0, 1.0], [4.0, 5.0, 6.0])
-    prediction = decoded(outputs, T_input_lidar, camera, small)
+    prediction = decoded(NOWHERE, outputs, T_input_lidar, camera, small)
     assert prediction.pose is not None
     assert np.abs((truth @ T_input_lidar).local(prediction.pose.pose)).max() < 0.1
     (matches,) = prediction.candidates
@@ -230,9 +241,9 @@ def test_b15_keypoints_are_at_the_centres_of_pixels() -> None:
 
 def test_b15_too_few_matches_give_no_pose() -> None:
     outputs, small, _ = exact(CAMERA, LEAST_MATCHES + 1)
-    assert decoded(outputs, Pose.identity(), CAMERA, small).pose is not None
+    assert decoded(NOWHERE, outputs, Pose.identity(), CAMERA, small).pose is not None
     outputs["valid"][..., :2] = 0.0
-    assert decoded(outputs, Pose.identity(), CAMERA, small).pose is None
+    assert decoded(NOWHERE, outputs, Pose.identity(), CAMERA, small).pose is None
 
 
 def test_the_covariance_is_that_of_the_errors() -> None:
@@ -240,7 +251,7 @@ def test_the_covariance_is_that_of_the_errors() -> None:
     nees = []
     for seed in range(60):
         outputs, small, truth = exact(CAMERA, 64, 0.5, seed)
-        found = decoded(outputs, Pose.identity(), CAMERA, small).pose
+        found = decoded(NOWHERE, outputs, Pose.identity(), CAMERA, small).pose
         assert found is not None
         error = (found.pose @ truth.inverse()).log()
         nees.append(error @ np.linalg.solve(to_camera_axes(found.pose, found.covariance), error))
@@ -267,6 +278,46 @@ def test_a_wider_heat_map_weighs_less() -> None:
     camera, pose = torch.tensor([[180.0, 180.0, 150.0, 60.0]]), torch.eye(3, 4)[None]
     weights = match_weights(spread, points, sharp, pose, camera, torch.zeros(3))
     np.testing.assert_allclose(weights[0, :, 0].numpy(), [1.0, 5.0**-0.5, 101.0**-0.5], rtol=1e-5)
+
+
+def test_support_is_the_mean_similarity_of_the_points_in_view() -> None:
+    """Points with the descriptors of the pixels that show them have a support of 1 at the right pose, else less."""
+    rng, camera = np.random.default_rng(0), Camera(32.0, 32.0, 31.5, 15.5, 64, 32)
+    pixels = torch.nn.functional.normalize(torch.from_numpy(rng.normal(size=(1, 16, 32, 64))), dim=1)
+    cells = rng.integers([0, 0], [64, 32], (200, 2))
+    depth = rng.uniform(5.0, 30.0, (200, 1))
+    seen = np.concatenate([camera.unproject(cells.astype(float)), np.ones((200, 1))], axis=1) * depth
+    truth = Pose.from_rotvec([0.1, 2.0, 0.3], [1.0, 2.0, 3.0])
+    behind = -seen
+    xyz = truth.inverse().apply(np.concatenate([seen, behind])).astype(np.float32)
+    of_seen = pixels[0][:, cells[:, 1], cells[:, 0]].T
+    outputs = {"pixels": pixels, "points": torch.cat([of_seen, -of_seen])[None]}
+    assert mean_similarity(xyz, outputs, truth, camera) == pytest.approx(1.0, abs=1e-6)
+    turned = Pose.from_rotvec([0.0, 0.2, 0.0]) @ truth
+    assert abs(mean_similarity(xyz, outputs, turned, camera)) < 0.2
+    assert mean_similarity(xyz[: LEAST_IN_VIEW - 1], outputs, truth, camera) == 0.0
+
+
+def test_the_likeliest_place_is_one_of_the_tokens() -> None:
+    """Supports are about it. The mean of a heat map with two summits may be far from both."""
+    places = torch.tensor([[[0.0, 0.0], [10.0, 0.0], [0.0, 4.0]]])
+    keypoints = Keypoints.of(torch.tensor([[[2.0, 1.9, -9.0]]]), places)
+    assert keypoints.mode[0, 0].tolist() == [0.0, 0.0] and 4.0 < float(keypoints.mean[0, 0, 0]) < 5.0
+
+
+@pytest.mark.parametrize("heading", [0.0, 1.0, 3.1, -2.2])
+def test_points_vote_for_the_heading_of_the_camera(heading: float) -> None:
+    """Each point with the bearing at which the camera sees it; votes for nothing do not change the summit."""
+    rng = np.random.default_rng(0)
+    bearings = np.linspace(0.6, -0.6, 25)
+    azimuths, column = rng.uniform(-np.pi, np.pi, 400), rng.integers(0, 25, 400)
+    right = np.arange(400) < 120
+    azimuths[right] = heading + bearings[column[right]]
+    shares = np.eye(25)[column]
+    votes = heading_votes(_t(azimuths)[None], _t(shares)[None], _t(bearings)[None], np.radians(5.0))
+    off = (np.radians(float(votes[0].argmax())) - heading + np.pi) % (2.0 * np.pi) - np.pi
+    assert abs(off) < np.radians(2.0)
+    assert float(votes.max()) > 2.0 * float(votes.median())
 
 
 def test_the_spread_is_that_of_the_heat_map() -> None:

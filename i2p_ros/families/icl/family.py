@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Prediction
 from i2p_ros.families.branches.family import OwnFrameFamily
+from i2p_ros.families.branches.headings import headings_of
 from i2p_ros.families.branches.own_frame import OwnFrameScene
 from i2p_ros.families.icl.decode import decoded
 from i2p_ros.families.icl.network import ICLNetwork
@@ -31,6 +34,7 @@ class ICL(OwnFrameFamily):
         self, scene: OwnFrameScene, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn,
         share: float = 1.0,
     ) -> Prediction:  # fmt: skip
-        """The pose with its covariance, and the matches that it follows from."""
-        camera = scene.pair.camera
-        return decoded(outputs, self.input_frame(scene, guess), camera, self.input_camera(camera))
+        """The pose with its covariance, the matches that it follows from, and the distribution of headings."""
+        camera, T_input_lidar = scene.pair.camera, self.input_frame(scene, guess)
+        found = decoded(inputs["points"], outputs, T_input_lidar, camera, self.input_camera(camera))
+        return replace(found, headings=headings_of(outputs, T_input_lidar))

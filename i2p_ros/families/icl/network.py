@@ -2,226 +2,270 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ICL++ network: detection of overlap and frustum, and queries that become matches, from coarse to fine.
 
-`_outputs` is the method, one line per step. Poses are T_camera_input (B, 3, 4), where `input` is the frame of the
-given points. Pixels are those of the network's image, and cameras (B, 4) are fx, fy, cx, cy.
+Its descriptors and scores of pixels and points are those of VP2P. `_heads` is the method, one line per step. Poses are
+T_camera_input (B, 3, 4), where `input` is the frame of the given points. Pixels are those of the network's image, and
+cameras (B, 4) are fx, fy, cx, cy.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from i2p_ros.core.both import Both, Lazy, in_turn
 from i2p_ros.core.camera import MIN_DEPTH
 from i2p_ros.core.stages import stage
-from i2p_ros.families.branches.inputs import POINT_FEATURES, T_LEVEL_CAMERA
-from i2p_ros.families.branches.network import BranchNetwork, example_with_camera, image_branch, signal_network
+from i2p_ros.families.branches.network import example_with_camera
 from i2p_ros.families.icl.settings import ICLSettings, Scale
+from i2p_ros.families.vp2p.network import ImageFeatures, SeenImage, VP2PNetwork
 from i2p_ros.networks.base import Called, Part, PassInputs, Tensors, with_modules
-from i2p_ros.networks.blocks.image import ImageEncoder, MapsDecoder
-from i2p_ros.networks.blocks.queries import Keypoints, QueryScale, support
-from i2p_ros.networks.blocks.regression import PoseOfSet, layers
-from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
-from i2p_ros.networks.geometry import match_weights, moved, pixel_centres, project, rays
+from i2p_ros.networks.blocks.queries import Keypoints, QueryScale, similarity, support
+from i2p_ros.networks.blocks.regression import PoseOfSet
+from i2p_ros.networks.cylinder import COLUMNS, bearings, directions, heading_votes, level_cameras
+from i2p_ros.networks.geometry import match_weights, moved, pixel_centres, rays
 
 METRES = 10.0  # unit of the positions that layers take
 NOISE_UNIT = 10.0  # Adam moves a number by at most the learning rate, and these have far to go
-VIEW_MARGIN = 0.15  # of the image on each side, up to which a point counts as in the detected frustum
+VOTING = (0.5, 0.0, 1.5)  # at first: weight of evidence and of the overlap of a point, and sharpness of the headings
+VOTE_SPREAD = math.radians(5.0)  # of a vote for a heading: the camera is not at the origin
+VOTE_M = 5.0  # m; range at which a point has half of its vote
+VIEW_MARGIN = math.radians(20.0)  # on each side of the image, up to which a point counts as in the detected frustum
+NEAREST = 1.0  # m; least depth of a point whose distance from the ray of its pixel is taken
+FARTHEST = 2.0  # largest such distance, as a difference of tangents
+ANCHOR_PX = 12.0  # deviation of the first keypoints about their anchors, in px of an image of WIDTH
+WIDTH = 256
 
 
 @dataclass(frozen=True)
-class ImageMaps:
-    """Encoded image of a camera (B, 4): decoded `maps`, the coarsest first, and the mean `whole` (B, C) of the coarsest
-    encoded one. `size` is height and width in px. `trunk` are the maps of a trunk, if there is one."""
+class Pixels:
+    """Cells of the image at (P, 2) in px, with `features` (B, P, C): descriptor, score, viewing direction."""
 
-    trunk: list[Tensor]
-    maps: list[Tensor]
-    whole: Tensor
-    camera: Tensor
-    size: tuple[int, int]
+    at: Tensor
+    features: Tensor
 
 
 @dataclass(frozen=True)
-class CloudLevels:
-    """Encoded cloud: its `points` (B, N, 3), and `levels` of features (B, M, C) of the first M of them, the coarsest
-    first."""
+class Scene:
+    """What all scales share: the `image` of the network, the descriptors `pixels` (B, D, h, w) and scores
+    `pixel_scores` (B, h, w) of its cells, `points` (B, N, 3) with `features` (B, N, C), and their `overlap` (B, N)."""
 
+    image: SeenImage
+    pixels: Tensor
+    pixel_scores: Tensor
     points: Tensor
-    levels: list[Tensor]
-
-
-@dataclass(frozen=True)
-class DetectedCamera:
-    """Logits `overlap` (B, M) of the first M points being in view, and the `pose` of the camera's frustum."""
-
+    features: Tensor
     overlap: Tensor
-    pose: Tensor
+
+    def cells(self, stride: int) -> Pixels:
+        """The means over `stride` cells on each axis."""
+        at = pixel_centres(self.pixels, self.image.size).mT.unflatten(1, self.pixels.shape[2:])
+        known = torch.cat([self.pixels, self.pixel_scores[:, None], at.expand(len(self.pixels), -1, -1, -1)], 1)
+        means = F.avg_pool2d(known, stride, ceil_mode=True, count_include_pad=False).flatten(2).mT
+        at = means[0, :, -2:]
+        return Pixels(at, torch.cat([means[..., :-2], rays(at.expand(len(means), -1, -1), self.image.camera)], 2))
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Queries (B, Q, D) after a scale, with their keypoints in px and in m of the input frame, and the `pose` of the
-    camera. `valid` (B, Q): whether a query had anything to attend to. `tokens` are those of the image and the points.
-    """
+    """Queries (B, Q, D) after a scale, with their keypoints in px and in m of the input frame, the descriptors
+    `point_descriptors` (B, Q, D') there, and the `pose` of the camera. `valid` (B, Q): whether a query had anything to
+    attend to. `weights` (B, Q, 2) in 1/px are 0 of queries that are not valid."""
 
     queries: Tensor
     pose: Tensor
     pixels: Keypoints
     points: Keypoints
+    point_descriptors: Tensor
     valid: Tensor
-    tokens: tuple[Tensor, Tensor]
+    weights: Tensor
 
 
-class ICLNetwork(BranchNetwork):
+class ICLNetwork(VP2PNetwork):
     """Queries that become matches of pixels and points, and poses regressed from them."""
 
     settings: ICLSettings
 
     def __init__(self, settings: ICLSettings) -> None:
-        super().__init__()
-        s, first = settings, settings.scales[0]
-        self.settings, unet = s, image_branch(s, 0)
-        self.encoder, self.decoder = ImageEncoder(unet), MapsDecoder(unet)
-        self.voxel = SparseUNet(POINT_FEATURES, s.voxel_encoder, s.voxel_decoder, s.image_stages[-1])
-        whole, image = s.image_stages[-1], [s.image_stages[-1], *s.image_decoder]
-        point = [channels + POINT_FEATURES for channels in s.voxel_decoder]
-        self.overlap = nn.Sequential(layers(3 + whole + point[first.level], 2 * s.head, s.head), nn.Linear(s.head, 1))
-        self.frustum = PoseOfSet([3, 1, whole, point[first.level]], s.head)
+        super().__init__(settings)
+        s = settings
+        d, ray, place, score = s.descriptor, 2, 3, 1
+        self.voting = nn.Parameter(torch.tensor(VOTING))
+        self.frustum = PoseOfSet([place, score, ray, ray, d], s.head)
         self.queries = nn.Parameter(torch.randn(s.queries, s.width))
-        self.scales = nn.ModuleList(QueryScale(s.width, image[k.level], point[k.level]) for k in s.scales)
-        self.residuals = nn.ModuleList(PoseOfSet([2, s.width, 3, s.width], s.head) for _ in s.scales)
+        self.anchors = nn.Parameter(_spread(s.queries))  # shares of the width and height of the image
+        self.scales = nn.ModuleList(QueryScale(s.width, d, d + score + ray, d + score + place) for _ in s.scales)
+        self.residuals = nn.ModuleList(PoseOfSet([ray, s.width, place, ray, s.width], s.head) for _ in s.scales)
         self.noise = nn.Parameter(torch.zeros(3))  # `log_variance` of `match_weights`, in units of NOISE_UNIT
-        self.likeness = signal_network(s)
-        axes = torch.from_numpy(T_LEVEL_CAMERA.rotation.T.copy()).float()
-        self.register_buffer("camera_axes", axes, persistent=False)  # R_camera_level
 
-    def training_pass(self, encoded: Lazy[ImageMaps], inputs: Tensors) -> Tensors:
-        """As `forward_pass`, and `image_tokens{k}` (B, h w, D), `point_tokens{k}` (B, M, D) of every scale k."""
-        outputs, scales = self._outputs(encoded, inputs, in_turn)
-        for k, matches in enumerate(scales):
-            outputs[f"image_tokens{k}"], outputs[f"point_tokens{k}"] = matches.tokens
-        return outputs
+    def encode_shared(self, shared: Tensors) -> SeenImage:
+        """Features of the `image` (B, 5, H, W) of a `camera` (B, 4)."""
+        return SeenImage.of(self.encode_image(shared["image"]), shared)
 
-    def forward_pass(self, encoded: Lazy[ImageMaps], inputs: Tensors, both: Both = in_turn) -> Tensors:
+    def training_pass(self, encoded: Lazy[ImageFeatures], inputs: Tensors) -> Tensors:
+        """As `forward_pass`, and the descriptors and scores of VP2P."""
+        found = super().training_pass(encoded, inputs)
+        return found | self._heads(encoded(), inputs, found)
+
+    def forward_pass(self, encoded: Lazy[ImageFeatures], inputs: Tensors, both: Both = in_turn) -> Tensors:
         """Outputs from `points` (B, N, 3) in m and `features` (B, N, 8), with axes of S scales and of Q queries.
 
-        `pixels` (B, S, Q, 2) in px, `points` (B, S, Q, 3) in m of the input frame, `valid` (B, S, Q) 1 or 0. `poses`
-        (B, S + 1, 3, 4) begin with that of the detected frustum. `overlap` (B, M) are logits of the first M points.
-        `weights` (B, Q, 2) in 1/px are those of the last matches.
+        `match_pixels` (B, S, Q, 2) in px, `match_points` (B, S, Q, 3) in m of the input frame, `valid` (B, S, Q) 1 or
+        0. `poses` (B, S + 1, 3, 4) begin with that of the detected frustum. `overlap` (B, N) are logits of the points,
+        `headings` (B, 360) those of the camera's headings. `weights` (B, Q, 2) in 1/px are those of the last matches.
+        `pixels` and `points` are the descriptors of VP2P.
         """
-        return self._outputs(encoded, inputs, both)[0]
-
-    def encode_shared(self, shared: Tensors) -> ImageMaps:
-        """Maps of the `image` (B, 5, H, W) of a `camera` (B, 4)."""
-        with stage("image"):
-            image, n = shared["image"], len(self.settings.image_stages)
-            encoded = [*self.encoder(image)]
-            maps, whole = [*self.decoder(*encoded[-n:])], encoded[-1].mean((2, 3))
-            return ImageMaps(encoded[:-n], maps, whole, shared["camera"], (image.shape[2], image.shape[3]))
-
-    def _outputs(self, encoded: Lazy[ImageMaps], inputs: Tensors, both: Both) -> tuple[Tensors, list[Matches]]:
-        image, (pyramid, levels) = both(encoded, lambda: self.encode_voxels(inputs))
-        cloud = self._decode_voxels(inputs, pyramid, levels, image.whole)
+        found = self._outputs(encoded, inputs["points"], inputs["features"], both, scores=True)
         with stage("heads"):
-            detection = self._detect(image, cloud)
-            scales = list[Matches]()
-            for k in range(len(self.scales)):
-                scales.append(self._refined(k, scales[-1] if scales else detection, image, cloud))
+            return self._heads(encoded(), inputs, found)
+
+    @torch.autocast("cuda", enabled=False)  # half precision does not resolve the differences between descriptors
+    @torch.autocast("cpu", enabled=False)
+    def _heads(self, image: ImageFeatures, inputs: Tensors, found: Tensors) -> Tensors:
+        assert isinstance(image, SeenImage)
+        points, overlap = inputs["points"].float(), found["point_scores"]
+        features = torch.cat([found["points"], overlap[..., None], points / METRES], 2)
+        scene = Scene(image, found["pixels"], found["pixel_scores"], points, features, overlap)
+        headings, first = self._detect(scene)
+        scales = list[Matches]()
+        for k in range(len(self.scales)):
+            scales.append(self._refined(k, scales[-1] if scales else first, scene))
         return {
-            "overlap": detection.overlap,
-            "poses": torch.stack([detection.pose, *(matches.pose for matches in scales)], 1),
-            "pixels": torch.stack([matches.pixels.mean for matches in scales], 1),
-            "points": torch.stack([matches.points.mean for matches in scales], 1),
+            "overlap": overlap,
+            "headings": headings,
+            "poses": torch.stack([first, *(matches.pose for matches in scales)], 1),
+            "match_pixels": torch.stack([matches.pixels.mean for matches in scales], 1),
+            "match_points": torch.stack([matches.points.mean for matches in scales], 1),
             "valid": torch.stack([matches.valid for matches in scales], 1).float(),
-            "weights": self._weights(scales[-1], image.camera),
-        }, scales
+            "weights": scales[-1].weights,
+            "pixels": found["pixels"],
+            "points": found["points"],
+        }
 
-    def _decode_voxels(self, inputs: Tensors, pyramid: Pyramid, levels: list[Tensor], whole: Tensor) -> CloudLevels:
-        """Features of points: those of their cell at a level, and their own."""
-        points, most = inputs["points"], max(scale.points for scale in self.settings.scales)
-        with stage("sparse"):
-            decoded = self.voxel.decode_levels(pyramid, levels, whole)[1:]  # the coarsest cells are too large
-            cells = [cell.view(points.shape[:2])[:, :most] for cell in pyramid.cells()[-2::-1]]
-            own = inputs["features"][:, :most]
-            of_points = [torch.cat([x[cell], own], 2) for x, cell in zip(decoded, cells, strict=True)]
-        return CloudLevels(points, of_points)
+    def _detect(self, scene: Scene) -> tuple[Tensor, Tensor]:
+        """(B, 360) logits of headings by the votes of the points, and (B, 3, 4) the camera regressed from these."""
+        first, d = self.settings.scales[0], self.settings.descriptor
+        points, features = scene.points[:, : first.points], scene.features[:, : first.points]
+        overlap, camera, cells = scene.overlap[:, : first.points], scene.image.camera, scene.cells(first.stride)
+        alike = similarity(features[..., :d], cells.features[..., :d])
+        heat, evidence = alike.softmax(2), alike.logsumexp(2)
+        azimuths, _ = directions(points)
+        relative = evidence - evidence.amax(1, keepdim=True).detach()
+        far = points[..., :2].norm(dim=2)
+        weights = (self.voting[0] * relative + self.voting[1] * F.logsigmoid(overlap)).exp() * far / (far + VOTE_M)
+        of_cells, _ = bearings(cells.at, camera)
+        votes = heading_votes(azimuths, weights[..., None] * heat, of_cells.expand(len(points), -1), VOTE_SPREAD)
+        headings = self.voting[2] * (votes / votes.sum(1, keepdim=True) * COLUMNS + 1e-3).log()
+        level = level_cameras(headings.argmax(1) * (2.0 * math.pi / COLUMNS))[:, :3]
+        seen, placed = heat @ cells.features[..., -2:], moved(points, level)
+        off = _offsets(placed, seen)
+        parts = [placed / METRES, overlap[..., None], seen, off, features[..., :d]]
+        agreeing = weights * (-0.5 * (off[..., 0] / math.tan(VIEW_MARGIN)).square()).exp() * (placed[..., 2] > 0.0)
+        turn, shift = self.frustum([part.detach() for part in parts], agreeing.detach())
+        rotated = turn @ level
+        return headings, torch.cat([rotated[..., :3], rotated[..., 3:] + shift[..., None]], 2)
 
-    def _detect(self, image: ImageMaps, cloud: CloudLevels) -> DetectedCamera:
-        """Overlap of the points of the first scale, and the camera regressed from these."""
-        first = self.settings.scales[0]
-        features = cloud.levels[first.level][:, : first.points]
-        places = cloud.points[:, : first.points] / METRES
-        whole = image.whole[:, None].expand(*features.shape[:2], -1)
-        overlap = self.overlap(torch.cat([places, whole, features], 2))
-        turn, centre = self.frustum([places, overlap, whole, features], torch.ones_like(overlap[..., 0]))
-        rotation = self.camera_axes @ turn
-        pose = torch.cat([rotation, -rotation @ (METRES * centre)[..., None]], 2)
-        return DetectedCamera(overlap[..., 0].float(), pose)
-
-    def _refined(self, k: int, before: DetectedCamera | Matches, image: ImageMaps, cloud: CloudLevels) -> Matches:
-        """Matches and pose of scale k, from those of the scale before."""
-        scale, pixels = self.settings.scales[k], image.maps[self.settings.scales[k].level]
-        points, at = cloud.points[:, : scale.points], pixel_centres(pixels, image.size)
-        features = cloud.levels[scale.level][:, : scale.points]
+    def _refined(self, k: int, before: Tensor | Matches, scene: Scene) -> Matches:
+        """Matches and pose of scale k, from those of the scale before, or from the pose of the detected camera."""
+        scale, d = self.settings.scales[k], self.settings.descriptor
+        cells = scene.cells(scale.stride)
+        points, features = (x[:, : scale.points] for x in (scene.points, scene.features))
+        image_prior, point_prior, valid = self._priors(before, scale, cells, points, scene)
         queries = before.queries if isinstance(before, Matches) else self.queries.expand(len(points), -1, -1)
-        (seen, image_has), (placed, points_have) = self._supports(before, scale, at, points, image)
-        by_image, queries, image_logits, point_logits, *tokens = self.scales[k](queries, pixels, features, seen, placed)
-        valid = image_has & points_have
-        found = Keypoints.of(image_logits, at.expand(len(points), -1, -1)), Keypoints.of(point_logits, points)
+        by_image, queries, image_logits, point_logits = self.scales[k](
+            queries, cells.features, features, image_prior, point_prior
+        )
+        pixels = Keypoints.of(image_logits, cells.at.expand(len(points), -1, -1))
+        placed = Keypoints.of(point_logits, points)
         if isinstance(before, Matches):  # a query without support stays where it was
-            found = found[0].where(valid, before.pixels.mean), found[1].where(valid, before.points.mean)
-        pose = self._residual(k, before.pose, by_image, queries, found, valid, image.camera)
-        return Matches(queries, pose, *found, valid, (tokens[0], tokens[1]))
+            pixels, placed = pixels.where(valid, before.pixels.mean), placed.where(valid, before.points.mean)
+        pose = before.pose if isinstance(before, Matches) else before
+        pose = self._residual(k, pose.detach(), by_image, queries, pixels, placed, valid, scene.image.camera)
+        weights = self._weights(pixels, placed, pose, valid, scene.image.camera)
+        return Matches(queries, pose, pixels, placed, placed.heat @ features[..., :d], valid, weights)
 
-    def _supports(
-        self, before: DetectedCamera | Matches, scale: Scale, at: Tensor, points: Tensor, image: ImageMaps
-    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """Masks of the pixels at (P, 2) and of the points (B, M, 3) for each query, with whether there are any.
+    def _priors(
+        self, before: Tensor | Matches, scale: Scale, cells: Pixels, points: Tensor, scene: Scene
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (B, Q, P) and (B, Q, M) that the heat maps begin with, and which queries (B, Q) have any support.
 
-        At first these are all pixels, and the points that are in the frustum or are detected themselves.
+        At first these are the cells about the anchor of a query, and the points that are in the frustum or are detected
+        themselves. Later they are those about its keypoint, and of the cells those like its point.
         """
+        d, overlap = self.settings.descriptor, scene.overlap[:, None, : scale.points]
         if isinstance(before, Matches):
-            near = torch.cdist(before.pixels.mean.detach(), at.expand(len(points), -1, -1)) <= scale.image_radius_px
-            about = torch.cdist(before.points.mean.detach(), points) <= scale.point_radius_m
-            return support(near), support(about)
-        uv, depth = project(points, before.pose, image.camera)
-        size = torch.tensor(image.size[::-1], device=uv.device)
-        inside = ((uv > -VIEW_MARGIN * size) & (uv < (1.0 + VIEW_MARGIN) * size)).all(2) & (depth > MIN_DEPTH)
-        in_view = (inside | (before.overlap > 0.0))[:, None].expand(-1, len(self.queries), -1)
-        everywhere = in_view.new_ones(len(points), len(self.queries), len(at))
-        return support(everywhere), support(in_view)
+            at = cells.at.expand(len(points), -1, -1)
+            near, image_has = support(_distances(before.pixels.mode, at) <= scale.image_radius_px)
+            about, points_have = support(_distances(before.points.mode, points) <= scale.point_radius_m)
+            image_prior = near + similarity(before.point_descriptors, cells.features[..., :d])
+            return image_prior, about + F.logsigmoid(overlap), image_has & points_have
+        mask, has = support(in_frustum(points, before, scene.image)[:, None].expand(-1, len(self.queries), -1))
+        size = torch.tensor(scene.image.size[::-1], device=points.device)
+        off = (cells.at - self.anchors[:, None] * size) / (ANCHOR_PX / WIDTH * size[0])
+        image_prior = F.logsigmoid(cells.features[:, None, :, d]) - 0.5 * off.square().sum(2)
+        return image_prior, mask + F.logsigmoid(overlap), has
 
     def _residual(
-        self, k: int, pose: Tensor, by_image: Tensor, queries: Tensor, found: tuple[Keypoints, Keypoints],
+        self, k: int, pose: Tensor, by_image: Tensor, queries: Tensor, pixels: Keypoints, points: Keypoints,
         valid: Tensor, camera: Tensor,
     ) -> Tensor:  # fmt: skip
         """The pose after the residual of scale k. It is regressed from matches without a gradient to them (ICL++)."""
-        pose = pose.detach()
-        seen, placed = rays(found[0].mean, camera), moved(found[1].mean, pose) / METRES
-        parts = [seen.detach(), by_image.detach(), placed.detach(), queries.detach()]
-        turn, shift = self.residuals[k](parts, valid.float())
+        seen, placed = rays(pixels.mean, camera), moved(points.mean, pose)
+        parts = [part.detach() for part in (seen, by_image, placed / METRES, _offsets(placed, seen), queries)]
+        weights = self._weights(pixels, points, pose, valid, camera).mean(2).detach()
+        turn, shift = self.residuals[k](parts, weights)
         rotated = turn @ pose
         return torch.cat([rotated[..., :3], rotated[..., 3:] + shift[..., None]], 2)
 
-    def _weights(self, last: Matches, camera: Tensor) -> Tensor:
+    def _weights(self, pixels: Keypoints, points: Keypoints, pose: Tensor, valid: Tensor, camera: Tensor) -> Tensor:
         """(B, Q, 2) in 1/px, 0 of queries that are not valid."""
-        spreads = last.pixels.covariance(), last.points.mean, last.points.covariance()
-        return match_weights(*spreads, last.pose, camera, NOISE_UNIT * self.noise) * last.valid[..., None]
+        spreads = pixels.covariance(), points.mean, points.covariance()
+        return match_weights(*spreads, pose, camera, NOISE_UNIT * self.noise) * valid[..., None]
 
     def example(self) -> PassInputs:
         """Normal noise, the points of about the extent of a street."""
         return example_with_camera()
 
     def dense_parts(self) -> dict[str, nn.Module]:
-        """Both halves of the image branch, and the attention of every scale."""
-        scales = {f"scale{k}": scale for k, scale in enumerate(self.scales)}
-        return {"encode": self.encoder, "decode": self.decoder, **scales}
+        """As of VP2P, and the attention of every scale."""
+        return super().dense_parts() | {f"scale{k}": scale for k, scale in enumerate(self.scales)}
 
     def with_parts(self, parts: Mapping[str, Part]) -> ICLNetwork:
         """The same network with all of `dense_parts` replaced."""
-        called = {name: Called(part) for name, part in parts.items()}
-        image = {"encoder": called.pop("encode"), "decoder": called.pop("decode")}
-        return with_modules(self, {**image, "scales": nn.ModuleList(called.values())})
+        scales = [f"scale{k}" for k in range(len(self.scales))]
+        other = super().with_parts({name: part for name, part in parts.items() if name not in scales})
+        assert isinstance(other, ICLNetwork)
+        return with_modules(other, {"scales": nn.ModuleList(Called(parts[name]) for name in scales)})
+
+
+def in_frustum(points: Tensor, poses: Tensor, image: SeenImage) -> Tensor:
+    """(B, N) whether points (B, N, 3) are in front of cameras, and left and right at most VIEW_MARGIN out of view."""
+    x, _, depth = moved(points, poses).unbind(2)
+    edges = torch.tensor([[-0.5, 0.0], [image.size[1] - 0.5, 0.0]], device=points.device)
+    left, right = torch.atan(rays(edges.expand(len(points), -1, -1), image.camera)[..., 0]).unbind(1)
+    angle = torch.atan2(x, depth)
+    wide = (angle > left[:, None] - VIEW_MARGIN) & (angle < right[:, None] + VIEW_MARGIN)
+    return wide & (depth > MIN_DEPTH)
+
+
+def _offsets(placed: Tensor, seen: Tensor) -> Tensor:
+    """(B, N, 2) how far points (B, N, 3) in the frame of the camera are from rays (B, N, 2), as tangents."""
+    return (placed[..., :2] / placed[..., 2:].clamp(min=NEAREST) - seen).clamp(-FARTHEST, FARTHEST)
+
+
+def _spread(count: int) -> Tensor:
+    """(count, 2) shares of width and height, in rows of about four times as many as there are rows."""
+    rows = max(1, round((count / 4) ** 0.5))
+    k = torch.arange(count)
+    row, columns = k * rows // count, torch.bincount(k * rows // count)
+    column = k - torch.cat([columns.new_zeros(1), columns.cumsum(0)])[row]
+    return torch.stack([(column + 0.5) / columns[row], (row + 0.5) / rows], 1)
+
+
+def _distances(a: Tensor, b: Tensor) -> Tensor:
+    """(B, Q, M) distances from a (B, Q, D) to b (B, M, D), exact to the last digits (torch.cdist is not)."""
+    return (a[:, :, None] - b[:, None]).square().sum(3).sqrt()

@@ -10,8 +10,8 @@ from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Prediction
 from i2p_ros.families.branches.family import OwnFrameFamily
+from i2p_ros.families.branches.headings import headings_of
 from i2p_ros.families.branches.own_frame import OwnFrameScene
-from i2p_ros.families.relai2p.decode import headings_of
 from i2p_ros.families.relai2p.inputs import EYE_M, mirrored_camera, mirrored_panorama, panorama
 from i2p_ros.families.relai2p.network import RelaI2PNetwork
 from i2p_ros.families.relai2p.settings import SIZES, RelaI2PSettings

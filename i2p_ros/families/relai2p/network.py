@@ -19,7 +19,7 @@ from i2p_ros.core.stages import stage
 from i2p_ros.families.branches.network import example_with_camera
 from i2p_ros.families.relai2p.inputs import PANORAMA_CHANNELS
 from i2p_ros.families.relai2p.settings import RelaI2PSettings
-from i2p_ros.families.vp2p.network import ImageFeatures, VP2PNetwork
+from i2p_ros.families.vp2p.network import ImageFeatures, SeenImage, VP2PNetwork
 from i2p_ros.networks.base import PassInputs, Tensors
 from i2p_ros.networks.blocks.panorama import PanoramaUNet
 from i2p_ros.networks.blocks.relation import CROPS, Relation, RelationFusion, peaks_of
@@ -27,14 +27,6 @@ from i2p_ros.networks.cylinder import COLUMNS, bearings, sampled
 from i2p_ros.networks.geometry import pixel_centres
 
 LOW_MAP, HIGH_MAP = 1, 2  # of the image: at strides 4 and 8; those of the panorama have about the same angles per cell
-
-
-@dataclass(frozen=True)
-class SeenImage(ImageFeatures):
-    """Encoded image of a camera (B, 4) fx, fy, cx, cy, of height and width `size` in px."""
-
-    camera: Tensor
-    size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -63,9 +55,7 @@ class RelaI2PNetwork(VP2PNetwork):
 
     def encode_shared(self, shared: Tensors) -> SeenImage:
         """Features of the `image` (B, 5, H, W) of a `camera` (B, 4)."""
-        image = shared["image"]
-        found, size = self.encode_image(image), (image.shape[2], image.shape[3])
-        return SeenImage(found.trunk, found.maps, found.whole, found.directions, shared["camera"], size)
+        return SeenImage.of(self.encode_image(shared["image"]), shared)
 
     def forward_pass(self, encoded: Lazy[ImageFeatures], inputs: Tensors, both: Both = in_turn) -> Tensors:
         """As VP2P, and `headings` (B, 360): the logit of each whole degree from the x axis of the points to their y

@@ -46,6 +46,21 @@ class ImageFeatures:
 
 
 @dataclass(frozen=True)
+class SeenImage(ImageFeatures):
+    """Encoded image of a camera (B, 4) fx, fy, cx, cy, of height and width `size` in px."""
+
+    camera: Tensor
+    size: tuple[int, int]
+
+    @staticmethod
+    def of(found: ImageFeatures, shared: Tensors) -> SeenImage:
+        """Features of the `image` of a `camera`."""
+        image = shared["image"]
+        size = image.shape[2], image.shape[3]
+        return SeenImage(found.trunk, found.maps, found.whole, found.directions, shared["camera"], size)
+
+
+@dataclass(frozen=True)
 class VoxelFeatures:
     """Encoded voxels: their `pyramid`, features of every level, and their maximum `whole` (B, C) over the coarsest."""
 

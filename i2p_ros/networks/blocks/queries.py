@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from i2p_ros.networks.blocks.attention import CrossAttention
 
-HEAT_SCALE = 20.0  # from a cosine to a logit, as in the dense loss of VP2P: at 1 / sqrt(D) heat maps stay blurred
+HEAT_SCALE = 20.0  # from a cosine to a logit, as in the dense loss of VP2P
 MASKED = -1e4  # logit of a token outside of the support: finite in half precision, and its exponential is 0
 
 
@@ -21,29 +21,43 @@ def tokens_of(channels: int, width: int) -> nn.Sequential:
 
 
 class QueryScale(nn.Module):
-    """Self-attention, attention to the image, self-attention, attention to the points, and a heat map over each."""
+    """Self-attention, attention to the image, self-attention, attention to the points, and a heat map over each.
 
-    def __init__(self, width: int, image_channels: int, point_channels: int) -> None:
+    The first `descriptor` channels of pixels and points are descriptors. The points that a query attends to are those
+    whose descriptors are like the descriptor at its pixel. At first this similarity is all that there is: what the
+    query itself adds to the logits begins with zero.
+    """
+
+    def __init__(self, width: int, descriptor: int, image_channels: int, point_channels: int) -> None:
         super().__init__()
+        self.descriptor = descriptor
         self.image_tokens, self.point_tokens = tokens_of(image_channels, width), tokens_of(point_channels, width)
         self.before_image, self.before_points = CrossAttention(width, width), CrossAttention(width, width)
         self.to_image, self.to_points = (CrossAttention(width, width, is_normal=True) for _ in range(2))
         self.image_heat, self.point_heat = nn.LayerNorm(width), nn.LayerNorm(width)
+        for heat in (self.image_heat, self.point_heat):
+            nn.init.zeros_(heat.weight)
 
     def forward(
-        self, queries: Tensor, image: Tensor, points: Tensor, image_mask: Tensor, point_mask: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Queries (B, Q, D) after attention to a map (B, C, h, w), and then to points (B, M, C'); logits (B, Q, h w)
-        and (B, Q, M); tokens (B, h w, D) and (B, M, D). The masks, of the sizes of the logits, are added to these."""
-        pixels, points = self.image_tokens(image.flatten(2).mT), self.point_tokens(points)
-        seen = self.to_image(self.before_image(queries, queries), pixels, image_mask)
-        image_logits = self._logits(self.image_heat(seen), pixels) + image_mask
-        placed = self.to_points(self.before_points(seen, seen), points, point_mask)
-        point_logits = self._logits(self.point_heat(placed), points) + point_mask
-        return seen, placed, image_logits, point_logits, pixels, points
+        self, queries: Tensor, pixels: Tensor, points: Tensor, image_prior: Tensor, point_prior: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Queries (B, Q, D) after attention to pixels (B, P, C), and then to points (B, M, C'); logits (B, Q, P) and
+        (B, Q, M). The priors, of the sizes of the logits, are added to these."""
+        image_tokens, point_tokens = self.image_tokens(pixels), self.point_tokens(points)
+        seen = self.to_image(self.before_image(queries, queries), image_tokens, image_prior)
+        image_logits = self._logits(self.image_heat(seen), image_tokens) + image_prior
+        at_pixel = image_logits.softmax(2) @ pixels[..., : self.descriptor]
+        alike = point_prior + similarity(at_pixel, points[..., : self.descriptor])
+        placed = self.to_points(self.before_points(seen, seen), point_tokens, alike)
+        return seen, placed, image_logits, self._logits(self.point_heat(placed), point_tokens) + alike
 
     def _logits(self, queries: Tensor, tokens: Tensor) -> Tensor:
         return queries @ tokens.mT * (HEAT_SCALE / tokens.shape[2])
+
+
+def similarity(of: Tensor, to: Tensor) -> Tensor:
+    """(B, Q, M) logits of descriptors (B, M, D) being those of queries (B, Q, D)."""
+    return HEAT_SCALE * of @ to.mT
 
 
 @dataclass(frozen=True)
@@ -64,6 +78,12 @@ class Keypoints:
     def where(self, chosen: Tensor, mean: Tensor) -> Keypoints:
         """These keypoints, with their means where `chosen` (B, Q) holds, and those of `mean` (B, Q, D) elsewhere."""
         return replace(self, mean=torch.where(chosen[..., None], self.mean, mean))
+
+    @property
+    def mode(self) -> Tensor:
+        """(B, Q, D) the likeliest places, without a gradient. A mean over two places may be far from both."""
+        best = self.heat.argmax(2, keepdim=True).expand(-1, -1, self.places.shape[2])
+        return self.places.detach().gather(1, best)
 
     def covariance(self) -> Tensor:
         """(B, Q, D, D) covariance of the position under the heat maps."""
