@@ -324,7 +324,7 @@ def test_the_spread_is_that_of_the_heat_map() -> None:
     logits = torch.tensor([[[0.0, np.log(3.0), -50.0]]])
     keypoints = Keypoints.of(logits, torch.tensor([[[0.0, 100.0], [4.0, 100.0], [1e3, -1e3]]]))
     np.testing.assert_allclose(keypoints.mean[0, 0].numpy(), [3.0, 100.0], atol=1e-4)
-    np.testing.assert_allclose(keypoints.covariance()[0, 0].numpy(), [[3.0, 0.0], [0.0, 0.0]], atol=1e-2)
+    np.testing.assert_allclose(keypoints.covariance[0, 0].numpy(), [[3.0, 0.0], [0.0, 0.0]], atol=1e-2)
 
 
 def _t(values: object) -> Tensor:

@@ -23,7 +23,7 @@ from i2p_ros.pnp.probabilistic import Poses, Problems, cost, normal_equations, s
 
 LEAST_IN_VIEW = 16  # points
 LEAST_MATCHES = 6  # valid ones, without which there is no pose
-STEPS = 12  # of Levenberg-Marquardt, from the regressed pose
+STEPS = 8  # of Levenberg-Marquardt, from the regressed pose
 MIN_ESS = 50.0  # effective samples below which the covariance is that of the linearised problem
 FINEST_STD = np.array([1e-3] * 3 + [1e-5] * 3)  # m, rad: a covariance must be positive definite
 

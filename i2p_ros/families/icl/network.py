@@ -34,6 +34,7 @@ NOISE_UNIT = 10.0  # Adam moves a number by at most the learning rate, and these
 VOTING = (0.5, 0.0, 1.5)  # at first: weight of evidence and of the overlap of a point, and sharpness of the headings
 VOTE_SPREAD = math.radians(5.0)  # of a vote for a heading: the camera is not at the origin
 VOTE_M = 5.0  # m; range at which a point has half of its vote
+REGRESSED = 384  # points that the camera is regressed from
 VIEW_MARGIN = math.radians(20.0)  # on each side of the image, up to which a point counts as in the detected frustum
 NEAREST = 1.0  # m; least depth of a point whose distance from the ray of its pixel is taken
 FARTHEST = 2.0  # largest such distance, as a difference of tangents
@@ -43,10 +44,11 @@ WIDTH = 256
 
 @dataclass(frozen=True)
 class Pixels:
-    """Cells of the image at (P, 2) in px, with `features` (B, P, C): descriptor, score, viewing direction."""
+    """Cells of the image at (P, 2) in px, in rows of `columns`. `features` (B, P, C): descriptor, score, direction."""
 
     at: Tensor
     features: Tensor
+    columns: int
 
 
 @dataclass(frozen=True)
@@ -65,16 +67,19 @@ class Scene:
         """The means over `stride` cells on each axis."""
         at = pixel_centres(self.pixels, self.image.size).mT.unflatten(1, self.pixels.shape[2:])
         known = torch.cat([self.pixels, self.pixel_scores[:, None], at.expand(len(self.pixels), -1, -1, -1)], 1)
-        means = F.avg_pool2d(known, stride, ceil_mode=True, count_include_pad=False).flatten(2).mT
+        if stride > 1:
+            known = F.avg_pool2d(known, stride, ceil_mode=True, count_include_pad=False)
+        means = known.flatten(2).mT
         at = means[0, :, -2:]
-        return Pixels(at, torch.cat([means[..., :-2], rays(at.expand(len(means), -1, -1), self.image.camera)], 2))
+        seen = rays(at.expand(len(means), -1, -1), self.image.camera)
+        return Pixels(at, torch.cat([means[..., :-2], seen], 2), known.shape[3])
 
 
 @dataclass(frozen=True)
 class Matches:
     """Queries (B, Q, D) after a scale, with their keypoints in px and in m of the input frame, the descriptors
     `point_descriptors` (B, Q, D') there, and the `pose` of the camera. `valid` (B, Q): whether a query had anything to
-    attend to. `weights` (B, Q, 2) in 1/px are 0 of queries that are not valid."""
+    attend to."""
 
     queries: Tensor
     pose: Tensor
@@ -82,7 +87,6 @@ class Matches:
     points: Keypoints
     point_descriptors: Tensor
     valid: Tensor
-    weights: Tensor
 
 
 class ICLNetwork(VP2PNetwork):
@@ -134,6 +138,7 @@ class ICLNetwork(VP2PNetwork):
         scales = list[Matches]()
         for k in range(len(self.scales)):
             scales.append(self._refined(k, scales[-1] if scales else first, scene))
+        last = scales[-1]
         return {
             "overlap": overlap,
             "headings": headings,
@@ -141,7 +146,7 @@ class ICLNetwork(VP2PNetwork):
             "match_pixels": torch.stack([matches.pixels.mean for matches in scales], 1),
             "match_points": torch.stack([matches.points.mean for matches in scales], 1),
             "valid": torch.stack([matches.valid for matches in scales], 1).float(),
-            "weights": scales[-1].weights,
+            "weights": self._weights(last.pixels, last.points, last.pose, last.valid, image.camera),
             "pixels": found["pixels"],
             "points": found["points"],
         }
@@ -157,15 +162,16 @@ class ICLNetwork(VP2PNetwork):
         relative = evidence - evidence.amax(1, keepdim=True).detach()
         far = points[..., :2].norm(dim=2)
         weights = (self.voting[0] * relative + self.voting[1] * F.logsigmoid(overlap)).exp() * far / (far + VOTE_M)
-        of_cells, _ = bearings(cells.at, camera)
-        votes = heading_votes(azimuths, weights[..., None] * heat, of_cells.expand(len(points), -1), VOTE_SPREAD)
+        of_columns = heat.unflatten(2, (-1, cells.columns)).sum(2)
+        at_columns, _ = bearings(cells.at[: cells.columns], camera)
+        votes = heading_votes(azimuths, weights[..., None] * of_columns, at_columns, VOTE_SPREAD)
         headings = self.voting[2] * (votes / votes.sum(1, keepdim=True) * COLUMNS + 1e-3).log()
         level = level_cameras(headings.argmax(1) * (2.0 * math.pi / COLUMNS))[:, :3]
         seen, placed = heat @ cells.features[..., -2:], moved(points, level)
         off = _offsets(placed, seen)
         parts = [placed / METRES, overlap[..., None], seen, off, features[..., :d]]
         agreeing = weights * (-0.5 * (off[..., 0] / math.tan(VIEW_MARGIN)).square()).exp() * (placed[..., 2] > 0.0)
-        turn, shift = self.frustum([part.detach() for part in parts], agreeing.detach())
+        turn, shift = self.frustum([x[:, :REGRESSED].detach() for x in parts], agreeing[:, :REGRESSED].detach())
         rotated = turn @ level
         return headings, torch.cat([rotated[..., :3], rotated[..., 3:] + shift[..., None]], 2)
 
@@ -185,8 +191,7 @@ class ICLNetwork(VP2PNetwork):
             pixels, placed = pixels.where(valid, before.pixels.mean), placed.where(valid, before.points.mean)
         pose = before.pose if isinstance(before, Matches) else before
         pose = self._residual(k, pose.detach(), by_image, queries, pixels, placed, valid, scene.image.camera)
-        weights = self._weights(pixels, placed, pose, valid, scene.image.camera)
-        return Matches(queries, pose, pixels, placed, placed.heat @ features[..., :d], valid, weights)
+        return Matches(queries, pose, pixels, placed, placed.heat @ features[..., :d], valid)
 
     def _priors(
         self, before: Tensor | Matches, scale: Scale, cells: Pixels, points: Tensor, scene: Scene
@@ -199,8 +204,8 @@ class ICLNetwork(VP2PNetwork):
         d, overlap = self.settings.descriptor, scene.overlap[:, None, : scale.points]
         if isinstance(before, Matches):
             at = cells.at.expand(len(points), -1, -1)
-            near, image_has = support(_distances(before.pixels.mode, at) <= scale.image_radius_px)
-            about, points_have = support(_distances(before.points.mode, points) <= scale.point_radius_m)
+            near, image_has = support(within(scale.image_radius_px, before.pixels.mode, at))
+            about, points_have = support(within(scale.point_radius_m, before.points.mode, points))
             image_prior = near + similarity(before.point_descriptors, cells.features[..., :d])
             return image_prior, about + F.logsigmoid(overlap), image_has & points_have
         mask, has = support(in_frustum(points, before, scene.image)[:, None].expand(-1, len(self.queries), -1))
@@ -223,7 +228,7 @@ class ICLNetwork(VP2PNetwork):
 
     def _weights(self, pixels: Keypoints, points: Keypoints, pose: Tensor, valid: Tensor, camera: Tensor) -> Tensor:
         """(B, Q, 2) in 1/px, 0 of queries that are not valid."""
-        spreads = pixels.covariance(), points.mean, points.covariance()
+        spreads = pixels.covariance, points.mean, points.covariance
         return match_weights(*spreads, pose, camera, NOISE_UNIT * self.noise) * valid[..., None]
 
     def example(self) -> PassInputs:
@@ -266,6 +271,7 @@ def _spread(count: int) -> Tensor:
     return torch.stack([(column + 0.5) / columns[row], (row + 0.5) / rows], 1)
 
 
-def _distances(a: Tensor, b: Tensor) -> Tensor:
-    """(B, Q, M) distances from a (B, Q, D) to b (B, M, D), exact to the last digits (torch.cdist is not)."""
-    return (a[:, :, None] - b[:, None]).square().sum(3).sqrt()
+def within(radius: float, a: Tensor, b: Tensor) -> Tensor:
+    """(B, Q, M) whether points a (B, Q, D) and b (B, M, D) are at most so far apart; torch.cdist rounds too much."""
+    axes = zip(a.unbind(2), b.unbind(2), strict=True)
+    return sum(((x[:, :, None] - y[:, None]).square() for x, y in axes), torch.zeros(())) <= radius**2

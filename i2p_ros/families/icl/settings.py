@@ -34,8 +34,7 @@ class ICLSettings(VP2PSettings):
         [
             Scale(stride=4, points=1024),
             Scale(stride=2, points=1536, image_radius_px=32.0, point_radius_m=16.0),
-            Scale(stride=1, points=3072, image_radius_px=16.0, point_radius_m=8.0),
-            Scale(stride=1, points=3072, image_radius_px=8.0, point_radius_m=4.0),
+            Scale(stride=1, points=2048, image_radius_px=12.0, point_radius_m=6.0),
         ],
         min_length=1,
     )
@@ -44,6 +43,6 @@ class ICLSettings(VP2PSettings):
 SMALL = ICLSettings()
 SIZES: dict[str, ICLSettings] = {
     "small": SMALL,
-    "single": SMALL.model_copy(update={"scales": [Scale(stride=1, points=3072)]}),  # ICLI2P
+    "single": SMALL.model_copy(update={"scales": [Scale(stride=1, points=2048)]}),  # ICLI2P
     "trunk": SMALL.model_copy(update={"trunk": True, "image_width": 512, "image_stages": [48, 64, 96, 96]}),
 }

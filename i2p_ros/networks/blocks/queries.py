@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -85,13 +86,14 @@ class Keypoints:
         best = self.heat.argmax(2, keepdim=True).expand(-1, -1, self.places.shape[2])
         return self.places.detach().gather(1, best)
 
+    @cached_property
     def covariance(self) -> Tensor:
         """(B, Q, D, D) covariance of the position under the heat maps."""
         with torch.autocast(self.heat.device.type, enabled=False):
-            heat, places = self.heat.double(), self.places.double()  # squares of coordinates need the digits
+            places = self.places - self.places.mean(1, keepdim=True)  # squares of coordinates need the digits
             square = (places[..., :, None] * places[..., None, :]).flatten(2)
-            second, mean = (heat @ square).unflatten(2, (places.shape[2],) * 2), heat @ places
-            return (second - mean[..., :, None] * mean[..., None, :]).float()
+            second, mean = (self.heat @ square).unflatten(2, (places.shape[2],) * 2), self.heat @ places
+            return second - mean[..., :, None] * mean[..., None, :]
 
 
 def support(allowed: Tensor) -> tuple[Tensor, Tensor]:
