@@ -137,6 +137,42 @@ def _bench_table(condition: str, rows: Iterable[dict[str, Any]]) -> Table:
     return table
 
 
+@bench.command("models", epilog="Example: i2p bench models --pairs 10 --json models.json")
+def bench_models(
+    models: Annotated[
+        list[str] | None, typer.Argument(help="Names of models, or training folders. Default: all that are shipped.")
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Different pairs.")] = 6,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = 5,
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Time models on the same pairs, in turn, with their sizes and their memory."""
+    from i2p_ros.bench.models import DEFINITIONS, compared
+    from i2p_ros.runtime.manifest import find_model, models_folder, read_manifest
+
+    check_targets(json_file)
+    chosen = models or list(read_manifest(models_folder()))
+    for model in chosen:
+        find_model(model)  # before the pairs are made
+    with progress("measuring", pairs * rounds) as step:
+        rows = compared(load_settings(files, overrides), chosen, pairs, rounds, step)
+    write_json(rows, json_file)
+    if json_file != Path("-"):
+        table = Table("model", "million parameters", "first pass, ms", "pair, ms", "ratio", "MB", box=SIMPLE)
+        for row in rows:
+            first, pair = (f"{row[key]['median']:.0f}" for key in ("first_pass_ms", "pair_ms"))
+            millions, ratio, memory = (
+                f"{row['parameters'] / 1e6:.2f}",
+                f"{row['ratio']:.2f}",
+                f"{row['peak_rss_mb']:.0f}",
+            )
+            table.add_row(row["model"], millions, first, pair, ratio, memory)
+        output.print(table)
+        tell_definitions(DEFINITIONS)
+
+
 @bench.command("calibrate", epilog="Example: i2p bench calibrate --drives 20 --kitti ~/kitti --json calibrate.json")
 def bench_calibrate(
     drives: Annotated[int, typer.Option(min=0, help="Synthetic drives.")] = 5,
