@@ -58,14 +58,14 @@ class PoseSearch:
         return replace(self, settings=self.settings.model_copy(update={"early_exit_confidence": np.inf}))
 
     def propose(self, prediction: Prediction) -> list[Pose]:
-        """Values of T_camera_lidar near which another forward pass may find the pose. A regressed pose is one, and with
-        headings it is also turned to the likeliest other one. Raises NoPoseError when the prediction gives none."""
+        """Values of T_camera_lidar near which another forward pass may find the pose. A regressed pose is one, however
+        uncertain, and with headings so is the same turned to the likeliest other one.
+
+        Raises NoPoseError when the prediction gives none.
+        """
         if prediction.similarity is None:
-            found = self.estimate(prediction).estimate
-            if found.pose is None:
-                raise NoPoseError(found.status, found.reason)
-            others = [prediction.headings.turned_to_other(found.pose)] if prediction.headings else []
-            return [found.pose, *others]
+            pose = prediction.pose.pose if prediction.pose else self._of_matches(prediction)
+            return [pose, prediction.headings.turned_to_other(pose)] if prediction.headings else [pose]
         # the sharpness is that of no model: a new calibration of a model must not change what it proposes
         likelihood = DescriptorLikelihood(prediction.similarity, SHARPNESS, self.prior)
         given = [self.prior.pose] if self.prior else []
@@ -168,6 +168,13 @@ class PoseSearch:
         )
         score = evidence.similarity + likelihood.log_prior(pose) / likelihood.sharpness
         return PassResult(guess, estimate, score)
+
+    def _of_matches(self, prediction: Prediction) -> Pose:
+        """The pose of matches alone. Raises NoPoseError when they give none."""
+        found = self.estimate(prediction).estimate
+        if found.pose is None:
+            raise NoPoseError(found.status, found.reason)
+        return found.pose
 
     def _by_matches(self, prediction: Prediction, guess: Pose | None) -> PassResult:
         """The pose with the most inliers among those of the candidate sets. Raises NoPoseError when none has one."""

@@ -346,6 +346,33 @@ def test_a_regressed_pose_is_taken_with_its_covariance_unless_that_is_weak() -> 
     assert weak.status is Status.DEGENERATE and "pnp.max_std_m" in weak.reason
 
 
+@pytest.mark.parametrize("std_m", [0.1, 100.0])
+def test_a_regressed_pose_is_proposed_and_with_headings_turned_to_the_likeliest_other(std_m: float) -> None:
+    """However uncertain: a pass near a wrong proposal does no harm."""
+    truth = planted(0).truth
+    prediction = Prediction(pose=Prior(truth, std_m**2 * np.eye(6)))
+    (alone,) = search().propose(prediction)
+    assert alone is truth
+    headings = Headings(np.full(360, 1.0 / 360.0), Pose.identity())
+    best, other = search().propose(replace(prediction, headings=headings))
+    assert best is truth
+    np.testing.assert_allclose(other.inverse().translation, truth.inverse().translation, atol=1e-9)
+    assert np.linalg.norm(so3_log(best.rotation @ other.rotation.T)) > np.radians(175.0)
+
+
+def test_of_regressed_poses_the_one_with_the_most_support_is_selected() -> None:
+    """The number of matches that agree does not tell: they agree with wrong poses as well."""
+    world = planted(0)
+    matches, covariance = world.prediction.candidates[0], np.diag([0.1] * 3 + [0.01] * 3) ** 2
+    right = Prediction(pose=Prior(world.truth, covariance), support=0.6)
+    wrong = Prediction((matches,), pose=Prior(world.truth @ ELSEWHERE, covariance), support=0.5)
+    for passes in ([(right, None), (wrong, None)], [(wrong, None), (right, None)]):
+        found = selected(passes, search())
+        assert found.pose is not None and np.abs(found.pose.local(world.truth)).max() == 0.0
+        assert found.evidence is not None and found.evidence.similarity == 0.6
+        assert found.evidence.margin == pytest.approx(0.1) and found.evidence.rival < 1e-4
+
+
 def test_a_calibration_applies_to_matches_alone_too() -> None:
     world = planted(0)
     bare = Prediction((world.prediction.candidates[0],))

@@ -198,8 +198,8 @@ class ICLNetwork(VP2PNetwork):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (B, Q, P) and (B, Q, M) that the heat maps begin with, and which queries (B, Q) have any support.
 
-        At first these are the cells about the anchor of a query, and the points that are in the frustum or are detected
-        themselves. Later they are those about its keypoint, and of the cells those like its point.
+        At first these are the cells about the anchor of a query, and the points in the frustum. Later they are those
+        about its keypoint, and of the cells those like its point.
         """
         d, overlap = self.settings.descriptor, scene.overlap[:, None, : scale.points]
         if isinstance(before, Matches):
@@ -263,7 +263,7 @@ def _offsets(placed: Tensor, seen: Tensor) -> Tensor:
 
 
 def _spread(count: int) -> Tensor:
-    """(count, 2) shares of width and height, in rows of about four times as many as there are rows."""
+    """(count, 2) shares of width and height, evenly over an image that is about four times as wide as high."""
     rows = max(1, round((count / 4) ** 0.5))
     k = torch.arange(count)
     row, columns = k * rows // count, torch.bincount(k * rows // count)
