@@ -208,7 +208,7 @@ class PoseSearch:
             count, agreeing = len(matches), int(inliers.sum())
             residual = float(np.sqrt(np.mean(distance[inliers] ** 2))) if agreeing else float("nan")
             found = replace(found, correspondences=matches, inliers=inliers, residual_px=residual)
-        evidence = Evidence(inliers=agreeing, matches=count, std_m=std_m, similarity=support)
+        evidence = Evidence(inliers=agreeing, matches=count, std_m=std_m, similarity=support, margin=support)
         return self._calibrated(replace(found, evidence=evidence), self.calibration.sharpness * support, guess)
 
     def _calibrated(self, found: PoseEstimate, log_support: float, guess: Pose | None) -> PassResult:
