@@ -18,6 +18,7 @@ from documentation import interface, library, networks, pipeline, results
 TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
 BLOCK = re.compile(r"^```math\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"\$`([^`]+)`\$")
+RESULTS = ("figures", "localization", "made_by", "models_in_turn", "notes", "table", "timing")  # that pages take
 
 
 def functions() -> dict[str, Any]:
@@ -25,7 +26,7 @@ def functions() -> dict[str, Any]:
     from documentation import commands  # heavy: it imports the whole command line
 
     return {
-        **{name: vars(results)[name] for name in ("figures", "localization", "made_by", "notes", "table", "timing")},
+        **{name: vars(results)[name] for name in RESULTS},
         "commands": commands.reference,
         "diagnostics": interface.diagnostics,
         "families": networks.families,

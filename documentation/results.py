@@ -103,6 +103,21 @@ def timing(name: str) -> str:
     return f"{about}\n\n{_markdown(['', 'measured', 'limit'], rows)}\n\n{made_by(name)}"
 
 
+def models_in_turn(name: str) -> str:
+    """The table of `i2p bench models`."""
+    columns = ["model", "parameters", "first pass, time of all cores", "over the first model", "a pair, median",
+               "over the first model", "peak memory"]  # fmt: skip
+    rows = [
+        [
+            f"`{row['model']}`", f"{row['parameters'] / 1e6:.1f} M", f"{row['first_pass_cpu_ms']['median']:.0f} ms",
+            f"{row['first_pass_ratio']:.2f}", f"{row['pair_ms']['median']:.0f} ms", f"{row['ratio']:.2f}",
+            f"{row['peak_rss_mb']:.0f} MB",
+        ]
+        for row in figures(name)
+    ]  # fmt: skip
+    return f"{_markdown(columns, rows)}\n\n{made_by(name)}"
+
+
 def measure_again(file: Path) -> None:
     """Run the command of a file, and replace its figures by those that it prints. Its notes, which were about the old
     figures, are removed. Raises CalledProcessError when the command fails."""

@@ -417,7 +417,7 @@ class FleetSettings(_Group):
     )
 
 
-Parts = Literal["all", "matching", "alignment"]
+Parts = Literal["all", "matching", "heads", "alignment"]
 
 
 class TrainingSettings(_Group):
@@ -425,8 +425,8 @@ class TrainingSettings(_Group):
 
     parts: Parts = Field(
         "all",
-        description="part that is trained. matching: the one that finds poses. alignment: the one that refines them. "
-        "The other part stays unchanged",
+        description="part that is trained. matching: the one that finds poses. heads: of that one, only what follows "
+        "the descriptors (icl). alignment: the one that refines poses. The other parts stay unchanged",
     )
     batch: int = Field(8, ge=1, description="samples of one step of the optimizer, over all processes")
     micro_batch: int = Field(

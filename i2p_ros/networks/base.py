@@ -49,6 +49,7 @@ class FamilyNetwork(nn.Module, ABC):
 
     part_names: ClassVar[tuple[str, ...]] = ()  # parts that a compiler may replace: tensors in, tensors out
     dynamic_parts: ClassVar[frozenset[str]] = frozenset()  # those of them whose second axis is as long as the cloud
+    head_names: ClassVar[frozenset[str]] = frozenset()  # modules that follow the descriptors, if they can learn alone
     rounded_outputs: ClassVar[frozenset[str]] = frozenset()  # that may come in bf16, such as descriptors but no places
 
     def forward(self, *_: Any, **batch: Any) -> Tensors:

@@ -91,7 +91,7 @@ def example(
         given: dict[str, Any] = dict(family.prepare(sample.pair, rng).shared)
     else:
         given = learner_class(family).example(family, sample, rng)
-    if parts == "matching":
+    if parts in ("matching", "heads"):
         given.pop("channels", None)
     elif family.signal_width is not None:
         given |= alignment_example(sample, family.signal_width, rng, aspect)

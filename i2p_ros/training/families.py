@@ -34,22 +34,36 @@ FamilyT = TypeVar("FamilyT", bound=Family[Any])
 class Learner(nn.Module, ABC, Generic[FamilyT]):
     """A network, with the parameters that only training needs. It maps a batch of examples to its losses.
 
-    Parts that `training.parts` leaves out have no gradients. `alignment` is the signal network, `matching` all else.
+    Parts that `training.parts` leaves out have no gradients, and their batch norm no new statistics. `alignment` is the
+    signal network, `matching` all else, of which `heads` are those modules that follow the descriptors.
     """
 
     def __init__(self, net: FamilyNetwork, settings: TrainingSettings) -> None:
         super().__init__()
         self.net, self.settings = net, settings
         self.half_precision: Callable[[], AbstractContextManager[Any]] = nullcontext
-        for module in net.children():
-            part = "alignment" if module is net.signal_part else "matching"
-            module.requires_grad_(settings.parts in ("all", part))
+        self.fixed = [module for name, module in net.named_children() if not self._learns(name)]
+        for module in self.fixed:
+            module.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Learner[FamilyT]:
+        """As of a module. Parts that do not learn are always evaluated."""
+        super().train(mode)
+        for module in self.fixed:
+            module.eval()
+        return self
+
+    def _learns(self, name: str) -> bool:
+        parts = self.settings.parts
+        if self.net.get_submodule(name) is self.net.signal_part:
+            return parts in ("all", "alignment")
+        return parts in ("all", "matching") or (parts == "heads" and name in self.net.head_names)
 
     def forward(self, batch: Tensors) -> Tensors:
         """Losses by name, scalars, with their weighted sum `loss`, of those parts that learn."""
         encoded = Lazy(lambda: self.net.encode_shared(batch))
         losses = {} if self.settings.parts == "alignment" else self.matching(batch, encoded)
-        if self.settings.parts != "matching" and self.net.signal_part is not None:
+        if self.settings.parts in ("all", "alignment") and self.net.signal_part is not None:
             with self.half_precision():
                 signals = self.net.signals(encoded, batch)
             losses["alignment"] = alignment_loss(signals.float(), batch)
@@ -90,6 +104,8 @@ def learner_of(family: Family[Any], net: FamilyNetwork, settings: TrainingSettin
 
     Raises ModelError for a family without one, SettingsError when the part that is to learn does not exist.
     """
+    if settings.parts == "heads" and not net.head_names:
+        raise SettingsError(f"training.parts=heads: nothing follows the descriptors of the family {family.name}")
     if settings.parts == "alignment" and net.signal_part is None:
         raise SettingsError(f"training.parts=alignment: the family {family.name} has no network that predicts signals")
     return learner_class(family)(net, settings)

@@ -29,7 +29,7 @@ FULL_WIDTH = 512  # px of the image that the published distances below are of; t
 GATE_PX = (1000.0, 128.0, 64.0, 32.0)  # largest distance of a match that is learned from: here, at the scale before
 WRONG_TURN = math.radians(45.0)
 APART_PX = 16.0  # least distance of keypoints from each other
-KEYPOINT, CENTRE, SPREAD = 0.1, 0.1, 0.02  # weights beside 1
+KEYPOINT, CENTRE, SPREAD = 0.02, 0.1, 0.5  # weights beside 1
 
 
 class ICLLearner(VP2PLearner):
@@ -39,13 +39,15 @@ class ICLLearner(VP2PLearner):
     """
 
     def losses(self, batch: Tensors, out: Tensors) -> Tensors:
-        """As of VP2P and `icl_losses`, with the weighted sum `loss` of all."""
-        losses, s = super().losses(batch, out), self.settings
-        losses |= icl_losses(batch, out) | heading_losses(batch, out)
-        of_detection = losses["frustum"] + s.heading_weight * losses["heading"]
+        """As `icl_losses` and `heading_losses`, and of VP2P where the descriptors learn. `loss` is the weighted sum."""
+        s = self.settings
+        losses = icl_losses(batch, out) | heading_losses(batch, out)
         of_matches = sum(losses[name] for name in ("keypoint", "apart", "residual", "spread"))
-        losses["loss"] = losses["loss"] + of_detection + s.keypoint_weight * of_matches
-        return losses
+        losses["loss"] = losses["frustum"] + s.heading_weight * losses["heading"] + s.keypoint_weight * of_matches
+        if s.parts == "heads":
+            return losses
+        of_descriptors = super().losses(batch, out)
+        return of_descriptors | losses | {"loss": of_descriptors["loss"] + losses["loss"]}
 
 
 def icl_losses(batch: Tensors, out: Tensors) -> Tensors:

@@ -172,7 +172,7 @@ class Run:
         buffers = [
             buffer for norm in self.norms for buffer in (norm.running_mean, norm.running_var) if buffer is not None
         ]
-        if self.fabric.world_size > 1:
+        if self.fabric.world_size > 1 and buffers:
             mean = self._over_processes(torch.cat(buffers))
             for buffer, value in zip(buffers, mean.split([len(b) for b in buffers]), strict=True):
                 buffer.copy_(value)

@@ -92,6 +92,8 @@ class Matches:
 class ICLNetwork(VP2PNetwork):
     """Queries that become matches of pixels and points, and poses regressed from them."""
 
+    head_names = frozenset({"frustum", "scales", "residuals"})
+
     settings: ICLSettings
 
     def __init__(self, settings: ICLSettings) -> None:
