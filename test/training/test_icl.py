@@ -13,10 +13,12 @@ import pytest
 import torch
 from helpers.icl import FAMILY, LITTLE
 from helpers.learned import Overfitted, apart, assert_turns_with_the_cloud
+from helpers.networks import FAMILY as VP2P_FAMILY
 
 import i2p_ros as i2p
 from i2p_ros.core.both import Lazy
 from i2p_ros.core.config import load_settings
+from i2p_ros.core.errors import SettingsError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import PointCloud, Sample, Status
 from i2p_ros.evaluation.runner import evaluate
@@ -166,6 +168,26 @@ def test_without_weight_of_keypoints_only_the_detection_learns(batch: Tensors) -
     assert named["frustum.rotation.1.weight"].grad.any() and named["point_score.0.weight"].grad.any()
     for name in ("queries", "scales.0.to_image.query.weight", "residuals.0.rotation.1.weight"):
         assert named[name].grad is None or not named[name].grad.any(), name
+
+
+def test_the_descriptors_stay_as_they_are_where_the_heads_learn_alone(batch: Tensors) -> None:
+    losses, learner = losses_and_learner(batch, "training.parts=heads")
+    learner.train()
+    fixed = {name: value.clone() for name, value in learner.net.state_dict().items() if name.startswith("image.")}
+    losses = learner(batch)
+    losses["loss"].backward()
+    learned = {name.split(".")[0] for name, value in learner.net.named_parameters() if value.grad is not None}
+    assert learned == {"queries", "anchors", "voting", "noise", "frustum", "scales", "residuals"}
+    assert "match" not in losses
+    for name, value in learner.net.state_dict().items():  # the running statistics of batch norm are among them
+        if name in fixed:
+            assert torch.equal(value, fixed[name]), name
+
+
+def test_a_family_whose_heads_cannot_learn_alone_is_refused() -> None:
+    settings = load_settings(overrides=["training.parts=heads"]).training
+    with pytest.raises(SettingsError, match="nothing follows the descriptors of the family vp2p"):
+        learner_of(VP2P_FAMILY, VP2P_FAMILY.network(), settings)
 
 
 def test_residual_poses_are_regressed_without_a_gradient_to_the_matches(batch: Tensors) -> None:
