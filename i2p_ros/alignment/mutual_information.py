@@ -48,7 +48,9 @@ class InformationTerms:
 
     @staticmethod
     def joined(terms: Sequence[InformationTerms]) -> InformationTerms:
-        """The terms of several signals or pairs."""
+        """The terms of several pairs."""
+        if len(terms) == 1:
+            return terms[0]
         return InformationTerms(
             np.concatenate([t.information for t in terms]),
             np.concatenate([t.gradient for t in terms]),
@@ -63,7 +65,7 @@ def information_terms(pair: PairSignals, drift: Array, level: int) -> Informatio
     if not len(cells):
         return InformationTerms(np.zeros(0), np.zeros((0, 6)), cells, np.zeros((6, 6)))
     image, sides = pair.pyramid.levels[level], _sides(pair, level, pair.cloud.bounds)
-    nats, gradient, curvature = terms_of_drift(image, *sides, writable(drift), *_signals(pair))
+    nats, gradient, curvature = terms_of_drift(image, *sides, writable(drift), pair.rows, pair.regressed, NOISE_STD**2)
     return InformationTerms(nats.ravel(), gradient.reshape(-1, 6), cells, curvature)
 
 
@@ -76,17 +78,14 @@ def information(pair: PairSignals, drifts: Array, level: int, patches: slice = A
     if not len(bounds):
         return np.zeros((len(drifts), len(pair.pyramid.signals)))
     sides = _sides(pair, level, bounds)
-    return np.asarray(information_of_drifts(pair.pyramid.texels[level], *sides, writable(drifts), *_signals(pair)))
+    return np.asarray(
+        information_of_drifts(
+            pair.pyramid.texels[level], *sides, writable(drifts), pair.rows, pair.regressed, NOISE_STD**2
+        )
+    )
 
 
 def _sides(pair: PairSignals, level: int, bounds: Ints) -> tuple[Any, ...]:
     """The camera and the cloud, as kernels take them."""
     cloud = pair.cloud
     return pair.pyramid.intrinsics[level], cloud.rays, cloud.basis, bounds, cloud.translation
-
-
-def _signals(pair: PairSignals) -> tuple[Ints, Ints, float]:
-    """Rows of the basis, numbers of terms that are regressed out, and the variance of the noise, for kernels."""
-    signals = pair.pyramid.signals
-    rows, regressed = ([f(signal) for signal in signals] for f in (pair.cloud.row_of, lambda s: len(s.regressed)))
-    return np.array(rows), np.array(regressed), NOISE_STD**2
