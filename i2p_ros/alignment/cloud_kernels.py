@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The loop over all points of a cloud, compiled by numba. A reference in NumPy is in the tests."""
+"""The loops over the points of a cloud, compiled by numba. References in NumPy are in the tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from i2p_ros.core.compiled import kernel
+from i2p_ros.core.compiled import inner, kernel
 
 
 @kernel(
@@ -41,3 +41,36 @@ def points_in_view(
                 rays[m, 0], rays[m, 1], rays[m, 2] = across, down, ahead
                 m += 1
     return index[:m], rays[:m], pixels[:m]
+
+
+@inner
+def _dot(one: Any, other: Any) -> Any:
+    total = 0.0
+    for i in range(len(one)):
+        total += one[i] * other[i]
+    return total
+
+
+@kernel("void(float64[:, ::1], int64[:, ::1], int64[::1], float64)")
+def orthonormalized(rows: Any, bounds: Any, regressed: Any, least: float) -> None:
+    """Make rows (R, N) orthonormal in each patch, by Gram and Schmidt's method.
+
+    `bounds` (P, 2) are the first point of each patch and that after its last. Row r is made orthogonal to the first
+    `regressed[r]` rows, twice, for accuracy, and has the length 1 then. It is 0 in a patch where less than the share
+    `least` of its energy is left.
+    """
+    for p in range(len(bounds)):
+        start, end = bounds[p, 0], bounds[p, 1]
+        for r in range(len(rows)):
+            row = rows[r, start:end]
+            whole = _dot(row, row)
+            for _ in range(2):
+                for before in range(regressed[r]):
+                    other = rows[before, start:end]
+                    share = _dot(row, other)
+                    for i in range(len(row)):
+                        row[i] -= share * other[i]
+            energy = _dot(row, row)
+            scale = 1.0 / np.sqrt(energy) if energy > least * whole else 0.0
+            for i in range(len(row)):
+                row[i] *= scale

@@ -5,10 +5,10 @@
 A reference in NumPy is in the tests.
 
 Most take the N points of a cloud, ordered by patch: `rays` (3, N), m; `basis` (R, N); `bounds` (P, 2), the first point
-of each patch and that after its last. `image` (C, H, W) holds the channels, `camera` (4,) is fx, fy, cx, cy in px, and
-`motion` (4, 3) or `motions` (K, 4, 3) holds the rows of a rotation, then the translation in m. Channel c is compared
-with the row `rows[c]` of the basis, after the first `regressed[c]` rows are regressed out of it. The first row is
-constant in each patch, so it is regressed out by subtracting the mean, which also keeps float32 exact enough.
+of each patch and that after its last. `image` (C, H, W) holds the channels, or `texels` (G, H, W, 4) the same in groups
+of four, with zeros after the last. `camera` (4,) is fx, fy, cx, cy in px. A drift (6,) is added to the `translation`
+(3,), m, and turns the points. Channel c is compared with the row `rows[c]` of the basis, after the first `regressed[c]`
+rows are regressed out of it. The first row is constant in each patch, so it is regressed out by subtracting the mean.
 """
 
 from __future__ import annotations
@@ -16,15 +16,36 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
 
-from i2p_ros.core.compiled import inner, kernel
+from i2p_ros.core.compiled import inner, intrinsic, kernel
 
 AXES = 6  # of a drift
 MIN_DEPTH = np.float32(0.5)  # m: smaller depths are as if they were this
 BORDER = np.float32(1.01)  # px: points this close to the last column or row, or beyond, have the value there
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
-SIDES = "float32[:, :, ::1], float32[::1], float32[:, ::1], float32[:, ::1], int64[:, ::1]"  # image to bounds
+LANES = 4  # channels of a group, which are computed together
+FLOAT_BYTES = 4
+TERMS = 3  # rows of the basis, after the constant one, that may be regressed out
+SIDES = "float32[::1], float32[:, ::1], float32[:, ::1], int64[:, ::1], float64[::1]"  # camera to translation
 SIGNALS = "int64[::1], int64[::1], float64"  # rows, regressed, floor
+
+
+@inner
+def _motion(translation: Any, drift: Any, motion: Any) -> None:
+    """Write the motion (4, 3) of a drift (6,): the rows of its rotation, by Rodrigues' formula, and the translation."""
+    x, y, z = drift[3], drift[4], drift[5]
+    angle = np.sqrt(x * x + y * y + z * z)
+    scale = 1.0 / max(angle, 1e-12)
+    x, y, z, sine, cosine = x * scale, y * scale, z * scale, np.sin(angle), np.cos(angle)
+    rest = 1.0 - cosine
+    motion[0, 0], motion[0, 1], motion[0, 2] = rest * x * x + cosine, rest * x * y - sine * z, rest * x * z + sine * y
+    motion[1, 0], motion[1, 1], motion[1, 2] = rest * x * y + sine * z, rest * y * y + cosine, rest * y * z - sine * x
+    motion[2, 0], motion[2, 1], motion[2, 2] = rest * x * z - sine * y, rest * y * z + sine * x, rest * z * z + cosine
+    for i in range(3):
+        motion[3, i] = translation[i] + drift[i]
 
 
 @inner
@@ -66,16 +87,70 @@ def _steps(width: int, height: int) -> Any:
     return np.uint32(min(width - 1, 1)), np.uint32(width if height > 1 else 0)
 
 
-@inner
-def _sample(channel: Any, width: int, height: int, pixels: Any, corners: Any, n: int, values: Any) -> None:
-    """Write the bilinear values (n,) of a channel (H * W,) at the points of `_corners`."""
-    us, vs = pixels[0], pixels[1]
-    right, below = _steps(width, height)
-    for i in range(n):
-        at = corners[i]
-        upper = channel[at] + us[i] * (channel[at + right] - channel[at])
-        lower = channel[at + below] + us[i] * (channel[at + below + right] - channel[at + below])
-        values[i] = upper + vs[i] * (lower - upper)
+@intrinsic
+def _add_up(
+    _: Any, texels: Any, right: Any, below: Any, pixels: Any, corners: Any, n: Any, basis: Any, start: Any, rows: Any,
+    sums: Any,
+) -> Any:  # fmt: skip
+    """Write sums over the n points of `_corners`, for a group of channels, into `sums` (3 + TERMS, 4).
+
+    v are the bilinear values of `texels` (H * W, 4). The rows are the sums of v, of v^2, of v times each term, and of
+    v times the row `rows[c]` of the basis. `start` is the first point in the basis. The four lanes of a vector hold the
+    channels, so a pixel is loaded at once: numba by itself would load each channel of each pixel.
+    """
+    single, index = ir.FloatType(), ir.IntType(64)
+    four, doubles = ir.VectorType(single, LANES), ir.VectorType(ir.DoubleType(), LANES)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def array(k: int) -> Any:
+            return context.make_array(signature.args[k])(context, builder, arguments[k])
+
+        def at(data: Any, i: Any) -> Any:
+            return builder.load(builder.gep(data, [i]))
+
+        def pixel(i: Any) -> Any:
+            address = builder.gep(array(0).data, [builder.mul(i, index(LANES))])
+            return builder.load(builder.bitcast(address, four.as_pointer()), align=FLOAT_BYTES)
+
+        def vector(values: Any) -> Any:
+            whole = ir.Constant(four, ir.Undefined)
+            for lane, value in enumerate(values):
+                whole = builder.insert_element(whole, value, ir.IntType(32)(lane))
+            return whole
+
+        def blend(one: Any, other: Any, share: Any) -> Any:
+            return builder.fadd(one, builder.fmul(share, builder.fsub(other, one), flags=fast), flags=fast)
+
+        fast = ("contract",)
+        right, below = (builder.zext(arguments[k], index) for k in (1, 2))
+        n_points = builder.extract_value(array(6).shape, 1)
+        of_term = [builder.mul(index(1 + term), n_points) for term in range(TERMS)]
+        of_signal = [builder.mul(at(array(8).data, index(lane)), n_points) for lane in range(LANES)]
+        totals = [cgutils.alloca_once_value(builder, doubles([0.0] * LANES)) for _ in range(3 + TERMS)]
+        for total in totals:
+            builder.store(doubles([0.0] * LANES), total)
+        longest = builder.extract_value(array(3).shape, 1)
+        with cgutils.for_range(builder, arguments[5]) as loop:
+            corner, point = builder.zext(at(array(4).data, loop.index), index), builder.add(arguments[7], loop.index)
+            u, v = (vector([at(array(3).data, i)] * LANES) for i in (loop.index, builder.add(longest, loop.index)))
+            upper, lower = (
+                blend(pixel(left), pixel(builder.add(left, right)), u) for left in (corner, builder.add(corner, below))
+            )
+            values = builder.fpext(blend(upper, lower, v), doubles)
+            weights = [
+                vector([at(array(6).data, builder.add(row, point)) for row in rows])
+                for rows in (*([row] * LANES for row in of_term), of_signal)
+            ]
+            factors = [doubles([1.0] * LANES), values, *(builder.fpext(weight, doubles) for weight in weights)]
+            for total, factor in zip(totals, factors, strict=True):
+                product = builder.fmul(factor, values, flags=fast)
+                builder.store(builder.fadd(builder.load(total), product, flags=fast), total)
+        for row, total in enumerate(totals):
+            address = builder.gep(array(9).data, [index(LANES * row)])
+            builder.store(builder.load(total), builder.bitcast(address, doubles.as_pointer()), align=2 * FLOAT_BYTES)
+        return context.get_dummy_value()
+
+    return types.void(texels, right, below, pixels, corners, n, basis, start, rows, sums), generate
 
 
 @inner
@@ -144,41 +219,46 @@ def _centre(values: Any) -> None:
         values[i] -= mean
 
 
-@kernel(f"float64[:, ::1]({SIDES}, float32[:, :, ::1], {SIGNALS})")
+@kernel(f"float64[:, ::1](float32[:, :, :, ::1], {SIDES}, float64[:, ::1], {SIGNALS})")
 def information_of_drifts(
-    image: Any, camera: Any, rays: Any, basis: Any, bounds: Any, motions: Any, rows: Any, regressed: Any, floor: float
-) -> Any:
-    """(K, C) mutual information, nats, summed over the patches. `floor` is the variance of the image's noise."""
-    (channels, height, width), longest = image.shape, np.max(bounds[:, 1] - bounds[:, 0])
-    flat = image.reshape(channels, height * width)
-    pixels, corners, samples = (
-        np.empty((2, longest), np.float32),
-        np.empty(longest, np.uint32),
-        np.empty(longest, np.float32),
-    )
-    nats = np.zeros((len(motions), channels))
-    for k in range(len(motions)):
+    texels: Any, camera: Any, rays: Any, basis: Any, bounds: Any, translation: Any, drifts: Any, rows: Any,
+    regressed: Any, floor: float,
+) -> Any:  # fmt: skip
+    """(K, C) mutual information of K drifts (K, 6), nats, summed over the patches. `floor` is the variance of the
+    image's noise."""
+    (groups, height, width, _), longest = texels.shape, np.max(bounds[:, 1] - bounds[:, 0])
+    flat, (right, below) = texels.reshape(groups, height * width, LANES), _steps(width, height)
+    pixels, corners = np.empty((2, longest), np.float32), np.empty(longest, np.uint32)
+    motion, sums = np.empty((4, 3), np.float32), np.empty((3 + TERMS, LANES))
+    padded = np.zeros(groups * LANES, np.int64)
+    padded[: len(rows)] = rows
+    nats = np.zeros((len(drifts), len(rows)))
+    for k in range(len(drifts)):
+        _motion(translation, drifts[k], motion)
         for p in range(len(bounds)):
             start, n = bounds[p, 0], bounds[p, 1] - bounds[p, 0]
-            _project(camera, rays, motions[k], start, n, pixels)
+            _project(camera, rays, motion, start, n, pixels)
             _corners(pixels, width, height, n, corners)
-            values = samples[:n]
-            for c in range(channels):
-                _sample(flat[c], width, height, pixels, corners, n, values)
-                _centre(values)
-                rest = _dot(values, values)
+            for c in range(len(rows)):
+                lane = c % LANES
+                if lane == 0:
+                    _add_up(flat[c // LANES], right, below, pixels, corners, n, basis, start, padded[c:], sums)
+                rest = sums[1, lane] - sums[0, lane] ** 2 / n
                 for r in range(1, regressed[c]):
-                    rest -= _dot(basis[r, start : start + n], values) ** 2
-                shared = _dot(basis[rows[c], start : start + n], values)
-                total = max(rest, 0.0) + n * floor
+                    rest -= sums[1 + r, lane] ** 2
+                total, shared = max(rest, 0.0) + n * floor, sums[2 + TERMS, lane]
                 nats[k, c] += 0.5 * n * np.log(total / max(total - shared * shared, n * floor))
     return nats
 
 
-@kernel(f"Tuple((float64[:, ::1], float64[:, :, ::1], float64[:, ::1]))({SIDES}, float32[:, ::1], {SIGNALS})")
+@kernel(
+    "Tuple((float64[:, ::1], float64[:, :, ::1], float64[:, ::1]))"
+    f"(float32[:, :, ::1], {SIDES}, float64[::1], {SIGNALS})"
+)
 def terms_of_drift(
-    image: Any, camera: Any, rays: Any, basis: Any, bounds: Any, motion: Any, rows: Any, regressed: Any, floor: float
-) -> Any:
+    image: Any, camera: Any, rays: Any, basis: Any, bounds: Any, translation: Any, drift: Any, rows: Any,
+    regressed: Any, floor: float,
+) -> Any:  # fmt: skip
     """(C, P) mutual information of one drift, nats, (C, P, 6) its gradient by the drift, and (6, 6) the Gauss-Newton
     approximation of the negative Hessian of the sum.
 
@@ -191,7 +271,8 @@ def terms_of_drift(
     turned, lines = np.empty((6, longest), np.float32), np.empty((1 + AXES, longest), np.float32)  # lines: s and J
     products, regressors, shared = np.empty((1 + AXES, 1 + AXES)), np.empty(1 + AXES), np.empty(1 + AXES)
     nats, gradient = np.zeros((channels, patches)), np.zeros((channels, patches, AXES))
-    curvature = np.zeros((AXES, AXES))
+    curvature, motion = np.zeros((AXES, AXES)), np.empty((4, 3), np.float32)
+    _motion(translation, drift, motion)
     for p in range(patches):
         start, n = bounds[p, 0], bounds[p, 1] - bounds[p, 0]
         _turn(camera, rays, motion, start, n, turned, pixels)
@@ -221,28 +302,3 @@ def terms_of_drift(
         for j in range(i):
             curvature[j, i] = curvature[i, j]
     return nats, gradient, curvature
-
-
-@kernel("void(float64[:, ::1], int64[:, ::1], int64[::1], float64)")
-def orthonormalized(rows: Any, bounds: Any, regressed: Any, least: float) -> None:
-    """Make rows (R, N) orthonormal in each patch, by Gram and Schmidt's method.
-
-    `bounds` (P, 2) are the first point of each patch and that after its last. Row r is made orthogonal to the first
-    `regressed[r]` rows, twice, for accuracy, and has the length 1 then. It is 0 in a patch where less than the share
-    `least` of its energy is left.
-    """
-    for p in range(len(bounds)):
-        start, end = bounds[p, 0], bounds[p, 1]
-        for r in range(len(rows)):
-            row = rows[r, start:end]
-            whole = _dot(row, row)
-            for _ in range(2):
-                for before in range(regressed[r]):
-                    other = rows[before, start:end]
-                    share = _dot(row, other)
-                    for i in range(len(row)):
-                        row[i] -= share * other[i]
-            energy = _dot(row, row)
-            scale = 1.0 / np.sqrt(energy) if energy > least * whole else 0.0
-            for i in range(len(row)):
-                row[i] *= scale

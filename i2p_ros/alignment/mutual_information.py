@@ -26,7 +26,7 @@ import numpy as np
 
 from i2p_ros.alignment.kernels import information_of_drifts, terms_of_drift
 from i2p_ros.alignment.pair_signals import PairSignals
-from i2p_ros.alignment.patches import Ints, intrinsics
+from i2p_ros.alignment.patches import Ints, writable
 from i2p_ros.core.geometry import Array
 
 NOISE_STD = 2.0  # grey levels, of the image
@@ -48,7 +48,9 @@ class InformationTerms:
 
     @staticmethod
     def joined(terms: Sequence[InformationTerms]) -> InformationTerms:
-        """The terms of several signals or pairs."""
+        """The terms of several pairs."""
+        if len(terms) == 1:
+            return terms[0]
         return InformationTerms(
             np.concatenate([t.information for t in terms]),
             np.concatenate([t.gradient for t in terms]),
@@ -62,8 +64,8 @@ def information_terms(pair: PairSignals, drift: Array, level: int) -> Informatio
     cells = np.tile(pair.cloud.cells, len(pair.pyramid.signals))
     if not len(cells):
         return InformationTerms(np.zeros(0), np.zeros((0, 6)), cells, np.zeros((6, 6)))
-    motion = pair.cloud.motions(drift[None])[0]
-    nats, gradient, curvature = terms_of_drift(*_sides(pair, level), motion, *_signals(pair))
+    image, sides = pair.pyramid.levels[level], _sides(pair, level, pair.cloud.bounds)
+    nats, gradient, curvature = terms_of_drift(image, *sides, writable(drift), pair.rows, pair.regressed, NOISE_STD**2)
     return InformationTerms(nats.ravel(), gradient.reshape(-1, 6), cells, curvature)
 
 
@@ -72,26 +74,18 @@ def information(pair: PairSignals, drifts: Array, level: int, patches: slice = A
 
     The sum over patches of `information_terms` at a fraction of the cost, or over some of the patches.
     """
-    if not len(pair.cloud.bounds[patches]):
+    bounds = np.ascontiguousarray(pair.cloud.bounds[patches])
+    if not len(bounds):
         return np.zeros((len(drifts), len(pair.pyramid.signals)))
-    motions = pair.cloud.motions(drifts)
-    return np.asarray(information_of_drifts(*_sides(pair, level, patches), motions, *_signals(pair)))
-
-
-def _sides(pair: PairSignals, level: int, patches: slice = ALL) -> tuple[Any, ...]:
-    """The image, its camera and the cloud, as kernels take them."""
-    cloud, pyramid = pair.cloud, pair.pyramid
-    return (
-        pyramid.levels[level],
-        intrinsics(pyramid.camera_at(level)),
-        cloud.rays,
-        cloud.basis,
-        np.ascontiguousarray(cloud.bounds[patches]),
+    sides = _sides(pair, level, bounds)
+    return np.asarray(
+        information_of_drifts(
+            pair.pyramid.texels[level], *sides, writable(drifts), pair.rows, pair.regressed, NOISE_STD**2
+        )
     )
 
 
-def _signals(pair: PairSignals) -> tuple[Ints, Ints, float]:
-    """Rows of the basis, numbers of terms that are regressed out, and the variance of the noise, for kernels."""
-    signals = pair.pyramid.signals
-    rows, regressed = ([f(signal) for signal in signals] for f in (pair.cloud.row_of, lambda s: len(s.regressed)))
-    return np.array(rows), np.array(regressed), NOISE_STD**2
+def _sides(pair: PairSignals, level: int, bounds: Ints) -> tuple[Any, ...]:
+    """The camera and the cloud, as kernels take them."""
+    cloud = pair.cloud
+    return pair.pyramid.intrinsics[level], cloud.rays, cloud.basis, bounds, cloud.translation

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from i2p_ros.alignment.patches import PatchedCloud, seen_from
+import numpy as np
+
+from i2p_ros.alignment.patches import Ints, PatchedCloud, seen_from
 from i2p_ros.alignment.pyramid import ImagePyramid, plain_pyramid
 from i2p_ros.alignment.signals import PointsInView
 from i2p_ros.core.config import RefinementSettings
@@ -16,10 +18,21 @@ from i2p_ros.core.types import Pair
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairSignals:
-    """The signals of the image and of the cloud of one pair, for drifts about a nominal calibration."""
+    """The signals of the image and of the cloud of one pair, for drifts about a nominal calibration.
+
+    Of each of C signals, `rows` (C,) are the row of the basis, and `regressed` (C,) the number of terms that are
+    regressed out, as the kernels take them.
+    """
 
     pyramid: ImagePyramid
     cloud: PatchedCloud
+    rows: Ints = field(init=False)
+    regressed: Ints = field(init=False)
+
+    def __post_init__(self) -> None:
+        signals = self.pyramid.signals
+        object.__setattr__(self, "rows", np.array([self.cloud.row_of(signal) for signal in signals]))
+        object.__setattr__(self, "regressed", np.array([len(signal.regressed) for signal in signals]))
 
     @staticmethod
     def of(pair: Pair, nominal: Pose, settings: RefinementSettings, pyramid: ImagePyramid | None = None) -> PairSignals:
@@ -39,4 +52,4 @@ class PairSignals:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to compare: too few points, or no signal that varies."""
-        return not any(self.cloud.basis[self.cloud.row_of(signal)].any() for signal in self.pyramid.signals)
+        return not self.cloud.basis[self.rows].any()

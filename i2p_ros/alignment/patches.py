@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from i2p_ros.alignment.cloud_kernels import points_in_view
-from i2p_ros.alignment.kernels import orthonormalized
+from i2p_ros.alignment.cloud_kernels import orthonormalized, points_in_view
 from i2p_ros.alignment.signals import NUISANCE, Floats, PointsInView, Signal, basis_names
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings
@@ -51,7 +50,7 @@ class PatchedCloud:
         index, bounds, cells = _patches(points.pixels, cell, settings)
         rays = np.ascontiguousarray(points.rays[index].T)
         basis = _basis(points, signals, index, bounds)
-        return PatchedCloud(points.translation, rays, basis, basis_names(signals), bounds, cells)
+        return PatchedCloud(writable(points.translation), rays, basis, basis_names(signals), bounds, cells)
 
     def __len__(self) -> int:
         """Number of points."""
@@ -94,13 +93,13 @@ def seen_from(
     edge = settings.border * camera.width
     edges = np.array([edge, edge, camera.width - 1.0 - edge, camera.height - 1.0 - edge])
     index, rays, pixels = points_in_view(
-        _writable(cloud.xyz), _writable(nominal.rotation), nominal.translation - translation,
-        _writable(translation), intrinsics(camera).astype(np.float64), MIN_DEPTH, edges,
+        writable(cloud.xyz), writable(nominal.rotation), nominal.translation - translation,
+        writable(translation), intrinsics(camera).astype(np.float64), MIN_DEPTH, edges,
     )  # fmt: skip
     return PointsInView(rays, pixels, None if cloud.intensity is None else cloud.intensity[index], translation)
 
 
-def _writable(values: NDArray[Any]) -> NDArray[Any]:
+def writable(values: NDArray[Any]) -> NDArray[Any]:
     """The same values as kernels take them: in C order and not read-only. They are copied where they are not."""
     return np.require(values, requirements=("C", "W"))
 

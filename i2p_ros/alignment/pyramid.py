@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
+from i2p_ros.alignment.kernels import LANES
+from i2p_ros.alignment.patches import intrinsics
 from i2p_ros.alignment.signals import PLAIN, PREDICTED, Floats, Signal, plain_channels
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings
@@ -21,11 +23,21 @@ COARSEST_WIDTH = 160  # px, about, of the last level
 @dataclass(frozen=True, slots=True, eq=False)
 class ImagePyramid:
     """`levels` are images (C, H, W) of mean zero, in grey levels. Level 0 is the finest, and each level is half as wide
-    as the one before. Their channels belong to the C `signals`. `camera` is that of level 0, without distortion."""
+    as the one before. Their channels belong to the C `signals`. `camera` is that of level 0, without distortion.
+
+    As the kernels take them, `texels` (G, H, W, 4) are the same images, and `intrinsics` (4,) those of each level.
+    """
 
     camera: Camera
     levels: tuple[Floats, ...]
     signals: tuple[Signal, ...]
+    texels: tuple[Floats, ...] = field(init=False)
+    intrinsics: tuple[Floats, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "texels", tuple(_texels(level) for level in self.levels))
+        cameras = [self.camera_at(level) for level in range(len(self.levels))]
+        object.__setattr__(self, "intrinsics", tuple(intrinsics(camera) for camera in cameras))
 
     @staticmethod
     def of(camera: Camera, levels: Sequence[Floats], signals: Sequence[Signal]) -> ImagePyramid:
@@ -60,6 +72,15 @@ def predicted_pyramid(camera: Camera, channels: Floats, signals: Sequence[Signal
 def grey_levels(image: Image) -> Floats:
     """(H, W) grey levels, 0..255, of an RGB image."""
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)
+
+
+def _texels(level: Floats) -> Floats:
+    """(G, H, W, LANES) of an image (C, H, W): its channels in groups, with zeros after the last."""
+    channels, height, width = level.shape
+    found = np.zeros((-(-channels // LANES), height, width, LANES), np.float32)
+    for c in range(channels):
+        found[c // LANES, :, :, c % LANES] = level[c]
+    return found
 
 
 def _channels_last(image: Floats) -> Floats:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
+import numpy as np
+
 from i2p_ros.alignment.pair_signals import PairSignals
 from i2p_ros.families.base import Family
 
@@ -36,11 +38,11 @@ COSTS: dict[str, Formula] = {
     "i2p_ros.search.likelihood:DescriptorLikelihood._mean_similarities": lambda rows, projections: (
         FLOP_SIMILARITY * len(rows) * projections.shape[1], BYTE_SIMILARITY * len(rows) * projections.shape[1]
     ),
-    "i2p_ros.alignment.mutual_information:information_terms": lambda pair, motion: _of_alignment(
-        pair, 1, FLOP_LINEARIZED
+    "i2p_ros.alignment.mutual_information:information_terms": lambda pair, sides: _of_alignment(
+        pair, len(pair.cloud), FLOP_LINEARIZED
     ),
-    "i2p_ros.alignment.mutual_information:information": lambda pair, motions: _of_alignment(
-        pair, len(motions), FLOP_SIGNAL
+    "i2p_ros.alignment.mutual_information:information": lambda pair, drifts, bounds, sides: _of_alignment(
+        pair, len(drifts) * int(np.diff(bounds).sum()), FLOP_SIGNAL
     ),
 }  # fmt: skip
 """Formula by "module:qualified name" of the function."""
@@ -85,10 +87,9 @@ class Cost:
         return float(flop), float(byte)
 
 
-def _of_alignment(pair: PairSignals, drifts: int, flop_signal: int) -> tuple[float, float]:
-    """Operations on the points of a pair at so many drifts, and the bytes that are read: points and basis."""
-    points, signals = len(pair.cloud), len(pair.pyramid.signals)
-    flop = drifts * points * (FLOP_PROJECTED + flop_signal * signals)
+def _of_alignment(pair: PairSignals, points: int, flop_signal: int) -> tuple[float, float]:
+    """Operations on so many points, each at one drift, and the bytes that are read: points and basis of the pair."""
+    flop = points * (FLOP_PROJECTED + flop_signal * len(pair.pyramid.signals))
     return flop, pair.cloud.rays.nbytes + pair.cloud.basis.nbytes
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import isfinite
 
 import cv2
 import numpy as np
@@ -41,7 +42,7 @@ class Camera:
     def __post_init__(self) -> None:
         if self.width <= 0 or self.height <= 0:
             raise InputError(f"a camera needs a positive size, got {self.width}x{self.height}", "camera_info.size")
-        if not np.isfinite([self.fx, self.fy, self.cx, self.cy]).all() or self.fx <= 0 or self.fy <= 0:
+        if not all(map(isfinite, (self.fx, self.fy, self.cx, self.cy))) or self.fx <= 0 or self.fy <= 0:
             raise InputError(
                 f"the camera is not calibrated: fx={self.fx}, fy={self.fy}, cx={self.cx}, cy={self.cy}; "
                 "focal lengths must be positive and finite",
@@ -58,7 +59,7 @@ class Camera:
                 f"got {len(self.distortion)}",
                 "camera_info.distortion_length",
             )
-        if not np.isfinite(self.distortion).all():
+        if not all(map(isfinite, self.distortion)):
             raise InputError("distortion coefficients must be finite", "camera_info.distortion")
 
     @staticmethod

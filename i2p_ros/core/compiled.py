@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
+from numba import extending, njit
 
 OPTIONS: dict[str, Any] = {
     "nogil": True,
@@ -26,6 +26,8 @@ OPTIONS: dict[str, Any] = {
 }
 inner: Any = njit(**OPTIONS)
 """Decorator of a function that kernels of the same module call."""
+intrinsic: Any = extending.intrinsic
+"""Decorator of a function that gives the instructions of one that kernels of the same module call."""
 
 
 def kernel(signature: str) -> Callable[[Callable[..., Any]], Any]:

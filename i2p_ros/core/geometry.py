@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from i2p_ros.core.errors import InputError
 
 Array = NDArray[np.float64]
+IDENTITY = np.eye(3)
 
 
 def skew(v: ArrayLike) -> Array:
@@ -99,9 +101,11 @@ class Pose:
         t = np.array(self.translation, np.float64)
         if r.shape != (3, 3) or t.shape != (3,):
             raise InputError(f"a pose is a (3, 3) rotation and a (3,) translation, got {r.shape} and {t.shape}", "pose")
-        if not (np.isfinite(r).all() and np.isfinite(t).all()):
+        (a, b, c), (d, e, f), (g, h, i) = r.tolist()  # numbers are quicker than small arrays
+        if not all(map(isfinite, (a, b, c, d, e, f, g, h, i, *t.tolist()))):
             raise InputError("a pose must be finite", "pose")
-        if np.abs(r @ r.T - np.eye(3)).max() > 1e-3 or np.linalg.det(r) < 0:
+        determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+        if np.abs(r @ r.T - IDENTITY).max() > 1e-3 or determinant < 0:
             raise InputError("the rotation of a pose must be orthonormal with determinant +1", "pose")
         for name, value in (("rotation", r), ("translation", t)):
             value.setflags(write=False)

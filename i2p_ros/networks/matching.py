@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from i2p_ros.core.both import Both, in_turn
+from i2p_ros.core.reuse import ReusedMemory
 from i2p_ros.core.types import DescriptorSimilarity
 
 Similarity = NDArray[np.float32]
 Rows = NDArray[np.int64]
 ROWS_AT_ONCE = 512  # of products in bf16, which are copied while they are in the cache
+_PRODUCTS = ReusedMemory()
 PEAK_SCALE = 20.0  # of the softmax around a peak of similarity: that of the dense loss in training
 
 
@@ -38,13 +40,13 @@ def coarse(pixels: Tensor, most: int) -> Grid:
 
 
 def product(points: Tensor, cells: Tensor, both: Both = in_turn) -> Similarity:
-    """(N, P) dot products of points (N, D) and cells (D, P). They are in memory of NumPy, which has large pages.
+    """(N, P) dot products of points (N, D) and cells (D, P), in memory that is used again when they are gone.
 
     Descriptors in bf16 are multiplied in bf16: the products are then rounded to about 0.002.
     """
     if points.device.type != "cpu":
         return (points @ cells).float().cpu().numpy()
-    out = np.empty((len(points), cells.shape[1]), np.float32)
+    out = _PRODUCTS.empty((len(points), cells.shape[1]))
     halves = zip(points.tensor_split(2), torch.from_numpy(out).tensor_split(2), strict=True)
     both(*(partial(_multiplied, rows, cells, half) for rows, half in halves))
     return out

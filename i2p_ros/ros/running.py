@@ -73,9 +73,9 @@ def run(make: Callable[[], Runnable], args: list[str] | None = None) -> NoReturn
 
     ROS is shut down by the thread that uses it: rclpy crashes where another one does so during a lifecycle transition.
     """
+    keep_freed_memory()
     signals = _Signals()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: idle threads must not spin
-    keep_freed_memory()
     import rclpy
     from rclpy.executors import ExternalShutdownException
     from rclpy.signals import SignalHandlerOptions

@@ -5,7 +5,7 @@
 import numpy as np
 import pytest
 
-from i2p_ros.alignment.kernels import orthonormalized
+from i2p_ros.alignment.cloud_kernels import orthonormalized
 from i2p_ros.alignment.patches import MIN_DEPTH, seen_from
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings

@@ -11,7 +11,8 @@ from helpers.alignment_reference import reference_terms
 
 from i2p_ros.alignment.mutual_information import information, information_terms
 from i2p_ros.alignment.pair_signals import PairSignals
-from i2p_ros.alignment.pyramid import ImagePyramid
+from i2p_ros.alignment.pyramid import ImagePyramid, predicted_pyramid
+from i2p_ros.alignment.signals import SIGNALS
 
 
 def test_the_gradient_is_that_of_finite_differences() -> None:
@@ -44,6 +45,18 @@ def test_the_kernels_agree_with_the_reference(level: int) -> None:
             assert error.max() < 0.01, f"{name}: a point on the border of a pixel may have the slope of the next one"
         by_signal = expected.information.reshape(len(many), -1).sum(axis=1)
         np.testing.assert_allclose(many, by_signal, rtol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 6])
+def test_any_number_of_channels_agrees_with_the_reference(channels: int) -> None:
+    """They are computed four at a time."""
+    pair, true = place(2)
+    signals = (SIGNALS * 2)[:channels]
+    image = np.random.default_rng(0).normal(0.0, 20.0, (channels, pair.camera.height, pair.camera.width))
+    pyramid = predicted_pyramid(pair.camera.undistorted, image.astype(np.float32), signals)
+    given, drift = PairSignals.of(pair, true, SETTINGS, pyramid), 0.1 * offset(0)
+    expected = reference_terms(given, drift, 1).information.reshape(channels, -1).sum(axis=1)
+    np.testing.assert_allclose(information(given, drift[None], 1)[0], expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("drift", [[1e6, 0, 0, 0, 0, 0], [0, 0, -1e3, 0, 0, 0], [0, 0, 0, 0, 3.0, 0], [np.nan] * 6])
