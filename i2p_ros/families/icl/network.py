@@ -52,7 +52,7 @@ class Pixels:
 
 
 @dataclass(frozen=True)
-class Scene:
+class DescribedScene:
     """What all scales share: the `image` of the network, the descriptors `pixels` (B, D, h, w) and scores
     `pixel_scores` (B, h, w) of its cells, `points` (B, N, 3) with `features` (B, N, C), and their `overlap` (B, N)."""
 
@@ -135,7 +135,7 @@ class ICLNetwork(VP2PNetwork):
         assert isinstance(image, SeenImage)
         points, overlap = inputs["points"].float(), found["point_scores"]
         features = torch.cat([found["points"], overlap[..., None], points / METRES], 2)
-        scene = Scene(image, found["pixels"], found["pixel_scores"], points, features, overlap)
+        scene = DescribedScene(image, found["pixels"], found["pixel_scores"], points, features, overlap)
         headings, first = self._detect(scene)
         scales = list[Matches]()
         for k in range(len(self.scales)):
@@ -153,7 +153,7 @@ class ICLNetwork(VP2PNetwork):
             "points": found["points"],
         }
 
-    def _detect(self, scene: Scene) -> tuple[Tensor, Tensor]:
+    def _detect(self, scene: DescribedScene) -> tuple[Tensor, Tensor]:
         """(B, 360) logits of headings by the votes of the points, and (B, 3, 4) the camera regressed from these."""
         first, d = self.settings.scales[0], self.settings.descriptor
         points, features = scene.points[:, : first.points], scene.features[:, : first.points]
@@ -177,7 +177,7 @@ class ICLNetwork(VP2PNetwork):
         rotated = turn @ level
         return headings, torch.cat([rotated[..., :3], rotated[..., 3:] + shift[..., None]], 2)
 
-    def _refined(self, k: int, before: Tensor | Matches, scene: Scene) -> Matches:
+    def _refined(self, k: int, before: Tensor | Matches, scene: DescribedScene) -> Matches:
         """Matches and pose of scale k, from those of the scale before, or from the pose of the detected camera."""
         scale, d = self.settings.scales[k], self.settings.descriptor
         cells = scene.cells(scale.stride)
@@ -196,7 +196,7 @@ class ICLNetwork(VP2PNetwork):
         return Matches(queries, pose, pixels, placed, placed.heat @ features[..., :d], valid)
 
     def _priors(
-        self, before: Tensor | Matches, scale: Scale, cells: Pixels, points: Tensor, scene: Scene
+        self, before: Tensor | Matches, scale: Scale, cells: Pixels, points: Tensor, scene: DescribedScene
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (B, Q, P) and (B, Q, M) that the heat maps begin with, and which queries (B, Q) have any support.
 
