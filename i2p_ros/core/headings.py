@@ -33,14 +33,17 @@ class Headings:
         return float(np.log(self.mixed[k] * len(self.shares)))
 
     def turned_to_other(self, T_camera_lidar: Pose) -> Pose:
-        """The pose after a turn about its camera, to the likeliest heading that is a different answer.
+        """The pose after a turn about its camera, to the likeliest heading that is a different answer: a local maximum,
+        not the slope of the one that the pose is at.
 
         Half a turn, where all others are equally likely.
         """
         count, heading = len(self.shares), self._heading(T_camera_lidar)
         away = np.abs((np.arange(count) - heading + count / 2) % count - count / 2)
-        other = np.flatnonzero(away * 360.0 / count > OTHER_DEG)
-        k = max(other, key=lambda k: (self.shares[k], away[k]))
+        summit = (self.shares >= np.roll(self.shares, 1)) & (self.shares >= np.roll(self.shares, -1))
+        other = away * 360.0 / count > OTHER_DEG
+        k = max(np.flatnonzero(other & summit), default=round(heading + count / 2) % count,
+                key=lambda k: (self.shares[k], away[k]))  # fmt: skip
         turn = Pose.from_rotvec([0.0, 0.0, -2.0 * np.pi * (k - heading) / count], [0.0, 0.0, 0.0])
         T_camera_frame = T_camera_lidar @ self.T_frame_lidar.inverse()
         centre = Pose(np.eye(3), T_camera_frame.inverse().translation)

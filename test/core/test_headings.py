@@ -42,6 +42,15 @@ def test_the_likeliest_other_heading_is_a_different_answer(shares: tuple[int, ..
     assert np.degrees(np.arctan2(ahead[1], ahead[0])) % 360.0 == pytest.approx(expected, abs=0.5)
 
 
+def test_the_slope_of_the_best_heading_is_not_another_answer() -> None:
+    off = (np.arange(360) - 10 + 180) % 360 - 180
+    shares = np.exp(-0.5 * (off / 20.0) ** 2) + 0.2 * (np.arange(360) == 190)
+    assert shares[41] > shares[190]
+    other = Headings(shares / shares.sum(), FRAME).turned_to_other(looking(10.0))
+    ahead = (other.rotation @ FRAME.rotation.T)[2]
+    assert np.degrees(np.arctan2(ahead[1], ahead[0])) % 360.0 == pytest.approx(190.0, abs=0.5)
+
+
 def test_the_camera_stays_where_it_is_and_keeps_its_tilt() -> None:
     given = looking(10.0)
     other = sure_of(10, 130).turned_to_other(given)
