@@ -15,7 +15,8 @@ class ReusedMemory:
     """Gives float32 arrays in memory of arrays that are no longer used. Several threads may ask.
 
     The system takes large memory back as soon as an array is gone. To get it again page by page takes longer than to
-    compute what is written there. At most `most` unused pieces are kept.
+    compute what is written there, unless the program has called `core.memory.keep_freed_memory`. At most `most` unused
+    pieces are kept.
     """
 
     def __init__(self, most: int = 2) -> None:
