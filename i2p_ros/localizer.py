@@ -208,7 +208,8 @@ class Localizer:
             pyramid = self.pyramid(prepared, s.refinement)
             drifts = round(prepared.effort * s.refinement.drifts)
             refinement = s.refinement.model_copy(update={"drifts": drifts})
-            return refine_estimate(estimate, pair, pyramid, s.pnp, refinement, self.calibration, self.runtime.both)
+            how = self.calibration, self.runtime.both, self.family.std_inflation
+            return refine_estimate(estimate, pair, pyramid, s.pnp, refinement, *how)
 
     def pyramid(self, prepared: PreparedPair, settings: RefinementSettings) -> ImagePyramid:
         """The predicted signals of the image, or its grey values and edges for a family that predicts none.

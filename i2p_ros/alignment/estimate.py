@@ -17,16 +17,16 @@ from i2p_ros.core.types import Pair, PoseEstimate
 from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.problem import problem_of
 
-STD_INFLATION = 2.5  # factor on the standard deviations of the estimate: its errors are larger than it states
+STD_INFLATION = 2.5  # factor on the standard deviations of an estimate: its errors are larger than it states
 
 
 def refine_estimate(
     estimate: PoseEstimate, pair: Pair, pyramid: ImagePyramid, settings: PnpSettings, refinement: RefinementSettings,
-    calibration: Calibration, both: Both = in_turn,
+    calibration: Calibration, both: Both = in_turn, inflation: float = STD_INFLATION,
 ) -> PoseEstimate:  # fmt: skip
     """The estimate with its pose refined by `refine_pair`, and the covariance, inliers and confidence of that pose.
 
-    The prior of the refinement is the estimate, with its deviations inflated by STD_INFLATION. The estimate is returned
+    The prior of the refinement is the estimate, with its deviations times `inflation`. The estimate is returned
     as it is if it has no pose, if there is no signal to compare, or if fewer than `settings.min_inliers` matches agree
     with the refined pose.
     """
@@ -34,7 +34,7 @@ def refine_estimate(
     if estimate.pose is None or estimate.covariance is None or matches is None or evidence is None:
         return estimate
     spread = calibration.unscaled(to_camera_axes(estimate.pose, estimate.covariance))
-    refined = refine_pair(pair, pyramid, estimate.pose, STD_INFLATION**2 * spread, refinement, both)
+    refined = refine_pair(pair, pyramid, estimate.pose, inflation**2 * spread, refinement, both)
     if refined is None:
         return estimate
     problem = problem_of(matches, pair.camera, settings.threshold_deg)

@@ -75,6 +75,7 @@ class Family(ABC, Generic[SceneT]):
     needs: ClassVar[frozenset[Need]] = frozenset()  # what a pair must have beyond image, camera and points
     trained_prior: ClassVar[PriorRange]  # within which training draws guesses about the true pose
     sizes: ClassVar[Mapping[str, BaseModel]]  # settings by name of the size
+    std_inflation: ClassVar[float] = 2.5  # factor on the deviations of its poses, within which these are refined
     mirrors: ClassVar[bool] = False  # whether there is a mirrored pass: `mirror` and `merge`
     settings_type: ClassVar[type[BaseModel]]
     settings: BaseModel  # sizes of this network, of `settings_type`; the manifest keeps them

@@ -78,6 +78,20 @@ def test_the_pose_is_refined_and_the_rest_follows_it(placed: tuple[Pair, Pose]) 
     assert after.confidence == CALIBRATION.confidence(after.evidence)
 
 
+def test_the_inflation_bounds_how_far_the_pose_moves(placed: tuple[Pair, Pose]) -> None:
+    """A family that states its errors well needs none: a wide search finds local maxima that are far away."""
+    pair, true = placed
+    before = estimate(pair, true)
+    moved = []
+    for inflation in (0.02, 2.5):
+        after = refine_estimate(
+            before, pair, plain_pyramid(pair, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION, inflation=inflation
+        )
+        assert after.pose is not None and before.pose is not None
+        moved.append(np.linalg.norm(after.pose.inverse().translation - before.pose.inverse().translation))
+    assert moved[0] < 0.06 < 0.3 < moved[1]
+
+
 def test_the_covariance_is_scaled_by_what_was_fitted(placed: tuple[Pair, Pose]) -> None:
     pair, true = placed
     plain = replace(estimate(pair, true), covariance=from_camera_axes(Pose.identity().retract(OFF) @ true, SPREAD))

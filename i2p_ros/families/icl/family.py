@@ -22,6 +22,7 @@ class ICL(OwnFrameFamily):
     """Learned queries become soft matches, from coarse to fine. Probabilistic PnP gives their pose."""
 
     name = "icl"
+    std_inflation = 0.75  # it has learned how large the errors of its matches are
     sizes = SIZES
     settings_type = ICLSettings
     settings: ICLSettings
