@@ -16,6 +16,7 @@ from i2p_ros.core.progress import Progress
 from i2p_ros.core.types import Pair
 from i2p_ros.localizer import Localizer, load
 from i2p_ros.pnp import NoPoseError
+from i2p_ros.runtime.manifest import count_parameters, find_model
 from i2p_ros.search import PoseSearch
 
 DEFINITIONS = {
@@ -47,7 +48,7 @@ def compared(
         {
             "model": model,
             "family": localizer.family.name,
-            "parameters": sum(weight.numel() for weight in localizer.family.network().parameters()),
+            "parameters": count_parameters(find_model(model)[1]),
             "first_pass_ms": summary(of_model[:, 0, 0]),
             "first_pass_cpu_ms": summary(of_model[:, 0, 1]),
             "pair_ms": summary(of_model[:, 1, 0]),

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import numpy as np
 from pydantic import BaseModel
 
+from i2p_ros.alignment.estimate import STD_INFLATION
 from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
@@ -75,7 +76,7 @@ class Family(ABC, Generic[SceneT]):
     needs: ClassVar[frozenset[Need]] = frozenset()  # what a pair must have beyond image, camera and points
     trained_prior: ClassVar[PriorRange]  # within which training draws guesses about the true pose
     sizes: ClassVar[Mapping[str, BaseModel]]  # settings by name of the size
-    std_inflation: ClassVar[float] = 2.5  # factor on the deviations of its poses, within which these are refined
+    std_inflation: ClassVar[float] = STD_INFLATION  # factor on the deviations of poses, within which they are refined
     mirrors: ClassVar[bool] = False  # whether there is a mirrored pass: `mirror` and `merge`
     settings_type: ClassVar[type[BaseModel]]
     settings: BaseModel  # sizes of this network, of `settings_type`; the manifest keeps them

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Pose
+from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.kept import Kept
 from i2p_ros.core.types import Pair, PointCloud
 from i2p_ros.families.branches.settings import BranchSettings
@@ -148,6 +148,13 @@ def view_camera(camera: Camera) -> Camera:
     """The camera whose edges bound the view: this one, or `undistorted` where a corner has no x/z and y/z."""
     corners = [[u, v] for u in (0.0, camera.width - 1.0) for v in (0.0, camera.height - 1.0)]
     return camera.undistorted if np.isnan(camera.unproject(corners)).any() else camera
+
+
+def original_pixels(pixels: Array, width: int, height: int, camera: Camera) -> Array:
+    """Pixels (M, 2) of the `camera` from those of its undistorted image at a size of width and height. They count from
+    the centre of the first one, so they are scaled about its corner. NaN where the lens sees nothing."""
+    flat = camera.undistorted
+    return camera.distorted((pixels + 0.5) * [flat.width / width, flat.height / height] - 0.5)
 
 
 def near_view(cloud: PointCloud, guess: Pose, camera: Camera) -> PointCloud:

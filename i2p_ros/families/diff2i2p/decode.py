@@ -9,18 +9,17 @@ import numpy as np
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Correspondences, Prediction
+from i2p_ros.families.branches.inputs import original_pixels
 from i2p_ros.networks.base import Tensors
 
 
 def decoded(outputs: Tensors, T_input_lidar: Pose, camera: Camera, network_camera: Camera) -> Prediction:
     """One set of matches: pixels of the original `camera`, points of the lidar frame, and similarities as weights.
 
-    The outputs have points of the frame `input` and pixels x, y of the `network_camera`. Pixels count from the centre
-    of the first one, so they are scaled about its corner. Matches where the lens sees nothing are left out.
+    The outputs have points of the frame `input` and pixels x, y of the `network_camera`. Matches where the lens sees
+    nothing are left out.
     """
     pixels, points, weights = (outputs[name][0].cpu().double().numpy() for name in ("pixels", "points", "weights"))
-    flat = camera.undistorted
-    scale = np.array([flat.width / network_camera.width, flat.height / network_camera.height])
-    original = camera.distorted((pixels + 0.5) * scale - 0.5)
+    original = original_pixels(pixels, network_camera.width, network_camera.height, camera)
     matches = Correspondences(original, T_input_lidar.inverse().apply(points), weights)
     return Prediction((matches.selected((weights > 0.0) & np.isfinite(original).all(axis=1)),))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the outputs of the ICL++ network to a pose with its covariance: probabilistic PnP over the soft matches.
 
-The regressed pose is the start, so there is no search over samples of matches, and the time is always the same.
+The regressed poses are the starts, so there is no search over samples of matches, and the time is always the same.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from torch import Tensor
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Array, Pose, from_camera_axes, so3_exp
 from i2p_ros.core.types import Correspondences, Prediction, Prior
+from i2p_ros.families.branches.inputs import original_pixels
 from i2p_ros.networks.base import Tensors
 from i2p_ros.pnp.probabilistic import Poses, Problems, cost, normal_equations, sample, solve
 
 LEAST_IN_VIEW = 16  # points
 LEAST_MATCHES = 6  # valid ones, without which there is no pose
-STEPS = 8  # of Levenberg-Marquardt, from the regressed pose
+STEPS = 8  # of Levenberg-Marquardt, from each regressed pose
 MIN_ESS = 50.0  # effective samples below which the covariance is that of the linearised problem
 FINEST_STD = np.array([1e-3] * 3 + [1e-5] * 3)  # m, rad: a covariance must be positive definite
 
@@ -100,9 +101,7 @@ def _matches(
     pixels: Tensor, points: Tensor, weights: Tensor, T_input_lidar: Pose, camera: Camera, network_camera: Camera
 ) -> Correspondences:
     """All queries as matches of original pixels and points of the lidar frame, with weights of at most 1."""
-    flat = camera.undistorted
-    scale = np.array([flat.width / network_camera.width, flat.height / network_camera.height])
-    original = camera.distorted((pixels.numpy() + 0.5) * scale - 0.5)
+    original = original_pixels(pixels.numpy(), network_camera.width, network_camera.height, camera)
     mean = weights.mean(1)
     relative = (mean / mean.max().clamp(min=1e-9)).numpy()
     return Correspondences(original, T_input_lidar.inverse().apply(points.numpy()), relative)

@@ -136,10 +136,11 @@ class ICLNetwork(VP2PNetwork):
         points, overlap = inputs["points"].float(), found["point_scores"]
         features = torch.cat([found["points"], overlap[..., None], points / METRES], 2)
         scene = DescribedScene(image, found["pixels"], found["pixel_scores"], points, features, overlap)
-        headings, first = self._detect(scene)
+        cells = [scene.cells(scale.stride) for scale in self.settings.scales]
+        headings, first = self._detect(scene, cells[0])
         scales = list[Matches]()
         for k in range(len(self.scales)):
-            scales.append(self._refined(k, scales[-1] if scales else first, scene))
+            scales.append(self._refined(k, scales[-1] if scales else first, scene, cells[k]))
         last = scales[-1]
         return {
             "overlap": overlap,
@@ -153,11 +154,11 @@ class ICLNetwork(VP2PNetwork):
             "points": found["points"],
         }
 
-    def _detect(self, scene: DescribedScene) -> tuple[Tensor, Tensor]:
+    def _detect(self, scene: DescribedScene, cells: Pixels) -> tuple[Tensor, Tensor]:
         """(B, 360) logits of headings by the votes of the points, and (B, 3, 4) the camera regressed from these."""
         first, d = self.settings.scales[0], self.settings.descriptor
         points, features = scene.points[:, : first.points], scene.features[:, : first.points]
-        overlap, camera, cells = scene.overlap[:, : first.points], scene.image.camera, scene.cells(first.stride)
+        overlap, camera = scene.overlap[:, : first.points], scene.image.camera
         alike = similarity(features[..., :d], cells.features[..., :d])
         heat, evidence = alike.softmax(2), alike.logsumexp(2)
         azimuths, _ = directions(points)
@@ -177,10 +178,9 @@ class ICLNetwork(VP2PNetwork):
         rotated = turn @ level
         return headings, torch.cat([rotated[..., :3], rotated[..., 3:] + shift[..., None]], 2)
 
-    def _refined(self, k: int, before: Tensor | Matches, scene: DescribedScene) -> Matches:
+    def _refined(self, k: int, before: Tensor | Matches, scene: DescribedScene, cells: Pixels) -> Matches:
         """Matches and pose of scale k, from those of the scale before, or from the pose of the detected camera."""
         scale, d = self.settings.scales[k], self.settings.descriptor
-        cells = scene.cells(scale.stride)
         points, features = (x[:, : scale.points] for x in (scene.points, scene.features))
         image_prior, point_prior, valid = self._priors(before, scale, cells, points, scene)
         queries = before.queries if isinstance(before, Matches) else self.queries.expand(len(points), -1, -1)

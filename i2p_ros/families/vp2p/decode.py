@@ -14,7 +14,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Correspondences, DescriptorSimilarity, Prediction
-from i2p_ros.families.branches.inputs import view_camera
+from i2p_ros.families.branches.inputs import original_pixels, view_camera
 from i2p_ros.networks.base import Tensors
 from i2p_ros.networks.matching import Grid, coarse, mutual, peaks, product
 
@@ -99,7 +99,6 @@ def _correspondences(
     """Points of rows (M,) and the peaks near their cells (M,), as matches in original pixels."""
     chosen, cells = (torch.from_numpy(a).to(points.device) for a in (row, cell))
     on_map, similarity = peaks(pixels, points[chosen], grid, cells)
-    (h, w), flat = pixels.shape[1:], camera.undistorted
-    undistorted = (on_map.cpu().numpy().astype(np.float64) + 0.5) * [flat.width / w, flat.height / h] - 0.5
+    original = original_pixels(on_map.cpu().numpy().astype(np.float64), pixels.shape[2], pixels.shape[1], camera)
     weights = similarity.clamp(1e-3, 1).double().cpu().numpy()
-    return Correspondences(camera.distorted(undistorted), xyz[row].astype(np.float64), weights)
+    return Correspondences(original, xyz[row].astype(np.float64), weights)
