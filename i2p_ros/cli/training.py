@@ -96,7 +96,7 @@ def train(
         mixed = mixture(
             settings, out / "cache", seed, worlds, kitti, listed(drives), kitti_share, frames, listed(frame_drives)
         )
-    data = TrainingSet(family, mixed.sources, s.protocols, seed, s.samples, s.parts, s.aspect)
+    data = TrainingSet(family, mixed.sources, s.protocols, seed, s.samples, s.parts, s.aspect, s.wrong_guesses)
     about |= {"data": mixed.describe(), "drives": list(mixed.drives)}
     validation = unseen(settings, out / "cache")
     with progress("training", s.samples) as step:

@@ -81,7 +81,12 @@ class PnpSettings(_Group):
 
 
 class SyntheticSettings(_Group):
-    """The synthetic street world."""
+    """The synthetic street world, or rooms."""
+
+    rooms: bool = Field(
+        False,
+        description="rooms that an RGB-D camera sees, in place of streets. The settings below are of streets",
+    )
 
     camera: Literal["random", "tum_vi", "t265"] = Field(
         "random",
@@ -460,6 +465,9 @@ class TrainingSettings(_Group):
     )
     negative_px: float = Field(
         6.0, gt=0, description="least distance of a pixel that does not match, px of the network's image"
+    )
+    wrong_guesses: float = Field(
+        0.35, ge=0, le=1, description="share of priors that are wrong, from where nothing or something else is in view"
     )
     score_weight: float = Field(3.0, ge=0, description="weight of the loss of the overlap scores")
     dense_weight: float = Field(0.5, ge=0, description="weight of the loss over all cells of the image")

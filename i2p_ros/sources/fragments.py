@@ -1,33 +1,21 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fragments: clouds that the depths of successive frames of an RGB-D camera give together, and their overlap."""
+"""Fragments of sequences of an RGB-D camera."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from i2p_ros.core.depths import AXES
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Array, Pose
-from i2p_ros.sources.rgbd import AXES, RgbdFrame, RgbdSequence
+from i2p_ros.core.fragments import Fragment, means_of_voxels
+from i2p_ros.sources.rgbd import RgbdFrame, RgbdSequence
 
 FRAMES = 25  # of one fragment, as in the benchmarks of 2D3D-MATR
-VOXEL = 0.025  # m; a fragment has one point in each voxel, the mean of all points there
 FUSED_STRIDE = 2  # px, of the pixels that are fused: 1 cm apart at 3 m
 OVERLAP_STRIDE = 4  # px, of the pixels whose overlap is counted
-NEAR = 0.0375  # m; a pixel overlaps with a fragment that has a point within this distance
-_BITS = 21  # of each coordinate of a cell in its key
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Fragment:
-    """Points `xyz` (N, 3) float32, m, in the frame of the block's first camera with x forward, y left and z up."""
-
-    xyz: NDArray[np.float32]
-    T_world_fragment: Pose
 
 
 def fused(sequence: RgbdSequence, frames: Sequence[RgbdFrame]) -> Fragment:
@@ -41,39 +29,4 @@ def fused(sequence: RgbdSequence, frames: Sequence[RgbdFrame]) -> Fragment:
     points = np.concatenate(parts)
     if not len(points):
         raise InputError(f"{frames[0].depth} and the frames after it have no depth within range", "depth")
-    _, cell, count = np.unique(_keys(points, VOXEL), return_inverse=True, return_counts=True)
-    mean = np.stack([np.bincount(cell, axis) for axis in points.T], axis=1) / count[:, None]
-    return Fragment(mean.astype(np.float32), T_world_fragment)
-
-
-class NearPoints:
-    """Points of a fragment, sorted into cells of NEAR for the search of near ones."""
-
-    def __init__(self, fragment: Fragment) -> None:
-        keys = _keys(fragment.xyz, NEAR)
-        order = np.argsort(keys, kind="stable")
-        self._T_fragment_world = fragment.T_world_fragment.inverse()
-        self._points = np.ascontiguousarray(fragment.xyz[order], np.float64)
-        self._keys, first = np.unique(keys[order], return_index=True)
-        self._first = np.append(first, len(keys)).astype(np.int64)
-        self._low, self._high = fragment.xyz.min(axis=0) - NEAR, fragment.xyz.max(axis=0) + NEAR
-
-    def share(self, points: Array, least: float = 0.0) -> float:
-        """Share of points (N, 3) in the world with a fragment point within NEAR.
-
-        0 without a search where the share cannot reach `least`.
-        """
-        local = self._T_fragment_world.apply(points)
-        inside = ((local > self._low) & (local < self._high)).all(axis=1)
-        if not len(points) or inside.mean() < least:
-            return 0.0
-        from i2p_ros.sources.fragment_kernels import count_near  # numba, which no source but this one needs
-
-        found = count_near(np.ascontiguousarray(local[inside]), self._points, self._keys, self._first, NEAR, _BITS)
-        return float(found / len(points))
-
-
-def _keys(points: Array | NDArray[np.float32], size: float) -> NDArray[np.int64]:
-    """Number (N,) of the cell of `size` (m) of each point."""
-    x, y, z = (np.floor(points / size).astype(np.int64) + (1 << (_BITS - 1))).T
-    return np.asarray((x << (2 * _BITS)) | (y << _BITS) | z)
+    return Fragment(means_of_voxels(points), T_world_fragment)

@@ -82,9 +82,9 @@ class SourceKind:
 
 
 def _open_synthetic(request: SourceRequest) -> Source:
-    from i2p_ros.synthetic import SyntheticSource
+    from i2p_ros.synthetic import synthetic_source
 
-    return SyntheticSource(request.settings.synthetic, request.seed, request.n or SYNTHETIC_SAMPLES)
+    return synthetic_source(request.settings.synthetic, request.seed, request.n or SYNTHETIC_SAMPLES)
 
 
 def _open_kitti(request: SourceRequest) -> Source:

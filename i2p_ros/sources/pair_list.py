@@ -18,7 +18,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from i2p_ros.core.errors import InputError, MissingPackageError, first_fault, one_line
-from i2p_ros.sources.fragments import FRAMES, OVERLAP_STRIDE, VOXEL, NearPoints, fused
+from i2p_ros.core.fragments import VOXEL, NearPoints
+from i2p_ros.sources.fragments import FRAMES, OVERLAP_STRIDE, fused
 from i2p_ros.sources.rgbd import RgbdFrame, RgbdSequence
 
 SUFFIXES = (".json", ".parquet")

@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from i2p_ros.core.camera import Camera
+from i2p_ros.core.depths import AXES
 from i2p_ros.core.errors import InputError, first_fault, one_line
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.hints import refuse_unknown
@@ -26,7 +27,7 @@ from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, Sample
 from i2p_ros.sources.kinds import PUBLISHED_PAIRS_LAYOUT
 from i2p_ros.sources.plain_pickle import read_plain_pickle
-from i2p_ros.sources.rgbd import AXES, read_image_and_depth, read_matrix
+from i2p_ros.sources.rgbd import read_image_and_depth, read_matrix
 
 LEAST_OVERLAP = 0.5  # of lists that have a suffix -full, as those of 7-Scenes
 TESTS = ("test-full.pkl", "test.pkl")

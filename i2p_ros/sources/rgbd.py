@@ -10,21 +10,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from i2p_ros.core.camera import Camera
+from i2p_ros.core.depths import Depth, at_edges, back_projected
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Image
 from i2p_ros.sources.image_files import read_image
 
-Depth = NDArray[np.float32]  # (H, W), m; 0 where nothing was measured
-
 FARTHEST = 6.0  # m; a Kinect measures no farther, and 7-Scenes marks holes with 65535 mm
-EDGE = 0.02  # share of the depth by which neighbours differ at an edge, where depths mix near and far
 KINECT_SIZE = (640, 480)  # px, width and height
-# T_optical_lidar of the frame of a cloud (x forward, y left, z up) whose origin is an optical frame
-AXES = Pose(np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]]), np.zeros(3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +81,6 @@ def read_image_and_depth(image: Path, depth: Path) -> tuple[Image, Depth]:
     if colours.shape[:2] != measured.shape:
         raise InputError(f"{image} and {depth} have different sizes", "image.size")
     return colours, measured
-
-
-def at_edges(depth: Depth) -> NDArray[np.bool_]:
-    """(H, W) whether a pixel or one of its four neighbours lies across a step of depth, or beside a hole."""
-    edge = np.zeros(depth.shape, bool)
-    for axis in (0, 1):
-        near, far = (np.moveaxis(depth, axis, 0)[part] for part in (slice(None, -1), slice(1, None)))
-        step = np.abs(near - far) > EDGE * np.minimum(near, far)
-        moved = np.moveaxis(edge, axis, 0)
-        moved[:-1] |= step
-        moved[1:] |= step
-    return edge
-
-
-def back_projected(camera: Camera, depth: Array | Depth, stride: int = 1) -> Array:
-    """Points (N, 3) of the measured pixels of a depth (H, W) in m of a pinhole camera, m, in its optical frame."""
-    rows, columns = np.nonzero(depth[::stride, ::stride])
-    rows, columns = rows * stride, columns * stride
-    z = depth[rows, columns].astype(np.float64)
-    return np.column_stack([(columns - camera.cx) / camera.fx * z, (rows - camera.cy) / camera.fy * z, z])
 
 
 def read_matrix(path: Path, rows: int, columns: int, reason: str) -> Array:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.fragments import Fragment
 from i2p_ros.core.hints import did_you_mean
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair, PointCloud, Sample
-from i2p_ros.sources.fragments import Fragment, fused
+from i2p_ros.sources.fragments import fused
 from i2p_ros.sources.pair_list import ListedPair, PairList, blocks_of, drawn_pairs, read_pairs
 from i2p_ros.sources.rgbd import RgbdFrame, RgbdSequence, read_image_and_depth
 

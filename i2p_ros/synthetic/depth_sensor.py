@@ -26,7 +26,8 @@ def measured_depth(
 
     `facing` (H, W) is the cosine of the angle between ray and normal, `glass` (H, W) the share of light that is
     mirrored. Holes are where the projector's light does not come, on mirrors, at grazing angles, and out of range. The
-    noise is in the disparity: it grows with the square of the depth.
+    noise is in the disparity, in px of the `camera`: it grows with the square of the depth. A depth of fewer pixels is
+    that of the same camera at a smaller size.
     """
     height, width = depth.shape
     disparity = camera.fx * BASELINE / np.maximum(depth, 1e-3)
@@ -34,7 +35,12 @@ def measured_depth(
     noise = coarse.repeat(PATCH, axis=0).repeat(PATCH, axis=1)[:height, :width]
     steps = np.round((disparity + noise) / DISPARITY_STEP)
     measured = camera.fx * BASELINE / (np.maximum(steps, 1.0) * DISPARITY_STEP)
-    hole = in_shadow(disparity) | (facing < GRAZING) | (glass > 0.5) | (rng.random(depth.shape) < LOST)
+    hole = (
+        in_shadow(disparity * width / camera.width)
+        | (facing < GRAZING)
+        | (glass > 0.5)
+        | (rng.random(depth.shape) < LOST)
+    )
     hole |= ~np.isfinite(depth) | (measured < NEAREST) | (measured > FARTHEST)
     return np.where(hole, 0.0, measured).astype(np.float32)
 

@@ -80,25 +80,48 @@ def trajectory_pose(room: Room, seed: int, index: int, sequence: int, time: floa
 
 @torch.inference_mode()
 def render_frame(
-    room: Room, T_room_camera: Pose, response: CameraResponse, device: str = "cpu"
+    room: Room, T_room_camera: Pose, response: CameraResponse, device: str = "cpu", camera: Camera = KINECT
 ) -> tuple[Image, NDArray[np.float32]]:
-    """Image (H, W, 3) uint8 RGB and measured depth (H, W) m of KINECT at a pose. The response has the seed of both."""
+    """Image (H, W, 3) uint8 RGB and measured depth (H, W) m of a camera at a pose. The response has the seed of both.
+
+    Other cameras than KINECT are the same at another size.
+    """
+    surface, points, depth = _seen(room, T_room_camera, camera, device)
+    light = _light(room, surface, points).view(3, 1, camera.height, camera.width)
+    return form_images(light, [response])[0].cpu().numpy(), _measured(surface, *depth, camera, response.seed)
+
+
+@torch.inference_mode()
+def render_depth(
+    room: Room, T_room_camera: Pose, camera: Camera, seed: int, device: str = "cpu"
+) -> NDArray[np.float32]:
+    """The depth of `render_frame` alone."""
+    surface, _, depth = _seen(room, T_room_camera, camera, device)
+    return _measured(surface, *depth, camera, seed)
+
+
+def _seen(
+    room: Room, T_room_camera: Pose, camera: Camera, device: str
+) -> tuple[Surface, Tensor, tuple[Tensor, Tensor]]:
+    """The surface in each pixel, its points (3, R) m in the room, and its depth (R,) m with the cosine of the angle to
+    the normal (R,)."""
     solids = room.solids.to(torch.device(device))
     T = torch.tensor(T_room_camera.inverse().matrix[None, :3], dtype=torch.float32, device=device)
-    rays = camera_rays([KINECT], T)
-    rectangles = camera_rectangles_of(solids, [KINECT], T, rays)
+    rays = camera_rays([camera], T)
+    rectangles = camera_rectangles_of(solids, [camera], T, rays)
     distance, solid = cast_solids(rays, solids, rectangles)
-    points = rays.origin[:, 0] + rays.directions[:, 0] * distance[0]
+    directions = rays.directions[:, 0]
+    points = rays.origin[:, 0] + directions * distance[0]
     fade = 1.0 / (1.0 + distance[0] / 3.0)
     albedo, normal, gain, glass = solid_surface(solids, solid[0].clamp(min=0), points, fade, GRAIN)
-    surface = Surface(albedo, normal, gain, glass)
-    shape = (KINECT.height, KINECT.width)
-    image = form_images(_light(room, surface, points).view(3, 1, *shape), [response])[0].cpu().numpy()
-    facing = -(normal * rays.directions[:, 0]).sum(0)
-    depth = distance[0] * (rays.directions[:, 0] * T[0, 2, :3, None]).sum(0)
-    true, cosine, mirrored = (a.view(shape).cpu().numpy().astype(np.float64) for a in (depth, facing, glass))
-    noise = np.random.default_rng(response.seed & 0xFFFFFFFF)
-    return image, measured_depth(true, cosine, mirrored, KINECT, noise)
+    depth = distance[0] * (directions * T[0, 2, :3, None]).sum(0)
+    return Surface(albedo, normal, gain, glass), points, (depth, -(normal * directions).sum(0))
+
+
+def _measured(surface: Surface, depth: Tensor, facing: Tensor, camera: Camera, seed: int) -> NDArray[np.float32]:
+    shape = (camera.height, camera.width)
+    true, cosine, mirrored = (a.view(shape).cpu().numpy().astype(np.float64) for a in (depth, facing, surface.glass))
+    return measured_depth(true, cosine, mirrored, KINECT, np.random.default_rng(seed & 0xFFFFFFFF))
 
 
 def _light(room: Room, surface: Surface, points: Tensor) -> Tensor:

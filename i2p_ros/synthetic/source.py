@@ -16,8 +16,18 @@ from i2p_ros.core.types import Pair, PointCloud, Sample
 
 if TYPE_CHECKING:
     from i2p_ros.synthetic.rendering import Place
+    from i2p_ros.synthetic.room_pairs import RoomSource
 
 FIRST_STAMP, SECOND = 1_000_000_000, 1_000_000_000  # ns
+
+
+def synthetic_source(settings: SyntheticSettings, seed: int, n: int) -> SyntheticSource | RoomSource:
+    """`n` samples of the streets or the rooms of a seed."""
+    if not settings.rooms:
+        return SyntheticSource(settings, seed, n)
+    from i2p_ros.synthetic.room_pairs import RoomSource
+
+    return RoomSource(seed, n)
 
 
 class SyntheticSource(Source):

@@ -17,6 +17,7 @@ from i2p_ros.training.alignment import ASPECT
 
 BEAM_RAD = np.radians(0.43)  # about the step between the beams of an HDL-64E
 TILT_DEG = np.array([2.0, 2.0, 2.0])  # deviations of the turns about the camera's axes right, down, forward
+STREET = 8.0  # m: median distance of the points of a lidar in a street, or less
 LEAST_POINTS = 2000  # that a poorer lidar leaves
 _MIRROR_CAMERA, _MIRROR_LIDAR = np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0])
 
@@ -99,8 +100,9 @@ def resensed(cloud: PointCloud, rng: np.random.Generator) -> PointCloud:
         beam = np.floor(np.arctan2(z, np.hypot(x, y)) / BEAM_RAD).astype(np.int64)
         keep &= (beam + rng.integers(4)) % rng.integers(2, 5) == 0
     if rng.random() < 0.3:  # what has driven away since
+        size = min(1.0, float(np.median(np.hypot(x, y))) / STREET)  # a room has smaller objects
         for place in cloud.xyz[rng.integers(0, len(cloud), 6), :2]:
-            keep &= np.hypot(*(cloud.xyz[:, :2] - place).T) > rng.uniform(0.5, 2.5)
+            keep &= np.hypot(*(cloud.xyz[:, :2] - place).T) > size * rng.uniform(0.5, 2.5)
     if rng.random() < 0.3:
         keep &= rng.random(len(cloud)) < rng.uniform(0.3, 1.0)
     if keep.sum() < LEAST_POINTS:

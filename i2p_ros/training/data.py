@@ -27,7 +27,6 @@ from i2p_ros.training.families import learner_class
 
 ATTEMPTS = 10  # draws of a sample
 PRIOR_SCALES = 0.05, 1.0  # of the range of priors that the family is trained with
-WRONG = 0.35  # share of priors that are wrong: from there nothing, or something else, is in view
 
 
 class TrainingSet(Dataset[Tensors]):
@@ -40,11 +39,11 @@ class TrainingSet(Dataset[Tensors]):
 
     def __init__(
         self, family: Family[Any], sources: Sequence[tuple[Source, float]], protocols: Mapping[ProtocolName, float],
-        seed: int, samples: int, parts: Parts = "all", aspect: float = ASPECT,
+        seed: int, samples: int, parts: Parts = "all", aspect: float = ASPECT, wrong_guesses: float = 0.35,
     ) -> None:  # fmt: skip
         self.family, self.sources, self.protocols, self.seed, self.samples = family, sources, protocols, seed, samples
         self.parts: Parts = parts
-        self.aspect = aspect
+        self.aspect, self.wrong_guesses = aspect, wrong_guesses
         self._shares = np.array([share for _, share in sources]) / sum(share for _, share in sources)
         self._protocol_shares = np.array(list(protocols.values())) / sum(protocols.values())
 
@@ -67,7 +66,7 @@ class TrainingSet(Dataset[Tensors]):
         sample = varied(source[int(rng.integers(len(source)))], rng, self.aspect)
         protocol = list(self.protocols)[rng.choice(len(self.protocols), p=self._protocol_shares)]
         if protocol == "prior" and sample.T_camera_lidar:
-            wrong, scale = rng.random() < WRONG, rng.uniform(*PRIOR_SCALES)
+            wrong, scale = rng.random() < self.wrong_guesses, rng.uniform(*PRIOR_SCALES)
             T = sample.T_camera_lidar
             prior = drawn_prior(self.family.trained_prior, wrong_guess(T, rng) if wrong else T, rng, scale)
             sample = replace(sample, prior=prior)

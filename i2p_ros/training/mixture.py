@@ -17,7 +17,7 @@ from i2p_ros.core.source import Source
 from i2p_ros.families.base import Family
 from i2p_ros.runtime.torch_runtime import choose_device
 from i2p_ros.sources.opening import open_source
-from i2p_ros.synthetic import SyntheticSource
+from i2p_ros.synthetic import synthetic_source
 from i2p_ros.training import TRAINING_WORLDS, VALIDATION_WORLDS
 from i2p_ros.training.cache import CachedSource
 from i2p_ros.training.validation import VIEWS, FixedPairs, OneBatch, Validation
@@ -46,35 +46,38 @@ def mixture(
     they are needed. Samples are kept in the folder `cache`. The recording may be of any kind that is read from a path.
     Raises InputError if the recording cannot be used.
     """
-    synthetic = SyntheticSource(settings.synthetic, TRAINING_WORLDS + seed, worlds)
-    places = CachedSource(synthetic, cache, str(settings.synthetic))
+    synthetic = synthetic_source(settings.synthetic, TRAINING_WORLDS + seed, worlds)
+    cached = CachedSource(synthetic, cache, str(settings.synthetic))
     if choose_device(settings.device)[0].type == "cuda":
         rank, local, processes = (
             int(os.environ.get(k, d)) for k, d in (("RANK", 0), ("LOCAL_RANK", 0), ("WORLD_SIZE", 1))
         )
-        places.fill(partial(synthetic.samples, device=f"cuda:{local}"), rank, processes)
+        cached.fill(partial(synthetic.samples, device=f"cuda:{local}"), rank, processes)
     if not recording:
-        return Mixture([(places, 1.0)])
+        return Mixture([(cached, 1.0)])
     asked = [(recording, drives)] + ([(frames, frame_drives)] if frames else [])
     opened = [(root, open_source("auto", root, settings=settings, drives=chosen)) for root, chosen in asked]
     recorded = [CachedSource(source, cache, str(root.resolve())) for root, source in opened]
     pairs = sum(len(source) for source in recorded)
     shares = [(source, share * len(source) / pairs) for source in recorded]
-    return Mixture([(places, 1 - share), *shares], tuple(name for source in recorded for name in source.drives))
+    return Mixture([(cached, 1 - share), *shares], tuple(name for source in recorded for name in source.drives))
 
 
 def unseen(settings: Settings, cache: Path) -> Validation:
     """Validation on synthetic places whose seeds no training uses."""
     pairs = settings.training.validate_pairs
-    places = CachedSource(SyntheticSource(settings.synthetic, VALIDATION_WORLDS, pairs), cache, str(settings.synthetic))
-    return Validation(places, _first(settings), VALIDATION_WORLDS, pairs)
+    source = CachedSource(
+        synthetic_source(settings.synthetic, VALIDATION_WORLDS, pairs), cache, str(settings.synthetic)
+    )
+    cached = CachedSource(source, cache, str(settings.synthetic))
+    return Validation(cached, _first(settings), VALIDATION_WORLDS, pairs)
 
 
 def one_batch(family: Family[Any], settings: Settings, seed: int) -> tuple[OneBatch, Validation]:
     """A batch for `i2p train --overfit`, and the validation on its pairs."""
     pairs = max(1, settings.training.batch // VIEWS)
-    places = SyntheticSource(settings.synthetic, TRAINING_WORLDS + seed, pairs)
-    fixed = Validation(FixedPairs(places, pairs, settings.training.aspect), _first(settings), seed, pairs)
+    source = synthetic_source(settings.synthetic, TRAINING_WORLDS + seed, pairs)
+    fixed = Validation(FixedPairs(source, pairs, settings.training.aspect), _first(settings), seed, pairs)
     t = settings.training
     return OneBatch(family, fixed, t.samples, t.parts, t.aspect), fixed
 

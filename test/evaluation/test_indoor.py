@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from i2p_ros.core.camera import Camera
+from i2p_ros.core.depths import AXES
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Correspondences, Pair, PointCloud, PoseEstimate, Prior, Sample, Status
@@ -18,7 +19,6 @@ from i2p_ros.evaluation.definitions import DEFINITIONS, INDOOR
 from i2p_ros.evaluation.indoor import IndoorRow, IndoorScore, indoor_score, indoor_summary, registration_rmse
 from i2p_ros.evaluation.report import rendered
 from i2p_ros.evaluation.runner import evaluate
-from i2p_ros.sources.rgbd import AXES
 
 CAMERA = Camera(585.0, 585.0, 320.0, 240.0, 640, 480)
 T_TRUE = Pose.from_rotvec([0.1, -0.2, 0.05], [0.3, -0.1, 0.2]) @ AXES

@@ -17,11 +17,13 @@ from helpers.rgbd import START, WALL, K, shot, write_seven_scenes
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings
+from i2p_ros.core.depths import AXES, back_projected
 from i2p_ros.core.errors import InputError
-from i2p_ros.sources.fragments import NEAR, VOXEL, NearPoints, fused
+from i2p_ros.core.fragments import NEAR, VOXEL, NearPoints
+from i2p_ros.sources.fragments import fused
 from i2p_ros.sources.opening import open_source, recognised
 from i2p_ros.sources.pair_list import encoded_pairs, read_pairs
-from i2p_ros.sources.rgbd import AXES, back_projected, read_depth
+from i2p_ros.sources.rgbd import read_depth
 from i2p_ros.sources.rgbd_pairs import RgbdPairSource
 from i2p_ros.sources.seven_scenes import DATASET, find_sequences
 

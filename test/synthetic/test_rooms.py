@@ -11,12 +11,16 @@ import numpy as np
 import pytest
 from helpers.cli import run
 
-from i2p_ros.core.config import Settings
+from i2p_ros.core.config import Settings, SyntheticSettings
+from i2p_ros.core.depths import at_edges, back_projected
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.fragments import Fragment, NearPoints
 from i2p_ros.core.geometry import Pose
 from i2p_ros.sources.opening import open_source
-from i2p_ros.sources.rgbd import at_edges, back_projected
+from i2p_ros.synthetic import synthetic_source
 from i2p_ros.synthetic.depth_sensor import BASELINE, measured_depth
-from i2p_ros.synthetic.room_rendering import KINECT, room_frame, trajectory_pose
+from i2p_ros.synthetic.room_pairs import LEAST_OVERLAP, RoomSource
+from i2p_ros.synthetic.room_rendering import KINECT, render_depth, room_frame, trajectory_pose
 from i2p_ros.synthetic.rooms import MARGIN, Room, random_room
 from i2p_ros.writers.writing import write_rooms
 
@@ -138,3 +142,42 @@ def test_the_command_writes_rooms_and_a_model_is_evaluated_on_them(
     assert code == 0, err
     report = json.loads(out)
     assert report["pairs"] == 1 and list(report["per_drive"]) == ["room-0000"]
+
+
+def test_a_smaller_depth_is_that_of_the_same_camera() -> None:
+    room, pose = random_room(3, 0), trajectory_pose(random_room(3, 0), 3, 0, 0, 1.0)
+    small = KINECT.resized(160, 120)
+    large, little = (render_depth(room, pose, camera, 1) for camera in (KINECT, small))
+    near = large[2::4, 2::4]  # half a pixel of it from the centres of the small pixels
+    both = (near > 0) & (little > 0)
+    assert both.mean() > 0.6
+    error = np.abs(near - little)[both]
+    assert np.median(error) < 0.02 and abs((near > 0).mean() - (little > 0).mean()) < 0.03
+
+
+def test_pairs_of_rooms_without_files_are_as_those_of_the_layout() -> None:
+    source = synthetic_source(SyntheticSettings(rooms=True), 3, 6)
+    assert isinstance(source, RoomSource) and source.name == "synthetic rooms, seed 3" and len(source) == 6
+    for index in range(6):
+        sample = source[index]
+        assert sample.T_camera_lidar is not None and sample.depth is not None and sample.T_world_lidar is not None
+        camera, cloud = sample.pair.camera, sample.pair.cloud
+        points = sample.T_camera_lidar.apply(cloud.xyz)
+        pixels, inside = camera.project(points)
+        u, v = np.round(pixels[inside]).astype(int).T
+        measured = sample.depth[v, u]
+        assert (measured > points[inside, 2] - 0.1)[measured > 0].mean() > 0.7  # the rest is hidden
+        assert (np.abs(measured - points[inside, 2]) < 0.05)[measured > 0].mean() > 0.6
+        plain = np.where(at_edges(sample.depth), 0.0, sample.depth)
+        fragment = NearPoints(Fragment(cloud.xyz, Pose.identity()))
+        seen = sample.T_camera_lidar.inverse().apply(back_projected(camera, plain, 2))
+        assert fragment.share(seen) > LEAST_OVERLAP - 0.05
+    again, other = RoomSource(3, 6)[5], RoomSource(4, 6)[5]
+    np.testing.assert_array_equal(again.pair.image, sample.pair.image)
+    np.testing.assert_array_equal(again.pair.cloud.xyz, sample.pair.cloud.xyz)
+    assert (other.pair.image != sample.pair.image).mean() > 0.5
+    assert len({source[index].pair.image.tobytes() for index in range(6)}) == 6
+    with pytest.raises(IndexError):
+        source[6]
+    with pytest.raises(InputError):
+        RoomSource(-1, 5)

@@ -223,17 +223,15 @@ def test_the_dense_loss_is_least_where_the_expected_cell_is_the_place() -> None:
     torch.testing.assert_close(torch.stack([x, y], 1), place.double(), atol=0.02, rtol=0)
 
 
-def test_of_a_wrong_guess_little_is_in_view(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i2p_ros.training.data.WRONG", 1.0)
-    data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], {"prior": 1.0}, 1, 40)
+def test_of_a_wrong_guess_little_is_in_view() -> None:
+    data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], {"prior": 1.0}, 1, 40, wrong_guesses=1.0)
     shares = [float(data[k]["visible"].float().mean()) for k in range(40)]
     assert np.median(shares) < 0.25
     assert all(data[k]["features"][0, -1] == 1 for k in range(5))
 
 
-def test_examples_around_a_prior_see_more_of_the_view_and_keep_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i2p_ros.training.data.WRONG", 0.0)
-    data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], {"prior": 1.0}, 1, 10)
+def test_examples_around_a_prior_see_more_of_the_view_and_keep_the_truth() -> None:
+    data = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], {"prior": 1.0}, 1, 10, wrong_guesses=0.0)
     anywhere = TrainingSet(FAMILY, [(SyntheticSource(WORLD, 5, 3), 1.0)], {"vp2p": 1.0}, 1, 10)
     near, far = ([d[k]["visible"].float().mean() for k in range(6)] for d in (data, anywhere))
     assert np.mean(near) > 1.5 * np.mean(far)

@@ -182,8 +182,12 @@ def point_features(cloud: PointCloud, guessed: bool = False) -> Floats:
     intensity = np.zeros(len(cloud), np.float32) if cloud.intensity is None else np.clip(cloud.intensity, 0, 1)
     guess = np.zeros((len(cloud), GUESS_FEATURES))
     if guessed:
-        ahead = np.maximum(xyz[:, :1], MIN_AHEAD)
-        tangents = np.clip(-xyz[:, 1:] / ahead, -MAX_TANGENT, MAX_TANGENT)
-        guess = np.concatenate([tangents, np.ones((len(cloud), 1))], axis=1)
+        guess = np.concatenate([tangents(xyz), np.ones((len(cloud), 1))], axis=1)
     place = [(xyz[:, :2] - centre) / 20.0, (xyz[:, 2:] - ground) / 3.0]
     return np.concatenate([*place, intensity[:, None], np.ones((len(cloud), 1)), guess], axis=1).astype(np.float32)
+
+
+def tangents(xyz: Floats) -> Floats:
+    """(N, 2) right and down of points (N, 3), x forward, y left, z up, over their distance ahead; bounded."""
+    ahead = np.maximum(xyz[:, :1], MIN_AHEAD)
+    return np.clip(-xyz[:, 1:] / ahead, -MAX_TANGENT, MAX_TANGENT)

@@ -4,14 +4,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.types import Prediction
+from i2p_ros.core.types import Pair, Prediction
+from i2p_ros.families.base import PriorRange
 from i2p_ros.families.branches.family import OwnFrameFamily
+from i2p_ros.families.branches.inputs import GUESS_FEATURES, tangents
 from i2p_ros.families.branches.own_frame import OwnFrameScene
 from i2p_ros.families.diff2i2p.decode import decoded
 from i2p_ros.families.diff2i2p.network import Diff2I2PNetwork
 from i2p_ros.families.diff2i2p.settings import SIZES, Diff2I2PSettings
+from i2p_ros.families.diff2i2p.viewpoint import view_frame
 from i2p_ros.networks.base import Arrays, Tensors
 
 
@@ -21,7 +28,21 @@ class Diff2I2P(OwnFrameFamily):
     name = "diff2i2p"
     sizes = SIZES
     settings_type = Diff2I2PSettings
+    trained_prior = PriorRange(1.0, 15.0)
     settings: Diff2I2PSettings
+
+    def scene(self, pair: Pair, rng: np.random.Generator | None) -> OwnFrameScene:
+        """As of the other families, but the cloud's own frame is about that of the camera that measured it."""
+        made = super().scene(pair, rng)
+        T_view_own = view_frame(made.cloud.xyz)
+        return replace(made, cloud=made.cloud.transformed(T_view_own), T_own_lidar=T_view_own @ made.T_own_lidar)
+
+    def inputs(self, scene: OwnFrameScene, guess: Pose | None = None) -> Arrays:
+        """As of the other families. Without a guess, points have tangents as the camera that measured sees them."""
+        made = super().inputs(scene, guess)
+        if guess is None:
+            made["features"][:, -GUESS_FEATURES:-1] = tangents(made["points"])
+        return made
 
     def network(self) -> Diff2I2PNetwork:
         """A network of these sizes with random weights."""

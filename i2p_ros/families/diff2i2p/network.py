@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from i2p_ros.core.both import Both, Lazy, in_turn
 from i2p_ros.core.stages import stage
-from i2p_ros.families.branches.inputs import POINT_FEATURES
+from i2p_ros.families.branches.inputs import GUESS_FEATURES, POINT_FEATURES
 from i2p_ros.families.branches.network import BranchNetwork, example_with_camera, image_branch, signal_network
 from i2p_ros.families.diff2i2p.settings import Diff2I2PSettings
 from i2p_ros.networks.base import Called, Part, PassInputs, Tensors, with_modules
-from i2p_ros.networks.blocks.coarse import CoarseTokens, fourier
+from i2p_ros.networks.blocks.coarse import FREQUENCIES, CoarseTokens, fourier
 from i2p_ros.networks.blocks.image import ImageEncoder, MapsDecoder
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
 from i2p_ros.networks.geometry import pixel_centres, rays
@@ -29,6 +29,7 @@ from i2p_ros.networks.patches import ImagePatches, PointPatches, coarse_pairs, f
 
 POINTS_OF_NODE = 8  # mean number of points of a patch, at least
 METRES = 4.0  # unit of the Fourier positions of nodes
+SEEN = slice(-GUESS_FEATURES, -1)  # of the features of a point: its tangents as the guess sees it
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class Diff2I2PNetwork(BranchNetwork):
         self.tokens = CoarseTokens(s.image_decoder[0], coarse, s.width, s.rounds)
         self.pixel_descriptor = nn.Sequential(nn.Conv2d(s.image_decoder[-1], d, 1), nn.ReLU(), nn.Conv2d(d, d, 1))
         self.point_descriptor = nn.Sequential(nn.Linear(fine, d), nn.ReLU(), nn.Linear(d, d))
+        place = 2 * (1 + 2 * FREQUENCIES)
+        self.coarse_place, self.fine_place = (nn.Linear(place, n, bias=False) for n in (s.width, d))
         self.tuning = nn.Sequential(nn.Linear(2 * d, 2 * d), nn.ReLU(), nn.Linear(2 * d, 3))
         for parameter in self.tuning[-1].parameters():
             nn.init.zeros_(parameter)  # no offset at first
@@ -98,14 +101,16 @@ class Diff2I2PNetwork(BranchNetwork):
             image, n = shared["image"], len(self.settings.image_stages)
             encoded = [*self.encode(image)]
             maps, whole = self.decode(*encoded[-n:]), encoded[-1].mean((2, 3))
-            fine = F.normalize(self.pixel_descriptor(maps[-1]).float(), dim=1)
-            return PatchedImage(encoded[:-n], maps[1], fine, whole, shared["camera"], (image.shape[2], image.shape[3]))
+            size, camera = (image.shape[2], image.shape[3]), shared["camera"]
+            seen = self.fine_place(fourier(_rays_of(maps[-1], size, camera))).mT.unflatten(2, maps[-1].shape[2:])
+            fine = F.normalize(self.pixel_descriptor(maps[-1]).float() + seen.float(), dim=1)
+            return PatchedImage(encoded[:-n], maps[1], fine, whole, camera, size)
 
     def _outputs(self, encoded: Lazy[PatchedImage], inputs: Tensors, both: Both) -> Tensors:
         image, (pyramid, levels) = both(encoded, lambda: self.encode_voxels(inputs))
         cloud = self._decode_voxels(inputs, pyramid, levels, image.whole)
         with stage("heads"):
-            tokens = self._coarse(image, cloud, inputs["points"])
+            tokens = self._coarse(image, cloud, inputs)
             return {
                 **tokens, "fine_pixels": image.fine, "fine_points": cloud.fine,
                 **self._matches(image, cloud, tokens, inputs["points"]),
@@ -118,16 +123,29 @@ class Diff2I2PNetwork(BranchNetwork):
             coarse, fine = self.voxel.decode_levels(pyramid, levels, whole)[-2:]
             of_fine, of_coarse = (cell.view(shape) for cell in pyramid.cells()[:2])
         nodes = self._nodes(inputs["points"])
-        points = self.point_descriptor(torch.cat([fine[of_fine], own], 2)).float()
-        return SeenCloud(torch.cat([coarse[of_coarse[:, :nodes]], own[:, :nodes]], 2), F.normalize(points, dim=2))
+        points = self.point_descriptor(torch.cat([fine[of_fine], own], 2)) + self.fine_place(fourier(own[..., SEEN]))
+        features = torch.cat([coarse[of_coarse[:, :nodes]], own[:, :nodes]], 2)
+        return SeenCloud(features, F.normalize(points.float(), dim=2))
 
-    def _coarse(self, image: PatchedImage, cloud: SeenCloud, points: Tensor) -> Tensors:
-        """Unit descriptors of all patches of the image, and of the cloud."""
-        at = rays(pixel_centres(image.coarse, image.size).expand(len(points), -1, -1), image.camera)
-        nodes_at = points[:, : self._nodes(points)] / METRES
+    def _coarse(self, image: PatchedImage, cloud: SeenCloud, inputs: Tensors) -> Tensors:
+        """Unit descriptors of all patches of the image, and of the cloud.
+
+        As the fine ones they begin with where they are seen, by one map for both sides: in a new network those are
+        similar that are near each other as the guess sees them.
+        """
+        nodes = cloud.nodes.shape[1]
+        at = _rays_of(image.coarse, image.size, image.camera)
+        nodes_at = inputs["points"][:, :nodes] / METRES
         found = self.tokens(image.coarse, cloud.nodes, fourier(at), fourier(nodes_at))
+        seen = at.mT.unflatten(2, image.coarse.shape[2:])
+        levels = [seen, F.avg_pool2d(seen, 2, ceil_mode=True)]
+        levels.append(F.avg_pool2d(levels[-1], 2, ceil_mode=True))
+        of_patches = fourier(torch.cat([level.flatten(2).mT for level in levels], 1))
+        places = [self.coarse_place(x) for x in (of_patches, fourier(inputs["features"][:, :nodes, SEEN]))] * 2
         names = ("tokens", "nodes", "early_tokens", "early_nodes")
-        return {name: F.normalize(x.float(), dim=2) for name, x in zip(names, found, strict=True)}
+        return {
+            name: F.normalize((x + place).float(), dim=2) for name, x, place in zip(names, found, places, strict=True)
+        }
 
     def _matches(self, image: PatchedImage, cloud: SeenCloud, tokens: Tensors, points: Tensor) -> Tensors:
         """The matches, with tuned points."""
@@ -162,3 +180,8 @@ class Diff2I2PNetwork(BranchNetwork):
     def with_parts(self, parts: Mapping[str, Part]) -> Diff2I2PNetwork:
         """The same network with all of `part_names` replaced."""
         return with_modules(self, {name: Called(parts[name]) for name in self.part_names})
+
+
+def _rays_of(map_: Tensor, size: tuple[int, int], camera: Tensor) -> Tensor:
+    """(B, h w, 2) viewing directions of the cells of a map (B, C, h, w) over images of a size and cameras (B, 4)."""
+    return rays(pixel_centres(map_, size).expand(len(camera), -1, -1), camera)
