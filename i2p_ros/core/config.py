@@ -457,7 +457,9 @@ class TrainingSettings(_Group):
         8000, ge=1, description="time constant of the averaged weights, in samples. At most a tenth of the run so far"
     )
     learning_rate: float = Field(1.5e-3, gt=0, description="largest learning rate, after the warm-up")
-    trunk_rate: float = Field(0.2, ge=0, description="learning rate of a pretrained trunk, as a share of learning_rate")
+    trunk_rate: float = Field(
+        0.2, ge=0, description="learning rate of a pretrained trunk, as a share of learning_rate. 0: it stays as it is"
+    )
     weight_decay: float = Field(1e-4, ge=0, description="weight decay of AdamW")
     gamma: float = Field(24.0, gt=0, description="scale of the similarities in the adaptive-weighted loss")
     positive_px: float = Field(
@@ -471,6 +473,9 @@ class TrainingSettings(_Group):
     )
     score_weight: float = Field(3.0, ge=0, description="weight of the loss of the overlap scores")
     dense_weight: float = Field(0.5, ge=0, description="weight of the loss over all cells of the image")
+    circle_weight: float = Field(
+        1.0, ge=0, description="weight of the circle losses of matches (diff2i2p). 0: left out"
+    )
     keypoint_weight: float = Field(
         1.0,
         ge=0,

@@ -27,7 +27,7 @@ FAMILIES = {
     "vp2p": FamilyEntry("i2p_ros.families.vp2p:VP2P", ("small", "trunk", "base")),
     "icl": FamilyEntry("i2p_ros.families.icl:ICL", ("small", "single", "trunk")),
     "relai2p": FamilyEntry("i2p_ros.families.relai2p:RelaI2P", ("small", "unfused", "unrelated")),
-    "diff2i2p": FamilyEntry("i2p_ros.families.diff2i2p:Diff2I2P", ("small", "street", "trunk")),
+    "diff2i2p": FamilyEntry("i2p_ros.families.diff2i2p:Diff2I2P", ("small", "street")),
 }
 
 

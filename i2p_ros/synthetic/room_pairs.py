@@ -20,7 +20,7 @@ from i2p_ros.synthetic.room_rendering import KINECT, render_depth, render_frame,
 from i2p_ros.synthetic.rooms import Room, random_room
 
 SECOND = 10**9  # ns
-IMAGE, DEPTH = KINECT.resized(320, 240), KINECT.resized(160, 120)
+IMAGE, DEPTH = KINECT.resized(480, 360), KINECT.resized(160, 120)
 FUSED_AT = np.linspace(0.0, 2.4, 5)  # s: depths that stand for the 25 frames of a fragment at 10 Hz
 EARLIEST, LATEST, LENGTH = -2.5, 4.9, 10.0  # s: of the image after the fragment begins; of a trajectory
 LEAST_OVERLAP = 0.5  # as of the pairs of 7-Scenes
@@ -28,7 +28,7 @@ TRIES = 20
 
 
 class RoomSource(Source):
-    """`n` samples, each in a room of its own: an image of KINECT at half its size, its depth, and a fragment.
+    """`n` samples, each in a room of its own: an image of KINECT, three quarters as large, its depth, and a fragment.
 
     They are as pairs of 7-Scenes are made, from fewer pixels. Each follows from seed and index.
     """

@@ -81,7 +81,7 @@ class Diff2I2PLearner(Learner[Family[Any]]):
         return made
 
     def matching(self, batch: Tensors, encoded: Lazy[Any]) -> Tensors:
-        """Losses `coarse`, `fine`, `dense` and `tuning`, and their weighted sum `loss`.
+        """Losses `coarse`, `fine`, `dense`, `places`, `depth` and `tuning`, and their weighted sum `loss`.
 
         Beside them: `inliers`, the share of matches whose points project near their pixels.
         """
@@ -90,12 +90,15 @@ class Diff2I2PLearner(Learner[Family[Any]]):
         sizes: Any = self.net.settings
         s, truth = self.settings, batch["T_camera_lidar"][:, :3].float()
         losses = {
-            "coarse": coarse_loss(batch, out),
-            "fine": fine_loss(batch, out, s.positive_px, s.negative_px),
             "dense": dense_loss(batch, out),
+            "places": places_loss(batch, out),
+            "depth": depth_loss(batch, out),
             "tuning": tuning_loss(batch, out, truth, sizes.tuning_m),
         }
-        losses["loss"] = losses["coarse"] + losses["fine"] + s.dense_weight * losses["dense"]
+        losses["loss"] = s.dense_weight * (losses["dense"] + losses["places"]) + losses["depth"]
+        if s.circle_weight > 0.0:
+            losses |= {"coarse": coarse_loss(batch, out), "fine": fine_loss(batch, out, s.positive_px, s.negative_px)}
+            losses["loss"] = losses["loss"] + s.circle_weight * (losses["coarse"] + losses["fine"])
         losses["loss"] = losses["loss"] + s.tuning_weight * losses["tuning"]
         if s.pose_weight > 0.0 or self._teacher:
             losses |= self._of_poses(batch, out, truth)
@@ -201,6 +204,31 @@ def dense_loss(batch: Tensors, out: Tensors) -> Tensor:
             logits = DENSE_SCALE * points[b, seen] @ pixels[b].flatten(1)
             losses.append(place_cross_entropy(logits, place[b, seen], pixels.shape[3], logits.new_tensor(ELSEWHERE)))
     return torch.stack(losses).mean() if losses else pixels.sum() * 0
+
+
+def places_loss(batch: Tensors, out: Tensors) -> Tensor:
+    """Scalar cross-entropy of visible nodes over all patches of the first level, and half of that before attention."""
+    rows, columns = ImagePatches.of(out["fine_pixels"]).sizes[0]
+    seen = batch["visible"][:, : out["nodes"].shape[1]]
+    uv = batch["uv"][:, : seen.shape[1]].float()
+    place, losses = map_coordinates(uv, batch["image"], uv.new_zeros(1, 1, rows, columns)), []
+    for tokens, nodes, weight in (("tokens", "nodes", 1.0), ("early_tokens", "early_nodes", EARLY)):
+        for b in range(len(seen)):
+            logits = DENSE_SCALE * out[nodes][b, seen[b]] @ out[tokens][b, : rows * columns].T
+            if len(logits):
+                one = place_cross_entropy(logits, place[b, seen[b]], columns, logits.new_tensor(ELSEWHERE))
+                losses.append(weight * one)
+    return torch.stack(losses).sum() / len(seen) if losses else out["nodes"].sum() * 0
+
+
+def depth_loss(batch: Tensors, out: Tensors) -> Tensor:
+    """Scalar L1 loss of the log of the depth that the image predicts, at the pixels of visible points of the cloud."""
+    predicted, truth = out["log_depth"].float(), batch["T_camera_lidar"][:, :3].float()
+    size = batch["uv"].new_tensor([batch["image"].shape[3], batch["image"].shape[2]])
+    spots = (2.0 * batch["uv"].float() + 1.0) / size - 1.0
+    found = F.grid_sample(predicted, spots[:, None], padding_mode="border", align_corners=False)[:, 0, 0]
+    depth = moved(batch["points"].float(), truth)[..., 2].clamp(min=MIN_DEPTH).log()
+    return torch.where(batch["visible"], (found - depth).abs(), 0.0).sum() / batch["visible"].sum().clamp(min=1)
 
 
 def tuning_targets(batch: Tensors, out: Tensors, truth: Tensor, reach: float) -> tuple[Tensor, Tensor]:

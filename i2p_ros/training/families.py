@@ -45,6 +45,10 @@ class Learner(nn.Module, ABC, Generic[FamilyT]):
         self.fixed = [module for name, module in net.named_children() if not self._learns(name)]
         for module in self.fixed:
             module.requires_grad_(False)
+        if settings.trunk_rate == 0.0:  # not even its gradients are computed
+            for name, parameter in net.named_parameters():
+                if ".trunk." in name:
+                    parameter.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Learner[FamilyT]:
         """As of a module. Parts that do not learn are always evaluated."""

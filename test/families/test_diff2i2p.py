@@ -18,7 +18,7 @@ from helpers.networks import GUESS, aged, one_pass, pair, prepared, street, whol
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.families.diff2i2p.decode import decoded
+from i2p_ros.families.diff2i2p.decode import tuned_matches
 from i2p_ros.families.diff2i2p.network import Diff2I2PNetwork
 from i2p_ros.families.diff2i2p.settings import Diff2I2PSettings
 from i2p_ros.networks.base import Tensors, single_pass
@@ -71,8 +71,10 @@ def test_the_matches_turn_with_the_given_cloud(network: Diff2I2PNetwork, guess: 
 
 def test_outputs_have_the_stated_shapes(network: Diff2I2PNetwork) -> None:
     out, matches = single_pass(network, whole_inputs(pair(), None, FAMILY)), LITTLE.limits.most_matches
+    h, w = out["fine_pixels"].shape[2:]
     assert {name: tuple(x.shape) for name, x in out.items()} == {
-        "pixels": (1, matches, 2), "points": (1, matches, 3), "weights": (1, matches)
+        "pixels": (1, matches, 2), "points": (1, matches, 3), "weights": (1, matches),
+        "fine_pixels": (1, LITTLE.descriptor, h, w), "fine_points": (1, LITTLE.max_points, LITTLE.descriptor),
     }  # fmt: skip
     assert all(bool(x.isfinite().all()) for x in out.values())
     assert float(out["weights"].min()) >= 0.0 and float(out["weights"].max()) <= 1.0
@@ -85,9 +87,10 @@ def test_any_image_and_any_number_of_points(network: Diff2I2PNetwork, size: tupl
     scene, inputs = prepared(given, None, FAMILY)
     with torch.inference_mode():
         prediction = FAMILY.decode(scene, inputs, single_pass(network, whole_inputs(given, None, FAMILY)))
-    (matches,) = prediction.candidates
-    assert len(matches) and prediction.similarity is None and prediction.pose is None
-    assert (matches.pixels >= -0.5).all() and (matches.pixels < np.array(size) - 0.5 + 1e-6).all()
+    assert prediction.similarity is not None and prediction.pose is None and len(prediction.candidates) == 2
+    assert len(prediction.candidates[0])  # tuned ones; of those of all pixels and points there may be none
+    for matches in prediction.candidates:
+        assert (matches.pixels >= -0.5).all() and (matches.pixels < np.array(size) - 0.5 + 1e-6).all()
 
 
 def test_places_are_not_rounded_where_the_network_runs_in_bf16(network: Diff2I2PNetwork) -> None:
@@ -141,7 +144,7 @@ def test_b15_exact_matches_have_their_exact_original_pixels() -> None:
     out = {
         name: torch.from_numpy(x)[None] for name, x in (("pixels", pixels), ("points", points), ("weights", weights))
     }
-    (matches,) = decoded(out, T_input_lidar, camera, small).candidates
+    matches = tuned_matches(out, T_input_lidar, camera, small)
     assert len(matches) == 30
     np.testing.assert_allclose(matches.pixels, camera.project((T @ T_input_lidar).apply(matches.points))[0], atol=1e-3)
 

@@ -24,7 +24,14 @@ from i2p_ros.networks.base import Tensors
 from i2p_ros.networks.patches import ImagePatches
 from i2p_ros.synthetic import SyntheticSource
 from i2p_ros.training.circle_loss import circle_loss
-from i2p_ros.training.diff2i2p import Diff2I2PLearner, pair_labels, patch_overlaps, tuning_loss, tuning_targets
+from i2p_ros.training.diff2i2p import (
+    Diff2I2PLearner,
+    depth_loss,
+    pair_labels,
+    patch_overlaps,
+    tuning_loss,
+    tuning_targets,
+)
 from i2p_ros.training.families import learner_of
 from i2p_ros.training.matched_pose import matched_poses, pose_loss
 
@@ -102,7 +109,10 @@ def test_a_pair_that_lacks_what_it_needs_has_a_named_status(localizer: Localizer
 
 def test_onnx_runtime_answers_as_pytorch(localizer: Localizer, learned: Sample, tmp_path: Path) -> None:
     RUN.assert_onnx_agrees(
-        localizer, learned, tmp_path, {"encode", "decode", "pixel_descriptor", "point_descriptor", "tokens", "tuning"}
+        localizer,
+        learned,
+        tmp_path,
+        {"encode", "decode", "depth", "pixel_descriptor", "point_descriptor", "tokens", "tuning"},
     )
 
 
@@ -113,7 +123,7 @@ def test_every_weight_has_a_gradient(batch: Tensors) -> None:
     assert all(value.grad is not None and bool(value.grad.isfinite().all()) for value in named.values())
     for name in ("encode.stem.0.weight", "voxel.stem.weight", "tokens.image_in.weight", "point_descriptor.0.weight"):
         assert named[name].grad.any(), name  # type: ignore[union-attr]
-    assert set(losses) == {"coarse", "fine", "dense", "tuning", "pose", "inliers", "loss"}
+    assert set(losses) == {"coarse", "fine", "dense", "places", "depth", "tuning", "pose", "inliers", "loss"}
 
 
 def test_without_their_weights_the_parts_are_off(batch: Tensors) -> None:
@@ -166,6 +176,20 @@ def test_b7_no_label_depends_on_a_depth_of_the_image(learned: Sample) -> None:
     one, other = RUN.batch_of([learned]), RUN.batch_of([replace(learned, depth=depth)])
     assert set(one) == {"image", "camera", "points", "features", "uv", "visible", "T_camera_lidar"}
     assert all(bool((one[name] == other[name]).all()) for name in one if name != "uv")
+
+
+def test_the_depth_of_visible_points_is_learned_from_the_cloud(batch: Tensors) -> None:
+    """A depth that is right by a factor misses by its log, and points that are hidden do not count."""
+    T = batch["T_camera_lidar"][:, :3]
+    depth = (batch["points"] @ T[..., :3].mT + T[:, None, :, 3])[..., 2]
+    flat = torch.where(batch["visible"], 3.0, depth)  # a wall for all that is visible
+    given = {**batch, "points": batch["points"] + (flat - depth)[..., None] * T[:, None, 2, :3]}
+    for factor in (1.0, 2.0):
+        out = {"log_depth": torch.full((len(T), 1, 8, 16), np.log(3.0 * factor), requires_grad=True)}
+        loss = depth_loss(given, out)
+        assert float(loss) == pytest.approx(np.log(factor), abs=1e-4)
+    loss.backward()
+    assert out["log_depth"].grad.any()  # type: ignore[union-attr]
 
 
 def exact(n: int = 60, noise: float = 0.0, wrong: int = 0) -> tuple[Tensors, Tensors, Pose]:

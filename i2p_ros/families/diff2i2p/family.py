@@ -15,10 +15,11 @@ from i2p_ros.families.base import PriorRange
 from i2p_ros.families.branches.family import OwnFrameFamily
 from i2p_ros.families.branches.inputs import GUESS_FEATURES, tangents
 from i2p_ros.families.branches.own_frame import OwnFrameScene
-from i2p_ros.families.diff2i2p.decode import decoded
+from i2p_ros.families.diff2i2p.decode import tuned_matches
 from i2p_ros.families.diff2i2p.network import Diff2I2PNetwork
 from i2p_ros.families.diff2i2p.settings import SIZES, Diff2I2PSettings
 from i2p_ros.families.diff2i2p.viewpoint import view_frame
+from i2p_ros.families.vp2p.decode import decoded
 from i2p_ros.networks.base import Arrays, Tensors
 
 
@@ -52,6 +53,10 @@ class Diff2I2P(OwnFrameFamily):
         self, scene: OwnFrameScene, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn,
         share: float = 1.0,
     ) -> Prediction:  # fmt: skip
-        """The matches, which the solver judges by their inliers."""
-        camera = scene.pair.camera
-        return decoded(outputs, self.input_frame(scene, guess), camera, self.input_camera(camera))
+        """The tuned matches and mutual best ones of all pixels and points, and the similarities that judge poses."""
+        camera, frame = scene.pair.camera, self.input_frame(scene, guess)
+        xyz = inputs["points"][: round(share * self.matching.max_points)]
+        descriptors = {"pixels": outputs["fine_pixels"], "points": outputs["fine_points"]}
+        found = decoded(xyz, descriptors, camera, frame, 1, self.matching, both)
+        tuned = tuned_matches(outputs, frame, camera, self.input_camera(camera))
+        return replace(found, candidates=(tuned, *found.candidates))

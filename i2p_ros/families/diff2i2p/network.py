@@ -8,6 +8,7 @@ never changed: tuned points are new ones. Pixels are x, y of the network's image
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from i2p_ros.core.both import Both, Lazy, in_turn
 from i2p_ros.core.stages import stage
-from i2p_ros.families.branches.inputs import GUESS_FEATURES, POINT_FEATURES
+from i2p_ros.families.branches.inputs import GUESS_FEATURES, MIN_AHEAD, POINT_FEATURES
 from i2p_ros.families.branches.network import BranchNetwork, example_with_camera, image_branch, signal_network
 from i2p_ros.families.diff2i2p.settings import Diff2I2PSettings
 from i2p_ros.networks.base import Called, Part, PassInputs, Tensors, with_modules
@@ -25,23 +26,26 @@ from i2p_ros.networks.blocks.coarse import FREQUENCIES, CoarseTokens, fourier
 from i2p_ros.networks.blocks.image import ImageEncoder, MapsDecoder
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
 from i2p_ros.networks.geometry import pixel_centres, rays
-from i2p_ros.networks.patches import ImagePatches, PointPatches, coarse_pairs, fine_matches, peaks_near, rows_of
+from i2p_ros.networks.patches import LEVELS, ImagePatches, PointPatches, coarse_pairs, fine_matches, peaks_near, rows_of
 
 POINTS_OF_NODE = 8  # mean number of points of a patch, at least
 METRES = 4.0  # unit of the Fourier positions of nodes
 SEEN = slice(-GUESS_FEATURES, -1)  # of the features of a point: its tangents as the guess sees it
+USUAL_M = 2.5  # m, the depth of all pixels in a new network
 
 
 @dataclass(frozen=True)
 class PatchedImage:
     """Encoded image of a camera (B, 4): the map `coarse` of the finest patches, unit descriptors `fine` (B, D, h, w),
-    and the mean `whole` (B, C) of the coarsest encoded map. `size` is height and width in px. `trunk` are the maps of a
-    trunk, if there is one."""
+    the mean `whole` (B, C) of the coarsest encoded map, and where the pixels of the fine map are: `seen` (B, 3, h, w),
+    the viewing direction and the log of the predicted depth. `size` is height and width in px. `trunk` are the maps of
+    a trunk, if there is one."""
 
     trunk: list[Tensor]
     coarse: Tensor
     fine: Tensor
     whole: Tensor
+    seen: Tensor
     camera: Tensor
     size: tuple[int, int]
 
@@ -57,7 +61,7 @@ class SeenCloud:
 class Diff2I2PNetwork(BranchNetwork):
     """Descriptors of patches and of pixels and points, matches of them, and offsets of the matched points."""
 
-    part_names = ("encode", "decode", "pixel_descriptor", "point_descriptor", "tokens", "tuning")
+    part_names = ("encode", "decode", "depth", "pixel_descriptor", "point_descriptor", "tokens", "tuning")
     dynamic_parts = frozenset({"point_descriptor"})
 
     settings: Diff2I2PSettings
@@ -72,24 +76,29 @@ class Diff2I2PNetwork(BranchNetwork):
         self.tokens = CoarseTokens(s.image_decoder[0], coarse, s.width, s.rounds)
         self.pixel_descriptor = nn.Sequential(nn.Conv2d(s.image_decoder[-1], d, 1), nn.ReLU(), nn.Conv2d(d, d, 1))
         self.point_descriptor = nn.Sequential(nn.Linear(fine, d), nn.ReLU(), nn.Linear(d, d))
-        place = 2 * (1 + 2 * FREQUENCIES)
+        self.depth = nn.Conv2d(s.image_decoder[-1], 1, 3, padding=1)
+        place = 3 * (1 + 2 * FREQUENCIES)
         self.coarse_place, self.fine_place = (nn.Linear(place, n, bias=False) for n in (s.width, d))
         self.tuning = nn.Sequential(nn.Linear(2 * d, 2 * d), nn.ReLU(), nn.Linear(2 * d, 3))
         for parameter in self.tuning[-1].parameters():
             nn.init.zeros_(parameter)  # no offset at first
+        nn.init.zeros_(self.depth.weight)
+        self.depth.bias = nn.Parameter(torch.full((1,), math.log(USUAL_M)))
         self.likeness = signal_network(s)
 
     def forward_pass(self, encoded: Lazy[PatchedImage], inputs: Tensors, both: Both = in_turn) -> Tensors:
         """Q matches from `points` (B, N, 3) in m and `features` (B, N, 8): `pixels` (B, Q, 2) in px, `points` (B, Q, 3)
-        in m of the input frame, and `weights` (B, Q) in 0..1, 0 of what is no match."""
+        in m of the input frame, and `weights` (B, Q) in 0..1, 0 of what is no match; with the unit descriptors of all
+        pixels `fine_pixels` (B, D, h, w) and given points `fine_points` (B, N, D)."""
         outputs = self._outputs(encoded, inputs, both)
-        return {name: outputs[name] for name in ("pixels", "points", "weights")}
+        return {name: outputs[name] for name in ("pixels", "points", "weights", "fine_pixels", "fine_points")}
 
     def training_pass(self, encoded: Lazy[PatchedImage], inputs: Tensors) -> Tensors:
         """As `forward_pass`, with what the losses compare.
 
         `tokens`, `early_tokens` (B, T, D) and `nodes`, `early_nodes` (B, M, D) are unit descriptors of patches, with
         and before attention; `fine_pixels` (B, D, h, w) and `fine_points` (B, N, D) those of pixels and points.
+        `log_depth` (B, 1, h, w) is the log of the depth in m that is predicted from the image.
         `untuned` (B, Q, 3) are the points of the matches as they were given. `node` (B, N) is the patch of each point,
         `patch_points` (B, M, P) and `patch_inside` (B, M, P) are the points of each patch.
         """
@@ -102,9 +111,11 @@ class Diff2I2PNetwork(BranchNetwork):
             encoded = [*self.encode(image)]
             maps, whole = self.decode(*encoded[-n:]), encoded[-1].mean((2, 3))
             size, camera = (image.shape[2], image.shape[3]), shared["camera"]
-            seen = self.fine_place(fourier(_rays_of(maps[-1], size, camera))).mT.unflatten(2, maps[-1].shape[2:])
-            fine = F.normalize(self.pixel_descriptor(maps[-1]).float() + seen.float(), dim=1)
-            return PatchedImage(encoded[:-n], maps[1], fine, whole, camera, size)
+            at = rays(pixel_centres(maps[-1], size).expand(len(camera), -1, -1), camera)
+            seen = torch.cat([at.mT.unflatten(2, maps[-1].shape[2:]), self.depth(maps[-1]).float()], 1)
+            place = self.fine_place(_places(seen)).mT.unflatten(2, maps[-1].shape[2:])
+            fine = F.normalize((self.pixel_descriptor(maps[-1]) + place).float(), dim=1)
+            return PatchedImage(encoded[:-n], maps[1], fine, whole, seen, camera, size)
 
     def _outputs(self, encoded: Lazy[PatchedImage], inputs: Tensors, both: Both) -> Tensors:
         image, (pyramid, levels) = both(encoded, lambda: self.encode_voxels(inputs))
@@ -112,7 +123,7 @@ class Diff2I2PNetwork(BranchNetwork):
         with stage("heads"):
             tokens = self._coarse(image, cloud, inputs)
             return {
-                **tokens, "fine_pixels": image.fine, "fine_points": cloud.fine,
+                **tokens, "fine_pixels": image.fine, "fine_points": cloud.fine, "log_depth": image.seen[:, 2:],
                 **self._matches(image, cloud, tokens, inputs["points"]),
             }  # fmt: skip
 
@@ -123,25 +134,25 @@ class Diff2I2PNetwork(BranchNetwork):
             coarse, fine = self.voxel.decode_levels(pyramid, levels, whole)[-2:]
             of_fine, of_coarse = (cell.view(shape) for cell in pyramid.cells()[:2])
         nodes = self._nodes(inputs["points"])
-        points = self.point_descriptor(torch.cat([fine[of_fine], own], 2)) + self.fine_place(fourier(own[..., SEEN]))
+        points = self.point_descriptor(torch.cat([fine[of_fine], own], 2)) + self.fine_place(_seen_at(inputs))
         features = torch.cat([coarse[of_coarse[:, :nodes]], own[:, :nodes]], 2)
         return SeenCloud(features, F.normalize(points.float(), dim=2))
 
     def _coarse(self, image: PatchedImage, cloud: SeenCloud, inputs: Tensors) -> Tensors:
         """Unit descriptors of all patches of the image, and of the cloud.
 
-        As the fine ones they begin with where they are seen, by one map for both sides: in a new network those are
-        similar that are near each other as the guess sees them.
+        As the fine ones they begin with where they are seen and how deep, by one map for both sides: in a new network
+        those are similar that are near each other as the guess sees them.
         """
         nodes = cloud.nodes.shape[1]
-        at = _rays_of(image.coarse, image.size, image.camera)
+        h, w = image.coarse.shape[2:]
+        levels = [F.adaptive_avg_pool2d(image.seen, (h, w))]
+        for _ in range(LEVELS - 1):
+            levels.append(F.avg_pool2d(levels[-1], 2, ceil_mode=True))
         nodes_at = inputs["points"][:, :nodes] / METRES
-        found = self.tokens(image.coarse, cloud.nodes, fourier(at), fourier(nodes_at))
-        seen = at.mT.unflatten(2, image.coarse.shape[2:])
-        levels = [seen, F.avg_pool2d(seen, 2, ceil_mode=True)]
-        levels.append(F.avg_pool2d(levels[-1], 2, ceil_mode=True))
-        of_patches = fourier(torch.cat([level.flatten(2).mT for level in levels], 1))
-        places = [self.coarse_place(x) for x in (of_patches, fourier(inputs["features"][:, :nodes, SEEN]))] * 2
+        found = self.tokens(image.coarse, cloud.nodes, _places(levels[0]), fourier(nodes_at))
+        of_patches = torch.cat([_places(level) for level in levels], 1)
+        places = [self.coarse_place(x) for x in (of_patches, _seen_at(inputs)[:, :nodes])] * 2
         names = ("tokens", "nodes", "early_tokens", "early_nodes")
         return {
             name: F.normalize((x + place).float(), dim=2) for name, x, place in zip(names, found, places, strict=True)
@@ -182,6 +193,12 @@ class Diff2I2PNetwork(BranchNetwork):
         return with_modules(self, {name: Called(parts[name]) for name in self.part_names})
 
 
-def _rays_of(map_: Tensor, size: tuple[int, int], camera: Tensor) -> Tensor:
-    """(B, h w, 2) viewing directions of the cells of a map (B, C, h, w) over images of a size and cameras (B, 4)."""
-    return rays(pixel_centres(map_, size).expand(len(camera), -1, -1), camera)
+def _places(seen: Tensor) -> Tensor:
+    """(B, h w, P) Fourier positions of pixels that are `seen` (B, 3, h, w). The depth has no gradient from here."""
+    return fourier(seen.detach().flatten(2).mT)
+
+
+def _seen_at(inputs: Tensors) -> Tensor:
+    """(B, N, P) Fourier positions of points as the guess sees them: viewing direction and log of the depth."""
+    ahead = inputs["points"][..., :1].clamp(min=MIN_AHEAD).log()
+    return fourier(torch.cat([inputs["features"][..., SEEN], ahead], 2))

@@ -13,7 +13,8 @@ from i2p_ros.networks.patches import PatchLimits
 class Diff2I2PSettings(BranchSettings):
     """Sizes of the network, also of its patches. The defaults are for rooms."""
 
-    image_width: int = 160
+    trunk: bool = True
+    image_width: int = 320
     image_blocks: list[int] = Field([1, 2, 2, 2])
     max_points: int = 2048
     downsample_m: float = 0.05
@@ -40,6 +41,5 @@ class Diff2I2PSettings(BranchSettings):
 SMALL = Diff2I2PSettings()
 SIZES: dict[str, Diff2I2PSettings] = {
     "small": SMALL,
-    "street": SMALL.model_copy(update={"image_width": 256, "downsample_m": 0.25, "voxel_m": 0.6, "tuning_m": 1.0}),
-    "trunk": SMALL.model_copy(update={"trunk": True, "image_width": 320}),
+    "street": SMALL.model_copy(update={"image_width": 512, "downsample_m": 0.25, "voxel_m": 0.6, "tuning_m": 1.0}),
 }

@@ -30,7 +30,7 @@ class CoarseTokens(nn.Module):
         super().__init__()
         size = 1 + 2 * FREQUENCIES
         self.image_in, self.point_in = nn.Linear(image, width), nn.Linear(points, width)
-        self.image_place, self.point_place = nn.Linear(2 * size, width), nn.Linear(3 * size, width)
+        self.image_place, self.point_place = nn.Linear(3 * size, width), nn.Linear(3 * size, width)
         for name in ("image_self", "point_self", "to_image", "to_points"):
             self.add_module(name, nn.ModuleList(CrossAttention(width, width) for _ in range(rounds)))
         self.coarser = nn.ModuleList(Residual(width, width, 2) for _ in range(2))
