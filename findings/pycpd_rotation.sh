@@ -5,8 +5,8 @@
 # 100 points and the same points moved rigidly, by 30 degrees about z and by (0.1, 0.2, 0.3), are registered by pycpd's
 # RigidRegistration. Its docstring calls R the rotation matrix, and t the translation.
 #
-# Expected: x = R y + t for the points y of the source, as in Open3D, SciPy and every other registration; T = [R t; 0 1]
-# is the pose.
+# Expected: x = R y + t for the points y of the source, as in the paper that it implements, in Open3D and in SciPy; T =
+# [R t; 0 1] is the pose.
 # Seen in pycpd 2.0.0: R is the inverse, a turn by -30 degrees, to be used as y R + t with points as rows. The moved
 # points that register returns are exact, so that nothing looks wrong until R goes into a 4 x 4 matrix: with it, the
 # points are up to 1.3 m off in a cloud of 2 m. For small angles, as between scans, the error is small and looks like a
