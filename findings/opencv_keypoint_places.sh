@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # An image of 64 bright spots (Gaussian, sigma 3 px, at fractions of a pixel) with noise of half a grey value. The
-# detectors of OpenCV find keypoints on them, whose mean distance from the true centres is taken. The spots have no side,
-# so that any mean distance is the detector's own.
+# detectors of OpenCV find keypoints on them, whose mean offset from the true centres is taken. The spots have no side,
+# so that any mean offset is the detector's own.
 #
 # Expected: 0 to 0.05 px in x and in y; the centre of a pixel has whole coordinates in OpenCV.
 # Seen in OpenCV 4.13.0 and 5.0.0: KAZE, AKAZE and SimpleBlobDetector are right. SIFT is 0.25 px too far right and too

@@ -7,9 +7,9 @@
 #
 # Expected: the same results, or an error for numbers that the file's type cannot hold.
 # Seen in OpenVINO 2026.4.1: constants become float16 unless compress_to_fp16=False is given. An easting of 457,123.4 m
-# and a northing of 5,428,456 m are both saved as 65,504 m, the largest float16, a principal point of 1023.37 px as 1023.5
-# px, and 1e-8, which keeps a divisor from 0, as 0. Nothing is said. A constant is kept as it is only if three quarters of
-# its numbers or more are out of range, so that a lone 70,000 is kept, and one among small numbers is not.
+# and a northing of 5,428,456 m are both saved as 65,504 m, the largest float16, a principal point of 1023.37 px as
+# 1023.5 px, and 1e-8, which keeps a divisor from 0, as 0. Nothing is said. A constant is kept as it is only if three
+# quarters of its numbers or more are out of range, so that a lone 70,000 is kept, and one among small numbers is not.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
