@@ -104,7 +104,7 @@ class Localizer:
     def _localize(self, pair: Pair, prior: Prior | None, settings: Settings, refined: bool) -> PoseEstimate:
         """The method, one line per step. Raises what `localize_pair` turns into a status."""
         prepared = self.prepare(pair, prior, refined)
-        search = PoseSearch(pair.camera, settings.pnp, self.calibration, prior)
+        search = PoseSearch(pair.camera, settings.pnp, self.calibration, prior, self.family.search_std)
         guesses, results = self._guesses(prepared, search)
         for each in (search, search.thorough):  # the second where a pose of the first is withheld
             results = self._passes_near(guesses, prepared, each, results)

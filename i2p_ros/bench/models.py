@@ -63,7 +63,9 @@ def compared(
 
 def proposed(localizer: Localizer, pair: Pair) -> int:
     """The number of poses that the first pass proposes."""
-    search = PoseSearch(pair.camera, localizer.settings.pnp, localizer.calibration)
+    search = PoseSearch(
+        pair.camera, localizer.settings.pnp, localizer.calibration, search_std=localizer.family.search_std
+    )
     try:
         return len(search.propose(localizer.predict(localizer.prepare(pair))))
     except NoPoseError:

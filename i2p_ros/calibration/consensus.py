@@ -163,7 +163,9 @@ def _poses_near(localizer: Localizer, scenes: Sequence[_Scene], guess: Pose) -> 
     for scene in scenes:
         result = None
         with suppress(InputError, NonFiniteError, DeviceMemoryError):
-            search = PoseSearch(scene.pair.camera, localizer.settings.pnp, localizer.calibration)
+            search = PoseSearch(
+                scene.pair.camera, localizer.settings.pnp, localizer.calibration, search_std=localizer.family.search_std
+            )
             result = search.estimate(localizer.predict(scene.prepared, guess), guess)
         has_pose = result is not None and result.estimate.pose is not None
         found.append((result.estimate.pose, result.score) if result and has_pose else (None, FAILED))

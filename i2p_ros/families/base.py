@@ -21,6 +21,7 @@ from i2p_ros.core.geometry import Array, Pose, from_camera_axes, to_camera_axes
 from i2p_ros.core.types import Pair, PointCloud, Prediction, Prior
 from i2p_ros.families.surroundings import is_full_turn
 from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors
+from i2p_ros.search.likelihood import SEARCH_STD
 
 Need = Literal["intensity", "time", "full_turn"]
 NEEDS: dict[Need, tuple[str, Callable[[PointCloud], bool]]] = {  # in words, and whether a cloud has it
@@ -77,6 +78,9 @@ class Family(ABC, Generic[SceneT]):
     trained_prior: ClassVar[PriorRange]  # within which training draws guesses about the true pose
     sizes: ClassVar[Mapping[str, BaseModel]]  # settings by name of the size
     std_inflation: ClassVar[float] = STD_INFLATION  # factor on the deviations of poses, within which they are refined
+    search_std: ClassVar[tuple[float, ...]] = (
+        SEARCH_STD  # m, rad, camera axes: of poses that are compared about another
+    )
     mirrors: ClassVar[bool] = False  # whether there is a mirrored pass: `mirror` and `merge`
     settings_type: ClassVar[type[BaseModel]]
     settings: BaseModel  # sizes of this network, of `settings_type`; the manifest keeps them

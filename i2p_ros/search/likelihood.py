@@ -28,7 +28,7 @@ Rows = NDArray[np.int64]
 Values = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-SEARCH_STD = np.array([1.0, 0.5, 1.0, 0.02, 0.02, 0.02])  # m, rad, camera axes: of the first proposal of samples
+SEARCH_STD = (1.0, 0.5, 1.0, 0.02, 0.02, 0.02)  # m, rad, camera axes: of the first proposal of samples in streets
 SAMPLED_POINTS = 600  # most points that samples are scored with
 MIN_IN_VIEW = 50  # a pose with fewer points in view has no likelihood
 NO_SIMILARITY = -1.0  # of a pose without a likelihood: the least that a mean of dot products of unit vectors can be
@@ -38,11 +38,15 @@ VIEW_MARGIN = 1.3  # factor on the tangents of the view: points that samples may
 
 @dataclass(frozen=True, eq=False)
 class DescriptorLikelihood:
-    """Likelihood of poses T_camera_lidar, and posterior with a prior where there is one."""
+    """Likelihood of poses T_camera_lidar, and posterior with a prior where there is one.
+
+    `search_std` are the deviations (m, rad; camera axes) of the first samples about a pose.
+    """
 
     similarity: DescriptorSimilarity
     sharpness: float
     prior: Prior | None = None
+    search_std: tuple[float, ...] = SEARCH_STD
 
     def mean_similarity(self, pose: Pose) -> float:
         """Mean similarity over the points in view of a pose, or NO_SIMILARITY where these are too few."""
@@ -83,7 +87,7 @@ class DescriptorLikelihood:
             scores = self._mean_similarities(rows, xyz, turned, translations)
             return self.sharpness * scores + log_densities(self.prior, centre, turned, translations)
 
-        first = narrowed(np.diag(SEARCH_STD**2), self.prior, centre)
+        first = narrowed(np.diag(np.square(self.search_std)), self.prior, centre)
         return posterior.sample(log_posterior, first, rounds, min_ess)
 
     def _mean_of_poses(self, poses: Sequence[Pose]) -> Array:

@@ -21,7 +21,7 @@ from i2p_ros.pnp.problem import NoPoseError, problem_of
 from i2p_ros.pnp.solver import unjudged
 from i2p_ros.search.hypotheses import are_different, are_within, hypotheses, moved_about_camera, proposals
 from i2p_ros.search.judgement import evidence_of, refuse_contradiction, refuse_unsupported
-from i2p_ros.search.likelihood import DescriptorLikelihood
+from i2p_ros.search.likelihood import SEARCH_STD, DescriptorLikelihood
 from i2p_ros.search.prior import log_density
 
 MIN_ESS = 30.0  # effective samples that sampling continues for, so that they have a covariance
@@ -44,13 +44,15 @@ class PoseSearch:
     """The search for the pose of one camera: from predictions to proposals, estimates and a selection.
 
     A prediction with descriptor similarity is scored by its likelihood, and one with matches alone by its inliers. A
-    regressed pose is taken with its covariance. The same input gives the same answer.
+    regressed pose is taken with its covariance. `search_std` is as in `DescriptorLikelihood`. The same input gives the
+    same answer.
     """
 
     camera: Camera
     settings: PnpSettings
     calibration: Calibration
     prior: Prior | None = None
+    search_std: tuple[float, ...] = SEARCH_STD
 
     @property
     def thorough(self) -> PoseSearch:
@@ -67,7 +69,7 @@ class PoseSearch:
             pose = prediction.pose.pose if prediction.pose else self._of_matches(prediction)
             return [pose, prediction.headings.turned_to_other(pose)] if prediction.headings else [pose]
         # the sharpness is that of no model: a new calibration of a model must not change what it proposes
-        likelihood = DescriptorLikelihood(prediction.similarity, SHARPNESS, self.prior)
+        likelihood = DescriptorLikelihood(prediction.similarity, SHARPNESS, self.prior, self.search_std)
         given = [self.prior.pose] if self.prior else []
         ranked = hypotheses(prediction, self.camera, self.settings, likelihood, given)
         return proposals(ranked, likelihood.sharpness, prediction.headings)
@@ -130,7 +132,8 @@ class PoseSearch:
 
     def _estimate(self, prediction: Prediction, guess: Pose | None) -> PassResult:
         if prediction.similarity is not None:
-            likelihood = DescriptorLikelihood(prediction.similarity, self.calibration.sharpness, self.prior)
+            sharpness = self.calibration.sharpness
+            likelihood = DescriptorLikelihood(prediction.similarity, sharpness, self.prior, self.search_std)
             return self._by_descriptors(prediction, guess, likelihood)
         if prediction.pose is not None:
             return self._regressed(prediction.pose, prediction.support, prediction.candidates, guess)

@@ -21,7 +21,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.families.diff2i2p.decode import tuned_matches
 from i2p_ros.families.diff2i2p.network import Diff2I2PNetwork
 from i2p_ros.families.diff2i2p.settings import Diff2I2PSettings
-from i2p_ros.networks.base import Tensors, single_pass
+from i2p_ros.networks.base import PassInputs, Tensors, single_pass
 from i2p_ros.networks.geometry import pixel_centres
 from i2p_ros.networks.patches import (
     ImagePatches,
@@ -226,6 +226,31 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
         Diff2I2PSettings(**(LITTLE.model_dump() | {"image_decoder": [24, 24]}))
     with pytest.raises(ValueError, match="at most max_points"):
         Diff2I2PSettings(**(LITTLE.model_dump() | {"nodes": 10_000}))
+
+
+def test_the_mirrored_pass_has_a_mirrored_camera_and_its_similarities_are_averaged(network: Diff2I2PNetwork) -> None:
+    scene, inputs = prepared(pair(), GUESS, FAMILY)
+    mirrored = FAMILY.mirror(scene.shared)
+    x = (np.arange(mirrored["image"].shape[2]) - mirrored["camera"][2]) / mirrored["camera"][0]
+    np.testing.assert_allclose(mirrored["image"][3], np.broadcast_to(x, mirrored["image"].shape[1:]), atol=1e-5)
+    turned = FAMILY.mirror(inputs)
+    np.testing.assert_array_equal(turned["points"], inputs["points"] * np.float32([1, -1, 1]))
+    for arrays, given in ((scene.shared, mirrored), (inputs, turned)):
+        twice = FAMILY.mirror(given)
+        for name, array in twice.items():
+            np.testing.assert_allclose(array, arrays[name], atol=1e-4)
+    one, other = (
+        single_pass(network, PassInputs.of(shared, of_pass))
+        for shared, of_pass in ((scene.shared, inputs), (mirrored, turned))
+    )
+    both = FAMILY.merge(one, other)
+    mean = 0.5 * (similarities(one) + similarities({**other, "fine_pixels": other["fine_pixels"].flip(-1)}))
+    torch.testing.assert_close(similarities(both), mean, atol=1e-5, rtol=0)
+    assert bool((both["points"] == one["points"]).all())
+
+
+def similarities(outputs: Tensors) -> torch.Tensor:
+    return outputs["fine_points"][0] @ outputs["fine_pixels"][0].flatten(1)
 
 
 @pytest.mark.slow

@@ -19,7 +19,8 @@ from i2p_ros.families.diff2i2p.decode import tuned_matches
 from i2p_ros.families.diff2i2p.network import Diff2I2PNetwork
 from i2p_ros.families.diff2i2p.settings import SIZES, Diff2I2PSettings
 from i2p_ros.families.diff2i2p.viewpoint import view_frame
-from i2p_ros.families.vp2p.decode import decoded
+from i2p_ros.families.vp2p.decode import decoded, merged
+from i2p_ros.families.vp2p.inputs import mirrored
 from i2p_ros.networks.base import Arrays, Tensors
 
 
@@ -30,6 +31,9 @@ class Diff2I2P(OwnFrameFamily):
     sizes = SIZES
     settings_type = Diff2I2PSettings
     trained_prior = PriorRange(1.0, 15.0)
+    mirrors = True
+    std_inflation = 0.3  # grey values and edges alone do not bring poses nearer in rooms
+    search_std = (0.3, 0.15, 0.3, 0.06, 0.06, 0.04)  # rooms are nearer than streets
     settings: Diff2I2PSettings
 
     def scene(self, pair: Pair, rng: np.random.Generator | None) -> OwnFrameScene:
@@ -48,6 +52,20 @@ class Diff2I2P(OwnFrameFamily):
     def network(self) -> Diff2I2PNetwork:
         """A network of these sizes with random weights."""
         return Diff2I2PNetwork(self.settings)
+
+    def mirror(self, arrays: Arrays) -> Arrays:
+        """Shared arrays or inputs of the mirrored pair."""
+        made = mirrored(arrays)
+        if "image" in arrays:
+            fx, fy, cx, cy = arrays["camera"]
+            made["camera"] = np.array([fx, fy, arrays["image"].shape[-1] - 1.0 - cx, cy], np.float32)
+        return made
+
+    def merge(self, outputs: Tensors, mirrored: Tensors) -> Tensors:
+        """Descriptors whose similarities are the means of those of both passes, and the matches of the first."""
+        one, other = ({"pixels": x["fine_pixels"], "points": x["fine_points"]} for x in (outputs, mirrored))
+        both = merged(one, other)
+        return outputs | {"fine_pixels": both["pixels"], "fine_points": both["points"]}
 
     def decode(
         self, scene: OwnFrameScene, inputs: Arrays, outputs: Tensors, guess: Pose | None = None, both: Both = in_turn,
