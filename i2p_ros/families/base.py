@@ -23,6 +23,7 @@ from i2p_ros.families.surroundings import is_full_turn
 from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors
 from i2p_ros.search.likelihood import SEARCH_STD
 
+START_STD = (0.5, 0.35, 0.5, *np.radians([1.15, 1.15, 1.15]).tolist())  # m, rad; in streets
 Need = Literal["intensity", "time", "full_turn"]
 NEEDS: dict[Need, tuple[str, Callable[[PointCloud], bool]]] = {  # in words, and whether a cloud has it
     "intensity": ("the intensity of the points", lambda cloud: cloud.intensity is not None),
@@ -78,9 +79,8 @@ class Family(ABC, Generic[SceneT]):
     trained_prior: ClassVar[PriorRange]  # within which training draws guesses about the true pose
     sizes: ClassVar[Mapping[str, BaseModel]]  # settings by name of the size
     std_inflation: ClassVar[float] = STD_INFLATION  # factor on the deviations of poses, within which they are refined
-    search_std: ClassVar[tuple[float, ...]] = (
-        SEARCH_STD  # m, rad, camera axes: of poses that are compared about another
-    )
+    search_std: ClassVar[tuple[float, ...]] = SEARCH_STD  # m, rad, camera axes; of poses compared about another
+    start_std: ClassVar[tuple[float, ...]] = START_STD  # the same, of poses that the signals are trained to refine
     mirrors: ClassVar[bool] = False  # whether there is a mirrored pass: `mirror` and `merge`
     settings_type: ClassVar[type[BaseModel]]
     settings: BaseModel  # sizes of this network, of `settings_type`; the manifest keeps them

@@ -25,11 +25,11 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Sample
+from i2p_ros.families.base import START_STD
 from i2p_ros.networks.signals import resized, signal_channels
 
 ASPECT = 3.2  # width to height of training images unless the settings say otherwise: a batch needs equal sizes
-START_STD = np.array([0.5, 0.35, 0.5, *np.radians([1.15, 1.15, 1.15])])  # of start poses about the true one, m and rad
-STD_SCALES = 0.4, 1.4  # range of the factor on START_STD
+STD_SCALES = 0.4, 1.4  # range of the factor on the deviations of start poses about the true one
 DISTANCES = 1.0, 0.5, 0.2, 0.08  # of wrong poses, as shares of the start's deviations
 N_PER_DISTANCE = 8
 MAX_POINTS = 3000
@@ -51,12 +51,18 @@ class Hypotheses:
     drifts: Array
 
 
-def hypotheses(sample: Sample, width: int, rng: np.random.Generator, aspect: float = ASPECT) -> Hypotheses:
-    """Random hypotheses of a sample with a true pose, for an image of this width, px, and about this aspect."""
+def hypotheses(
+    sample: Sample, width: int, rng: np.random.Generator, aspect: float = ASPECT,
+    start_std: tuple[float, ...] = START_STD,
+) -> Hypotheses:  # fmt: skip
+    """Random hypotheses of a sample with a true pose, for an image of this width, px, and about this aspect.
+
+    `start_std` is as in `Family`.
+    """
     assert sample.T_camera_lidar is not None
     pair, true = sample.pair, sample.T_camera_lidar
     camera = pair.camera.undistorted.resized(width, 16 * round(width / aspect / 16))
-    deviations = START_STD * rng.uniform(*STD_SCALES)
+    deviations = np.array(start_std) * rng.uniform(*STD_SCALES)
     start = Pose.identity().retract(deviations * rng.standard_normal(6)) @ true
     settings = RefinementSettings(max_points=MAX_POINTS, columns=COLUMNS)
     points = seen_from(pair.cloud, start, camera, settings, about_camera=True)
@@ -69,14 +75,15 @@ def hypotheses(sample: Sample, width: int, rng: np.random.Generator, aspect: flo
 
 
 def alignment_example(
-    sample: Sample, width: int, rng: np.random.Generator, aspect: float = ASPECT
-) -> dict[str, NDArray[Any]]:
+    sample: Sample, width: int, rng: np.random.Generator, aspect: float = ASPECT,
+    start_std: tuple[float, ...] = START_STD,
+) -> dict[str, NDArray[Any]]:  # fmt: skip
     """Arrays of K hypotheses of a sample, padded to N = MAX_POINTS points: those of the last patch are padding.
 
     `channels` (5, h, width) are the inputs of the network. `spots` (K, N, 2) are the pixels x, y of the points at each
     pose, from -1 to 1. `basis` (R, N) and `patch` (N,) are those of `PatchedCloud`.
     """
-    given = hypotheses(sample, width, rng, aspect)
+    given = hypotheses(sample, width, rng, aspect, start_std)
     cloud, (_, h, w) = given.cloud, given.channels.shape
     pixels = cloud.project(given.camera.resized(w, h), cloud.motions(given.drifts))
     spots = np.stack([(2.0 * one.T + 1.0) / size - 1.0 for one, size in zip(pixels, (w, h), strict=True)], axis=-1)

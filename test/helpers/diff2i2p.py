@@ -12,6 +12,6 @@ LITTLE = Diff2I2PSettings(
     image_stages=[16, 24, 24, 24], image_blocks=[1, 1, 1, 1], image_decoder=[24, 24, 24],
     voxel_encoder=[16, 16, 24, 24, 24],
     voxel_decoder=[24, 24, 24, 24], nodes=96, node_points=16, width=32, rounds=1, descriptor=32, tuning_m=0.5,
-    limits=PatchLimits(most_pairs=128, most_matches=256),
+    signal_width=0, limits=PatchLimits(most_pairs=128, most_matches=256),
 )  # fmt: skip
 FAMILY = Diff2I2P(LITTLE, MatchingSettings())

@@ -25,7 +25,7 @@ class Diff2I2PSettings(BranchSettings):
     width: int = 64  # channels of a coarse token
     rounds: int = 3  # of attention within and between both sides
     descriptor: int = 64  # channels of a fine descriptor
-    signal_width: int = 0
+    signal_width: int = 320
     limits: PatchLimits = PatchLimits()
     tuning_m: float = 0.2  # m along each axis, to which the tuning of a match is bounded
 
