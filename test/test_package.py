@@ -115,7 +115,8 @@ def test_yaml_keys_are_parameters_with_the_defaults_that_they_show(file):
 @pytest.mark.parametrize("file", sorted((ROOT / "config" / "training").glob("*.yaml")), ids=lambda path: path.name)
 def test_recipes_are_settings(file):
     recipe = load_settings([file])
-    assert recipe.training != Settings().training and recipe.synthetic.variety > 0
+    assert recipe.training != Settings().training
+    assert recipe.synthetic.variety > 0 or recipe.synthetic.rooms
 
 
 @pytest.fixture

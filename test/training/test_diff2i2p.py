@@ -180,7 +180,7 @@ def test_b7_no_label_depends_on_a_depth_of_the_image(learned: Sample) -> None:
 
 def test_the_depth_of_visible_points_is_learned_from_the_cloud(batch: Tensors) -> None:
     """A depth that is right by a factor misses by its log, and points that are hidden do not count."""
-    T = batch["T_camera_lidar"][:, :3]
+    T = batch["T_camera_lidar"][:, :3].float()
     depth = (batch["points"] @ T[..., :3].mT + T[:, None, :, 3])[..., 2]
     flat = torch.where(batch["visible"], 3.0, depth)  # a wall for all that is visible
     given = {**batch, "points": batch["points"] + (flat - depth)[..., None] * T[:, None, 2, :3]}
