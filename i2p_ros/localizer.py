@@ -104,7 +104,7 @@ class Localizer:
     def _localize(self, pair: Pair, prior: Prior | None, settings: Settings, refined: bool) -> PoseEstimate:
         """The method, one line per step. Raises what `localize_pair` turns into a status."""
         prepared = self.prepare(pair, prior, refined)
-        search = PoseSearch(pair.camera, settings.pnp, self.calibration, prior, self.family.search_std)
+        search = self.pose_search(pair.camera, settings, prior)
         guesses, results = self._guesses(prepared, search)
         for each in (search, search.thorough):  # the second where a pose of the first is withheld
             results = self._passes_near(guesses, prepared, each, results)
@@ -115,6 +115,11 @@ class Localizer:
             if estimate.pose or not each.is_conclusive(results):
                 break
         return estimate
+
+    def pose_search(self, camera: Camera, settings: Settings | None = None, prior: Prior | None = None) -> PoseSearch:
+        """The search for the pose of a camera, with this model's calibration."""
+        pnp = (settings or self.settings).pnp
+        return PoseSearch(camera, pnp, self.calibration, prior, self.family.search_std)
 
     def prepare(self, pair: Pair, prior: Prior | None = None, refined: bool = False) -> PreparedPair:
         """The scene of a pair, for all forward passes over it. `prior` and `refined` tell how its pose is searched.

@@ -17,7 +17,6 @@ from i2p_ros.core.types import Pair
 from i2p_ros.localizer import Localizer, load
 from i2p_ros.pnp import NoPoseError
 from i2p_ros.runtime.manifest import count_parameters, find_model
-from i2p_ros.search import PoseSearch
 
 DEFINITIONS = {
     "parameters": "numbers that the network has learned",
@@ -63,9 +62,7 @@ def compared(
 
 def proposed(localizer: Localizer, pair: Pair) -> int:
     """The number of poses that the first pass proposes."""
-    search = PoseSearch(
-        pair.camera, localizer.settings.pnp, localizer.calibration, search_std=localizer.family.search_std
-    )
+    search = localizer.pose_search(pair.camera)
     try:
         return len(search.propose(localizer.predict(localizer.prepare(pair))))
     except NoPoseError:

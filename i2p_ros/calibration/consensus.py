@@ -20,7 +20,6 @@ from i2p_ros.core.types import Pair
 from i2p_ros.localizer import Localizer, PreparedPair
 from i2p_ros.pnp.calibration import SHARPNESS
 from i2p_ros.pnp.problem import NoPoseError
-from i2p_ros.search import PoseSearch
 from i2p_ros.search.hypotheses import TURNED, are_different, are_within, hypotheses
 from i2p_ros.search.likelihood import DescriptorLikelihood
 
@@ -127,7 +126,7 @@ def _scene(localizer: Localizer, pair: Pair) -> _Scene | None:
         prediction = localizer.predict(prepared)
         if prediction.similarity is None:
             raise ModelError(f"{localizer.name} has no descriptors, which a calibration without a guess needs")
-        likelihood = DescriptorLikelihood(prediction.similarity, SHARPNESS)
+        likelihood = DescriptorLikelihood(prediction.similarity, SHARPNESS, search_std=localizer.family.search_std)
         found = hypotheses(prediction, pair.camera, localizer.settings.pnp, likelihood)
     except (InputError, NoPoseError, NonFiniteError, DeviceMemoryError):
         return None
@@ -163,9 +162,7 @@ def _poses_near(localizer: Localizer, scenes: Sequence[_Scene], guess: Pose) -> 
     for scene in scenes:
         result = None
         with suppress(InputError, NonFiniteError, DeviceMemoryError):
-            search = PoseSearch(
-                scene.pair.camera, localizer.settings.pnp, localizer.calibration, search_std=localizer.family.search_std
-            )
+            search = localizer.pose_search(scene.pair.camera)
             result = search.estimate(localizer.predict(scene.prepared, guess), guess)
         has_pose = result is not None and result.estimate.pose is not None
         found.append((result.estimate.pose, result.score) if result and has_pose else (None, FAILED))

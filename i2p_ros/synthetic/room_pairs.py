@@ -18,6 +18,7 @@ from i2p_ros.core.types import Pair, PointCloud, Sample
 from i2p_ros.synthetic.image_formation import CameraResponse
 from i2p_ros.synthetic.room_rendering import KINECT, render_depth, render_frame, trajectory_pose
 from i2p_ros.synthetic.rooms import Room, random_room
+from i2p_ros.synthetic.source import refuse_empty
 
 SECOND = 10**9  # ns
 IMAGE, DEPTH = KINECT.resized(480, 360), KINECT.resized(160, 120)
@@ -34,8 +35,7 @@ class RoomSource(Source):
     """
 
     def __init__(self, seed: int, n: int) -> None:
-        if seed < 0 or n < 1:
-            raise InputError(f"a synthetic source needs a seed >= 0 and n >= 1, got seed {seed} and n {n}", "synthetic")
+        refuse_empty(seed, n)
         self.seed, self.n = seed, n
 
     @property

@@ -30,6 +30,12 @@ def synthetic_source(settings: SyntheticSettings, seed: int, n: int) -> Syntheti
     return RoomSource(seed, n)
 
 
+def refuse_empty(seed: int, n: int) -> None:
+    """Raise InputError for a negative seed, and for fewer than one sample."""
+    if seed < 0 or n < 1:
+        raise InputError(f"a synthetic source needs a seed >= 0 and n >= 1, got seed {seed} and n {n}", "synthetic")
+
+
 class SyntheticSource(Source):
     """`n` samples of synthetic streets: scattered places, each in a world of its own, or one drive through one world.
 
@@ -37,8 +43,7 @@ class SyntheticSource(Source):
     """
 
     def __init__(self, settings: SyntheticSettings, seed: int, n: int) -> None:
-        if seed < 0 or n < 1:
-            raise InputError(f"a synthetic source needs a seed >= 0 and n >= 1, got seed {seed} and n {n}", "synthetic")
+        refuse_empty(seed, n)
         self.settings, self.seed, self.n = settings, seed, n
 
     @property

@@ -66,9 +66,7 @@ def mixture(
 def unseen(settings: Settings, cache: Path) -> Validation:
     """Validation on synthetic places whose seeds no training uses."""
     pairs = settings.training.validate_pairs
-    source = CachedSource(
-        synthetic_source(settings.synthetic, VALIDATION_WORLDS, pairs), cache, str(settings.synthetic)
-    )
+    source = synthetic_source(settings.synthetic, VALIDATION_WORLDS, pairs)
     cached = CachedSource(source, cache, str(settings.synthetic))
     return Validation(cached, _first(settings), VALIDATION_WORLDS, pairs)
 
