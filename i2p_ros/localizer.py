@@ -212,7 +212,8 @@ class Localizer:
         with stage("align"):
             pyramid = self.pyramid(prepared, s.refinement)
             drifts = round(prepared.effort * s.refinement.drifts)
-            refinement = s.refinement.model_copy(update={"drifts": drifts})
+            columns = self.family.signal_set.columns(s.refinement.columns)
+            refinement = s.refinement.model_copy(update={"drifts": drifts, "columns": columns})
             how = self.calibration, self.runtime.both, self.family.std_inflation
             return refine_estimate(estimate, pair, pyramid, s.pnp, refinement, *how)
 
@@ -227,7 +228,7 @@ class Localizer:
         signals = prepared.signals()
         if not np.isfinite(signals.sum(dtype=np.float64)):
             raise NonFiniteError("the predicted signals of the image are not finite")
-        return predicted_pyramid(camera, signals)
+        return predicted_pyramid(camera, signals, self.family.signal_set.signals)
 
     def predict(self, prepared: PreparedPair, guess: Pose | None = None, mirror: bool = False) -> Prediction:
         """The prediction of one forward pass: near the view of a guess of T_camera_lidar, or over the whole cloud.

@@ -12,7 +12,7 @@ import numpy as np
 
 from i2p_ros.alignment.kernels import LANES
 from i2p_ros.alignment.patches import intrinsics
-from i2p_ros.alignment.signals import PLAIN, PREDICTED, Floats, Signal, plain_channels
+from i2p_ros.alignment.signals import LIDAR, PLAIN, Floats, Signal, plain_channels
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.types import Image, Pair
@@ -63,7 +63,7 @@ def plain_pyramid(pair: Pair, settings: RefinementSettings, signals: Sequence[Si
     return ImagePyramid.of(camera, [plain_channels(level, signals) for level in _halved(grey_levels(image))], signals)
 
 
-def predicted_pyramid(camera: Camera, channels: Floats, signals: Sequence[Signal] = PREDICTED) -> ImagePyramid:
+def predicted_pyramid(camera: Camera, channels: Floats, signals: Sequence[Signal] = LIDAR.signals) -> ImagePyramid:
     """The pyramid of predicted channels (C, H, W), one for each signal, of an image of `camera`."""
     levels = (_channels_last(level) for level in _halved(np.ascontiguousarray(channels.transpose(1, 2, 0))))
     return ImagePyramid.of(camera, [np.ascontiguousarray(level.transpose(2, 0, 1)) for level in levels], signals)

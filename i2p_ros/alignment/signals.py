@@ -2,19 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The signals of alignment: properties of points, and the image channels that they are compared with.
 
-`SIGNALS` is the only list of them. To add a signal, write its functions and add one entry. The plain channels, the
-rows of the basis, the mutual information, its gradient and the training loss follow from the entry.
+The lists are all here: `PLAIN`, and the sets that networks predict. To add a signal, write its functions and add one
+entry. The plain channels, the rows of the basis, the mutual information, its gradient and the training loss follow from
+the entry.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from i2p_ros.core.normals import SurfaceNormals, facing
 
 Floats = NDArray[np.float32]
 
@@ -26,7 +30,7 @@ MAX_NEIGHBOUR_ANGLE = 0.012  # rad: points of different scan lines are farther a
 HEIGHT_SCALE = 2.0  # m: heights saturate beyond
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class PointsInView:
     """N points in view of a camera, in the order of the scan.
 
@@ -39,6 +43,11 @@ class PointsInView:
     pixels: NDArray[Any]
     intensity: Floats | None
     translation: NDArray[Any]
+
+    @cached_property
+    def normals(self) -> NDArray[Any]:
+        """(N, 3) unit normals of the surface at the points, on the side of the origin that drifts turn about."""
+        return facing(SurfaceNormals(self.rays).at(self.rays), self.rays)
 
 
 Property = Callable[[PointsInView], NDArray[Any]]  # (N,) values of N points
@@ -84,6 +93,19 @@ def height(points: PointsInView) -> Floats:
     return np.asarray(np.tanh(-points.rays[:, 1] / HEIGHT_SCALE))
 
 
+def normal_x(points: PointsInView) -> NDArray[Any]:
+    """(N,) normals of the surface along the camera's x axis, -1..1. The same for y and z."""
+    return points.normals[:, 0]
+
+
+def normal_y(points: PointsInView) -> NDArray[Any]:
+    return points.normals[:, 1]
+
+
+def normal_z(points: PointsInView) -> NDArray[Any]:
+    return points.normals[:, 2]
+
+
 def grey_values(smooth: Floats) -> Floats:
     """(H, W) grey values of a smoothed grey image: the image itself."""
     return smooth
@@ -107,8 +129,8 @@ class Signal:
 
     `of_points` gives the property. `regressed` names the terms of `NUISANCE` that are regressed out of both sides, in
     their order from the first. `of_image` gives the plain channel (H, W) in grey levels, from the smoothed grey image
-    (H, W). A network predicts the channel too where `predicted` is true. A signal that is itself a nuisance term has
-    the name of that term.
+    (H, W). A predicted channel is about `grey_levels` times the property where that is given: it is taught so. A signal
+    that is itself a nuisance term has the name of that term.
     Raises ValueError for nuisance terms in another order.
     """
 
@@ -116,7 +138,7 @@ class Signal:
     of_points: Property
     regressed: tuple[str, ...]
     of_image: Callable[[Floats], Floats] | None = None
-    predicted: bool = False
+    grey_levels: float | None = None
 
     def __post_init__(self) -> None:
         terms = tuple(NUISANCE)
@@ -124,17 +146,46 @@ class Signal:
             raise ValueError(f"signal {self.name} must regress out the first of {terms}, got {self.regressed}")
 
 
-RANGE_JUMP = Signal("range_jump", range_jump, POSITION_AND_RANGE, of_image=edge_strength, predicted=True)
-SIGNALS: tuple[Signal, ...] = (
-    Signal("intensity", root_intensity, POSITION_AND_RANGE, of_image=grey_values, predicted=True),
-    RANGE_JUMP,
-    Signal("inverse_range", inverse_range, POSITION, predicted=True),
-    Signal("height", height, POSITION, predicted=True),
-)
-PLAIN = tuple(signal for signal in SIGNALS if signal.of_image is not None)
+@dataclass(frozen=True, slots=True)
+class SignalSet:
+    """The signals of a network's output channels. Trained weights depend on their number and order.
+
+    They are compared in patches that are `patch_width` times as wide as the settings say.
+    `plain` are those whose channels need no training. They come first, and the network scales these channels.
+    """
+
+    signals: tuple[Signal, ...]
+    patch_width: float = 1.0
+    plain: tuple[Signal, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plain", tuple(signal for signal in self.signals if signal.of_image is not None))
+
+    def columns(self, columns: int) -> int:
+        """Number of patches across the image where the settings say so many."""
+        return max(2, round(columns / self.patch_width))
+
+
+RANGE_JUMP = Signal("range_jump", range_jump, POSITION_AND_RANGE, of_image=edge_strength)
+PLAIN = (Signal("intensity", root_intensity, POSITION_AND_RANGE, of_image=grey_values), RANGE_JUMP)
 """Signals whose channels need no training."""
-PREDICTED = tuple(signal for signal in SIGNALS if signal.predicted)
-"""Signals of the network's output channels. Trained weights depend on their number and order."""
+SignalSetName = Literal["lidar", "surfaces"]
+SIGNAL_SETS: dict[SignalSetName, SignalSet] = {
+    "lidar": SignalSet(
+        (*PLAIN, Signal("inverse_range", inverse_range, POSITION), Signal("height", height, POSITION)),
+    ),
+    "surfaces": SignalSet(  # of clouds without intensity and without the order of a scan
+        (
+            Signal("inverse_range", inverse_range, POSITION, grey_levels=200.0),
+            Signal("height", height, POSITION, grey_levels=100.0),
+            Signal("normal_x", normal_x, POSITION, grey_levels=60.0),
+            Signal("normal_y", normal_y, POSITION, grey_levels=60.0),
+            Signal("normal_z", normal_z, POSITION, grey_levels=60.0),
+        ),
+        patch_width=2.7,  # within a narrow patch most surfaces are planes, which say nothing
+    ),
+}
+LIDAR = SIGNAL_SETS["lidar"]
 
 
 def basis_names(signals: Sequence[Signal]) -> tuple[str, ...]:

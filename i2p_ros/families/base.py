@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from i2p_ros.alignment.estimate import STD_INFLATION
+from i2p_ros.alignment.signals import LIDAR, SignalSet
 from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import MatchingSettings
@@ -95,6 +96,11 @@ class Family(ABC, Generic[SceneT]):
         return None
 
     @property
+    def signal_set(self) -> SignalSet:
+        """The signals that the network predicts, if it predicts any."""
+        return LIDAR
+
+    @property
     def max_points(self) -> int | None:
         """Largest number of points of a forward pass; none for a family without points."""
         return None
@@ -157,7 +163,7 @@ class Family(ABC, Generic[SceneT]):
         """
 
     def signal_camera(self, camera: Camera) -> Camera | None:
-        """Camera of the predicted lidar signals, for pairs of this camera. It has no lens distortion.
+        """Camera of the predicted signals, for pairs of this camera. It has no lens distortion.
 
         None where the network predicts none. Refinement then uses grey values and edges. Else the shared arrays have
         the `channels` (C, H, W) that the signals are predicted from.

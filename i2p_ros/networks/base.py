@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from i2p_ros.alignment.signals import LIDAR, SignalSet
 from i2p_ros.core.both import Both, Lazy, in_turn
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -81,15 +82,20 @@ class FamilyNetwork(nn.Module, ABC):
 
     @property
     def signal_part(self) -> nn.Module | None:
-        """The module with the weights that predict lidar signals and do nothing else; none without."""
+        """The module with the weights that predict signals and do nothing else; none without."""
         return None
 
+    @property
+    def signal_set(self) -> SignalSet:
+        """The signals that are predicted, if any are."""
+        return LIDAR
+
     def signals(self, encoded: Lazy[Any], shared: Tensors) -> Tensor:
-        """(B, C, H, W) predicted lidar signals in grey levels, one channel for each of `alignment.signals.PREDICTED`.
+        """(B, C, H, W) predicted signals in grey levels, one channel for each of `signal_set`.
 
         `shared` has the `channels` (B, C', H, W) of the image that they are predicted from.
         """
-        raise NotImplementedError("the network predicts no lidar signals")
+        raise NotImplementedError("the network predicts no signals")
 
     def dense_parts(self) -> dict[str, nn.Module]:
         """Each of `part_names`, with the weights of this network."""

@@ -34,7 +34,7 @@ class Passes(Protocol):
         ...
 
     def signals(self) -> NDArray[np.float32]:
-        """(C, H, W) predicted lidar signals of the scene's image, from its shared `channels`."""
+        """(C, H, W) predicted signals of the scene's image, from its shared `channels`."""
         ...
 
 
@@ -132,7 +132,7 @@ class TorchPasses:
             return {name: output.bfloat16() if name in rounded else output for name, output in outputs.items()}
 
     def signals(self) -> NDArray[np.float32]:
-        """(C, H, W) predicted lidar signals of the scene's image; NotImplementedError by a network without any."""
+        """(C, H, W) predicted signals of the scene's image; NotImplementedError by a network without any."""
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
             network, encoded = self._encode()
             return np.asarray(network.signals(encoded, self._shared())[0].float().cpu().numpy())

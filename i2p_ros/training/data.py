@@ -93,5 +93,5 @@ def example(
     if parts in ("matching", "heads"):
         given.pop("channels", None)
     elif family.signal_width is not None:
-        given |= alignment_example(sample, family.signal_width, rng, aspect, family.start_std)
+        given |= alignment_example(sample, family.signal_width, rng, aspect, family.start_std, family.signal_set)
     return {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in given.items()}

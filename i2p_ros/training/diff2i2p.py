@@ -81,7 +81,7 @@ class Diff2I2PLearner(Learner[Family[Any]]):
         return made
 
     def matching(self, batch: Tensors, encoded: Lazy[Any]) -> Tensors:
-        """Losses `coarse`, `fine`, `dense`, `places`, `depth` and `tuning`, and their weighted sum `loss`.
+        """Losses `coarse`, `fine`, `dense`, `places`, `depth`, `normals` and `tuning`, and their weighted sum `loss`.
 
         Beside them: `inliers`, the share of matches whose points project near their pixels.
         """
@@ -93,9 +93,10 @@ class Diff2I2PLearner(Learner[Family[Any]]):
             "dense": dense_loss(batch, out),
             "places": places_loss(batch, out),
             "depth": depth_loss(batch, out),
+            "normals": normals_loss(batch, out),
             "tuning": tuning_loss(batch, out, truth, sizes.tuning_m),
         }
-        losses["loss"] = s.dense_weight * (losses["dense"] + losses["places"]) + losses["depth"]
+        losses["loss"] = s.dense_weight * (losses["dense"] + losses["places"]) + losses["depth"] + losses["normals"]
         if s.circle_weight > 0.0:
             losses |= {"coarse": coarse_loss(batch, out), "fine": fine_loss(batch, out, s.positive_px, s.negative_px)}
             losses["loss"] = losses["loss"] + s.circle_weight * (losses["coarse"] + losses["fine"])
@@ -223,12 +224,25 @@ def places_loss(batch: Tensors, out: Tensors) -> Tensor:
 
 def depth_loss(batch: Tensors, out: Tensors) -> Tensor:
     """Scalar L1 loss of the log of the depth that the image predicts, at the pixels of visible points of the cloud."""
-    predicted, truth = out["log_depth"].float(), batch["T_camera_lidar"][:, :3].float()
+    depth = moved(batch["points"].float(), batch["T_camera_lidar"][:, :3].float())[..., 2].clamp(min=MIN_DEPTH).log()
+    found = at_points(out["log_depth"], batch)[:, 0]
+    return torch.where(batch["visible"], (found - depth).abs(), 0.0).sum() / batch["visible"].sum().clamp(min=1)
+
+
+def normals_loss(batch: Tensors, out: Tensors) -> Tensor:
+    """Scalar L1 loss of the normals that the image predicts, at the pixels of visible points with a normal."""
+    normals = batch["normals"].float()
+    known = batch["visible"] & normals.any(2)
+    truth = torch.einsum("bij,bnj->bin", batch["T_camera_lidar"][:, :3, :3].float(), normals)
+    missed = (at_points(out["image_normals"], batch) - truth).abs().sum(1)
+    return torch.where(known, missed, 0.0).sum() / known.sum().clamp(min=1)
+
+
+def at_points(predicted: Tensor, batch: Tensors) -> Tensor:
+    """(B, C, N) values of an image (B, C, h, w) at the pixels of the points."""
     size = batch["uv"].new_tensor([batch["image"].shape[3], batch["image"].shape[2]])
     spots = (2.0 * batch["uv"].float() + 1.0) / size - 1.0
-    found = F.grid_sample(predicted, spots[:, None], padding_mode="border", align_corners=False)[:, 0, 0]
-    depth = moved(batch["points"].float(), truth)[..., 2].clamp(min=MIN_DEPTH).log()
-    return torch.where(batch["visible"], (found - depth).abs(), 0.0).sum() / batch["visible"].sum().clamp(min=1)
+    return F.grid_sample(predicted.float(), spots[:, None], padding_mode="border", align_corners=False)[:, :, 0]
 
 
 def tuning_targets(batch: Tensors, out: Tensors, truth: Tensor, reach: float) -> tuple[Tensor, Tensor]:

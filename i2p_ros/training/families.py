@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -20,7 +21,7 @@ from i2p_ros.core.types import Sample
 from i2p_ros.families import class_of
 from i2p_ros.families.base import Family
 from i2p_ros.networks.base import FamilyNetwork, Tensors
-from i2p_ros.training.alignment import alignment_loss
+from i2p_ros.training.alignment import alignment_losses
 
 LEARNERS = {  # module and class, imported when asked for
     "vp2p": "i2p_ros.training.vp2p:VP2PLearner",
@@ -70,8 +71,8 @@ class Learner(nn.Module, ABC, Generic[FamilyT]):
         if self.settings.parts in ("all", "alignment") and self.net.signal_part is not None:
             with self.half_precision():
                 signals = self.net.signals(encoded, batch)
-            losses["alignment"] = alignment_loss(signals.float(), batch)
-            losses["loss"] = losses.get("loss", 0.0) + losses["alignment"]
+            of_signals = alignment_losses(signals.float(), batch, self.net.signal_set)
+            losses |= of_signals | {"loss": torch.stack([*of_signals.values()]).sum() + losses.get("loss", 0.0)}
         return losses
 
     @staticmethod

@@ -133,7 +133,8 @@ def _filled(inputs: Arrays, points: int, rng: np.random.Generator) -> Arrays:
     """Inputs of `points` points. Random points are repeated where there are fewer: a batch needs equal numbers."""
     missing = points - len(inputs["points"])
     again = rng.integers(0, len(inputs["points"]), missing) if missing else np.zeros(0, np.int64)
-    return inputs | {name: np.concatenate([inputs[name], inputs[name][again]]) for name in OF_POINTS}
+    rows = {name: inputs[name] for name in OF_POINTS if name in inputs}
+    return inputs | {name: np.concatenate([given, given[again]]) for name, given in rows.items()}
 
 
 def vp2p_losses(batch: Tensors, out: Tensors, s: TrainingSettings, nowhere: Tensor) -> Tensors:

@@ -12,7 +12,7 @@ from helpers.alignment_reference import reference_terms
 from i2p_ros.alignment.mutual_information import information, information_terms
 from i2p_ros.alignment.pair_signals import PairSignals
 from i2p_ros.alignment.pyramid import ImagePyramid, predicted_pyramid
-from i2p_ros.alignment.signals import SIGNALS
+from i2p_ros.alignment.signals import LIDAR
 
 
 def test_the_gradient_is_that_of_finite_differences() -> None:
@@ -51,7 +51,7 @@ def test_the_kernels_agree_with_the_reference(level: int) -> None:
 def test_any_number_of_channels_agrees_with_the_reference(channels: int) -> None:
     """They are computed four at a time."""
     pair, true = place(2)
-    signals = (SIGNALS * 2)[:channels]
+    signals = (LIDAR.signals * 2)[:channels]
     image = np.random.default_rng(0).normal(0.0, 20.0, (channels, pair.camera.height, pair.camera.width))
     pyramid = predicted_pyramid(pair.camera.undistorted, image.astype(np.float32), signals)
     given, drift = PairSignals.of(pair, true, SETTINGS, pyramid), 0.1 * offset(0)

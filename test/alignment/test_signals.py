@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Signals are one list. A toy signal is added to it here, and alignment finds a drift by it.
+"""Signals are in one file. A toy signal is added to them here, and alignment finds a drift by it.
 
 | to add | files that are touched |
 |---|---|
@@ -16,7 +16,7 @@ from helpers.alignment import SETTINGS, drive, place
 from i2p_ros.alignment.mutual_information import information, information_terms
 from i2p_ros.alignment.pair_signals import PairSignals
 from i2p_ros.alignment.pyramid import plain_pyramid
-from i2p_ros.alignment.signals import PLAIN, POSITION, PREDICTED, SIGNALS, Floats, PointsInView, Signal, basis_names
+from i2p_ros.alignment.signals import LIDAR, PLAIN, POSITION, SIGNAL_SETS, Floats, PointsInView, Signal, basis_names
 from i2p_ros.alignment.window import refine_window
 
 FILES_TOUCHED = ("i2p_ros/alignment/signals.py",)
@@ -62,14 +62,17 @@ def test_a_drift_is_found_by_the_toy_signal_alone() -> None:
 def test_one_file_names_the_signals() -> None:
     users = [*(ROOT / "i2p_ros/alignment").glob("*.py"), *(ROOT / "i2p_ros").glob("*/alignment.py")]
     users += (ROOT / "i2p_ros/networks").glob("*.py")
-    naming = [str(path.relative_to(ROOT)) for path in users if any(f'"{s.name}"' in path.read_text() for s in SIGNALS)]
+    names = {signal.name for given in SIGNAL_SETS.values() for signal in given.signals}
+    naming = [str(path.relative_to(ROOT)) for path in users if any(f'"{name}"' in path.read_text() for name in names)]
     assert len(users) > 10 and tuple(naming) == FILES_TOUCHED
 
 
 def test_the_shipped_weights_fix_the_predicted_signals() -> None:
-    assert [s.name for s in PREDICTED] == ["intensity", "range_jump", "inverse_range", "height"]
+    assert [s.name for s in LIDAR.signals] == ["intensity", "range_jump", "inverse_range", "height"]
+    surfaces = [s.name for s in SIGNAL_SETS["surfaces"].signals]
+    assert surfaces == ["inverse_range", "height", "normal_x", "normal_y", "normal_z"]
     rows = ["constant", "column", "row", "inverse_range", "intensity", "range_jump", "height"]
-    assert [*basis_names(PREDICTED)] == rows
+    assert [*basis_names(LIDAR.signals)] == rows
 
 
 @pytest.mark.parametrize("regressed", [(), ("column",), ("constant", "row"), ("constant", "nothing")])

@@ -125,7 +125,7 @@ def test_b6_the_given_points_are_never_moved(network: Diff2I2PNetwork) -> None:
 def test_b7_the_network_takes_no_depth_of_the_image() -> None:
     """Five channels: three colours and the viewing direction of each pixel, which follows from the camera alone."""
     scene, inputs = prepared(pair(), None, FAMILY)
-    assert set(scene.shared) == {"image", "camera"} and set(inputs) == {"points", "features"}
+    assert set(scene.shared) == {"image", "camera"} and set(inputs) == {"points", "features", "normals"}
     image, camera = scene.shared["image"], scene.shared["camera"]
     assert image.shape[0] == 5
     x = (np.arange(image.shape[2]) - camera[2]) / camera[0]

@@ -11,7 +11,8 @@ LITTLE = Diff2I2PSettings(
     trunk=False, image_width=128, max_points=768, downsample_m=0.25, voxel_m=0.6, stem=16,
     image_stages=[16, 24, 24, 24], image_blocks=[1, 1, 1, 1], image_decoder=[24, 24, 24],
     voxel_encoder=[16, 16, 24, 24, 24],
-    voxel_decoder=[24, 24, 24, 24], nodes=96, node_points=16, width=32, rounds=1, descriptor=32, tuning_m=0.5,
+    voxel_decoder=[24, 24, 24, 24], nodes=96, node_points=16, width=32, rounds=1, descriptor=32,
+    normal_m=0.4, tuning_m=0.5,
     signal_width=0, limits=PatchLimits(most_pairs=128, most_matches=256),
 )  # fmt: skip
 FAMILY = Diff2I2P(LITTLE, MatchingSettings())

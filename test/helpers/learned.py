@@ -119,4 +119,4 @@ def assert_turns_with_the_cloud(localizer: Localizer, learned: Sample, yaw: floa
     one, other = (localizer.localize_pair(given, refined=False).pose for given in (learned.pair, turned))
     assert one is not None and other is not None
     metres, degrees = apart(one, other @ turn)
-    assert metres < 1e-3 and degrees < 0.01
+    assert metres < 1e-3 and degrees < 0.01, (metres, degrees)

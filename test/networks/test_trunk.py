@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from helpers.networks import TINY, lived_in, pair, prepared
 from torch import Tensor
 
-from i2p_ros.alignment.signals import PREDICTED
+from i2p_ros.alignment.signals import LIDAR
 from i2p_ros.networks.blocks.trunk import CHANNELS, STAGES, Trunk, imagenet_weights, load_imagenet
 from i2p_ros.runtime.torch_runtime import TorchRuntime
 
@@ -68,7 +68,7 @@ def test_one_run_serves_all_passes_and_the_signals() -> None:
     passes = runtime.open(scene.shared)
     first, signals, again = passes(inputs), passes.signals(), passes(inputs)
     assert len(runs) == 1
-    assert signals.shape == (len(PREDICTED), *scene.shared["channels"].shape[1:])
+    assert signals.shape == (len(LIDAR.signals), *scene.shared["channels"].shape[1:])
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 

@@ -27,6 +27,7 @@ from i2p_ros.training.circle_loss import circle_loss
 from i2p_ros.training.diff2i2p import (
     Diff2I2PLearner,
     depth_loss,
+    normals_loss,
     pair_labels,
     patch_overlaps,
     tuning_loss,
@@ -112,7 +113,7 @@ def test_onnx_runtime_answers_as_pytorch(localizer: Localizer, learned: Sample, 
         localizer,
         learned,
         tmp_path,
-        {"encode", "decode", "depth", "pixel_descriptor", "point_descriptor", "tokens", "tuning"},
+        {"encode", "decode", "depth", "normal", "pixel_descriptor", "point_descriptor", "tokens", "tuning"},
     )
 
 
@@ -123,7 +124,7 @@ def test_every_weight_has_a_gradient(batch: Tensors) -> None:
     assert all(value.grad is not None and bool(value.grad.isfinite().all()) for value in named.values())
     for name in ("encode.stem.0.weight", "voxel.stem.weight", "tokens.image_in.weight", "point_descriptor.0.weight"):
         assert named[name].grad.any(), name  # type: ignore[union-attr]
-    assert set(losses) == {"coarse", "fine", "dense", "places", "depth", "tuning", "pose", "inliers", "loss"}
+    assert set(losses) == {"coarse", "fine", "dense", "places", "depth", "normals", "tuning", "pose", "inliers", "loss"}
 
 
 def test_without_their_weights_the_parts_are_off(batch: Tensors) -> None:
@@ -174,7 +175,7 @@ def test_b6_the_points_of_the_batch_are_never_moved(batch: Tensors) -> None:
 def test_b7_no_label_depends_on_a_depth_of_the_image(learned: Sample) -> None:
     depth = np.random.default_rng(0).random(learned.pair.image.shape[:2]).astype(np.float32)
     one, other = RUN.batch_of([learned]), RUN.batch_of([replace(learned, depth=depth)])
-    assert set(one) == {"image", "camera", "points", "features", "uv", "visible", "T_camera_lidar"}
+    assert set(one) == {"image", "camera", "points", "features", "normals", "uv", "visible", "T_camera_lidar"}
     assert all(bool((one[name] == other[name]).all()) for name in one if name != "uv")
 
 
@@ -190,6 +191,20 @@ def test_the_depth_of_visible_points_is_learned_from_the_cloud(batch: Tensors) -
         assert float(loss) == pytest.approx(np.log(factor), abs=1e-4)
     loss.backward()
     assert out["log_depth"].grad.any()  # type: ignore[union-attr]
+
+
+def test_the_normals_of_visible_points_are_learned_from_the_cloud(batch: Tensors) -> None:
+    """Of a wall that all visible points are on: its normal has the loss 0, the opposite one 2. Others do not count."""
+    T = batch["T_camera_lidar"][:, :3, :3].float()
+    wall = torch.tensor([0.0, 0.0, -1.0])
+    known = batch["visible"] & (torch.arange(batch["visible"].shape[1]) % 2 == 0)
+    given = {**batch, "normals": torch.where(known[..., None], (wall @ T)[:, None], 0.0)}
+    for sign in (1.0, -1.0):
+        predicted = (sign * wall)[None, :, None, None].expand(len(T), 3, 8, 16).clone().requires_grad_()
+        loss = normals_loss(given, {"image_normals": predicted})
+        assert float(loss) == pytest.approx(1.0 - sign, abs=1e-4)
+    loss.backward()
+    assert predicted.grad is not None and predicted.grad.any()
 
 
 def exact(n: int = 60, noise: float = 0.0, wrong: int = 0) -> tuple[Tensors, Tensors, Pose]:

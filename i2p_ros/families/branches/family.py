@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from i2p_ros.alignment.signals import SIGNAL_SETS, SignalSet
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Pair
@@ -19,7 +20,7 @@ from i2p_ros.networks.base import Arrays
 
 
 class BranchFamily(Family[SceneT]):
-    """A family whose network takes an image and points, and may predict lidar signals."""
+    """A family whose network takes an image and points, and may predict signals."""
 
     trained_prior = PriorRange(1.0, 10.0)
     settings: BranchSettings
@@ -28,6 +29,11 @@ class BranchFamily(Family[SceneT]):
     def signal_width(self) -> int | None:
         """Width in px of the image that the signal network takes; none without such a network."""
         return self.settings.signal_width or None
+
+    @property
+    def signal_set(self) -> SignalSet:
+        """The predicted signals."""
+        return SIGNAL_SETS[self.settings.signal_set]
 
     @property
     def max_points(self) -> int:
@@ -40,7 +46,7 @@ class BranchFamily(Family[SceneT]):
 
     def halved(self, inputs: Arrays) -> Arrays:
         """The first half of the points. They are in random order, so this is the same cloud with half the density."""
-        return inputs | {name: inputs[name][: len(inputs[name]) // 2] for name in OF_POINTS}
+        return inputs | {name: inputs[name][: len(inputs[name]) // 2] for name in OF_POINTS if name in inputs}
 
     def signal_camera(self, camera: Camera) -> Camera | None:
         """Camera of the `channels`; none without a signal network."""

@@ -22,7 +22,7 @@ Floats = NDArray[np.float32]
 
 POINT_FEATURES = 8  # x, y and height over the ground (scaled), intensity, one; and those of a guess
 GUESS_FEATURES = 3  # the last of them: the tangents at which the guess sees the point, and whether there is a guess
-OF_POINTS = ("points", "features")  # inputs that have a row for each point
+OF_POINTS = ("points", "features", "normals")  # inputs that have a row for each point, where they are given
 IMAGE_CHANNELS = 5  # red, green, blue, and the viewing direction x/z, y/z
 MAX_RANGE = 120.0  # m from the cloud's median; points farther away have no voxel
 MIN_POINTS = 64
@@ -37,7 +37,7 @@ MEDIAN_POINTS = 4096  # points, in random order, whose median stands for that of
 
 
 def image_arrays(pair: Pair, settings: BranchSettings) -> Arrays:
-    """The `image` (5, h, w) of a pair, and the `channels` (5, H', W') of lidar signals, if any are predicted.
+    """The `image` (5, h, w) of a pair, and the `channels` (5, H', W') that signals are predicted from, if any are.
 
     Raises InputError for an image without contrast.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The image branch and the cells of the voxel branch, and the prediction of lidar signals beside them."""
+"""The image branch and the cells of the voxel branch, and the prediction of signals beside them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from i2p_ros.alignment.signals import SIGNAL_SETS, SignalSet
 from i2p_ros.core.both import Lazy
 from i2p_ros.core.stages import stage
 from i2p_ros.families.branches.inputs import IMAGE_CHANNELS, POINT_FEATURES
@@ -21,7 +22,7 @@ from i2p_ros.networks.signals import SignalNetwork, TrunkSignalDecoder
 
 
 class BranchNetwork(FamilyNetwork):
-    """A network that encodes an image and voxels, and may predict lidar signals by a part of its own.
+    """A network that encodes an image and voxels, and may predict signals by a part of its own.
 
     What `encode_shared` returns has the maps `trunk` of a trunk, if there is one.
     """
@@ -32,8 +33,13 @@ class BranchNetwork(FamilyNetwork):
 
     @property
     def signal_part(self) -> nn.Module | None:
-        """Weights that predict lidar signals and do nothing else; none where the settings have none."""
+        """Weights that predict signals and do nothing else; none where the settings have none."""
         return self.likeness
+
+    @property
+    def signal_set(self) -> SignalSet:
+        """As of the family."""
+        return SIGNAL_SETS[self.settings.signal_set]
 
     def load_pretrained(self) -> None:
         """Load the trunk, if there is one, from weights that were trained on ImageNet."""
@@ -66,10 +72,10 @@ class BranchNetwork(FamilyNetwork):
 
 
 def signal_network(s: BranchSettings) -> nn.Module | None:
-    """The part that predicts lidar signals; none for a `signal_width` of 0."""
+    """The part that predicts signals; none for a `signal_width` of 0."""
     if not s.signal_width:
         return None
-    return TrunkSignalDecoder(s.signal_stages) if s.trunk else SignalNetwork(s.signal_stages)
+    return (TrunkSignalDecoder if s.trunk else SignalNetwork)(s.signal_stages, SIGNAL_SETS[s.signal_set])
 
 
 def image_branch(s: BranchSettings, context: int) -> ImageUNet | TrunkUNet:

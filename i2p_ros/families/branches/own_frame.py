@@ -34,7 +34,7 @@ GROUND_PERCENT = 5.0  # of the heights of points: robust to a few below the road
 @dataclass(frozen=True)
 class OwnFrameScene(Scene):
     """A pair as the network takes it: `shared` are the `image` (5, h, w), its `camera` (4,) fx, fy, cx, cy in px, and
-    the `channels` (5, H', W') that lidar signals are predicted from. `cloud` is in random order and of bounded size. It
+    the `channels` (5, H', W') that signals are predicted from. `cloud` is in random order and of bounded size. It
     is in its own frame, to which `T_own_lidar` leads."""
 
     cloud: PointCloud

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from i2p_ros.alignment.signals import SignalSetName
+
 
 class BranchSettings(BaseModel):
     """Sizes of the network. The manifest keeps them beside the weights."""
@@ -24,5 +26,6 @@ class BranchSettings(BaseModel):
     image_decoder: list[int] = [96, 64, 64]
     voxel_encoder: list[int] = [24, 32, 48, 64, 96]
     voxel_decoder: list[int] = [64, 48, 48, 48]
-    signal_width: int = 512  # px, of the image from which lidar signals are predicted; 0: none are
+    signal_width: int = 512  # px, of the image from which signals are predicted; 0: none are
+    signal_set: SignalSetName = "lidar"
     signal_stages: list[int] = [16, 32, 48, 64]

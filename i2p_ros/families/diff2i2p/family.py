@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.geometry import Pose
+from i2p_ros.core.normals import SurfaceNormals, facing
 from i2p_ros.core.types import Pair, Prediction
 from i2p_ros.families.base import PriorRange
 from i2p_ros.families.branches.family import OwnFrameFamily
@@ -22,6 +23,13 @@ from i2p_ros.families.diff2i2p.viewpoint import view_frame
 from i2p_ros.families.vp2p.decode import decoded, merged
 from i2p_ros.families.vp2p.inputs import mirrored
 from i2p_ros.networks.base import Arrays, Tensors
+
+
+@dataclass(frozen=True)
+class Diff2I2PScene(OwnFrameScene):
+    """Such a scene with the normals of its cloud, in the same frame."""
+
+    normals: SurfaceNormals
 
 
 class Diff2I2P(OwnFrameFamily):
@@ -37,15 +45,24 @@ class Diff2I2P(OwnFrameFamily):
     start_std = (0.15, 0.1, 0.15, 0.06, 0.06, 0.04)
     settings: Diff2I2PSettings
 
-    def scene(self, pair: Pair, rng: np.random.Generator | None) -> OwnFrameScene:
+    def scene(self, pair: Pair, rng: np.random.Generator | None) -> Diff2I2PScene:
         """As of the other families, but the cloud's own frame is about that of the camera that measured it."""
         made = super().scene(pair, rng)
         T_view_own = view_frame(made.cloud.xyz)
-        return replace(made, cloud=made.cloud.transformed(T_view_own), T_own_lidar=T_view_own @ made.T_own_lidar)
+        cloud = made.cloud.transformed(T_view_own)
+        T_own_lidar = T_view_own @ made.T_own_lidar
+        return Diff2I2PScene(pair, made.shared, cloud, T_own_lidar, SurfaceNormals(cloud.xyz, self.settings.normal_m))
 
     def inputs(self, scene: OwnFrameScene, guess: Pose | None = None) -> Arrays:
-        """As of the other families. Without a guess, points have tangents as the camera that measured sees them."""
+        """As of the other families, with `normals` (N, 3) on the side of the origin.
+
+        Without a guess, points have tangents as the camera that measured sees them.
+        """
+        assert isinstance(scene, Diff2I2PScene)
         made = super().inputs(scene, guess)
+        T_own_input = scene.T_own_lidar @ self.input_frame(scene, guess).inverse()
+        normals = scene.normals.at(T_own_input.apply(made["points"]), by_flatness=True) @ T_own_input.rotation
+        made["normals"] = facing(normals, made["points"]).astype(np.float32)
         if guess is None:
             made["features"][:, -GUESS_FEATURES:-1] = tangents(made["points"])
         return made
@@ -60,6 +77,8 @@ class Diff2I2P(OwnFrameFamily):
         if "image" in arrays:
             fx, fy, cx, cy = arrays["camera"]
             made["camera"] = np.array([fx, fy, arrays["image"].shape[-1] - 1.0 - cx, cy], np.float32)
+        if "normals" in arrays:
+            made["normals"] = arrays["normals"] * np.array([1.0, -1.0, 1.0], np.float32)
         return made
 
     def merge(self, outputs: Tensors, mirrored: Tensors) -> Tensors:

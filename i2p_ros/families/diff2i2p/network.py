@@ -38,7 +38,8 @@ USUAL_M = 2.5  # m, the depth of all pixels in a new network
 class PatchedImage:
     """Encoded image of a camera (B, 4): the map `coarse` of the finest patches, unit descriptors `fine` (B, D, h, w),
     the mean `whole` (B, C) of the coarsest encoded map, and where the pixels of the fine map are: `seen` (B, 3, h, w),
-    the viewing direction and the log of the predicted depth. `size` is height and width in px. `trunk` are the maps of
+    the viewing direction and the log of the predicted depth, and the predicted normals there `normals` (B, 3, h, w),
+    along camera axes. `size` is height and width in px. `trunk` are the maps of
     a trunk, if there is one."""
 
     trunk: list[Tensor]
@@ -46,6 +47,7 @@ class PatchedImage:
     fine: Tensor
     whole: Tensor
     seen: Tensor
+    normals: Tensor
     camera: Tensor
     size: tuple[int, int]
 
@@ -61,7 +63,7 @@ class SeenCloud:
 class Diff2I2PNetwork(BranchNetwork):
     """Descriptors of patches and of pixels and points, matches of them, and offsets of the matched points."""
 
-    part_names = ("encode", "decode", "depth", "pixel_descriptor", "point_descriptor", "tokens", "tuning")
+    part_names = ("encode", "decode", "depth", "normal", "pixel_descriptor", "point_descriptor", "tokens", "tuning")
     dynamic_parts = frozenset({"point_descriptor"})
 
     settings: Diff2I2PSettings
@@ -78,18 +80,24 @@ class Diff2I2PNetwork(BranchNetwork):
         self.point_descriptor = nn.Sequential(nn.Linear(fine, d), nn.ReLU(), nn.Linear(d, d))
         self.depth = nn.Conv2d(s.image_decoder[-1], 1, 3, padding=1)
         place = 3 * (1 + 2 * FREQUENCIES)
+        self.normal = nn.Conv2d(s.image_decoder[-1], 3, 3, padding=1)
+        self.coarse_normal, self.fine_normal = (nn.Linear(place, n, bias=False) for n in (s.width, d))
         self.coarse_place, self.fine_place = (nn.Linear(place, n, bias=False) for n in (s.width, d))
         self.tuning = nn.Sequential(nn.Linear(2 * d, 2 * d), nn.ReLU(), nn.Linear(2 * d, 3))
         for parameter in self.tuning[-1].parameters():
             nn.init.zeros_(parameter)  # no offset at first
         nn.init.zeros_(self.depth.weight)
+        nn.init.zeros_(self.normal.weight)
         self.depth.bias = nn.Parameter(torch.full((1,), math.log(USUAL_M)))
         self.likeness = signal_network(s)
 
     def forward_pass(self, encoded: Lazy[PatchedImage], inputs: Tensors, both: Both = in_turn) -> Tensors:
-        """Q matches from `points` (B, N, 3) in m and `features` (B, N, 8): `pixels` (B, Q, 2) in px, `points` (B, Q, 3)
-        in m of the input frame, and `weights` (B, Q) in 0..1, 0 of what is no match; with the unit descriptors of all
-        pixels `fine_pixels` (B, D, h, w) and given points `fine_points` (B, N, D)."""
+        """Q matches from `points` (B, N, 3) in m with `features` (B, N, 8) and `normals` (B, N, 3).
+
+        They are `pixels` (B, Q, 2) in px, `points` (B, Q, 3) in m of the input frame, and `weights` (B, Q) in 0..1, 0
+        of what is no match; with the unit descriptors of all pixels `fine_pixels` (B, D, h, w) and given points
+        `fine_points` (B, N, D).
+        """
         outputs = self._outputs(encoded, inputs, both)
         return {name: outputs[name] for name in ("pixels", "points", "weights", "fine_pixels", "fine_points")}
 
@@ -98,7 +106,8 @@ class Diff2I2PNetwork(BranchNetwork):
 
         `tokens`, `early_tokens` (B, T, D) and `nodes`, `early_nodes` (B, M, D) are unit descriptors of patches, with
         and before attention; `fine_pixels` (B, D, h, w) and `fine_points` (B, N, D) those of pixels and points.
-        `log_depth` (B, 1, h, w) is the log of the depth in m that is predicted from the image.
+        `log_depth` (B, 1, h, w) is the log of the depth in m that is predicted from the image, and `image_normals`
+        (B, 3, h, w) are the predicted normals along camera axes.
         `untuned` (B, Q, 3) are the points of the matches as they were given. `node` (B, N) is the patch of each point,
         `patch_points` (B, M, P) and `patch_inside` (B, M, P) are the points of each patch.
         """
@@ -113,9 +122,11 @@ class Diff2I2PNetwork(BranchNetwork):
             size, camera = (image.shape[2], image.shape[3]), shared["camera"]
             at = rays(pixel_centres(maps[-1], size).expand(len(camera), -1, -1), camera)
             seen = torch.cat([at.mT.unflatten(2, maps[-1].shape[2:]), self.depth(maps[-1]).float()], 1)
-            place = self.fine_place(_places(seen)).mT.unflatten(2, maps[-1].shape[2:])
+            normals = self.normal(maps[-1]).float()
+            place = self.fine_place(_places(seen)) + self.fine_normal(_places(normals))
+            place = place.mT.unflatten(2, maps[-1].shape[2:])
             fine = F.normalize((self.pixel_descriptor(maps[-1]) + place).float(), dim=1)
-            return PatchedImage(encoded[:-n], maps[1], fine, whole, seen, camera, size)
+            return PatchedImage(encoded[:-n], maps[1], fine, whole, seen, normals, camera, size)
 
     def _outputs(self, encoded: Lazy[PatchedImage], inputs: Tensors, both: Both) -> Tensors:
         image, (pyramid, levels) = both(encoded, lambda: self.encode_voxels(inputs))
@@ -124,6 +135,7 @@ class Diff2I2PNetwork(BranchNetwork):
             tokens = self._coarse(image, cloud, inputs)
             return {
                 **tokens, "fine_pixels": image.fine, "fine_points": cloud.fine, "log_depth": image.seen[:, 2:],
+                "image_normals": image.normals,
                 **self._matches(image, cloud, tokens, inputs["points"]),
             }  # fmt: skip
 
@@ -134,25 +146,26 @@ class Diff2I2PNetwork(BranchNetwork):
             coarse, fine = self.voxel.decode_levels(pyramid, levels, whole)[-2:]
             of_fine, of_coarse = (cell.view(shape) for cell in pyramid.cells()[:2])
         nodes = self._nodes(inputs["points"])
-        points = self.point_descriptor(torch.cat([fine[of_fine], own], 2)) + self.fine_place(_seen_at(inputs))
+        place = self.fine_place(_seen_at(inputs)) + self.fine_normal(_normals_at(inputs))
+        points = self.point_descriptor(torch.cat([fine[of_fine], own], 2)) + place
         features = torch.cat([coarse[of_coarse[:, :nodes]], own[:, :nodes]], 2)
         return SeenCloud(features, F.normalize(points.float(), dim=2))
 
     def _coarse(self, image: PatchedImage, cloud: SeenCloud, inputs: Tensors) -> Tensors:
         """Unit descriptors of all patches of the image, and of the cloud.
 
-        As the fine ones they begin with where they are seen and how deep, by one map for both sides: in a new network
-        those are similar that are near each other as the guess sees them.
+        As the fine ones they begin with where they are seen, how deep, and on which surface, by one map for both sides:
+        in a new network those are similar that are near each other as the guess sees them.
         """
         nodes = cloud.nodes.shape[1]
         h, w = image.coarse.shape[2:]
-        levels = [F.adaptive_avg_pool2d(image.seen, (h, w))]
-        for _ in range(LEVELS - 1):
-            levels.append(F.avg_pool2d(levels[-1], 2, ceil_mode=True))
+        seen, normals = (_averaged(one, h, w) for one in (image.seen, image.normals))
         nodes_at = inputs["points"][:, :nodes] / METRES
-        found = self.tokens(image.coarse, cloud.nodes, _places(levels[0]), fourier(nodes_at))
-        of_patches = torch.cat([_places(level) for level in levels], 1)
-        places = [self.coarse_place(x) for x in (of_patches, _seen_at(inputs)[:, :nodes])] * 2
+        found = self.tokens(image.coarse, cloud.nodes, _places(seen[0]), fourier(nodes_at))
+        of_patches, normals_of_patches = (torch.cat([_places(level) for level in one], 1) for one in (seen, normals))
+        of_image = self.coarse_place(of_patches) + self.coarse_normal(normals_of_patches)
+        of_nodes = self.coarse_place(_seen_at(inputs)) + self.coarse_normal(_normals_at(inputs))
+        places = [of_image, of_nodes[:, :nodes]] * 2
         names = ("tokens", "nodes", "early_tokens", "early_nodes")
         return {
             name: F.normalize((x + place).float(), dim=2) for name, x, place in zip(names, found, places, strict=True)
@@ -186,7 +199,9 @@ class Diff2I2PNetwork(BranchNetwork):
 
     def example(self) -> PassInputs:
         """Normal noise, the points of about the extent of a street."""
-        return example_with_camera()
+        made = example_with_camera()
+        normals = F.normalize(-made.inputs["points"], dim=2)
+        return PassInputs(made.shared, {**made.inputs, "normals": normals})
 
     def with_parts(self, parts: Mapping[str, Part]) -> Diff2I2PNetwork:
         """The same network with all of `part_names` replaced."""
@@ -196,6 +211,20 @@ class Diff2I2PNetwork(BranchNetwork):
 def _places(seen: Tensor) -> Tensor:
     """(B, h w, P) Fourier positions of pixels that are `seen` (B, 3, h, w). The depth has no gradient from here."""
     return fourier(seen.detach().flatten(2).mT)
+
+
+def _averaged(image: Tensor, h: int, w: int) -> list[Tensor]:
+    """Means of an image (B, C, H, W) over the patches of each level, the first of them (B, C, h, w)."""
+    levels = [F.adaptive_avg_pool2d(image, (h, w))]
+    for _ in range(LEVELS - 1):
+        levels.append(F.avg_pool2d(levels[-1], 2, ceil_mode=True))
+    return levels
+
+
+def _normals_at(inputs: Tensors) -> Tensor:
+    """(B, N, P) Fourier embedding of the normals of points, along the axes of the guess's camera."""
+    ahead, left, up = inputs["normals"].unbind(2)
+    return fourier(torch.stack([-left, -up, ahead], 2))
 
 
 def _seen_at(inputs: Tensors) -> Tensor:

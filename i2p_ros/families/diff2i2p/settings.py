@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
+from i2p_ros.alignment.signals import SignalSetName
 from i2p_ros.families.branches.settings import BranchSettings
 from i2p_ros.networks.patches import PatchLimits
 
@@ -26,7 +27,10 @@ class Diff2I2PSettings(BranchSettings):
     rounds: int = 3  # of attention within and between both sides
     descriptor: int = 64  # channels of a fine descriptor
     signal_width: int = 320
+    signal_set: SignalSetName = "surfaces"
+    signal_stages: list[int] = Field([16, 32, 64, 96])
     limits: PatchLimits = PatchLimits()
+    normal_m: float = 0.035  # m, cell of the normals of the cloud
     tuning_m: float = 0.2  # m along each axis, to which the tuning of a match is bounded
 
     @model_validator(mode="after")
@@ -41,5 +45,14 @@ class Diff2I2PSettings(BranchSettings):
 SMALL = Diff2I2PSettings()
 SIZES: dict[str, Diff2I2PSettings] = {
     "small": SMALL,
-    "street": SMALL.model_copy(update={"image_width": 512, "downsample_m": 0.25, "voxel_m": 0.6, "tuning_m": 1.0}),
+    "street": SMALL.model_copy(
+        update={
+            "image_width": 512,
+            "downsample_m": 0.25,
+            "voxel_m": 0.6,
+            "normal_m": 0.4,
+            "tuning_m": 1.0,
+            "signal_set": "lidar",
+        }
+    ),
 }
