@@ -21,7 +21,7 @@ from documentation import ROOT
 RESULTS = ROOT / "results"
 KEPT = (
     "n", "localized", "recall_2m_5deg", "recall_05m_2deg", "rte_camera_m", "rre_geodesic_deg", "junk_rate", "coverage",
-    "spread",
+    "spread", "indoor",
 )  # fmt: skip
 """Keys of an evaluation that pages show. Those of each pair are left out."""
 IN_README = ("synthetic", "synthetic_prior", "kitti_9002", "kitti_04", "kitti_04_prior")
@@ -81,6 +81,13 @@ def localization(names: Sequence[str]) -> str:
     columns = ["data", "pairs", "with a pose", "within 2 m, 5 deg", "0.5 m, 2 deg", "median error", "junk",
                "95 % ellipsoids hold"]  # fmt: skip
     return _markdown(columns, [_localized(f"localize_{name}") for name in names])
+
+
+def rooms(names: Sequence[str]) -> str:
+    """A table of evaluations in rooms, a row for each of results/localize_NAME.json."""
+    columns = ["data", "pairs", "rooms", "with a pose", "registered", "by P3P from the same matches", "matched",
+               "inlier ratio", "median RMSE", "95 % ellipsoids hold"]  # fmt: skip
+    return _markdown(columns, [_in_rooms(f"localize_{name}") for name in names])
 
 
 def in_readme() -> str:
@@ -144,6 +151,17 @@ def _localized(name: str) -> list[str]:
     junk = round((f["junk_rate"] or 0.0) * f["localized"])
     return [content["title"], str(f["n"]), str(f["localized"]), share("recall_2m_5deg"), share("recall_05m_2deg"),
             error, str(junk), f"{f['coverage']['0.95']:.2f}"]  # fmt: skip
+
+
+def _in_rooms(name: str) -> list[str]:
+    """Row of an evaluation in rooms."""
+    content = result(name)
+    f, indoor = content["figures"], content["figures"]["indoor"]
+    of = indoor["micro"]
+    shares = ("registration_recall", "registration_recall_p3p", "feature_matching_recall", "inlier_ratio")
+    rmse = "none" if of["median_rmse_m"] is None else f"{of['median_rmse_m']:.2f} m"
+    return [content["title"], str(indoor["pairs"]), str(indoor["scenes"]), str(f["localized"]),
+            *(f"{of[key]:.2f}" for key in shares), rmse, f"{f['coverage']['0.95']:.2f}"]  # fmt: skip
 
 
 def _provenance(name: str) -> str:

@@ -212,8 +212,7 @@ class Localizer:
         with stage("align"):
             pyramid = self.pyramid(prepared, s.refinement)
             drifts = round(prepared.effort * s.refinement.drifts)
-            columns = self.family.signal_set.columns(s.refinement.columns)
-            refinement = s.refinement.model_copy(update={"drifts": drifts, "columns": columns})
+            refinement = self.family.signal_set.adapted(s.refinement).model_copy(update={"drifts": drifts})
             how = self.calibration, self.runtime.both, self.family.std_inflation
             return refine_estimate(estimate, pair, pyramid, s.pnp, refinement, *how)
 

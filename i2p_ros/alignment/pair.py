@@ -19,7 +19,6 @@ from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.types import Pair, RefinementEvidence
 
 NATS_PER_MEASUREMENT = 40.0  # points are not independent: so many nats count as one of the log likelihood
-MIN_WIDTH = 250  # px, of the coarsest level that is searched: smaller images of real streets have false maxima
 COARSE_SHARE = 0.25  # of the points: those that coarse levels are searched with
 N_PER_SEED = 20  # drifts that are drawn about each of the best so far, as many in all as from the prior
 SEED_STDS = (0.5, 0.25)  # spread of the drifts about a seed, as a share of the prior's
@@ -56,7 +55,7 @@ def refine_pair(
     if signals.is_empty or few.is_empty:
         return None
     prior = np.asarray(NATS_PER_MEASUREMENT * np.linalg.inv(spread), np.float64)
-    (*coarse, finest) = _levels(pyramid)
+    (*coarse, finest) = _levels(pyramid, settings.min_width)
     share = len(few.cloud) / len(signals.cloud)
     coarse_to_fine = [Objective([few], share * prior, level, both) for level in coarse] + [
         Objective([signals], prior, finest, both)
@@ -95,9 +94,9 @@ def _signals(points: PointsInView, settings: RefinementSettings, share: float, p
     return PairSignals.of_points(points, settings.model_copy(update=numbers), pyramid)
 
 
-def _levels(pyramid: ImagePyramid) -> list[int]:
+def _levels(pyramid: ImagePyramid, min_width: int) -> list[int]:
     """The levels that are searched, the finest last."""
-    wide = [level for level, image in enumerate(pyramid.levels) if image.shape[2] >= MIN_WIDTH]
+    wide = [level for level, image in enumerate(pyramid.levels) if image.shape[2] >= min_width]
     return wide[::-1] or [0]
 
 

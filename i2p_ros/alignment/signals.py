@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.normals import SurfaceNormals, facing
 
 Floats = NDArray[np.float32]
@@ -150,20 +151,24 @@ class Signal:
 class SignalSet:
     """The signals of a network's output channels. Trained weights depend on their number and order.
 
-    They are compared in patches that are `patch_width` times as wide as the settings say.
+    They are compared in patches that are `patch_width` times as wide as the settings say, and in images that are down
+    to `least_width` times as wide.
     `plain` are those whose channels need no training. They come first, and the network scales these channels.
     """
 
     signals: tuple[Signal, ...]
     patch_width: float = 1.0
+    least_width: float = 1.0
     plain: tuple[Signal, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "plain", tuple(signal for signal in self.signals if signal.of_image is not None))
 
-    def columns(self, columns: int) -> int:
-        """Number of patches across the image where the settings say so many."""
-        return max(2, round(columns / self.patch_width))
+    def adapted(self, settings: RefinementSettings) -> RefinementSettings:
+        """The settings of a refinement by these signals."""
+        columns = max(2, round(settings.columns / self.patch_width))
+        width = round(self.least_width * settings.min_width)
+        return settings.model_copy(update={"columns": columns, "min_width": width})
 
 
 RANGE_JUMP = Signal("range_jump", range_jump, POSITION_AND_RANGE, of_image=edge_strength)
@@ -182,7 +187,8 @@ SIGNAL_SETS: dict[SignalSetName, SignalSet] = {
             Signal("normal_y", normal_y, POSITION, grey_levels=60.0),
             Signal("normal_z", normal_z, POSITION, grey_levels=60.0),
         ),
-        patch_width=2.7,  # within a narrow patch most surfaces are planes, which say nothing
+        patch_width=4.0,  # within a narrow patch most surfaces are planes, which say nothing
+        least_width=0.5,  # they have no texture, whose maxima are false in a small image
     ),
 }
 LIDAR = SIGNAL_SETS["lidar"]

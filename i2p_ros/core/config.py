@@ -301,7 +301,15 @@ class RefinementSettings(_Group):
     """Refinement of the pose of a pair, or of the drift of a window, by mutual information."""
 
     width: int = Field(1280, ge=64, description="largest width of images. Wider ones are scaled down, px")
-    columns: int = Field(16, ge=2, le=256, description="number of patches across the width of the image")
+    min_width: int = Field(
+        250,
+        ge=16,
+        description="least width of the images of the pyramid in which a pair is refined: smaller ones of real streets "
+        "have false maxima. Half of it in rooms, px",
+    )
+    columns: int = Field(
+        16, ge=2, le=256, description="number of patches across the width of the image. A quarter of it in rooms"
+    )
     min_points: int = Field(24, ge=8, description="least number of points of a patch. Patches with fewer are left out")
     max_points: int = Field(5000, ge=100, le=30000, description="largest number of points of each pair of a window")
     pair_points: int = Field(

@@ -65,7 +65,7 @@ def hypotheses(
     camera = image_camera(pair.camera, width, aspect)
     deviations = np.array(start_std) * rng.uniform(*STD_SCALES)
     start = Pose.identity().retract(deviations * rng.standard_normal(6)) @ true
-    settings = RefinementSettings(max_points=MAX_POINTS, columns=signals.columns(COLUMNS))
+    settings = signals.adapted(RefinementSettings(max_points=MAX_POINTS, columns=COLUMNS))
     points = seen_from(pair.cloud, start, camera, settings, about_camera=True)
     cloud = PatchedCloud.of(points, camera.width / settings.columns, settings, signals.signals)
     to_true = Pose.identity().local(true @ start.inverse())
