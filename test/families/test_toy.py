@@ -106,7 +106,7 @@ def test_it_is_refined_by_grey_values_and_edges(folder: Path) -> None:
     prepared = localizer.prepare(sample.pair)
     assert localizer.family.signal_camera(sample.pair.camera) is None
     assert plain_pyramid(prepared.scene.pair, CPU.refinement).levels[0].shape[0] == 2
-    with pytest.raises(NotImplementedError, match="predicts no lidar signals"):
+    with pytest.raises(NotImplementedError, match="predicts no signals"):
         prepared.passes.signals()
 
 

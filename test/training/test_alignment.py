@@ -102,7 +102,7 @@ def room() -> dict[str, torch.Tensor]:
     return batched(alignment_example(sample, WIDTH, rng, 1.25, signals=SURFACES))
 
 
-def test_the_mutual_information_of_surfaces_is_that_of_alignment_to_1e_5() -> None:
+def test_the_mutual_information_of_surfaces_is_that_of_alignment_to_2e_4_nats() -> None:
     torch.manual_seed(0)
     sample, rng = RoomSource(33, 1)[0], np.random.default_rng(1)
     std = 0.02, 0.02, 0.02, 0.01, 0.01, 0.01
@@ -112,7 +112,7 @@ def test_the_mutual_information_of_surfaces_is_that_of_alignment_to_1e_5() -> No
     predicted = smooth + torch.randn(1, len(SURFACES.signals), *given.channels.shape[1:])
     nats = shared_information(predicted, batch["spots"], batch["basis"], batch["patch"], SURFACES)[0]
     pair = PairSignals(predicted_pyramid(given.camera, predicted[0].numpy(), SURFACES.signals), given.cloud)
-    np.testing.assert_allclose(nats, information(pair, given.drifts, 0).sum(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(nats, information(pair, given.drifts, 0).sum(axis=1), rtol=1e-5, atol=2e-4)
 
 
 def test_surfaces_are_compared_with_the_points_that_the_image_shows(room: dict[str, torch.Tensor]) -> None:
