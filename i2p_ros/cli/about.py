@@ -46,7 +46,9 @@ def list_models(context: typer.Context, json_file: JsonFile = None) -> None:
     write_json(entries, json_file)
     if json_file == Path("-"):
         return
-    table = Table("model", "family", "MB", "parameters", "within 2 m, 5 deg", "licence", box=None, pad_edge=False)
+    table = Table(
+        "model", "family", "MB", "parameters", "within 2 m, 5 deg; rooms: 10 cm", "licence", box=None, pad_edge=False
+    )
     for name, entry in entries.items():
         missing = entry["bytes"] is None
         size = ("-", "missing") if missing else (f"{entry['bytes'] / 1e6:.1f}", f"{entry['parameters'] / 1e6:.2f} M")
@@ -78,12 +80,13 @@ def _described(name: str) -> dict[str, Any]:
 
 
 def _key_scores(scores: dict[str, Any]) -> str:
-    """Recall of the first score, and of the first one of KITTI, in words."""
+    """Recall of the first score, and of the first one of KITTI or of rooms, in words."""
     found: dict[str, str] = {}
     for about, text in scores.items():
-        recall = re.search(r"recall_2m_5deg ([\d.]+)", str(text))
+        in_rooms = "rooms" in about
+        recall = re.search(rf"{'registration_recall' if in_rooms else 'recall_2m_5deg'} ([\d.]+)", str(text))
         if recall and "(trained on" not in about:
-            found.setdefault(about.split()[0], recall[1])
+            found.setdefault("rooms" if in_rooms else about.split()[0], recall[1])
     return ", ".join(f"{recall} {data}" for data, recall in list(found.items())[:2])
 
 

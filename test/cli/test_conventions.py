@@ -268,4 +268,6 @@ def test_models_are_listed_one_on_a_line() -> None:
     entry = entries["vp2p-small"]
     assert f"{entry['parameters'] / 1e6:.2f} M" in line and entry["licence"].split(" ")[0] in line
     assert entry["family"] in line and "synthetic" in line and "KITTI" in line
+    (rooms,) = [line for line in lines if line.startswith("diff2i2p-small ")]
+    assert re.search(r" 0\.\d\d rooms ", rooms), "the share that is registered in rooms"
     assert {"family", "settings", "file", "sha256", "licence", "trained", "scores", "calibration"} <= set(entry)
