@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from i2p_ros.core.cells import BITS, cell_keys
 from i2p_ros.core.geometry import Array, Pose
 
 VOXEL = 0.025  # m; a fragment has one point in each voxel, the mean of all points there
 NEAR = 0.0375  # m; a pixel overlaps with a fragment that has a point within this distance
-_BITS = 21  # of each coordinate of a cell in its key
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +26,7 @@ class Fragment:
 
 def means_of_voxels(points: Array) -> NDArray[np.float32]:
     """(M, 3) the mean of those of points (N, 3) m in each voxel of VOXEL."""
-    _, cell, count = np.unique(_keys(points, VOXEL), return_inverse=True, return_counts=True)
+    _, cell, count = np.unique(cell_keys(points, VOXEL), return_inverse=True, return_counts=True)
     mean = np.stack([np.bincount(cell, axis) for axis in points.T], axis=1) / count[:, None]
     return np.asarray(mean, np.float32)
 
@@ -35,7 +35,7 @@ class NearPoints:
     """Points of a fragment, sorted into cells of NEAR for the search of near ones."""
 
     def __init__(self, fragment: Fragment) -> None:
-        keys = _keys(fragment.xyz, NEAR)
+        keys = cell_keys(fragment.xyz, NEAR)
         order = np.argsort(keys, kind="stable")
         self._T_fragment_world = fragment.T_world_fragment.inverse()
         self._points = np.ascontiguousarray(fragment.xyz[order], np.float64)
@@ -54,11 +54,5 @@ class NearPoints:
             return 0.0
         from i2p_ros.core.fragment_kernels import count_near  # numba, which is slow to import
 
-        found = count_near(np.ascontiguousarray(local[inside]), self._points, self._keys, self._first, NEAR, _BITS)
+        found = count_near(np.ascontiguousarray(local[inside]), self._points, self._keys, self._first, NEAR, BITS)
         return float(found / len(points))
-
-
-def _keys(points: Array | NDArray[np.float32], size: float) -> NDArray[np.int64]:
-    """Number (N,) of the cell of `size` (m) of each point."""
-    x, y, z = (np.floor(points / size).astype(np.int64) + (1 << (_BITS - 1))).T
-    return np.asarray((x << (2 * _BITS)) | (y << _BITS) | z)

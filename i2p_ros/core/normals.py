@@ -9,13 +9,13 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from i2p_ros.core.cells import BITS, cell_keys
 from i2p_ros.core.geometry import Array
 
 Points = Array | NDArray[np.float32]
 
 CELL = 0.035  # m, of clouds as dense as those of depth images
 MIN_POINTS = 5  # of a cube with a normal
-_BITS = 21  # of each coordinate of a cell in its key
 _UPPER = np.triu_indices(3)
 
 
@@ -35,7 +35,7 @@ class SurfaceNormals:
         of_cells = np.stack([np.bincount(cell, column, len(self._keys)) for column in values.T], axis=1)
         around = np.zeros(of_cells.shape)
         for dx, dy, dz in product((-1, 0, 1), repeat=3):
-            at, is_there = self._rows_of(self._keys + (dx << (2 * _BITS)) + (dy << _BITS) + dz)
+            at, is_there = self._rows_of(self._keys + (dx << (2 * BITS)) + (dy << BITS) + dz)
             around += np.where(is_there[:, None], of_cells[at], 0.0)
         count = around[:, :1]
         mean, squares = around[:, 1:4] / count, np.empty((len(count), 3, 3))
@@ -43,7 +43,8 @@ class SurfaceNormals:
         spread, axes = np.linalg.eigh(squares - mean[:, :, None] * mean[:, None, :])
         enough = np.clip((count - MIN_POINTS) / MIN_POINTS, 0.0, 1.0)
         flatness = enough[:, 0] * np.clip(1.0 - spread[:, 0] / np.maximum(spread[:, 1], 1e-12), 0.0, 1.0)
-        self._normals = np.where(count >= MIN_POINTS, axes[:, :, 0], 0.0), axes[:, :, 0] * flatness[:, None]
+        self._normals = np.where(count >= MIN_POINTS, axes[:, :, 0], 0.0)
+        self._flat_normals = self._normals * flatness[:, None]
 
     def at(self, points: Points, by_flatness: bool = False) -> Array:
         """(M, 3) unit normals at points (M, 3), of either sign; 0 where there are too few points around.
@@ -53,13 +54,11 @@ class SurfaceNormals:
         rows, is_there = self._rows_of(self._keys_of(points))
         if not len(self._keys):
             return np.zeros((len(points), 3))
-        return np.where(is_there[:, None], self._normals[by_flatness][rows], 0.0)
+        normals = self._flat_normals if by_flatness else self._normals
+        return np.where(is_there[:, None], normals[rows], 0.0)
 
     def _keys_of(self, points: Points) -> NDArray[np.int64]:
-        half = 1 << (_BITS - 1)
-        cells = np.clip(np.floor((points - self._middle) / self._size), 1 - half, half - 2)
-        x, y, z = (cells.astype(np.int64) + half).T
-        return np.asarray((x << (2 * _BITS)) | (y << _BITS) | z)
+        return cell_keys(points - self._middle, self._size)
 
     def _rows_of(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Rows of the cells of keys (M,), and whether there is such a cell."""

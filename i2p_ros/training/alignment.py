@@ -62,7 +62,7 @@ def hypotheses(
     """
     assert sample.T_camera_lidar is not None
     pair, true = sample.pair, sample.T_camera_lidar
-    camera = image_camera(pair.camera, width, aspect)
+    camera = pair.camera.undistorted.resized(width, 16 * round(width / aspect / 16))
     deviations = np.array(start_std) * rng.uniform(*STD_SCALES)
     start = Pose.identity().retract(deviations * rng.standard_normal(6)) @ true
     settings = signals.adapted(RefinementSettings(max_points=MAX_POINTS, columns=COLUMNS))
@@ -73,11 +73,6 @@ def hypotheses(
     wrong = rng.standard_normal((len(shares), 6)) * deviations * shares[:, None]
     wrong[N_PER_DISTANCE:] += to_true
     return Hypotheses(signal_channels(resized(pair, camera)), camera, cloud, np.vstack([to_true, wrong]))
-
-
-def image_camera(camera: Camera, width: int, aspect: float) -> Camera:
-    """The camera of the image of this width (px), and about this aspect, that signals are predicted from."""
-    return camera.undistorted.resized(width, 16 * round(width / aspect / 16))
 
 
 def alignment_example(
