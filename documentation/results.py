@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import i2p_ros
 from documentation import ROOT
 
@@ -125,6 +127,22 @@ def models_in_turn(name: str) -> str:
     return f"{_markdown(columns, rows)}\n\n{made_by(name)}"
 
 
+def ablation(name: str, protocol: str, recall: str = "recall_2m_5deg") -> str:
+    """The table of `i2p bench ablation` for one protocol. Figures are means over the seeds (least to largest). What a
+    part gives is the difference of the two runs of each seed."""
+    columns = ["family", "part", "beside", "right matches", "more than beside", "found", "median error"]
+    runs = {(row["family"], row["part"], row["seed"]): row["figures"][protocol] for row in figures(name)}
+    parts = {(row["family"], row["part"]): row["beside"] for row in figures(name)}
+    rows = []
+    for (family, part), beside in parts.items():
+        of = {seed: run for (f, p, seed), run in runs.items() if (f, p) == (family, part)}
+        right = {seed: run["right_matches"] for seed, run in of.items()}
+        more = [right[seed] - runs[family, beside, seed]["right_matches"] for seed in right] if beside else []
+        found, errors = _extent([run[recall] for run in of.values()]), _mean_errors(list(of.values()))
+        rows.append([f"`{family}`", part, beside, _extent([*right.values()]), _extent(more, "+"), found, errors])
+    return f"{_markdown(columns, rows)}\n\n{made_by(name)}"
+
+
 def measure_again(file: Path) -> None:
     """Run the command of a file, and replace its figures by those that it prints. Its notes, which were about the old
     figures, are removed. Raises CalledProcessError when the command fails."""
@@ -162,6 +180,18 @@ def _in_rooms(name: str) -> list[str]:
     rmse = "none" if of["median_rmse_m"] is None else f"{of['median_rmse_m']:.2f} m"
     return [content["title"], str(indoor["pairs"]), str(indoor["scenes"]), str(f["localized"]),
             *(f"{of[key]:.2f}" for key in shares), rmse, f"{f['coverage']['0.95']:.2f}"]  # fmt: skip
+
+
+def _extent(values: Sequence[float], sign: str = "") -> str:
+    """Mean (least to largest) of the values, if there are any."""
+    return f"{np.mean(values):{sign}.3f} ({min(values):{sign}.3f} to {max(values):{sign}.3f})" if values else ""
+
+
+def _mean_errors(runs: Sequence[dict[str, Any]]) -> str:
+    """Means of the median errors of runs, of those that have a pose."""
+    known = {key: [run[key] for run in runs if run[key] is not None] for key in ("median_m", "median_deg")}
+    means = [f"{np.mean(known[key]):.2f} {key.removeprefix('median_')}" for key in known if known[key]]
+    return ", ".join(means) or "none"
 
 
 def _provenance(name: str) -> str:

@@ -20,7 +20,9 @@ from i2p_ros.cli.parts import (
     JsonFile,
     Overrides,
     check_targets,
+    chosen_protocols,
     console,
+    listed,
     loaded,
     output,
     progress,
@@ -170,6 +172,40 @@ def bench_models(
             )
             table.add_row(row["model"], millions, first, pair, ratio, memory)
         output.print(table)
+        tell_definitions(DEFINITIONS)
+
+
+@bench.command("ablation", epilog="Example: i2p bench ablation runs/ablation --json ablation.json")
+def bench_ablation(
+    out: Annotated[Path, typer.Argument(help="Folder of the runs; unfinished ones there are continued.")],
+    families: Annotated[str, typer.Option(help="Families whose parts are compared, with commas.")] = "vp2p,relai2p,icl",
+    model: Annotated[
+        str | None, typer.Option(help="Model that all begin with. Default: a small network, which is trained.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=8, help="Samples that each learns from.")] = 2000,
+    start_samples: Annotated[int, typer.Option(min=8, help="Samples of the start, if it is trained.")] = 16000,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each part.")] = 3,
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs that they are compared on.")] = 60,
+    protocols: Annotated[str, typer.Option(help="Protocols of these pairs, with commas.")] = "vp2p,prior",
+    json_file: JsonFile = None,
+    files: Files = NONE,
+    overrides: Overrides = NONE,
+) -> None:
+    """Train small networks with and without each published part, from the same start, and compare them."""
+    from i2p_ros.bench.ablation import DEFINITIONS, Comparison, compared
+
+    check_targets(json_file)
+    comparison = Comparison(
+        out, load_settings(files, overrides), samples, start_samples, pairs, chosen_protocols(protocols)
+    )
+    with progress("training") as step:
+        rows = compared(listed(families) or (), seeds, comparison, model, step)
+    write_json(rows, json_file)
+    if json_file != Path("-"):
+        for row in rows:
+            output.print(
+                escape(f"{row['family']}, {row['part']}, seed {row['seed']}: {row['figures']}"), soft_wrap=True
+            )
         tell_definitions(DEFINITIONS)
 
 

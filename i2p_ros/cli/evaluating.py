@@ -25,6 +25,7 @@ from i2p_ros.cli.parts import (
     Root,
     SourceName,
     check_targets,
+    chosen_protocols,
     console,
     kind_of,
     listed,
@@ -37,8 +38,7 @@ from i2p_ros.cli.parts import (
     write_json,
 )
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.hints import did_you_mean
-from i2p_ros.core.protocols import PROTOCOLS, ProtocolName
+from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.training import TRAINING_WORLDS
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def calibrate_covariance(
     sources = {"source": pairs}
     if frames:
         sources["frames"] = open_source("frames", frames, settings=settings, drives=listed(frame_drives))
-    used = _protocols(protocols) or [protocol]
+    used = chosen_protocols(protocols) or [protocol]
     parts = [Part(one, by, seed, kind) for kind, one in sources.items() for by in used]
     for one in sources.values():
         _refuse_trained_on(find_model(model)[0].trained.get("drives", []), one)
@@ -161,17 +161,6 @@ def calibrate_covariance(
     if json_file != Path("-"):
         show(fitted.model_dump(mode="json"), None)
     console.print(escape(f"written to {written}"), soft_wrap=True)
-
-
-def _protocols(names: str) -> list[ProtocolName]:
-    """Protocols of the option; empty if it is not given."""
-    found: list[ProtocolName] = [name for name in PROTOCOLS if name in (listed(names) or [])]
-    if len(found) < len(listed(names) or []):
-        hints = "".join(did_you_mean(name, PROTOCOLS) for name in listed(names) or [] if name not in PROTOCOLS)
-        raise InputError(
-            f"--protocols needs different ones of {', '.join(PROTOCOLS)}; got {names}.{hints}", "protocols"
-        )
-    return found
 
 
 def _refuse_trained_on(drives: list[str], source: Source) -> None:

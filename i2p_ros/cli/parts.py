@@ -31,6 +31,8 @@ from i2p_ros.cli import Interrupted, raising
 from i2p_ros.cli.arguments import completing
 from i2p_ros.core.config import Settings, load_settings, setting_names
 from i2p_ros.core.errors import InputError
+from i2p_ros.core.hints import did_you_mean
+from i2p_ros.core.protocols import PROTOCOLS, ProtocolName
 from i2p_ros.sources.kinds import KINDS, nouns
 
 if TYPE_CHECKING:
@@ -112,6 +114,17 @@ def tell_error(error: Exception) -> None:
 def listed(text: str) -> list[str] | None:
     """Parts of a text between commas; none if it has none."""
     return [part.strip() for part in text.split(",") if part.strip()] or None
+
+
+def chosen_protocols(names: str) -> list[ProtocolName]:
+    """Protocols of the option; empty if it is not given."""
+    found: list[ProtocolName] = [name for name in PROTOCOLS if name in (listed(names) or [])]
+    if len(found) < len(listed(names) or []):
+        hints = "".join(did_you_mean(name, PROTOCOLS) for name in listed(names) or [] if name not in PROTOCOLS)
+        raise InputError(
+            f"--protocols needs different ones of {', '.join(PROTOCOLS)}; got {names}.{hints}", "protocols"
+        )
+    return found
 
 
 def kind_of(source: str | None, root: Path | None) -> str:

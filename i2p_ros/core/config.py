@@ -482,7 +482,7 @@ class TrainingSettings(_Group):
     score_weight: float = Field(3.0, ge=0, description="weight of the loss of the overlap scores")
     dense_weight: float = Field(0.5, ge=0, description="weight of the loss over all cells of the image")
     circle_weight: float = Field(
-        1.0, ge=0, description="weight of the circle losses of matches (diff2i2p). 0: left out"
+        1.0, ge=0, description="weight of the adaptive-weighted and circle losses of matches. 0: left out"
     )
     keypoint_weight: float = Field(
         1.0,

@@ -171,7 +171,9 @@ def vp2p_losses(batch: Tensors, out: Tensors, s: TrainingSettings, nowhere: Tens
         "score": _score_loss(visible, cell, out),
     }
     dense_or_not = losses["dense"] + losses["unseen"]
-    losses["loss"] = losses["match"] + s.dense_weight * dense_or_not + s.score_weight * losses["score"]
+    losses["loss"] = (
+        s.circle_weight * losses["match"] + s.dense_weight * dense_or_not + s.score_weight * losses["score"]
+    )
     return losses
 
 

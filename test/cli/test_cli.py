@@ -70,7 +70,7 @@ def test_the_verbs() -> None:
         "demo", "doctor", "models", "models show", "config", "synth", "pairs", "check", "localize", "replay", "index",
         "fleet", "fleet monitor", "fleet calibrate", "fleet localize", "fleet report", "calibrate", "check-calibration",
         "monitor", "monitor check", "monitor history", "monitor bench", "evaluate", "calibrate-covariance", "train",
-        "export", "soak", "bench", "bench pnp", "bench models", "bench calibrate", "bench fleet",
+        "export", "soak", "bench", "bench pnp", "bench models", "bench ablation", "bench calibrate", "bench fleet",
     }  # fmt: skip
 
 

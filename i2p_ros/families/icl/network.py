@@ -210,7 +210,8 @@ class ICLNetwork(VP2PNetwork):
             about, points_have = support(within(scale.point_radius_m, before.points.mode, points))
             image_prior = near + similarity(before.point_descriptors, cells.features[..., :d])
             return image_prior, about + F.logsigmoid(overlap), image_has & points_have
-        mask, has = support(in_frustum(points, before, scene.image)[:, None].expand(-1, len(self.queries), -1))
+        seen = in_frustum(points, before, scene.image) if self.settings.frustum else torch.ones_like(points[..., 0]) > 0
+        mask, has = support(seen[:, None].expand(-1, len(self.queries), -1))
         size = torch.tensor(scene.image.size[::-1], device=points.device)
         off = (cells.at - self.anchors[:, None] * size) / (ANCHOR_PX / WIDTH * size[0])
         image_prior = F.logsigmoid(cells.features[:, None, :, d]) - 0.5 * off.square().sum(2)

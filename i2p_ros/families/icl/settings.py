@@ -30,6 +30,7 @@ class ICLSettings(VP2PSettings):
     queries: int = 64  # learned queries, each of which becomes a match
     width: int = 64  # channels of a query and of a token
     head: int = 64  # channels of the embeddings that poses are regressed from
+    frustum: bool = True  # whether the queries of the first scale see only the points in the detected frustum
     scales: list[Scale] = Field(
         [
             Scale(stride=4, points=1024),
