@@ -14,6 +14,7 @@ from i2p_ros.core.errors import InputError
 
 Array = NDArray[np.float64]
 IDENTITY = np.eye(3)
+BLOCK = 8192  # rows of a matrix product in one thread: after a larger one OpenBLAS's idle threads spin for 0.1 s
 
 
 def skew(v: ArrayLike) -> Array:
@@ -175,7 +176,10 @@ class Pose:
 
     def apply(self, points: ArrayLike) -> Array:
         """(N, 3) points of frame b in frame a."""
-        return np.asarray(points, np.float64) @ self.rotation.T + self.translation
+        given = np.asarray(points, np.float64)
+        if len(given) > BLOCK:
+            return np.concatenate([self.apply(given[k : k + BLOCK]) for k in range(0, len(given), BLOCK)])
+        return given @ self.rotation.T + self.translation
 
     @property
     def matrix(self) -> Array:

@@ -20,6 +20,13 @@ FAR = 30.0  # m from the median of the points: the origin is then that of a map 
 MEDIAN_STEPS = 20  # of Weiszfeld's iteration
 
 
+def places(xyz: NDArray[Any]) -> NDArray[np.complex128]:
+    """Places x + iy (N,) of points (N, 3). No matrix product: after one of complex numbers the idle threads of OpenBLAS
+    spin for a tenth of a second."""
+    x, y = xyz[:, :2].T.astype(np.float64)
+    return np.asarray(x + 1.0j * y)
+
+
 def geometric_median(place: NDArray[Any]) -> Any:
     """The geometric median of places x + iy (N,), which turns with them (Weiszfeld 1937). The lidar is near it."""
     median = place.mean()
@@ -36,8 +43,8 @@ def is_full_turn(xyz: NDArray[np.float32]) -> bool:
     behind a wall, with most of a full turn on one side. These points are not even, but all round their median. Objects
     may hide parts. A sector of more than 135 deg counts, and so does a cloud without points.
     """
-    flat = xyz[:: max(1, len(xyz) // SAMPLED), :2].astype(np.float64)
-    place = flat[np.isfinite(flat).all(axis=1)] @ np.array([1.0, 1.0j])
+    place = places(xyz[:: max(1, len(xyz) // SAMPLED)])
+    place = place[np.isfinite(place)]
     if not len(place):
         return True
     median = geometric_median(place)

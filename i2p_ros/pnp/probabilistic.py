@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from i2p_ros.core.camera import MIN_DEPTH
+from i2p_ros.pnp.weighted import HUBER, WEAKEST_PRIOR_STD
+from i2p_ros.pnp.weighted_kernels import MAX_TANGENT
 
-MAX_TANGENT = 3.0  # projections are clamped at 72 deg: near the plane of the camera a metre is thousands of pixels
-WEAKEST_PRIOR_STD = (20.0, 20.0, 20.0, 1.0, 1.0, 1.0)  # m, rad: deviations of directions that no match constrains
 ROUNDS, SAMPLES_PER_ROUND = 4, 128  # of adaptive importance sampling
 DOF = 5  # degrees of freedom of the proposals: their tails must be heavier than those of the posterior
 FIRST_SCALE = 1.5  # factor of the covariance of the linearised problem in the first proposal
@@ -68,7 +68,7 @@ class Problems:
     points: Tensor
     weights: Tensor
     focal: Tensor
-    huber: float = 0.1
+    huber: float = HUBER
 
     def __post_init__(self) -> None:
         for name in ("uv", "points", "weights", "focal"):

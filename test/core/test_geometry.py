@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -103,6 +105,19 @@ def test_poses_are_a_group_that_moves_points(a: Pose, b: Pose, c: Pose, point: A
     moved = (a.matrix @ np.append(point, 1.0))[:3]
     np.testing.assert_allclose(a.apply(point[None]), moved[None], atol=1e-9)
     np.testing.assert_allclose(a.inverse().apply(a.apply(point[None])), point[None], atol=1e-8)
+
+
+def test_no_thread_spins_after_many_points_were_moved() -> None:
+    """Idle threads of OpenBLAS wait for the next product of matrices at full load, if the last one was large."""
+    pose, points = (
+        Pose.from_rotvec([0.3, -0.2, 0.5], [1.0, 2.0, 3.0]),
+        np.random.default_rng(0).normal(size=(100000, 3)),
+    )
+    time.sleep(0.3)  # threads of earlier tests
+    moved, before = pose.apply(points), time.process_time()
+    time.sleep(0.1)
+    assert time.process_time() - before < 0.02
+    np.testing.assert_allclose(moved[::9999], [pose.apply(points[k : k + 1])[0] for k in range(0, len(points), 9999)])
 
 
 def test_apply_takes_float32_and_no_points() -> None:

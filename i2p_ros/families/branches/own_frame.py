@@ -23,7 +23,7 @@ from i2p_ros.families.branches.inputs import (
     refuse_few,
 )
 from i2p_ros.families.branches.settings import BranchSettings
-from i2p_ros.families.surroundings import geometric_median
+from i2p_ros.families.surroundings import geometric_median, places
 from i2p_ros.networks.base import Arrays
 
 FRAME_POINTS = 4096  # points, in random order, that the cloud's own frame follows from
@@ -79,7 +79,7 @@ def own_frame(xyz: NDArray[np.float32], eye_m: float | None = None) -> Pose:
     phase of the second circular moment. It points to where the mean is from the median. With `eye_m` the origin is so
     far above the ground instead of at the median of z.
     """
-    place = xyz[:FRAME_POINTS, :2].astype(np.float64) @ [1.0, 1.0j]
+    place = places(xyz[:FRAME_POINTS])
     median = geometric_median(place)
     away = place - median
     away *= np.minimum(1.0, REACH / np.maximum(np.abs(away), 1e-3))

@@ -7,26 +7,19 @@ The regressed poses are the starts, so there is no search over samples of matche
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from i2p_ros.core.camera import Camera
-from i2p_ros.core.geometry import Array, Pose, from_camera_axes, so3_exp
+from i2p_ros.core.geometry import Array, Pose, from_camera_axes
 from i2p_ros.core.types import Correspondences, Prediction, Prior
 from i2p_ros.families.branches.inputs import original_pixels
 from i2p_ros.networks.base import Tensors
-from i2p_ros.pnp.probabilistic import Poses, Problems, cost, normal_equations, sample, solve
+from i2p_ros.pnp.weighted import WeightedMatches
 
 LEAST_IN_VIEW = 16  # points
 LEAST_MATCHES = 6  # valid ones, without which there is no pose
-STEPS = 8  # of Levenberg-Marquardt, from each regressed pose
-MIN_ESS = 50.0  # effective samples below which the covariance is that of the linearised problem
-FINEST_STD = np.array([1e-3] * 3 + [1e-5] * 3)  # m, rad: a covariance must be positive definite
 
 
 def decoded(
@@ -37,48 +30,19 @@ def decoded(
     The outputs have points of the frame `input` and pixels of the `network_camera`, the prediction has pixels of the
     original `camera`. There is no pose where fewer than LEAST_MATCHES queries are valid.
     """
-    last = {name: outputs[name][0, -1].cpu().double() for name in ("match_pixels", "match_points", "valid")}
-    weights, valid = outputs["weights"][0].cpu().double(), last["valid"] > 0.5
-    matches = _matches(last["match_pixels"], last["match_points"], weights, T_input_lidar, camera, network_camera)
-    seen = matches.selected(valid.numpy() & np.isfinite(matches.pixels).all(axis=1))
+    pixels, points, valid = (_array(outputs[name][0, -1]) for name in ("match_pixels", "match_points", "valid"))
+    weights = _array(outputs["weights"][0])
+    matches = _matches(pixels, points, weights, T_input_lidar, camera, network_camera)
+    seen = matches.selected((valid > 0.5) & np.isfinite(matches.pixels).all(axis=1))
     if len(seen) < LEAST_MATCHES:
         return Prediction((seen,))
-    starts = [Pose.from_matrix(T) for T in outputs["poses"][0].cpu().double().numpy()]
-    problems = Problems(
-        (last["match_pixels"] - torch.tensor([network_camera.cx, network_camera.cy])).expand(len(starts), -1, -1),
-        torch.from_numpy(np.stack([start.apply(last["match_points"].numpy()) for start in starts])),
-        weights.expand(len(starts), -1, -1),
-        torch.tensor([[network_camera.fx, network_camera.fy]]).expand(len(starts), -1),
-    )
-    T_camera_input, covariance = posterior_pose(problems, starts)
+    focal = np.array([network_camera.fx, network_camera.fy])
+    weighted = WeightedMatches(pixels - [network_camera.cx, network_camera.cy], points, weights, focal)
+    T_camera_input, covariance = weighted.pose([Pose.from_matrix(T) for T in _array(outputs["poses"][0])])
     T_camera_lidar = T_camera_input @ T_input_lidar
     support = mean_similarity(xyz, outputs, T_camera_input, network_camera)
     pose = Prior(T_camera_lidar, from_camera_axes(T_camera_lidar, covariance))
     return Prediction((seen,), pose=pose, support=support)
-
-
-def posterior_pose(problems: Problems, starts: Sequence[Pose]) -> tuple[Pose, Array]:
-    """Mean pose, and covariance (6, 6) about the camera along its axes, of the posterior of one problem.
-
-    It is given once for each of `starts`, with the points in the frame of the camera there. The least cost wins, so the
-    same problem always gives the same answer.
-    """
-    found = solve(problems, STEPS)
-    best = int(cost(problems, found)[:, 0].argmin())
-    found = Poses(found.rotation[best : best + 1], found.translation[best : best + 1])
-    one = replace(problems, **{n: getattr(problems, n)[best : best + 1] for n in ("uv", "points", "weights", "focal")})
-    about = one.in_camera_of(found)
-    samples = sample(about, torch.Generator().manual_seed(0))
-    mean, covariance = (moment[0].numpy() for moment in samples.moments())
-    if samples.effective[0] < MIN_ESS:
-        information = normal_equations(about, Poses.identity(about.points))[0][0].numpy()
-        mean, covariance = np.zeros(6), np.linalg.inv(information + np.diag(FINEST_STD**2))
-    pose = Pose(so3_exp(mean[3:]), mean[:3]) @ _pose(found) @ starts[best]
-    return pose, 0.5 * (covariance + covariance.T) + np.diag(FINEST_STD**2)
-
-
-def _pose(found: Poses) -> Pose:
-    return Pose(found.rotation[0, 0].numpy(), found.translation[0, 0].numpy())
 
 
 def mean_similarity(xyz: NDArray[np.float32], outputs: Tensors, T_camera_input: Pose, network_camera: Camera) -> float:
@@ -98,10 +62,14 @@ def mean_similarity(xyz: NDArray[np.float32], outputs: Tensors, T_camera_input: 
 
 
 def _matches(
-    pixels: Tensor, points: Tensor, weights: Tensor, T_input_lidar: Pose, camera: Camera, network_camera: Camera
+    pixels: Array, points: Array, weights: Array, T_input_lidar: Pose, camera: Camera, network_camera: Camera
 ) -> Correspondences:
     """All queries as matches of original pixels and points of the lidar frame, with weights of at most 1."""
-    original = original_pixels(pixels.numpy(), network_camera.width, network_camera.height, camera)
-    mean = weights.mean(1)
-    relative = (mean / mean.max().clamp(min=1e-9)).numpy()
-    return Correspondences(original, T_input_lidar.inverse().apply(points.numpy()), relative)
+    original = original_pixels(pixels, network_camera.width, network_camera.height, camera)
+    mean = weights.mean(axis=1)
+    return Correspondences(original, T_input_lidar.inverse().apply(points), mean / max(mean.max(), 1e-9))
+
+
+def _array(output: torch.Tensor) -> Array:
+    """The same numbers in float64."""
+    return np.ascontiguousarray(output.cpu().numpy(), np.float64)
