@@ -110,7 +110,7 @@ class Localizer:
             results = self._passes_near(guesses, prepared, each, results)
             best = search.select(results)
             best = self._last_pass(best, results, prepared, each)
-            estimate = self.refine(prepared, best.estimate, settings) if refined else best.estimate
+            estimate = self._refined_best(best, results, prepared, search, settings) if refined else best.estimate
             estimate = search.judge(estimate)
             if estimate.pose or not each.is_conclusive(results):
                 break
@@ -201,6 +201,15 @@ class Localizer:
                 return search.against(again, results) if better else search.against(best, [again])
         return best
 
+    def _refined_best(
+        self, best: PassResult, results: Sequence[PassResult], prepared: PreparedPair, search: PoseSearch,
+        settings: Settings,
+    ) -> PoseEstimate:  # fmt: skip
+        """The refined estimate of the best result; or of another one, if the family compares several and its image and
+        cloud have more information about each other."""
+        starts = search.starts(best, results, self.family.signal_set.starts)
+        return max((self.refine(prepared, start.estimate, settings) for start in starts), key=_information)
+
     def refine(self, prepared: PreparedPair, estimate: PoseEstimate, settings: Settings | None = None) -> PoseEstimate:
         """The estimate at the local maximum of the mutual information of image and cloud near its pose.
 
@@ -213,7 +222,7 @@ class Localizer:
             pyramid = self.pyramid(prepared, s.refinement)
             drifts = round(prepared.effort * s.refinement.drifts)
             refinement = self.family.signal_set.adapted(s.refinement).model_copy(update={"drifts": drifts})
-            how = self.calibration, self.runtime.both, self.family.std_inflation
+            how = self.calibration, self.runtime.both, self.family.std_inflation, self.family.signal_set
             return refine_estimate(estimate, pair, pyramid, s.pnp, refinement, *how)
 
     def pyramid(self, prepared: PreparedPair, settings: RefinementSettings) -> ImagePyramid:
@@ -276,6 +285,12 @@ class Localizer:
         self.localize_pair(noise)
         pyramid = self.pyramid(self.prepare(noise), self.settings.refinement)
         refine_pair(noise, pyramid, Pose.identity(), WARM_UP_SPREAD, self.settings.refinement)  # there is no pose yet
+
+
+def _information(estimate: PoseEstimate) -> float:
+    """Mutual information of image and cloud at a refined pose, nats; 0 where none is refined."""
+    found = estimate.evidence.refinement if estimate.evidence else None
+    return found.information if found else 0.0
 
 
 def _made_up(width: int, height: int) -> Pair:

@@ -10,6 +10,7 @@ import numpy as np
 
 from i2p_ros.alignment.pair import refine_pair
 from i2p_ros.alignment.pyramid import ImagePyramid
+from i2p_ros.alignment.signals import LIDAR, SignalSet
 from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.config import PnpSettings, RefinementSettings
 from i2p_ros.core.geometry import from_camera_axes, to_camera_axes
@@ -17,26 +18,31 @@ from i2p_ros.core.types import Pair, PoseEstimate
 from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.problem import problem_of
 
+ROUND_SHARE = 0.5  # of the deviations of a round of refinement, in the next one
 STD_INFLATION = 2.5  # factor on the standard deviations of an estimate: its errors are larger than it states
 
 
 def refine_estimate(
     estimate: PoseEstimate, pair: Pair, pyramid: ImagePyramid, settings: PnpSettings, refinement: RefinementSettings,
-    calibration: Calibration, both: Both = in_turn, inflation: float = STD_INFLATION,
+    calibration: Calibration, both: Both = in_turn, inflation: float = STD_INFLATION, signals: SignalSet = LIDAR,
 ) -> PoseEstimate:  # fmt: skip
     """The estimate with its pose refined by `refine_pair`, and the covariance, inliers and confidence of that pose.
 
-    The prior of the refinement is the estimate, with its deviations times `inflation`. The estimate is returned
-    as it is if it has no pose, if there is no signal to compare, or if fewer than `settings.min_inliers` matches agree
-    with the refined pose.
+    The prior of the refinement is the estimate, with its deviations times `inflation`. Each further round of the
+    `signals` begins from the pose of the one before, with ROUND_SHARE of its deviations. The estimate is returned as it
+    is if it has no pose, if there is no signal to compare, or if fewer than `settings.min_inliers` matches agree with
+    the refined pose.
     """
     matches, evidence = estimate.correspondences, estimate.evidence
     if estimate.pose is None or estimate.covariance is None or matches is None or evidence is None:
         return estimate
-    spread = calibration.unscaled(to_camera_axes(estimate.pose, estimate.covariance))
-    refined = refine_pair(pair, pyramid, estimate.pose, inflation**2 * spread, refinement, both)
+    spread = inflation**2 * calibration.unscaled(to_camera_axes(estimate.pose, estimate.covariance))
+    refined = refine_pair(pair, pyramid, estimate.pose, spread, refinement, both, signals.hides)
     if refined is None:
         return estimate
+    for _ in range(1, signals.rounds):
+        spread = ROUND_SHARE**2 * spread
+        refined = refine_pair(pair, pyramid, refined.pose, spread, refinement, both, signals.hides) or refined
     problem = problem_of(matches, pair.camera, settings.threshold_deg)
     distance, inliers = problem.agreeing(problem.in_map(refined.pose))
     if inliers.sum() < settings.min_inliers:

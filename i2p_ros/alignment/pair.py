@@ -27,6 +27,7 @@ STEPS_PER_LEVEL = 4
 N_FOLLOWED = 6  # local maxima that are kept after each level; twice as many after the coarsest
 N_REFERENCE = 48  # drawn drifts that the standout is relative to
 STEEPNESS_STDS, MIN_STEEPNESS = np.sqrt(8.0), 0.05  # deviations at which a fall is measured; see `_steepness`
+HIDING_COLUMNS = 64  # cells across the image, in each of which the nearest points hide others
 MIN_SEPARATION = 3.0  # standard deviations between two local maxima that count as two
 
 
@@ -40,17 +41,20 @@ class RefinedPose:
 
 
 def refine_pair(
-    pair: Pair, pyramid: ImagePyramid, pose: Pose, spread: Array, settings: RefinementSettings, both: Both = in_turn
-) -> RefinedPose | None:
+    pair: Pair, pyramid: ImagePyramid, pose: Pose, spread: Array, settings: RefinementSettings, both: Both = in_turn,
+    hides: bool = False,
+) -> RefinedPose | None:  # fmt: skip
     """The pose of largest posterior near T_camera_lidar `pose`; None where there is no signal to compare.
 
     The prior of the delta about the camera is a Gaussian with the covariance `spread` (6, 6), m and rad, along camera
     axes. The log likelihood is the mutual information, divided by NATS_PER_MEASUREMENT.
 
     Drifts are drawn from the prior, then about the best of these, closer and closer. The best of all ascend on finer
-    and finer levels. All but the finest are searched with a part of the points.
+    and finer levels. All but the finest are searched with a part of the points. With `hides` points that others hide
+    from the pose are left out.
     """
     points = seen_from(pair.cloud, pose, pyramid.camera, settings, about_camera=True)
+    points = points.unhidden(pyramid.camera.width / HIDING_COLUMNS) if hides else points
     signals, few = (_signals(points, settings, share, pyramid) for share in (1.0, COARSE_SHARE))
     if signals.is_empty or few.is_empty:
         return None

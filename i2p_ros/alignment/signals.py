@@ -28,6 +28,7 @@ MAX_EDGE_STRENGTH = 15.0  # grey levels per px: all steeper edges are equal
 EDGE_SCALE = 6.0  # gives edge strengths the range of grey values
 MIN_JUMP = 0.003  # 1/m, difference of the inverse ranges of neighbours
 MAX_NEIGHBOUR_ANGLE = 0.012  # rad: points of different scan lines are farther apart
+HIDDEN = 1.08, 0.05  # share of the nearest point's depth, and m, beyond which a point of the same cell is hidden
 HEIGHT_SCALE = 2.0  # m: heights saturate beyond
 
 
@@ -49,6 +50,16 @@ class PointsInView:
     def normals(self) -> NDArray[Any]:
         """(N, 3) unit normals of the surface at the points, on the side of the origin that drifts turn about."""
         return facing(SurfaceNormals(self.rays).at(self.rays), self.rays)
+
+    def unhidden(self, width: float) -> PointsInView:
+        """The points without those far behind the nearest one in the same cell of the image, `width` px wide."""
+        depth = self.rays[:, 2] + self.translation[2]
+        cells, cell = np.unique(np.floor(self.pixels / width).astype(np.int64), axis=0, return_inverse=True)
+        nearest = np.full(len(cells), np.inf)
+        np.minimum.at(nearest, cell.ravel(), depth)
+        seen = depth <= HIDDEN[0] * nearest[cell.ravel()] + HIDDEN[1]
+        intensity = None if self.intensity is None else self.intensity[seen]
+        return PointsInView(np.ascontiguousarray(self.rays[seen]), self.pixels[seen], intensity, self.translation)
 
 
 Property = Callable[[PointsInView], NDArray[Any]]  # (N,) values of N points
@@ -152,13 +163,17 @@ class SignalSet:
     """The signals of a network's output channels. Trained weights depend on their number and order.
 
     They are compared in patches that are `patch_width` times as wide as the settings say, and in images that are down
-    to `least_width` times as wide.
+    to `least_width` times as wide. `hides` tells whether points behind others are left out. Poses of so many passes as
+    `starts` are refined, each in so many `rounds`, and the one that explains the image best is taken.
     `plain` are those whose channels need no training. They come first, and the network scales these channels.
     """
 
     signals: tuple[Signal, ...]
     patch_width: float = 1.0
     least_width: float = 1.0
+    hides: bool = False
+    starts: int = 1
+    rounds: int = 1
     plain: tuple[Signal, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -189,6 +204,9 @@ SIGNAL_SETS: dict[SignalSetName, SignalSet] = {
         ),
         patch_width=4.0,  # within a narrow patch most surfaces are planes, which say nothing
         least_width=0.5,  # they have no texture, whose maxima are false in a small image
+        hides=True,  # a fragment was measured from other places
+        starts=3,
+        rounds=2,
     ),
 }
 LIDAR = SIGNAL_SETS["lidar"]

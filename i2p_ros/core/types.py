@@ -196,7 +196,8 @@ class Prediction:
     `candidates` are sets of matches, one for each viewing direction that the camera may have. Their poses are scored by
     the `similarity` of descriptors where there is one, else by their inliers. `pose` is a regressed T_camera_lidar with
     its covariance, and `support` (-1..1) the mean similarity of the points in its view to the pixels there. `headings`
-    tell which of these poses are more likely.
+    tell which of these poses are more likely. `viewpoint` is a rough T_camera_lidar that follows from the cloud alone,
+    with a covariance: poses are drawn from it and scored, too.
     """
 
     candidates: tuple[Correspondences, ...] = ()
@@ -204,6 +205,7 @@ class Prediction:
     pose: Prior | None = None
     support: float = 0.0
     headings: Headings | None = None
+    viewpoint: Prior | None = None
 
 
 class Status(str, Enum):

@@ -63,9 +63,15 @@ class DescriptorLikelihood:
 
     def log_posteriors(self, poses: Sequence[Pose]) -> Array:
         """(K,) log posterior of K poses, up to a constant. Raises NoPoseError where similarities are not finite."""
-        rotations, translations = np.array([p.rotation for p in poses]), np.array([p.translation for p in poses])
-        log_priors = log_densities(self.prior, np.zeros(3), rotations, translations)
-        return self.sharpness * self._mean_of_poses(poses) + log_priors
+        return self.log_posteriors_at(*_stacked(poses))
+
+    def log_posteriors_at(self, rotations: Array, translations: Array, points: int | None = None) -> Array:
+        """The same of rotations (K, 3, 3) and translations (K, 3), m, by all points or so many, in random order."""
+        rows = np.arange(len(self.similarity.points))
+        if points is not None:
+            rows = np.random.default_rng(0).permutation(rows)[:points]
+        scores = self._mean_similarities(rows, self.similarity.points[rows].astype(np.float64), rotations, translations)
+        return self.sharpness * scores + log_densities(self.prior, np.zeros(3), rotations, translations)
 
     def sample_near(
         self, pose: Pose, points: int = SAMPLED_POINTS, rounds: int = posterior.ROUNDS, min_ess: float = 0.0
@@ -92,8 +98,7 @@ class DescriptorLikelihood:
 
     def _mean_of_poses(self, poses: Sequence[Pose]) -> Array:
         points = self.similarity.points.astype(np.float64)
-        rotations, translations = np.array([p.rotation for p in poses]), np.array([p.translation for p in poses])
-        return self._mean_similarities(np.arange(len(points)), points, rotations, translations)
+        return self._mean_similarities(np.arange(len(points)), points, *_stacked(poses))
 
     def _mean_similarities(self, rows: Rows, points: Array, rotations: Array, translations: Array) -> Array:
         """(K,) mean similarity of `points` (N, 3), those of `rows` in any origin, under K poses. Similarities are
@@ -110,6 +115,11 @@ class DescriptorLikelihood:
         if not np.isfinite(total).all():
             raise NoPoseError(Status.NONFINITE, "the similarity of points and pixels holds NaN or infinity")
         return np.where(n >= MIN_IN_VIEW, total / np.maximum(n, 1), NO_SIMILARITY)
+
+
+def _stacked(poses: Sequence[Pose]) -> tuple[Array, Array]:
+    """Rotations (K, 3, 3) and translations (K, 3) of poses."""
+    return np.array([p.rotation for p in poses]), np.array([p.translation for p in poses])
 
 
 def _projections(camera: Camera, rotations: Array, translations: Array) -> Values:

@@ -19,6 +19,7 @@ from i2p_ros.pnp.calibration import SHARPNESS, Calibration
 from i2p_ros.pnp.limits import judged, refuse_weak
 from i2p_ros.pnp.problem import NoPoseError, problem_of
 from i2p_ros.pnp.solver import unjudged
+from i2p_ros.search.draws import drawn_poses
 from i2p_ros.search.hypotheses import are_different, are_within, hypotheses, moved_about_camera, proposals
 from i2p_ros.search.judgement import evidence_of, refuse_contradiction, refuse_unsupported
 from i2p_ros.search.likelihood import SEARCH_STD, DescriptorLikelihood
@@ -26,6 +27,7 @@ from i2p_ros.search.prior import log_density
 
 MIN_ESS = 30.0  # effective samples that sampling continues for, so that they have a covariance
 SETTLED_M, SETTLED_RAD = 0.1, np.radians(0.5)  # a pose nearer to its guess needs no further pass
+ALIKE = 0.1, np.radians(2.0)  # m, rad: from nearer poses the refinement is about the same
 CLOSE_M, CLOSE_RAD = 0.3, np.radians(3.0)  # the same where the guess is that of a prior
 
 
@@ -71,7 +73,8 @@ class PoseSearch:
         # the sharpness is that of no model: a new calibration of a model must not change what it proposes
         likelihood = DescriptorLikelihood(prediction.similarity, SHARPNESS, self.prior, self.search_std)
         given = [self.prior.pose] if self.prior else []
-        ranked = hypotheses(prediction, self.camera, self.settings, likelihood, given)
+        drawn = drawn_poses(likelihood, prediction.viewpoint) if prediction.viewpoint else []
+        ranked = hypotheses(prediction, self.camera, self.settings, likelihood, [*given, *drawn])
         return proposals(ranked, likelihood.sharpness, prediction.headings)
 
     def estimate(self, prediction: Prediction, guess: Pose | None = None) -> PassResult:
@@ -112,6 +115,16 @@ class PoseSearch:
         )
         confidence = self.calibration.confidence(evidence)
         return replace(best, estimate=replace(estimate, evidence=evidence, confidence=confidence))
+
+    def starts(self, best: PassResult, results: Sequence[PassResult], most: int) -> list[PassResult]:
+        """The best result and then others whose poses differ, by their score, each with evidence against the rest."""
+        kept = [best]
+        for one in sorted(results, key=lambda each: -each.score):
+            poses = [each.estimate.pose for each in kept]
+            alike = any(a and one.estimate.pose and are_within(one.estimate.pose, a, *ALIKE) for a in poses)
+            if len(kept) < most and one.estimate.pose and not alike:
+                kept.append(self.against(one, [best, *results]))
+        return kept
 
     def is_conclusive(self, results: Sequence[PassResult]) -> bool:
         """Whether no further pass is needed: at least two were made, and the selected pose has a calibrated confidence

@@ -7,6 +7,7 @@ import pytest
 
 from i2p_ros.alignment.cloud_kernels import orthonormalized
 from i2p_ros.alignment.patches import MIN_DEPTH, seen_from
+from i2p_ros.alignment.signals import HIDDEN
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings
 from i2p_ros.core.geometry import Array, Pose
@@ -74,3 +75,22 @@ def reference(rows: Array, bounds: Array, regressed: Array) -> Array:
             if rest @ rest > 1e-6 * (row @ row):
                 out[r, start:end] = rest / np.linalg.norm(rest)
     return out
+
+
+def test_points_that_nearer_ones_hide_are_left_out() -> None:
+    """A near board before a wall, against a search of the nearest point of each cell."""
+    rng = np.random.default_rng(3)
+    wall = rng.uniform([-3, -2, 5.0], [3, 2, 5.05], (4000, 3))
+    board = rng.uniform([-1, -1, 2.0], [1, 1, 2.1], (2000, 3))
+    cloud = PointCloud(np.concatenate([wall, board]).astype(np.float32), rng.random(6000, np.float32))
+    points = seen_from(cloud, Pose.identity(), CAMERA, SETTINGS, about_camera=True)
+    width = CAMERA.width / 32
+    seen = points.unhidden(width)
+    depth, cells = points.rays[:, 2], np.floor(points.pixels / width)
+    nearest = np.array([depth[(cells == cell).all(axis=1)].min() for cell in cells])
+    kept = depth <= HIDDEN[0] * nearest + HIDDEN[1]
+    assert 0.2 < kept.mean() < 0.95
+    np.testing.assert_array_equal(seen.rays, points.rays[kept])
+    np.testing.assert_array_equal(seen.pixels, points.pixels[kept])
+    assert seen.intensity is not None and points.intensity is not None
+    np.testing.assert_array_equal(seen.intensity, points.intensity[kept])

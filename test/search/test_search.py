@@ -165,6 +165,21 @@ def test_the_pass_with_the_highest_score_is_selected_in_any_order() -> None:
             assert estimate.evidence is not None and estimate.evidence.margin > 0.1
 
 
+def test_the_refinement_starts_from_poses_that_differ_the_best_first() -> None:
+    world = planted(1)
+    moved = replace(world.prediction.similarity, points=ELSEWHERE.inverse().apply(world.prediction.similarity.points))
+    matches = world.prediction.candidates[0]
+    away = Prediction((replace(matches, points=ELSEWHERE.inverse().apply(matches.points)),), moved)
+    of = search()
+    best, again, other = (of.estimate(each) for each in (world.prediction, world.prediction, away))
+    refused = of.estimate(Prediction())
+    assert of.starts(best, [again, refused, other], 1) == [best]
+    assert [one.estimate.pose for one in of.starts(best, [again, refused, other], 3)] == [
+        best.estimate.pose, other.estimate.pose
+    ]  # fmt: skip
+    assert of.starts(refused, [refused], 3) == [refused]
+
+
 def test_passes_with_equal_scores_at_different_poses_are_rivals() -> None:
     for seed in range(4):
         world = planted(seed)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from i2p_ros.core.both import Both, in_turn
-from i2p_ros.core.geometry import Pose
+from i2p_ros.core.depths import AXES
+from i2p_ros.core.geometry import Pose, from_camera_axes
 from i2p_ros.core.normals import SurfaceNormals, facing
-from i2p_ros.core.types import Pair, Prediction
+from i2p_ros.core.types import Pair, Prediction, Prior
 from i2p_ros.families.base import PriorRange
 from i2p_ros.families.branches.family import OwnFrameFamily
 from i2p_ros.families.branches.inputs import GUESS_FEATURES, tangents
@@ -23,6 +24,8 @@ from i2p_ros.families.diff2i2p.viewpoint import view_frame
 from i2p_ros.families.vp2p.decode import decoded, merged
 from i2p_ros.families.vp2p.inputs import mirrored
 from i2p_ros.networks.base import Arrays, Tensors
+
+VIEWPOINT_STD = (1.2, 0.3, 1.2, 0.12, 0.8, 0.12)  # m, rad, camera axes: of cameras about the estimated viewpoint
 
 
 @dataclass(frozen=True)
@@ -97,4 +100,10 @@ class Diff2I2P(OwnFrameFamily):
         descriptors = {"pixels": outputs["fine_pixels"], "points": outputs["fine_points"]}
         found = decoded(xyz, descriptors, camera, frame, 1, self.matching, both)
         tuned = tuned_matches(outputs, frame, camera, self.input_camera(camera))
-        return replace(found, candidates=(tuned, *found.candidates))
+        viewpoint = self._viewpoint(scene) if guess is None else None
+        return replace(found, candidates=(tuned, *found.candidates), viewpoint=viewpoint)
+
+    def _viewpoint(self, scene: OwnFrameScene) -> Prior:
+        """The pose of a camera at the origin of the cloud's own frame, where that which measured is thought to be."""
+        pose = AXES @ scene.T_own_lidar
+        return Prior(pose, from_camera_axes(pose, np.diag(np.square(VIEWPOINT_STD))))
