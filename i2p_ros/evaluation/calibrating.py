@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from i2p_ros.core.consistency import camera_error, normalised
-from i2p_ros.core.errors import DeviceMemoryError, NonFiniteError
 from i2p_ros.core.progress import Progress
 from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.core.source import Source
@@ -61,16 +60,17 @@ def calibrated(localizer: Localizer, parts: Sequence[Part], progress: Progress |
 def _observed(raw: Localizer, part: Part, progress: Progress) -> list[Observation]:
     """An observation of each pair of a part whose network's pose is not withheld."""
     observed: list[Observation] = []
+    nothing_withheld = raw.settings.pnp.model_copy(update={"min_confidence": 0.0, "max_rival": math.inf})
+    any_pose = raw.settings.model_copy(update={"pnp": nothing_withheld})
 
     def observe(evaluated: EvaluatedPair) -> None:
         located = _stated(evaluated, evaluated.estimate)
         draw = evaluated.score.draw
         if not located or not draw:
             return
-        refined = evaluated.estimate
-        with suppress(NonFiniteError, DeviceMemoryError):
-            refined = raw.refine(raw.prepare(evaluated.sample.pair), evaluated.estimate)
-        after = None if refined is evaluated.estimate else _stated(evaluated, refined)
+        refined = raw.localize_pair(evaluated.sample.pair, evaluated.sample.prior, any_pose)
+        is_refined = refined.evidence is not None and refined.evidence.refinement is not None
+        after = _stated(evaluated, refined) if is_refined else None
         block = part.block(draw.index)
         observed.append(Observation(not evaluated.score.junk, located, after, part.kind, block))
 
