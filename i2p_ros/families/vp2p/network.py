@@ -221,8 +221,8 @@ class VP2PNetwork(BranchNetwork):
     def _pixel_heads(self, pixels: Tensor, cloud: Tensor | None) -> Tensors:
         out = {"pixels": F.normalize(self.pixel_descriptor(pixels.float()), dim=1)}
         if cloud is not None:
-            beside = cloud.float()[:, :, None, None].expand(-1, -1, *pixels.shape[2:])
-            out["pixel_scores"] = self.pixel_score(torch.cat([pixels.float(), beside], 1))[:, 0]
+            tokens = _with_whole(self.pixel_score, pixels.float().flatten(2).mT, cloud.float())
+            out["pixel_scores"] = tokens[..., 0].unflatten(1, pixels.shape[2:])
         return out
 
     @torch.autocast("cuda", enabled=False)
@@ -230,9 +230,16 @@ class VP2PNetwork(BranchNetwork):
     def _point_heads(self, points: Tensor, fine: Tensor, image: Tensor | None) -> Tensors:
         out = {"points": F.normalize(self.point_descriptor(torch.cat([points.float(), fine], 2)), dim=2)}
         if image is not None:
-            beside = image.float()[:, None].expand(-1, points.shape[1], -1)
-            out["point_scores"] = self.point_score(torch.cat([points.float(), beside], 2))[..., 0]
+            out["point_scores"] = _with_whole(self.point_score, points.float(), image.float())[..., 0]
         return out
+
+
+def _with_whole(layers: nn.Sequential, own: Tensor, whole: Tensor) -> Tensor:
+    """(B, N, C') of layers, linear or convolutions of one pixel, from features (B, N, C) and after these those of the
+    other side's `whole` (B, D), which are the same for all: the first layer takes them once."""
+    x = F.linear(own, layers[0].weight.flatten(1)[:, : own.shape[2]])
+    x = x + F.linear(whole, layers[0].weight.flatten(1)[:, own.shape[2] :], layers[0].bias)[:, None]
+    return F.linear(layers[1](x), layers[2].weight.flatten(1), layers[2].bias)
 
 
 def _max_by_batch(x: Tensor, batch: Tensor, n: int) -> Tensor:
