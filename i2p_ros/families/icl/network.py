@@ -10,7 +10,6 @@ cameras (B, 4) are fx, fy, cx, cy.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -21,9 +20,9 @@ from i2p_ros.core.both import Both, Lazy, in_turn
 from i2p_ros.core.camera import MIN_DEPTH
 from i2p_ros.core.stages import stage
 from i2p_ros.families.branches.network import example_with_camera
-from i2p_ros.families.icl.settings import ICLSettings, Scale
+from i2p_ros.families.icl.settings import ICLSettings
 from i2p_ros.families.vp2p.network import ImageFeatures, SeenImage, VP2PNetwork
-from i2p_ros.networks.base import Called, Part, PassInputs, Tensors, with_modules
+from i2p_ros.networks.base import PassInputs, Tensors
 from i2p_ros.networks.blocks.queries import Keypoints, QueryScale, similarity, support
 from i2p_ros.networks.blocks.regression import PoseOfSet
 from i2p_ros.networks.cylinder import COLUMNS, bearings, directions, heading_votes, level_cameras
@@ -194,8 +193,7 @@ class ICLNetwork(VP2PNetwork):
         points, d = scene.points.first(self.settings.scales[k].points), self.settings.descriptor
         near, about = self._supports(k, before, cells, points, scene.image)
         valid = near.any(2) & about.any(2)
-        if isinstance(self.scales[k], QueryScale):  # what runs in its place takes a constant number of tokens
-            (cells, near), (points, about) = cells.attended(near), points.attended(about)
+        (cells, near), (points, about) = cells.attended(near), points.attended(about)
         image_prior, point_prior = self._priors(before, cells, points, near, about, scene.image)
         queries = before.queries if isinstance(before, Matches) else self.queries.expand(len(near), -1, -1)
         by_image, queries, image_logits, point_logits = self.scales[k](
@@ -258,17 +256,6 @@ class ICLNetwork(VP2PNetwork):
     def example(self) -> PassInputs:
         """Normal noise, the points of about the extent of a street."""
         return example_with_camera()
-
-    def dense_parts(self) -> dict[str, nn.Module]:
-        """As of VP2P, and the attention of every scale."""
-        return super().dense_parts() | {f"scale{k}": scale for k, scale in enumerate(self.scales)}
-
-    def with_parts(self, parts: Mapping[str, Part]) -> ICLNetwork:
-        """The same network with all of `dense_parts` replaced."""
-        scales = [f"scale{k}" for k in range(len(self.scales))]
-        other = super().with_parts({name: part for name, part in parts.items() if name not in scales})
-        assert isinstance(other, ICLNetwork)
-        return with_modules(other, {"scales": nn.ModuleList(Called(parts[name]) for name in scales)})
 
 
 def in_frustum(points: Tensor, poses: Tensor, image: SeenImage) -> Tensor:
