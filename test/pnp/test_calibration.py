@@ -152,6 +152,17 @@ def test_a_rival_of_a_refined_pose_takes_its_share_of_the_probability(fitted: Ca
     assert fitted.confidence(Evidence(300, 600, rival=0.5, margin=0.3, refinement=known)) == pytest.approx(alone / 1.5)
 
 
+def test_poses_that_are_wrong_but_no_junk_lower_confidences_and_are_not_withheld_for_that() -> None:
+    def off_by(metres: float) -> Calibration:
+        wrong = np.array([metres, 0.0, 0.0, 0.0, 0.0, 0.0])
+        given = [(o, o.refined) for o in observed(1500, 8) if o.refined]
+        return fit([o if o.right else replace(o, refined=replace(r, error=wrong)) for o, r in given], "")
+
+    near, far = off_by(3.0), off_by(6.0)
+    assert near.aligned_weights == far.aligned_weights
+    assert near.aligned_min_confidence < far.aligned_min_confidence
+
+
 def test_each_source_keeps_its_share_of_wrong_poses_small() -> None:
     """One source of few pairs is hard: the least confidence is as high as it needs."""
     easy = [replace(o, source="easy") for o in observed(1500, 5)]
