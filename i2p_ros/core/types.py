@@ -195,15 +195,17 @@ class Prediction:
 
     `candidates` are sets of matches, one for each viewing direction that the camera may have. Their poses are scored by
     the `similarity` of descriptors where there is one, else by their inliers. `pose` is a regressed T_camera_lidar with
-    its covariance, and `support` (-1..1) the mean similarity of the points in its view to the pixels there. `headings`
-    tell which of these poses are more likely. `viewpoint` is a rough T_camera_lidar that follows from the cloud alone,
-    with a covariance: poses are drawn from it and scored, too.
+    its covariance, `support` (-1..1) the mean similarity of the points in its view to the pixels there, and `shortfall`
+    what it lacks to the mean of each point's most similar pixel. `headings` tell which of these poses are more likely.
+    `viewpoint` is a rough T_camera_lidar that follows from the cloud alone, with a covariance: poses are drawn from it
+    and scored, too.
     """
 
     candidates: tuple[Correspondences, ...] = ()
     similarity: DescriptorSimilarity | None = None
     pose: Prior | None = None
     support: float = 0.0
+    shortfall: float = 0.0
     headings: Headings | None = None
     viewpoint: Prior | None = None
 

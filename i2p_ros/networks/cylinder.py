@@ -103,4 +103,5 @@ def heading_votes(azimuths: Tensor, shares: Tensor, bearings: Tensor, deviation:
     k = torch.remainder(degrees.round().long(), COLUMNS).flatten(1)
     votes = shares.new_zeros(len(shares), COLUMNS).scatter_add(1, k, shares.flatten(1))
     steps = torch.arange(COLUMNS, device=votes.device) * (2.0 * math.pi / COLUMNS)
-    return votes @ (((steps[:, None] - steps).cos() - 1.0) / deviation**2).exp()
+    spread = ((steps.cos() - 1.0) / deviation**2).exp()
+    return torch.fft.irfft(torch.fft.rfft(votes) * torch.fft.rfft(spread), n=COLUMNS)

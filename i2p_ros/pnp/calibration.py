@@ -20,13 +20,16 @@ from i2p_ros.core.geometry import Array
 from i2p_ros.core.types import Evidence
 from i2p_ros.pnp.error_model import ErrorModel, Six, fit_errors, rounded, trends
 
+Bools = NDArray[np.bool_]
 Seven = tuple[float, float, float, float, float, float, float]
 Eight = tuple[float, float, float, float, float, float, float, float]
 SHARPNESS = 120.0  # of vp2p-small: makes the posterior about as wide as the errors
 RIDGE = 4.0  # of the logistic regression, in observations: a few dozen separable ones must give finite weights
 RIGHT_M, RIGHT_RAD = 2.0, np.radians(5.0)  # a refined pose that is off by more is wrong
-MAX_JUNK = 0.0075  # share of wrong poses among the published ones of a source: below the limit of 1 % on other pairs
-EXPECTED_JUNK = 0.01  # share of wrong poses that the confidences predict
+JUNK_M, JUNK_RAD = 5.0, np.radians(10.0)  # a pose that is off by more must not be published
+MAX_JUNK = 0.0075  # share of junk among the published poses of a source: below the limit of 1 % on other pairs
+MAX_WRONG = 0.05  # share of wrong poses among them
+EXPECTED_JUNK = 0.01  # share of wrong poses that the confidences predict, where the shares above do not hold
 QUANTILE, NORMAL_QUANTILE, CHI2_QUANTILE = 0.95, 1.96, 12.59  # two-sided of one normal error; of chi2(6)
 MIN_OBSERVED, FOLDS = 30, 10  # observations that a fit needs; parts of the cross-validation
 
@@ -97,8 +100,16 @@ class StatedError:
     @property
     def is_right(self) -> bool:
         """Whether the error is at most RIGHT_M and RIGHT_RAD."""
+        return self._is_within(RIGHT_M, RIGHT_RAD)
+
+    @property
+    def is_junk(self) -> bool:
+        """Whether the error is larger than JUNK_M or JUNK_RAD."""
+        return not self._is_within(JUNK_M, JUNK_RAD)
+
+    def _is_within(self, metres: float, radians: float) -> bool:
         m, rad = np.linalg.norm(self.error[:3]), np.linalg.norm(self.error[3:])
-        return bool(m <= RIGHT_M and rad <= RIGHT_RAD)
+        return bool(m <= metres and rad <= radians)
 
 
 @dataclass(frozen=True)
@@ -153,7 +164,7 @@ def fit(observed: Sequence[Observation], fitted_on: str, sharpness: float = SHAR
     if len(observed) < MIN_OBSERVED or right.sum() < MIN_OBSERVED / 2:
         got = f"{len(observed)} poses, {right.sum()} of them right"
         raise InputError(f"a calibration needs {MIN_OBSERVED} poses, half of them right, got {got}", "calibration")
-    before = _Fit.of(observed, [o.unrefined for o in observed], right)
+    before = _Fit.of(observed, [o.unrefined for o in observed], right, ~right)
     std_scale = _scales([o.unrefined for o, k in zip(observed, before.kept(right), strict=True) if k])
     calibration = Calibration(
         std_scale=rounded(std_scale), sharpness=sharpness, confidence_weights=rounded(before.weights),
@@ -163,15 +174,15 @@ def fit(observed: Sequence[Observation], fitted_on: str, sharpness: float = SHAR
     if len(refined) < MIN_OBSERVED:
         return calibration
     stated = [o.refined for o in refined if o.refined]
-    after = _Fit.of(refined, stated, np.array([s.is_right for s in stated]))
+    after = _Fit.of(refined, stated, np.array([s.is_right for s in stated]), np.array([s.is_junk for s in stated]))
     found = {"aligned_weights": rounded(after.weights), "aligned_min_confidence": after.least}
     return calibration.model_copy(update=found | {"aligned_errors": _error_model(stated, after)})
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """Confidences of N poses, all before or all after refinement: the weights of the features, the confidence (N,) by
-    cross-validation, the least one of a published pose, and the weight (N,) of each observation."""
+    """Confidences of N poses, all before or all after refinement: the weights of the features, the confidence (N,) of
+    being right by cross-validation, the least one of a published pose, and the weight (N,) of each observation."""
 
     weights: Array
     confidence: Array
@@ -179,16 +190,17 @@ class _Fit:
     of_observations: Array
 
     @staticmethod
-    def of(observed: Sequence[Observation], stated: Sequence[StatedError], right: NDArray[np.bool_]) -> _Fit:
+    def of(observed: Sequence[Observation], stated: Sequence[StatedError], right: Bools, junk: Bools) -> _Fit:
+        """The fit of N poses of which some are `right` (N,), and some of the others are `junk` (N,)."""
         x, sources = np.array([features(s.evidence) for s in stated]), np.array([o.source for o in observed])
         names, source, count = np.unique(sources, return_inverse=True, return_counts=True)
         each = len(x) / len(names) / count[source]
         confidence = _held_out(x, right, each, _folds(observed)) / [_odds(s.evidence) for s in stated]
-        least = max(confidence_threshold(confidence[sources == name], right[sources == name]) for name in names)
+        kinds = [sources == name for name in names]
+        least = max(confidence_threshold(confidence[kind], right[kind], junk[kind]) for kind in kinds)
         if least >= 1.0:
             raise InputError(
-                "no least confidence keeps the share of wrong poses small: the evidence does not separate them from "
-                "right ones",
+                "no least confidence keeps the share of junk small: the evidence does not separate it from right poses",
                 "calibration",
             )
         return _Fit(logistic_regression(x, right, each), confidence, float(np.ceil(least * 1e4) / 1e4), each)
@@ -248,17 +260,18 @@ def _held_out(x: Array, y: NDArray[np.bool_], of_observations: Array, fold: NDAr
     return confidence
 
 
-def confidence_threshold(confidence: Array, right: NDArray[np.bool_]) -> float:
-    """Least confidence at which few published poses are wrong, 1 where there is none.
+def confidence_threshold(confidence: Array, right: Bools, junk: Bools | None = None) -> float:
+    """Least confidence at which few published poses are junk or wrong, 1 where there is none.
 
-    Few means a share of at most MAX_JUNK, or of at most EXPECTED_JUNK as predicted by the confidences themselves. The
-    second test does not depend on a single wrong pose.
+    Few means shares of at most MAX_JUNK and MAX_WRONG, or that the confidences themselves predict at most EXPECTED_JUNK
+    wrong ones. The second test does not depend on a single pose. By default all wrong poses are junk.
     """
     order = np.argsort(-confidence, kind="stable")
     n = np.arange(1, len(order) + 1)
-    wrong, expected = np.cumsum(~right[order]) / n, np.cumsum(1.0 - confidence[order]) / n
-    good = np.flatnonzero((wrong <= MAX_JUNK) | (expected <= EXPECTED_JUNK))
-    return float(confidence[order[good[-1]]]) if len(good) else 1.0
+    wrong, far_off = (np.cumsum(bad[order]) / n for bad in (~right, ~right if junk is None else junk))
+    expected = np.cumsum(1.0 - confidence[order]) / n
+    few = np.flatnonzero(((far_off <= MAX_JUNK) & (wrong <= MAX_WRONG)) | (expected <= EXPECTED_JUNK))
+    return float(confidence[order[few[-1]]]) if len(few) else 1.0
 
 
 def _scales(kept: Sequence[StatedError]) -> Array:

@@ -50,7 +50,7 @@ class WeightedMatches:
         mode, _ = min((self._descended(start) for start in starts), key=lambda found: found[1])
         points = mode.apply(self.points)
         information = self._linearised(mode)[0] + np.diag(np.array(WEAKEST_PRIOR_STD) ** -2)
-        spread, limit = np.linalg.inv(information), self.limit
+        spread, limit = np.asarray(np.linalg.inv(information), np.float64), self.limit
 
         def log_likelihood(rotations: Array, translations: Array) -> Array:
             return -np.asarray(costs(points, self.uv, self.weights, self.focal, limit, rotations, translations))
@@ -67,7 +67,7 @@ class WeightedMatches:
         pose, damping = start, 1e-4
         a, gradient, cost = self._linearised(pose)
         for _ in range(STEPS):
-            step = -np.linalg.solve(a + np.diag(damping * np.diag(a) + 1e-9), gradient)
+            step = np.asarray(-np.linalg.solve(a + np.diag(damping * np.diag(a) + 1e-9), gradient), np.float64)
             trial = Pose(so3_exp(step[3:]), step[:3]) @ pose
             found = self._linearised(trial)
             gain = cost - found[2]

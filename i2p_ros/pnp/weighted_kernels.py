@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The inner loops of `weighted`, compiled by numba. The cost is that of `probabilistic`, which tests compare it with."""
+"""The inner loops of `weighted`, compiled by numba. Tests compare the cost with that of `probabilistic`."""
 
 from __future__ import annotations
 

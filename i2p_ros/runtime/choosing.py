@@ -16,7 +16,7 @@ from i2p_ros.networks.parts import in_precision
 from i2p_ros.runtime.engines import EngineCache
 from i2p_ros.runtime.tensorrt import ALIKE, TensorrtRuntime, TorchTensorrt
 from i2p_ros.runtime.timing import raced_s
-from i2p_ros.runtime.torch_runtime import Runtime, TorchRuntime, choose_device
+from i2p_ros.runtime.torch_runtime import Runtime, TorchRuntime, choose_device, for_inference, images_last
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "float16": torch.half}
 BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86, and of ARM
@@ -77,7 +77,8 @@ def _precision(network: FamilyNetwork, settings: Settings, device: torch.device,
         return torch.float32
     candidate = torch.half if device.type == "cuda" else torch.bfloat16
     name, sample = str(candidate).removeprefix("torch."), network.example().to(device)
-    slow, quick, cosine = _raced(network, in_precision(network, candidate), sample)
+    plain, sample = for_inference(network), PassInputs(images_last(sample.shared), sample.inputs)
+    slow, quick, cosine = _raced(plain, in_precision(plain, candidate), sample)
     figures = f"{1e3 * quick:.1f} ms against {1e3 * slow:.1f} ms, cosine {cosine:.4f}"
     won = quick < slow and cosine >= ALIKE
     why.append(f"{name}: {figures}" if won else f"not {name}: {figures}")

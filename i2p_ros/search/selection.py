@@ -13,7 +13,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
-from i2p_ros.core.types import Correspondences, Evidence, PoseEstimate, Prediction, Prior, Status
+from i2p_ros.core.types import Evidence, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.pnp import covariance
 from i2p_ros.pnp.calibration import SHARPNESS, Calibration
 from i2p_ros.pnp.limits import judged, refuse_weak
@@ -149,7 +149,7 @@ class PoseSearch:
             likelihood = DescriptorLikelihood(prediction.similarity, sharpness, self.prior, self.search_std)
             return self._by_descriptors(prediction, guess, likelihood)
         if prediction.pose is not None:
-            return self._regressed(prediction.pose, prediction.support, prediction.candidates, guess)
+            return self._regressed(prediction, prediction.pose, guess)
         return self._by_matches(prediction, guess)
 
     def _by_descriptors(
@@ -207,9 +207,7 @@ class PoseSearch:
             raise NoPoseError(*(reasons or [(Status.TOO_FEW_MATCHES, "the prediction has no matches")])[0])
         return self.select(results)
 
-    def _regressed(
-        self, regressed: Prior, support: float, candidates: tuple[Correspondences, ...], guess: Pose | None
-    ) -> PassResult:  # fmt: skip
+    def _regressed(self, prediction: Prediction, regressed: Prior, guess: Pose | None) -> PassResult:
         """The regressed pose with its covariance, and how many of its matches, if there are any, agree with it.
 
         Its score is its support. A prior affects the score alone.
@@ -218,13 +216,14 @@ class PoseSearch:
         std_m = float(np.sqrt(np.linalg.eigvalsh(stated[:3, :3])[-1]))
         found = PoseEstimate(Status.OK, pose=pose, covariance=regressed.covariance)
         count = agreeing = 0
-        for matches in candidates[:1]:  # it is regressed from one set
+        for matches in prediction.candidates[:1]:  # it is regressed from one set
             problem = problem_of(matches, self.camera, self.settings.threshold_deg)
             distance, inliers = problem.agreeing(problem.in_map(pose))
             count, agreeing = len(matches), int(inliers.sum())
             residual = float(np.sqrt(np.mean(distance[inliers] ** 2))) if agreeing else float("nan")
             found = replace(found, correspondences=matches, inliers=inliers, residual_px=residual)
-        evidence = Evidence(inliers=agreeing, matches=count, std_m=std_m, similarity=support, margin=support)
+        support, shortfall = prediction.support, prediction.shortfall
+        evidence = Evidence(agreeing, count, similarity=support, margin=support, shortfall=shortfall, std_m=std_m)
         return self._calibrated(replace(found, evidence=evidence), self.calibration.sharpness * support, guess)
 
     def _calibrated(self, found: PoseEstimate, log_support: float, guess: Pose | None) -> PassResult:

@@ -281,7 +281,8 @@ def test_a_wider_heat_map_weighs_less() -> None:
 
 
 def test_support_is_the_mean_similarity_of_the_points_in_view() -> None:
-    """Points with the descriptors of the pixels that show them have a support of 1 at the right pose, else less."""
+    """Points with the descriptors of the pixels that show them have a support of 1 at the right pose, else less. Their
+    most similar pixels are the same there."""
     rng, camera = np.random.default_rng(0), Camera(32.0, 32.0, 31.5, 15.5, 64, 32)
     pixels = torch.nn.functional.normalize(torch.from_numpy(rng.normal(size=(1, 16, 32, 64))), dim=1)
     cells = rng.integers([0, 0], [64, 32], (200, 2))
@@ -292,10 +293,11 @@ def test_support_is_the_mean_similarity_of_the_points_in_view() -> None:
     xyz = truth.inverse().apply(np.concatenate([seen, behind])).astype(np.float32)
     of_seen = pixels[0][:, cells[:, 1], cells[:, 0]].T
     outputs = {"pixels": pixels, "points": torch.cat([of_seen, -of_seen])[None]}
-    assert mean_similarity(xyz, outputs, truth, camera) == pytest.approx(1.0, abs=1e-6)
+    assert mean_similarity(xyz, outputs, truth, camera) == pytest.approx((1.0, 1.0), abs=1e-6)
     turned = Pose.from_rotvec([0.0, 0.2, 0.0]) @ truth
-    assert abs(mean_similarity(xyz, outputs, turned, camera)) < 0.2
-    assert mean_similarity(xyz[: LEAST_IN_VIEW - 1], outputs, truth, camera) == 0.0
+    support, best = mean_similarity(xyz, outputs, turned, camera)
+    assert abs(support) < 0.2 and best > 0.9
+    assert mean_similarity(xyz[: LEAST_IN_VIEW - 1], outputs, truth, camera) == (0.0, 0.0)
 
 
 def test_the_likeliest_place_is_one_of_the_tokens() -> None:

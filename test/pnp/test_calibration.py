@@ -152,6 +152,16 @@ def test_a_rival_of_a_refined_pose_takes_its_share_of_the_probability(fitted: Ca
     assert fitted.confidence(Evidence(300, 600, rival=0.5, margin=0.3, refinement=known)) == pytest.approx(alone / 1.5)
 
 
+def test_one_in_twenty_may_be_wrong_if_hardly_any_is_junk() -> None:
+    confidence, every = np.linspace(0.9, 0.5, 400), np.ones(400, bool)
+    right = every.copy()
+    right[19::40] = False  # one in forty, none of the first
+    assert confidence_threshold(confidence, right, ~every) == 0.5
+    assert confidence_threshold(confidence, right, ~right) == confidence_threshold(confidence, right) > 0.85
+    right[9::10] = False
+    assert confidence_threshold(confidence, right, ~every) > 0.85
+
+
 def test_each_source_keeps_its_share_of_wrong_poses_small() -> None:
     """One source of few pairs is hard: the least confidence is as high as it needs."""
     easy = [replace(o, source="easy") for o in observed(1500, 5)]

@@ -379,12 +379,12 @@ def test_of_regressed_poses_the_one_with_the_most_support_is_selected() -> None:
     """The number of matches that agree does not tell: they agree with wrong poses as well."""
     world = planted(0)
     matches, covariance = world.prediction.candidates[0], np.diag([0.1] * 3 + [0.01] * 3) ** 2
-    right = Prediction(pose=Prior(world.truth, covariance), support=0.6)
+    right = Prediction(pose=Prior(world.truth, covariance), support=0.6, shortfall=0.02)
     wrong = Prediction((matches,), pose=Prior(world.truth @ ELSEWHERE, covariance), support=0.5)
     for passes in ([(right, None), (wrong, None)], [(wrong, None), (right, None)]):
         found = selected(passes, search())
         assert found.pose is not None and np.abs(found.pose.local(world.truth)).max() == 0.0
-        assert found.evidence is not None and found.evidence.similarity == 0.6
+        assert found.evidence is not None and found.evidence.similarity == 0.6 and found.evidence.shortfall == 0.02
         assert found.evidence.margin == pytest.approx(0.1) and found.evidence.rival < 1e-4
 
 

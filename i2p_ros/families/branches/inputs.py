@@ -91,14 +91,19 @@ def shuffled(cloud: PointCloud, rng: np.random.Generator) -> PointCloud:
 _shuffled_alike = Kept[PointCloud, PointCloud](lambda cloud: shuffled(cloud, np.random.default_rng(0)))
 
 
-def downsampled_view(cloud: PointCloud, camera: Camera, guess: Pose | None, cell: float, most: int) -> PointCloud:
-    """`downsampled` for a cloud in random order, or for its points near the view of a guess, in that `input_frame`.
+def downsampled_view(
+    cloud: PointCloud, camera: Camera, guess: Pose | None, cell: float, most: int, T_own_lidar: Pose | None = None
+) -> PointCloud:  # fmt: skip
+    """`downsampled` for a cloud in random order, in its own frame if there is one; or for its points near the view of a
+    guess, in that `input_frame`.
 
     Often the first of the points already fill as many voxels as are wanted.
     """
 
     def cropped(cloud: PointCloud) -> PointCloud:
-        return near_view(cloud, guess, camera) if guess else cloud
+        if guess:
+            return near_view(cloud, guess, camera)
+        return cloud.transformed(T_own_lidar) if T_own_lidar else cloud
 
     for share in EARLY:
         early = cropped(cloud.selected(slice(share * most)))

@@ -34,11 +34,16 @@ GROUND_PERCENT = 5.0  # of the heights of points: robust to a few below the road
 @dataclass(frozen=True)
 class OwnFrameScene(Scene):
     """A pair as the network takes it: `shared` are the `image` (5, h, w), its `camera` (4,) fx, fy, cx, cy in px, and
-    the `channels` (5, H', W') that signals are predicted from. `cloud` is in random order and of bounded size. It
-    is in its own frame, to which `T_own_lidar` leads."""
+    the `channels` (5, H', W') that signals are predicted from. `given` is the cloud in the lidar's frame, in random
+    order and of bounded size. `T_own_lidar` leads to the cloud's own frame."""
 
-    cloud: PointCloud
+    given: PointCloud
     T_own_lidar: Pose
+
+    @property
+    def cloud(self) -> PointCloud:
+        """The whole cloud in its own frame."""
+        return self.given.transformed(self.T_own_lidar)
 
 
 def own_frame_scene(
@@ -54,7 +59,7 @@ def own_frame_scene(
     small = network_camera(pair.camera, settings.image_width)
     camera = np.array([small.fx, small.fy, small.cx, small.cy], np.float32)
     shared = image_arrays(pair, settings) | {"camera": camera}
-    return OwnFrameScene(pair, shared, cloud.transformed(T_own_lidar), T_own_lidar)
+    return OwnFrameScene(pair, shared, cloud, T_own_lidar)
 
 
 def pass_inputs(scene: OwnFrameScene, guess: Pose | None, settings: BranchSettings) -> Arrays:
@@ -62,8 +67,8 @@ def pass_inputs(scene: OwnFrameScene, guess: Pose | None, settings: BranchSettin
 
     Near a guess of T_camera_lidar these are the points near its view. Raises InputError when there are too few points.
     """
-    of_own = guess @ scene.T_own_lidar.inverse() if guess else None
-    cloud = downsampled_view(scene.cloud, scene.pair.camera, of_own, settings.downsample_m, settings.max_points)
+    cell, most = settings.downsample_m, settings.max_points
+    cloud = downsampled_view(scene.given, scene.pair.camera, guess, cell, most, scene.T_own_lidar)
     return {"points": cloud.xyz, "features": point_features(cloud, guess is not None)}
 
 

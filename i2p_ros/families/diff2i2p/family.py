@@ -51,10 +51,9 @@ class Diff2I2P(OwnFrameFamily):
     def scene(self, pair: Pair, rng: np.random.Generator | None) -> Diff2I2PScene:
         """As of the other families, but the cloud's own frame is about that of the camera that measured it."""
         made = super().scene(pair, rng)
-        T_view_own = view_frame(made.cloud.xyz)
-        cloud = made.cloud.transformed(T_view_own)
-        T_own_lidar = T_view_own @ made.T_own_lidar
-        return Diff2I2PScene(pair, made.shared, cloud, T_own_lidar, SurfaceNormals(cloud.xyz, self.settings.normal_m))
+        T_own_lidar = view_frame(made.cloud.xyz) @ made.T_own_lidar
+        normals = SurfaceNormals(made.given.transformed(T_own_lidar).xyz, self.settings.normal_m)
+        return Diff2I2PScene(pair, made.shared, made.given, T_own_lidar, normals)
 
     def inputs(self, scene: OwnFrameScene, guess: Pose | None = None) -> Arrays:
         """As of the other families, with `normals` (N, 3) on the side of the origin.

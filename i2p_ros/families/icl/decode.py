@@ -19,6 +19,7 @@ from i2p_ros.networks.base import Tensors
 from i2p_ros.pnp.weighted import WeightedMatches
 
 LEAST_IN_VIEW = 16  # points
+COMPARED = 128  # points in view that are compared with all pixels
 LEAST_MATCHES = 6  # valid ones, without which there is no pose
 
 
@@ -40,25 +41,30 @@ def decoded(
     weighted = WeightedMatches(pixels - [network_camera.cx, network_camera.cy], points, weights, focal)
     T_camera_input, covariance = weighted.pose([Pose.from_matrix(T) for T in _array(outputs["poses"][0])])
     T_camera_lidar = T_camera_input @ T_input_lidar
-    support = mean_similarity(xyz, outputs, T_camera_input, network_camera)
+    support, best = mean_similarity(xyz, outputs, T_camera_input, network_camera)
     pose = Prior(T_camera_lidar, from_camera_axes(T_camera_lidar, covariance))
-    return Prediction((seen,), pose=pose, support=support)
+    return Prediction((seen,), pose=pose, support=support, shortfall=best - support)
 
 
-def mean_similarity(xyz: NDArray[np.float32], outputs: Tensors, T_camera_input: Pose, network_camera: Camera) -> float:
-    """Mean similarity, -1..1, of those of the points (N, 3) in view of a pose to the pixels there; 0 for too few.
+def mean_similarity(
+    xyz: NDArray[np.float32], outputs: Tensors, T_camera_input: Pose, network_camera: Camera
+) -> tuple[float, float]:  # fmt: skip
+    """Mean similarity, -1..1, of those of the points (N, 3) in view of a pose to the pixels there, and of some of them
+    to their most similar pixels; 0 for too few.
 
-    It tells a right pose from a wrong one, whose matches may agree as well.
+    They tell a right pose from a wrong one, whose matches may agree as well.
     """
     uv, visible = network_camera.project(T_camera_input.apply(xyz))
     row = np.flatnonzero(visible)
     if len(row) < LEAST_IN_VIEW:
-        return 0.0
+        return 0.0, 0.0
     points, pixels = outputs["points"][0], outputs["pixels"][0]
     size = np.array([pixels.shape[2], pixels.shape[1]])
     cells = (uv[row] + 0.5) * size / [network_camera.width, network_camera.height] - 0.5
     x, y = torch.from_numpy(cells.round().astype(np.int64).clip(0, size - 1).T).to(pixels.device)
-    return float((points[torch.from_numpy(row).to(points.device)].float() * pixels[:, y, x].T.float()).sum(1).mean())
+    seen = points[torch.from_numpy(row).to(points.device)].float()
+    best = (seen[:COMPARED] @ pixels.flatten(1).float()).amax(1)
+    return float((seen * pixels[:, y, x].T.float()).sum(1).mean()), float(best.mean())
 
 
 def _matches(

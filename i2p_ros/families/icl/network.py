@@ -10,7 +10,6 @@ cameras (B, 4) are fx, fy, cx, cy.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -21,9 +20,9 @@ from i2p_ros.core.both import Both, Lazy, in_turn
 from i2p_ros.core.camera import MIN_DEPTH
 from i2p_ros.core.stages import stage
 from i2p_ros.families.branches.network import example_with_camera
-from i2p_ros.families.icl.settings import ICLSettings, Scale
+from i2p_ros.families.icl.settings import ICLSettings
 from i2p_ros.families.vp2p.network import ImageFeatures, SeenImage, VP2PNetwork
-from i2p_ros.networks.base import Called, Part, PassInputs, Tensors, with_modules
+from i2p_ros.networks.base import PassInputs, Tensors
 from i2p_ros.networks.blocks.queries import Keypoints, QueryScale, similarity, support
 from i2p_ros.networks.blocks.regression import PoseOfSet
 from i2p_ros.networks.cylinder import COLUMNS, bearings, directions, heading_votes, level_cameras
@@ -34,7 +33,7 @@ NOISE_UNIT = 10.0  # Adam moves a number by at most the learning rate, and these
 VOTING = (0.5, 0.0, 1.5)  # at first: weight of evidence and of the overlap of a point, and sharpness of the headings
 VOTE_SPREAD = math.radians(5.0)  # of a vote for a heading: the camera is not at the origin
 VOTE_M = 5.0  # m; range at which a point has half of its vote
-REGRESSED = 384  # points that the camera is regressed from
+REGRESSED, AGREEING = 384, 128  # points; of them the camera is regressed from those that agree with its heading best
 VIEW_MARGIN = math.radians(20.0)  # on each side of the image, up to which a point counts as in the detected frustum
 NEAREST = 1.0  # m; least depth of a point whose distance from the ray of its pixel is taken
 FARTHEST = 2.0  # largest such distance, as a difference of tangents
@@ -43,36 +42,46 @@ WIDTH = 256
 
 
 @dataclass(frozen=True)
-class Pixels:
-    """Cells of the image at (P, 2) in px, in rows of `columns`. `features` (B, P, C): descriptor, score, direction."""
+class Tokens:
+    """What queries attend to: `places` (B, M, D) in px or m and `features` (B, M, C), which are a descriptor, a score,
+    and a direction or a position. Cells of the image are in rows of `columns`."""
 
-    at: Tensor
+    places: Tensor
     features: Tensor
-    columns: int
+    columns: int = 0
+
+    def first(self, count: int) -> Tokens:
+        """The first of these tokens."""
+        return Tokens(self.places[:, :count], self.features[:, :count])
+
+    def attended(self, allowed: Tensor) -> tuple[Tokens, Tensor]:
+        """Those of the tokens that any query is allowed (B, Q, M) to attend to, and the same of these; all, if none."""
+        kept = allowed.flatten(0, 1).any(0).nonzero()[:, 0]
+        if not len(kept):
+            return self, allowed
+        return Tokens(self.places[:, kept], self.features[:, kept]), allowed[..., kept]
 
 
 @dataclass(frozen=True)
 class DescribedScene:
     """What all scales share: the `image` of the network, the descriptors `pixels` (B, D, h, w) and scores
-    `pixel_scores` (B, h, w) of its cells, `points` (B, N, 3) with `features` (B, N, C), and their `overlap` (B, N)."""
+    `pixel_scores` (B, h, w) of its cells, and the `points` with their overlap as a score."""
 
     image: SeenImage
     pixels: Tensor
     pixel_scores: Tensor
-    points: Tensor
-    features: Tensor
-    overlap: Tensor
+    points: Tokens
 
-    def cells(self, stride: int) -> Pixels:
+    def cells(self, stride: int) -> Tokens:
         """The means over `stride` cells on each axis."""
-        at = pixel_centres(self.pixels, self.image.size).mT.unflatten(1, self.pixels.shape[2:])
-        known = torch.cat([self.pixels, self.pixel_scores[:, None], at.expand(len(self.pixels), -1, -1, -1)], 1)
+        at = pixel_centres(self.pixels, self.image.size).mT.unflatten(1, self.pixels.shape[2:])[None]
+        parts = [self.pixels, self.pixel_scores[:, None], at]
         if stride > 1:
-            known = F.avg_pool2d(known, stride, ceil_mode=True, count_include_pad=False)
-        means = known.flatten(2).mT
-        at = means[0, :, -2:]
-        seen = rays(at.expand(len(means), -1, -1), self.image.camera)
-        return Pixels(at, torch.cat([means[..., :-2], seen], 2), known.shape[3])
+            parts = [F.avg_pool2d(part, stride, ceil_mode=True, count_include_pad=False) for part in parts]
+        descriptors, scores, places = (part.flatten(2).mT for part in parts)
+        places = places.expand(len(descriptors), -1, -1)
+        seen = rays(places, self.image.camera)
+        return Tokens(places, torch.cat([descriptors, scores, seen], 2), parts[0].shape[3])
 
 
 @dataclass(frozen=True)
@@ -135,7 +144,7 @@ class ICLNetwork(VP2PNetwork):
         assert isinstance(image, SeenImage)
         points, overlap = inputs["points"].float(), found["point_scores"]
         features = torch.cat([found["points"], overlap[..., None], points / METRES], 2)
-        scene = DescribedScene(image, found["pixels"], found["pixel_scores"], points, features, overlap)
+        scene = DescribedScene(image, found["pixels"], found["pixel_scores"], Tokens(points, features))
         cells = [scene.cells(scale.stride) for scale in self.settings.scales]
         headings, first = self._detect(scene, cells[0])
         scales = list[Matches]()
@@ -154,68 +163,78 @@ class ICLNetwork(VP2PNetwork):
             "points": found["points"],
         }
 
-    def _detect(self, scene: DescribedScene, cells: Pixels) -> tuple[Tensor, Tensor]:
+    def _detect(self, scene: DescribedScene, cells: Tokens) -> tuple[Tensor, Tensor]:
         """(B, 360) logits of headings by the votes of the points, and (B, 3, 4) the camera regressed from these."""
-        first, d = self.settings.scales[0], self.settings.descriptor
-        points, features = scene.points[:, : first.points], scene.features[:, : first.points]
-        overlap, camera = scene.overlap[:, : first.points], scene.image.camera
-        alike = similarity(features[..., :d], cells.features[..., :d])
-        heat, evidence = alike.softmax(2), alike.logsumexp(2)
+        tokens, d = scene.points.first(self.settings.scales[0].points), self.settings.descriptor
+        points, descriptors, overlap = tokens.places, tokens.features[..., :d], tokens.features[..., d]
+        camera = scene.image.camera
+        alike = similarity(descriptors, cells.features[..., :d])
+        evidence = alike.logsumexp(2)
+        heat = (alike - evidence[..., None]).exp()
         azimuths, _ = directions(points)
         relative = evidence - evidence.amax(1, keepdim=True).detach()
         far = points[..., :2].norm(dim=2)
         weights = (self.voting[0] * relative + self.voting[1] * F.logsigmoid(overlap)).exp() * far / (far + VOTE_M)
         of_columns = heat.unflatten(2, (-1, cells.columns)).sum(2)
-        at_columns, _ = bearings(cells.at[: cells.columns], camera)
+        at_columns, _ = bearings(cells.places[0, : cells.columns], camera)
         votes = heading_votes(azimuths, weights[..., None] * of_columns, at_columns, VOTE_SPREAD)
         headings = self.voting[2] * (votes / votes.sum(1, keepdim=True) * COLUMNS + 1e-3).log()
         level = level_cameras(headings.argmax(1) * (2.0 * math.pi / COLUMNS))[:, :3]
         seen, placed = heat @ cells.features[..., -2:], moved(points, level)
         off = _offsets(placed, seen)
-        parts = [placed / METRES, overlap[..., None], seen, off, features[..., :d]]
+        parts = [placed / METRES, overlap[..., None], seen, off, descriptors]
         agreeing = weights * (-0.5 * (off[..., 0] / math.tan(VIEW_MARGIN)).square()).exp() * (placed[..., 2] > 0.0)
-        turn, shift = self.frustum([x[:, :REGRESSED].detach() for x in parts], agreeing[:, :REGRESSED].detach())
+        turn, shift = self.frustum(*_heaviest([x[:, :REGRESSED].detach() for x in (*parts, agreeing)]))
         rotated = turn @ level
         return headings, torch.cat([rotated[..., :3], rotated[..., 3:] + shift[..., None]], 2)
 
-    def _refined(self, k: int, before: Tensor | Matches, scene: DescribedScene, cells: Pixels) -> Matches:
+    def _refined(self, k: int, before: Tensor | Matches, scene: DescribedScene, cells: Tokens) -> Matches:
         """Matches and pose of scale k, from those of the scale before, or from the pose of the detected camera."""
-        scale, d = self.settings.scales[k], self.settings.descriptor
-        points, features = (x[:, : scale.points] for x in (scene.points, scene.features))
-        image_prior, point_prior, valid = self._priors(before, scale, cells, points, scene)
-        queries = before.queries if isinstance(before, Matches) else self.queries.expand(len(points), -1, -1)
+        points, d = scene.points.first(self.settings.scales[k].points), self.settings.descriptor
+        near, about = self._supports(k, before, cells, points, scene.image)
+        valid = near.any(2) & about.any(2)
+        (cells, near), (points, about) = cells.attended(near), points.attended(about)
+        image_prior, point_prior = self._priors(before, cells, points, near, about, scene.image)
+        queries = before.queries if isinstance(before, Matches) else self.queries.expand(len(near), -1, -1)
         by_image, queries, image_logits, point_logits = self.scales[k](
-            queries, cells.features, features, image_prior, point_prior
+            queries, cells.features, points.features, image_prior, point_prior
         )
-        pixels = Keypoints.of(image_logits, cells.at.expand(len(points), -1, -1))
-        placed = Keypoints.of(point_logits, points)
+        pixels, placed = Keypoints.of(image_logits, cells.places), Keypoints.of(point_logits, points.places)
         if isinstance(before, Matches):  # a query without support stays where it was
             pixels, placed = pixels.where(valid, before.pixels.mean), placed.where(valid, before.points.mean)
         pose = before.pose if isinstance(before, Matches) else before
         pose = self._residual(k, pose.detach(), by_image, queries, pixels, placed, valid, scene.image.camera)
-        return Matches(queries, pose, pixels, placed, placed.heat @ features[..., :d], valid)
+        return Matches(queries, pose, pixels, placed, placed.heat @ points.features[..., :d], valid)
+
+    def _supports(
+        self, k: int, before: Tensor | Matches, cells: Tokens, points: Tokens, image: SeenImage
+    ) -> tuple[Tensor, Tensor]:
+        """Which cells (B, Q, P) and points (B, Q, M) a query may attend to: at first all cells, and the points in the
+        frustum; later those about its keypoint."""
+        scale = self.settings.scales[k]
+        if isinstance(before, Matches):
+            near = cells_within(scale.image_radius_px, before.pixels.mode, cells)
+            return near, within(scale.point_radius_m, before.points.mode, points.places)
+        every = torch.ones_like(cells.places[..., 0], dtype=torch.bool)
+        seen = in_frustum(points.places, before, image) if self.settings.frustum else torch.ones_like(every[:, :1])
+        size = len(seen), len(self.queries), -1
+        return every[:, None].expand(size), seen[:, None].expand(*size[:2], points.places.shape[1])
 
     def _priors(
-        self, before: Tensor | Matches, scale: Scale, cells: Pixels, points: Tensor, scene: DescribedScene
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (B, Q, P) and (B, Q, M) that the heat maps begin with, and which queries (B, Q) have any support.
+        self, before: Tensor | Matches, cells: Tokens, points: Tokens, near: Tensor, about: Tensor, image: SeenImage
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (B, Q, P) and (B, Q, M) that the heat maps begin with, for tokens that queries may attend to.
 
-        At first these are the cells about the anchor of a query, and the points in the frustum. Later they are those
-        about its keypoint, and of the cells those like its point.
+        At first the cells about the anchor of a query are preferred, later those like its point.
         """
-        d, overlap = self.settings.descriptor, scene.overlap[:, None, : scale.points]
+        d = self.settings.descriptor
+        point_prior = support(about)[0] + F.logsigmoid(points.features[..., d])[:, None]
         if isinstance(before, Matches):
-            at = cells.at.expand(len(points), -1, -1)
-            near, image_has = support(within(scale.image_radius_px, before.pixels.mode, at))
-            about, points_have = support(within(scale.point_radius_m, before.points.mode, points))
-            image_prior = near + similarity(before.point_descriptors, cells.features[..., :d])
-            return image_prior, about + F.logsigmoid(overlap), image_has & points_have
-        seen = in_frustum(points, before, scene.image) if self.settings.frustum else torch.ones_like(points[..., 0]) > 0
-        mask, has = support(seen[:, None].expand(-1, len(self.queries), -1))
-        size = torch.tensor(scene.image.size[::-1], device=points.device)
-        off = (cells.at - self.anchors[:, None] * size) / (ANCHOR_PX / WIDTH * size[0])
-        image_prior = F.logsigmoid(cells.features[:, None, :, d]) - 0.5 * off.square().sum(2)
-        return image_prior, mask + F.logsigmoid(overlap), has
+            alike = similarity(before.point_descriptors, cells.features[..., :d])
+            return support(near)[0] + alike, point_prior
+        size = torch.tensor(image.size[::-1], device=near.device)
+        off = (cells.places[:, None] - self.anchors[:, None] * size) / (ANCHOR_PX / WIDTH * size[0])
+        return F.logsigmoid(cells.features[:, None, :, d]) - 0.5 * off.square().sum(3), point_prior
 
     def _residual(
         self, k: int, pose: Tensor, by_image: Tensor, queries: Tensor, pixels: Keypoints, points: Keypoints,
@@ -238,17 +257,6 @@ class ICLNetwork(VP2PNetwork):
         """Normal noise, the points of about the extent of a street."""
         return example_with_camera()
 
-    def dense_parts(self) -> dict[str, nn.Module]:
-        """As of VP2P, and the attention of every scale."""
-        return super().dense_parts() | {f"scale{k}": scale for k, scale in enumerate(self.scales)}
-
-    def with_parts(self, parts: Mapping[str, Part]) -> ICLNetwork:
-        """The same network with all of `dense_parts` replaced."""
-        scales = [f"scale{k}" for k in range(len(self.scales))]
-        other = super().with_parts({name: part for name, part in parts.items() if name not in scales})
-        assert isinstance(other, ICLNetwork)
-        return with_modules(other, {"scales": nn.ModuleList(Called(parts[name]) for name in scales)})
-
 
 def in_frustum(points: Tensor, poses: Tensor, image: SeenImage) -> Tensor:
     """(B, N) whether points (B, N, 3) are in front of cameras, and left and right at most VIEW_MARGIN out of view."""
@@ -265,6 +273,12 @@ def _offsets(placed: Tensor, seen: Tensor) -> Tensor:
     return (placed[..., :2] / placed[..., 2:].clamp(min=NEAREST) - seen).clamp(-FARTHEST, FARTHEST)
 
 
+def _heaviest(parts: list[Tensor]) -> tuple[list[Tensor], Tensor]:
+    """Parts (B, N, C) and weights (B, N), which are the last of the given parts, of the AGREEING heaviest elements."""
+    weights, index = parts[-1].topk(min(AGREEING, parts[-1].shape[1]))
+    return [part.gather(1, index[..., None].expand(-1, -1, part.shape[2])) for part in parts[:-1]], weights
+
+
 def _spread(count: int) -> Tensor:
     """(count, 2) shares of width and height, evenly over an image that is about four times as wide as high."""
     rows = max(1, round((count / 4) ** 0.5))
@@ -272,6 +286,13 @@ def _spread(count: int) -> Tensor:
     row, columns = k * rows // count, torch.bincount(k * rows // count)
     column = k - torch.cat([columns.new_zeros(1), columns.cumsum(0)])[row]
     return torch.stack([(column + 0.5) / columns[row], (row + 0.5) / rows], 1)
+
+
+def cells_within(radius: float, a: Tensor, cells: Tokens) -> Tensor:
+    """(B, Q, P) whether cells, in rows, are at most so far from pixels a (B, Q, 2)."""
+    x, y = cells.places[0, : cells.columns, 0], cells.places[0, :: cells.columns, 1]
+    across, down = (a[..., :1] - x).square(), (a[..., 1:] - y).square()
+    return (down[..., None] + across[..., None, :] <= radius**2).flatten(2)
 
 
 def within(radius: float, a: Tensor, b: Tensor) -> Tensor:

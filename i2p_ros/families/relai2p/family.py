@@ -39,8 +39,7 @@ class RelaI2P(OwnFrameFamily, DescriptorFamily[OwnFrameScene]):
         given = super().inputs(scene, guess)
         if not self.settings.relation:
             return given
-        T_input_own = self.input_frame(scene, guess) @ scene.T_own_lidar.inverse()
-        around = scene.cloud.transformed(T_input_own) if guess else scene.cloud
+        around = scene.given.transformed(self.input_frame(scene, guess))
         return given | {"panorama": panorama(around, self.settings.panorama_rows)}
 
     def mirror(self, arrays: Arrays) -> Arrays:

@@ -221,8 +221,8 @@ class VP2PNetwork(BranchNetwork):
     def _pixel_heads(self, pixels: Tensor, cloud: Tensor | None) -> Tensors:
         out = {"pixels": F.normalize(self.pixel_descriptor(pixels.float()), dim=1)}
         if cloud is not None:
-            beside = cloud.float()[:, :, None, None].expand(-1, -1, *pixels.shape[2:])
-            out["pixel_scores"] = self.pixel_score(torch.cat([pixels.float(), beside], 1))[:, 0]
+            scores = _scores(self.pixel_score, pixels.float().flatten(2).mT, cloud.float())
+            out["pixel_scores"] = scores.unflatten(1, pixels.shape[2:])
         return out
 
     @torch.autocast("cuda", enabled=False)
@@ -230,9 +230,19 @@ class VP2PNetwork(BranchNetwork):
     def _point_heads(self, points: Tensor, fine: Tensor, image: Tensor | None) -> Tensors:
         out = {"points": F.normalize(self.point_descriptor(torch.cat([points.float(), fine], 2)), dim=2)}
         if image is not None:
-            beside = image.float()[:, None].expand(-1, points.shape[1], -1)
-            out["point_scores"] = self.point_score(torch.cat([points.float(), beside], 2))[..., 0]
+            out["point_scores"] = _scores(self.point_score, points.float(), image.float())
         return out
+
+
+def _scores(head: nn.Sequential, own: Tensor, whole: Tensor) -> Tensor:
+    """(B, N) scores by two layers, linear or convolutions of one pixel, of features (B, N, C) and after these the
+    `whole` (B, D) of the other side. It is the same for all, so the first layer takes it once."""
+    first, last = head[0], head[2]
+    assert isinstance(first, nn.Linear | nn.Conv2d)
+    assert isinstance(last, nn.Linear | nn.Conv2d)
+    weights = first.weight.flatten(1)
+    x = F.linear(own, weights[:, : own.shape[2]]) + F.linear(whole, weights[:, own.shape[2] :], first.bias)[:, None]
+    return F.linear(F.relu(x), last.weight.flatten(1), last.bias)[..., 0]
 
 
 def _max_by_batch(x: Tensor, batch: Tensor, n: int) -> Tensor:
