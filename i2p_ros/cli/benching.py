@@ -192,7 +192,7 @@ def bench_ablation(
     overrides: Overrides = NONE,
 ) -> None:
     """Train small networks with and without each published part, from the same start, and compare them."""
-    from i2p_ros.bench.ablation import DEFINITIONS, Comparison, compared
+    from i2p_ros.training.ablation import DEFINITIONS, Comparison, compared
 
     check_targets(json_file)
     comparison = Comparison(

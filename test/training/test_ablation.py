@@ -12,13 +12,13 @@ from helpers.cli import run
 from helpers.networks import pair
 from safetensors.torch import load_file, save_file
 
-from i2p_ros.bench import ablation
-from i2p_ros.bench.ablation import VARIANTS, Comparison, right_matches
 from i2p_ros.core.config import load_settings
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Correspondences
 from i2p_ros.families import FAMILIES
 from i2p_ros.runtime import manifest
+from i2p_ros.training import ablation
+from i2p_ros.training.ablation import VARIANTS, Comparison, right_matches
 
 SHORT = ("--samples", "8", "--start-samples", "8", "--pairs", "1", "--protocols", "prior", "--set",
          "training.parts=matching", "--set", "training.validate_every=0", "--set", "synthetic.points=4000")  # fmt: skip
