@@ -12,8 +12,8 @@ from i2p_ros.core.consistency import camera_error, normalised
 from i2p_ros.core.progress import Progress
 from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.core.source import Source
-from i2p_ros.core.types import Pair, PoseEstimate, Prior
-from i2p_ros.evaluation.runner import EvaluatedPair, evaluate
+from i2p_ros.core.types import PoseEstimate
+from i2p_ros.evaluation.runner import EvaluatedPair, NetworkAlone, evaluate
 from i2p_ros.localizer import Localizer
 from i2p_ros.pnp.calibration import Calibration, Observation, StatedError, fit
 
@@ -74,19 +74,8 @@ def _observed(raw: Localizer, part: Part, progress: Progress) -> list[Observatio
         block = part.block(draw.index)
         observed.append(Observation(not evaluated.score.junk, located, after, part.kind, block))
 
-    evaluate(_Located(raw), part.source, part.protocol, part.seed, progress=progress, watch=observe)
+    evaluate(NetworkAlone(raw), part.source, part.protocol, part.seed, progress=progress, watch=observe)
     return observed
-
-
-@dataclass(frozen=True)
-class _Located:
-    """A localizer whose poses are not refined."""
-
-    localizer: Localizer
-
-    def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
-        """Estimate of the localizer, not refined."""
-        return self.localizer.localize_pair(pair, prior, refined=False)
 
 
 def _stated(evaluated: EvaluatedPair, estimate: PoseEstimate) -> StatedError | None:

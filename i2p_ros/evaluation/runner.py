@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
@@ -20,6 +20,9 @@ from i2p_ros.evaluation.metrics import Draw, Score, numbers, overlap, score
 from i2p_ros.evaluation.summary import spread, summarise
 from i2p_ros.sources.perturb import perturbed
 
+if TYPE_CHECKING:  # it imports torch
+    from i2p_ros.localizer import Localizer
+
 SPREAD_IN_WORDS = (
     "mean, min and max over the seeds of each headline figure; the figures beside it are over the pairs of all seeds"
 )
@@ -31,6 +34,17 @@ class Localizes(Protocol):
     def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
         """Estimate of T_camera_lidar, or a status that gives the reason for none."""
         ...
+
+
+@dataclass(frozen=True)
+class NetworkAlone:
+    """A localizer whose pose is that of the network, without refinement."""
+
+    localizer: Localizer
+
+    def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
+        """As of the localizer."""
+        return self.localizer.localize_pair(pair, prior, refined=False)
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from i2p_ros.core.errors import SettingsError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.plain import finite
 from i2p_ros.core.protocols import ProtocolName
-from i2p_ros.core.types import Correspondences, Pair, PoseEstimate, Prior
-from i2p_ros.evaluation.runner import EvaluatedPair, evaluate
+from i2p_ros.core.types import Correspondences, Pair
+from i2p_ros.evaluation.runner import EvaluatedPair, NetworkAlone, evaluate
 from i2p_ros.families import family_class
 from i2p_ros.families.base import Family
-from i2p_ros.localizer import Localizer, load
+from i2p_ros.localizer import load
 from i2p_ros.runtime.manifest import find_model
 from i2p_ros.synthetic import synthetic_source
 from i2p_ros.training import VALIDATION_WORLDS
@@ -101,17 +101,6 @@ VARIANTS = (
     Variant("diff2i2p", "and pose loss", TUNED, training={"pose_weight": 0.1}),
     Variant("diff2i2p", "and distillation", TUNED, training={"distill_weight": 0.1}),
 )
-
-
-class NetworkAlone:
-    """A localizer whose pose is that of the network, without refinement."""
-
-    def __init__(self, localizer: Localizer) -> None:
-        self._localizer = localizer
-
-    def localize_pair(self, pair: Pair, prior: Prior | None = None) -> PoseEstimate:
-        """As of the localizer."""
-        return self._localizer.localize_pair(pair, prior, refined=False)
 
 
 @dataclass(frozen=True)
