@@ -323,8 +323,7 @@ def load_network_pose(settings: Settings, localized: Localized = unheard) -> Cal
     """
     if not settings.monitor.network_pairs:
         return None
-    any_confidence = settings.pnp.model_copy(update={"min_confidence": 0.0, "max_rival": 1.0})
-    localizer = load(settings=settings.model_copy(update={"pnp": any_confidence}))
+    localizer = load(settings=settings.any_confidence)
 
     def network_pose(pair: Pair, nominal: Pose) -> Pose | None:
         estimate = localizer.localize_pair(pair, localizer.family.trained_prior.about(nominal))

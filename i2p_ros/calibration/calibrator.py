@@ -45,9 +45,6 @@ class Calibrator:
         localized: Localized = unheard,
     ) -> None:  # fmt: skip
         self.settings, self.localizer, self._localized = settings, localizer, localized
-        self._any_confidence = settings.model_copy(
-            update={"pnp": settings.pnp.model_copy(update={"min_confidence": 0.0, "max_rival": 1.0})}
-        )
 
     def result(self, *sources: Source, init: Pose | None = None, progress: Progress | None = None) -> CalibrationResult:
         """The calibration of one rig from all of its recordings, or a status that says why there is none.
@@ -133,7 +130,7 @@ class Calibrator:
         prior = self.localizer.family.trained_prior.about(consensus.pose)
         own = []
         for pair in pairs:
-            estimate = self.localizer.localize_pair(pair, prior, self._any_confidence)
+            estimate = self.localizer.localize_pair(pair, prior, self.settings.any_confidence)
             self._localized(pair, estimate)
             own += [] if estimate.pose is None else [estimate.pose]
             step()

@@ -178,7 +178,9 @@ def bench_models(
 @bench.command("ablation", epilog="Example: i2p bench ablation runs/ablation --json ablation.json")
 def bench_ablation(
     out: Annotated[Path, typer.Argument(help="Folder of the runs; unfinished ones there are continued.")],
-    families: Annotated[str, typer.Option(help="Families whose parts are compared, with commas.")] = "vp2p,relai2p,icl",
+    families: Annotated[
+        str, typer.Option(help="Families whose parts are compared, with commas.")
+    ] = "vp2p,relai2p,icl,diff2i2p",
     model: Annotated[
         str | None, typer.Option(help="Model that all begin with. Default: a small network, which is trained.")
     ] = None,
@@ -202,11 +204,22 @@ def bench_ablation(
         rows = compared(listed(families) or (), seeds, comparison, model, step)
     write_json(rows, json_file)
     if json_file != Path("-"):
-        for row in rows:
-            output.print(
-                escape(f"{row['family']}, {row['part']}, seed {row['seed']}: {row['figures']}"), soft_wrap=True
-            )
+        for protocol in comparison.protocols:
+            output.print(_ablation_table(protocol, rows))
         tell_definitions(DEFINITIONS)
+
+
+def _ablation_table(protocol: str, rows: list[dict[str, Any]]) -> Table:
+    """A line per run: the share of right matches, the recall and the median error in m."""
+    table = Table("family", "part", "seed", "right", "recall", "m", title=protocol, box=SIMPLE, collapse_padding=True)
+    for row in rows:
+        figures = row["figures"][protocol]
+        registered = figures["registration_recall"]
+        recall = figures["recall_2m_5deg"] if registered is None else registered
+        numbers = (figures["right_matches"], recall, figures["median_m"])
+        texts = ["" if number is None else f"{number:.2f}" for number in numbers]
+        table.add_row(row["family"], row["part"], str(row["seed"]), *texts)
+    return table
 
 
 @bench.command("calibrate", epilog="Example: i2p bench calibrate --drives 20 --kitti ~/kitti --json calibrate.json")

@@ -570,6 +570,13 @@ class Settings(_Group):
     calibration: CalibrationSettings = CalibrationSettings()
     fleet: FleetSettings = FleetSettings()
 
+    @property
+    def any_confidence(self) -> Settings:
+        """The same settings, except that a pose is published however low its confidence and however good its rival,
+        whose share is at most 1."""
+        pnp = self.pnp.model_copy(update={"min_confidence": 0.0, "max_rival": 1.0})
+        return self.model_copy(update={"pnp": pnp})
+
 
 def load_settings(files: Iterable[Path] = (), overrides: Iterable[str] = (), base: Settings | None = None) -> Settings:
     """Settings from defaults (or base), then YAML files, then `a.b=c` overrides whose values are read as YAML,

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,15 +59,13 @@ def calibrated(localizer: Localizer, parts: Sequence[Part], progress: Progress |
 def _observed(raw: Localizer, part: Part, progress: Progress) -> list[Observation]:
     """An observation of each pair of a part whose network's pose is not withheld."""
     observed: list[Observation] = []
-    nothing_withheld = raw.settings.pnp.model_copy(update={"min_confidence": 0.0, "max_rival": math.inf})
-    any_pose = raw.settings.model_copy(update={"pnp": nothing_withheld})
 
     def observe(evaluated: EvaluatedPair) -> None:
         located = _stated(evaluated, evaluated.estimate)
         draw = evaluated.score.draw
         if not located or not draw:
             return
-        refined = raw.localize_pair(evaluated.sample.pair, evaluated.sample.prior, any_pose)
+        refined = raw.localize_pair(evaluated.sample.pair, evaluated.sample.prior, raw.settings.any_confidence)
         is_refined = refined.evidence is not None and refined.evidence.refinement is not None
         after = _stated(evaluated, refined) if is_refined else None
         block = part.block(draw.index)

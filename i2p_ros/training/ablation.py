@@ -54,6 +54,9 @@ SCALES: list[dict[str, Any]] = [
     {"stride": 1, "points": 1024, "image_radius_px": 8.0, "point_radius_m": 6.0},
 ]
 QUERIES: dict[str, Any] = {"width": 32, "head": 32, "scales": SCALES}
+PATCHES: dict[str, Any] = {
+    "trunk": False, "nodes": 128, "width": 32, "rounds": 1, "normal_m": 0.4, "tuning_m": 1.0, "signal_set": "lidar",
+}  # fmt: skip
 DEFINITIONS = {
     "part": "what a network has that the row named in `beside` has not",
     "samples": "from which it learned after the start",
@@ -67,25 +70,26 @@ DEFINITIONS = {
 
 @dataclass(frozen=True)
 class Variant:
-    """A network that learns: its part in words, the `part` of its family that it is compared with, and the settings of
-    its size and of its training, which those of the family's other variants have not."""
+    """A network that learns: its part in words, the `part` of its family that it is compared with, the settings of its
+    size and of its training, which those of the family's other variants have not, and whether it learns rooms."""
 
     family: str
     part: str
     beside: str = ""
     sizes: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    rooms: bool = False
 
     @property
     def folder(self) -> str:
         """Name of the folder of its runs."""
-        return f"{self.family} {self.part}".replace(" ", "-")
+        return f"{self.family} {'in rooms ' if self.rooms else ''}{self.part}".replace(" ", "-")
 
 
 DENSE = "the cross-entropy over all pixels alone"
+COARSE, TUNED = "coarse to fine alone", "matches tuned (DCT)"
 PLAIN = {"circle_weight": 0.0, "score_weight": 0.0}
 START = Variant("vp2p", DENSE, training=PLAIN | {"learning_rate": 2.5e-3})
-TUNED = "matches tuned (DCT)"
 VARIANTS = (
     Variant("vp2p", DENSE, training=PLAIN),
     Variant("vp2p", "intersection detection", DENSE, training=PLAIN | {"score_weight": 3.0}),
@@ -96,10 +100,12 @@ VARIANTS = (
     Variant("relai2p", "relation and fusion (RAFM)", "relation (CMRM)", PANORAMA, PLAIN),
     Variant("icl", "queries", "", QUERIES | {"frustum": False}, {"parts": "heads"}),
     Variant("icl", "queries and frustum", "queries", QUERIES, {"parts": "heads"}),
-    Variant("diff2i2p", "coarse to fine alone", "", training={"tuning_weight": 0.0}),
-    Variant("diff2i2p", TUNED, "coarse to fine alone"),
-    Variant("diff2i2p", "and pose loss", TUNED, training={"pose_weight": 0.1}),
-    Variant("diff2i2p", "and distillation", TUNED, training={"distill_weight": 0.1}),
+    Variant("diff2i2p", COARSE, "", PATCHES, PLAIN | {"tuning_weight": 0.0}),
+    Variant("diff2i2p", TUNED, COARSE, PATCHES, PLAIN | {"tuning_weight": 0.2}),
+    Variant("diff2i2p", COARSE, training={"tuning_weight": 0.0}, rooms=True),
+    Variant("diff2i2p", TUNED, COARSE, rooms=True),
+    Variant("diff2i2p", "and pose loss", TUNED, training={"pose_weight": 0.1}, rooms=True),
+    Variant("diff2i2p", "and distillation", TUNED, training={"distill_weight": 0.1}, rooms=True),
 )
 
 
@@ -149,8 +155,7 @@ class Comparison:
         """Figures of one protocol."""
         s, shares = self.settings, list[float]()
         source = CachedSource(synthetic_source(s.synthetic, VALIDATION_WORLDS, self.pairs), self.out / "cache", str(s))
-        any_pose = s.model_copy(update={"pnp": s.pnp.model_copy(update={"min_confidence": 0.0, "max_rival": 1.1})})
-        network = NetworkAlone(load(str(folder), any_pose))
+        network = NetworkAlone(load(str(folder), s.any_confidence))
         report = evaluate(network, source, protocol, 0, watch=lambda pair: shares.append(right_share(pair)))
         found = report.summary
         rooms = found["indoor"]
@@ -166,13 +171,17 @@ class Comparison:
 def compared(
     families: Sequence[str], seeds: int, comparison: Comparison, model: str | None, progress: Callable[[int, int], None]
 ) -> list[dict[str, Any]]:
-    """A row for each variant of these families and each seed.
+    """A row for each seed and each variant of these families, on streets or in rooms as `synthetic.rooms` says.
 
-    Raises ModelError for a family that is not there, SettingsError when the distillation has no teacher.
+    Raises ModelError for a family that is not there, SettingsError when a family has no variant for such a place, or
+    the distillation no teacher.
     """
     for family in families:
         family_class(family)
-    variants = [variant for variant in VARIANTS if variant.family in families]
+    rooms = comparison.settings.synthetic.rooms
+    variants = [variant for variant in VARIANTS if variant.family in families and variant.rooms == rooms]
+    if without := set(families) - {variant.family for variant in variants}:
+        raise SettingsError(f"no parts of {', '.join(sorted(without))} are compared in rooms: synthetic.rooms=false")
     if any("distill_weight" in v.training for v in variants) and not comparison.settings.training.distill_teacher:
         raise SettingsError(
             "the distillation of diff2i2p needs training.distill_teacher, a folder of a diffusion model"
@@ -202,5 +211,5 @@ def right_matches(matches: Correspondences, truth: Pose, pair: Pair) -> float:
 def _family(variant: Variant, settings: Settings) -> Family[Any]:
     """The family of a variant, in a size of few channels on streets and the shipped one in rooms."""
     kind = family_class(variant.family)
-    sizes = {} if variant.family == "diff2i2p" else SMALL
+    sizes = {} if variant.rooms else SMALL
     return kind(kind.settings_type.model_validate({**sizes, **variant.sizes}), settings.matching)

@@ -32,9 +32,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_part_is_compared_with_one_of_its_family() -> None:
-    names = {(variant.family, variant.part) for variant in VARIANTS}
+    names = {(variant.rooms, variant.family, variant.part) for variant in VARIANTS}
     assert len({variant.folder for variant in VARIANTS}) == len(names) == len(VARIANTS)
-    assert all((variant.family, variant.beside) in names for variant in VARIANTS if variant.beside)
+    assert all((variant.rooms, variant.family, variant.beside) in names for variant in VARIANTS if variant.beside)
     assert {variant.family for variant in VARIANTS} == FAMILIES.keys()
 
 
@@ -71,8 +71,15 @@ def test_the_start_of_a_model_is_without_its_tuning(tmp_path: Path, monkeypatch:
 
 
 def test_a_distillation_without_a_teacher_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, error = run(capsys, "bench", "ablation", str(tmp_path / "runs"), "--families", "diff2i2p", *SHORT)
+    rooms = ("--families", "diff2i2p", "--set", "synthetic.rooms=true")
+    code, _, error = run(capsys, "bench", "ablation", str(tmp_path / "runs"), *rooms, *SHORT)
     assert code == 1 and "training.distill_teacher" in error and not (tmp_path / "runs").exists()
+
+
+def test_a_family_without_variants_for_rooms_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rooms = ("--families", "vp2p,diff2i2p", "--set", "synthetic.rooms=true")
+    code, _, error = run(capsys, "bench", "ablation", str(tmp_path / "runs"), *rooms, *SHORT)
+    assert code == 1 and "no parts of vp2p are compared in rooms" in error and not (tmp_path / "runs").exists()
 
 
 def test_an_unknown_family_names_those_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
