@@ -7,16 +7,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
 
+from i2p_ros.alignment.around import poses_around, poses_near
 from i2p_ros.alignment.estimate import refine_estimate
 from i2p_ros.alignment.pair import refine_pair
 from i2p_ros.alignment.pyramid import ImagePyramid, plain_pyramid, predicted_pyramid
@@ -24,12 +26,13 @@ from i2p_ros.core.both import Lazy
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings, Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, NonFiniteError, one_line
-from i2p_ros.core.geometry import Pose
+from i2p_ros.core.geometry import Pose, to_camera_axes
 from i2p_ros.core.progress import Localized, unheard
 from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.families import family_class
 from i2p_ros.families.base import Family, PriorRange
+from i2p_ros.families.surroundings import lidar_place
 from i2p_ros.networks.base import Arrays, FamilyNetwork
 from i2p_ros.networks.folding import folded
 from i2p_ros.pnp import Calibration, NoPoseError
@@ -43,6 +46,8 @@ from i2p_ros.search import PassResult, PoseSearch
 A = TypeVar("A")
 WARM_UP_SPREAD = 1e-4 * np.eye(6)  # m, rad
 TRACKED = PriorRange(0.3, 3.0)  # the pose of one pass near so good a prior is as accurate as that of more passes
+NATS_PER_LOG = 15.0  # so much mutual information counts as 1 of the log likelihood of descriptors
+MOST_BEHIND = 15.0  # of this log likelihood, between the best result and another one that is refined too
 TRACKED_EFFORT = 0.5  # fewer points and drifts are as good there
 
 
@@ -134,31 +139,57 @@ class Localizer:
             is_tracked = prior is not None and TRACKED.covers(prior)
             return PreparedPair(scene, passes, signals, refined and has_signals, is_tracked)
 
-    def _guesses(self, prepared: PreparedPair, search: PoseSearch) -> tuple[list[Pose], list[PassResult]]:
-        """The prior's pose if the network was trained with priors as wide, else proposals of a pass over the cloud; and
-        results that take the place of passes near the first of them: a pose without descriptors, if it is the only
-        proposal, is a result itself.
+    def _guesses(self, prepared: PreparedPair, search: PoseSearch) -> tuple[Iterator[Pose], list[PassResult]]:
+        """The prior's pose if the network was trained with priors as wide, else proposals of a pass over the cloud, and
+        then those of the refinement's signals; and results that take the place of passes near the first of them: a pose
+        without descriptors, if it is the only proposal of the pass, is a result itself.
 
         Raises NoPoseError when the pass proposes none.
         """
         if search.prior and self.family.trained_prior.covers(search.prior):
-            return [search.prior.pose], []
+            return self._guesses_near(search.prior, prepared), []
         prediction = self.predict(prepared)
-        guesses = self._beside_signals(prepared, lambda: search.propose(prediction))
-        is_result = prediction.similarity is None and len(guesses) == 1
-        return guesses, [search.estimate(prediction)] if is_result else []
+        proposed = self._beside_signals(prepared, lambda: search.propose(prediction))
+        if prediction.similarity is None and len(proposed) == 1:
+            return iter(()), [search.estimate(prediction)]
+        return self._more_guesses(proposed, prepared), []
+
+    def _guesses_near(self, prior: Prior, prepared: PreparedPair) -> Iterator[Pose]:
+        """The pose of a prior, and then poses near it by the signals."""
+        yield prior.pose
+        most, s = self.family.signal_guesses, self.settings.refinement
+        if prepared.is_refined and most and not prepared.is_tracked:
+            with stage("align"):
+                spread = to_camera_axes(prior.pose, prior.covariance)
+                near = poses_near(prior.pose, spread, prepared.scene.pair, self.pyramid(prepared, s), s, most - 1)
+            yield from near
+
+    def _more_guesses(self, proposed: Sequence[Pose], prepared: PreparedPair) -> Iterator[Pose]:
+        """The first two proposals of a pass; and then those of the signals, or if there are none its other ones."""
+        yield from proposed[:2]
+        yield from self._around_lidar(prepared, proposed[0]) or proposed[2:]
+
+    def _around_lidar(self, prepared: PreparedPair, first: Pose) -> list[Pose]:
+        """Poses about the place of the lidar at which image and cloud have much information about each other, in all
+        headings from that of the first one."""
+        most, s, pair = self.family.signal_guesses, self.settings.refinement, prepared.scene.pair
+        place = lidar_place(pair.cloud.xyz) if prepared.is_refined and most else None
+        if place is None:
+            return []
+        with stage("align"):
+            return poses_around(place, first, pair, self.pyramid(prepared, s), s, most, self.runtime.both)
 
     def _passes_near(
-        self, guesses: Sequence[Pose], prepared: PreparedPair, search: PoseSearch, known: Sequence[PassResult] = ()
+        self, guesses: Iterator[Pose], prepared: PreparedPair, search: PoseSearch, known: Sequence[PassResult] = ()
     ) -> list[PassResult]:  # fmt: skip
         """One forward pass near each guess, two in parallel, until they are conclusive. Raises InputError when no guess
         has points in view.
 
-        The results begin with those that are `known` already, of the first guesses.
+        The results begin with those that are `known` already.
         """
         results, refused = [*known], list[InputError]()
-        for k in range(len(known), len(guesses), 2):
-            one, *other = [partial(self._pass_near, guess, prepared, search) for guess in guesses[k : k + 2]]
+        while two := [*islice(guesses, 2)]:
+            one, *other = [partial(self._pass_near, guess, prepared, search) for guess in two]
             for found in self.runtime.both(one, other[0]) if other else [one()]:
                 if isinstance(found, InputError):
                     refused.append(found)
@@ -189,8 +220,9 @@ class Localizer:
     ) -> PassResult:
         """The result of one more pass near the best pose, averaged with a mirrored pass; of a family without these, the
         better one of this result and the best. The best result stays where the camera is tracked, the results are
-        conclusive, its pose is at its guess, or the pass has no pose."""
-        is_good = prepared.is_tracked or search.is_settled(best) or search.is_conclusive(results)
+        conclusive without a prior, its pose is at its guess, or the pass has no pose."""
+        is_enough = search.prior is None and search.is_conclusive(results)
+        is_good = prepared.is_tracked or search.is_settled(best) or is_enough
         if best.estimate.pose is None or is_good:
             return best
         with suppress(InputError):
@@ -205,10 +237,16 @@ class Localizer:
         self, best: PassResult, results: Sequence[PassResult], prepared: PreparedPair, search: PoseSearch,
         settings: Settings,
     ) -> PoseEstimate:  # fmt: skip
-        """The refined estimate of the best result; or of another one, if the family compares several and its image and
-        cloud have more information about each other."""
-        starts = search.starts(best, results, self.family.signal_set.starts)
-        return max((self.refine(prepared, start.estimate, settings) for start in starts), key=_information)
+        """The refined estimate of the best result; or of another one, if the family refines several and this one is
+        likelier by the mutual information of image and cloud, and by the score if that counts for the family."""
+        weight = self.family.score_weight * search.calibration.sharpness
+        behind = MOST_BEHIND if weight else np.inf
+        starts = search.starts(best, results, self.family.refined_results, behind)
+        refined = [self.refine(prepared, start.estimate, settings) for start in starts]
+        likelihoods = [
+            weight * start.score + _information(one) / NATS_PER_LOG for start, one in zip(starts, refined, strict=True)
+        ]
+        return refined[int(np.argmax(likelihoods))]
 
     def refine(self, prepared: PreparedPair, estimate: PoseEstimate, settings: Settings | None = None) -> PoseEstimate:
         """The estimate at the local maximum of the mutual information of image and cloud near its pose.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,9 +22,10 @@ from helpers.passes import SeenPasses
 import i2p_ros as i2p
 from i2p_ros.core.config import Settings, load_settings
 from i2p_ros.core.errors import InputError, ModelError
-from i2p_ros.core.geometry import Pose, from_camera_axes
+from i2p_ros.core.geometry import Pose, are_within, from_camera_axes
 from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
-from i2p_ros.localizer import Localizer, PreparedPair
+from i2p_ros.families.vp2p import VP2P
+from i2p_ros.localizer import TRACKED, Localizer, PreparedPair
 from i2p_ros.networks.base import Arrays, batched
 from i2p_ros.pnp import Calibration
 from i2p_ros.runtime.manifest import drives_of, find_model
@@ -165,13 +167,19 @@ def test_batches_of_one_and_of_many_agree(folder: Path) -> None:
 OFF = np.array([0.4, 0.1, -0.2, 0.0, 0.0, 0.0])  # m, rad: of a prior that has to move
 
 
+class Unaided(VP2P):
+    """VP2P, the signals of which propose no poses."""
+
+    signal_guesses = 0
+
+
 class Planted(Localizer):
     """A localizer whose forward passes are planned: `answer` gives the prediction near a guess, or raises."""
 
     def __init__(
         self, answer: Callable[[Pose | None, bool], Prediction], settings: Settings, calibration: Calibration
     ) -> None:
-        super().__init__(FAMILY, Watched(), settings, "planted", calibration)
+        super().__init__(Unaided(FAMILY.settings, FAMILY.matching), Watched(), settings, "planted", calibration)
         self.answer, self.passes = answer, list[tuple[Pose | None, bool]]()
 
     def predict(self, prepared: PreparedPair, guess: Pose | None = None, mirror: bool = False) -> Prediction:
@@ -253,7 +261,7 @@ def test_passes_end_where_a_calibrated_model_has_no_doubt(fitted_on: str, enough
     settings = load_settings((), [f"pnp.early_exit_confidence={enough}", "pnp.max_rival=10"])
     localizer = Planted(lambda guess, mirror: world.prediction, settings, sure)
     scene, guess = localizer.prepare(seen()), Pose(world.truth.rotation, world.truth.translation + 0.3)
-    results = localizer._passes_near([guess] * 3, scene, PoseSearch(CAMERA, settings.pnp, sure))
+    results = localizer._passes_near(iter([guess] * 3), scene, PoseSearch(CAMERA, settings.pnp, sure))
     assert len(results) == passes
 
 
@@ -279,7 +287,33 @@ def test_a_pose_that_would_be_withheld_gets_all_passes(monkeypatch: pytest.Monke
     localizer.passes.clear()
     assert localizer.localize_pair(seen()).pose is None
     near = [guess for guess, mirror in localizer.passes if guess and not mirror]
-    assert len(near) == len(guesses) and [mirror for _, mirror in localizer.passes].count(True) == 1
+    assert len(near) == len([*guesses]) and [mirror for _, mirror in localizer.passes].count(True) == 1
+
+
+def test_an_unsure_pair_has_passes_near_poses_that_the_signals_propose(monkeypatch: pytest.MonkeyPatch) -> None:
+    guesses = list[Pose]()
+
+    def noted(self: Localizer, guess: Pose, *rest: Any) -> Any:
+        guesses.append(guess)
+        return pass_near(self, guess, *rest)
+
+    pass_near = Localizer._pass_near
+    monkeypatch.setattr(Localizer, "_pass_near", noted)
+    sample = i2p.open_source("synthetic", settings=Settings(), seed=7, n=1)[0]
+    truth = sample.T_camera_lidar
+    assert truth is not None
+    sure, unsure = (i2p.load("vp2p-small", load_settings((), [f"pnp.early_exit_confidence={c}"])) for c in (0.0, 2.0))
+    found = sure.localize_pair(sample.pair).pose
+    assert found is not None and are_within(found, truth, 0.3, 0.02) and len(guesses) == 2
+    guesses.clear()
+    found = unsure.localize_pair(sample.pair).pose
+    assert found is not None and are_within(found, truth, 0.3, 0.02) and len(guesses) == 2 + VP2P.signal_guesses
+    assert any(are_within(guess, truth, 1.0, 0.1) for guess in guesses[2:])
+    guesses.clear()
+    prior = VP2P.trained_prior.about(truth)
+    assert unsure.localize_pair(sample.pair, prior).pose is not None and len(guesses) == VP2P.signal_guesses
+    guesses.clear()
+    assert unsure.localize_pair(sample.pair, TRACKED.about(truth)).pose is not None and len(guesses) == 1
 
 
 def test_two_threads_on_one_localizer_get_the_answers_that_each_gets_alone() -> None:

@@ -55,18 +55,18 @@ def refine_pair(
     """
     points = seen_from(pair.cloud, pose, pyramid.camera, settings, about_camera=True)
     points = points.unhidden(pyramid.camera.width / HIDING_COLUMNS) if hides else points
-    signals, few = (_signals(points, settings, share, pyramid) for share in (1.0, COARSE_SHARE))
+    signals, few = (sampled_signals(points, settings, share, pyramid) for share in (1.0, COARSE_SHARE))
     if signals.is_empty or few.is_empty:
         return None
     prior = np.asarray(NATS_PER_MEASUREMENT * np.linalg.inv(spread), np.float64)
-    (*coarse, finest) = _levels(pyramid, settings.min_width)
+    (*coarse, finest) = searched_levels(pyramid, settings.min_width)
     share = len(few.cloud) / len(signals.cloud)
     coarse_to_fine = [Objective([few], share * prior, level, both) for level in coarse] + [
         Objective([signals], prior, finest, both)
     ]
     rng, root = np.random.default_rng(0), np.asarray(np.linalg.cholesky(spread).T, np.float64)
     drawn = np.vstack([np.zeros(6), rng.standard_normal((settings.drifts, 6)) @ root])
-    maxima = _starts(coarse_to_fine[0], drawn, root, rng)
+    maxima = drawn_starts(coarse_to_fine[0], drawn, root, rng)
     most = 2 * N_FOLLOWED
     for objective in coarse_to_fine[:-1]:
         maxima = objective.best(distinct(objective.ascended(maxima, STEPS_PER_LEVEL)), most)
@@ -89,7 +89,9 @@ def refine_pair(
     return RefinedPose(refined, covariance, evidence)
 
 
-def _signals(points: PointsInView, settings: RefinementSettings, share: float, pyramid: ImagePyramid) -> PairSignals:
+def sampled_signals(
+    points: PointsInView, settings: RefinementSettings, share: float, pyramid: ImagePyramid
+) -> PairSignals:
     """The signals of a share of the points."""
     numbers = {
         "max_points": round(share * settings.pair_points),
@@ -98,13 +100,13 @@ def _signals(points: PointsInView, settings: RefinementSettings, share: float, p
     return PairSignals.of_points(points, settings.model_copy(update=numbers), pyramid)
 
 
-def _levels(pyramid: ImagePyramid, min_width: int) -> list[int]:
+def searched_levels(pyramid: ImagePyramid, min_width: int) -> list[int]:
     """The levels that are searched, the finest last."""
     wide = [level for level, image in enumerate(pyramid.levels) if image.shape[2] >= min_width]
     return wide[::-1] or [0]
 
 
-def _starts(coarsest: Objective, drawn: Array, root: Array, rng: np.random.Generator) -> list[Array]:
+def drawn_starts(coarsest: Objective, drawn: Array, root: Array, rng: np.random.Generator) -> list[Array]:
     """The best of the drawn drifts (K, 6), and of others about the best of them."""
     number = len(drawn)
     for std in SEED_STDS:

@@ -163,8 +163,8 @@ class SignalSet:
     """The signals of a network's output channels. Trained weights depend on their number and order.
 
     They are compared in patches that are `patch_width` times as wide as the settings say, and in images that are down
-    to `least_width` times as wide. `hides` tells whether points behind others are left out. Poses of so many passes as
-    `starts` are refined, each in so many `rounds`, and the one that explains the image best is taken.
+    to `least_width` times as wide. `hides` tells whether points behind others are left out. A pose is refined in so
+    many `rounds`.
     `plain` are those whose channels need no training. They come first, and the network scales these channels.
     """
 
@@ -172,7 +172,6 @@ class SignalSet:
     patch_width: float = 1.0
     least_width: float = 1.0
     hides: bool = False
-    starts: int = 1
     rounds: int = 1
     plain: tuple[Signal, ...] = field(init=False)
 
@@ -205,7 +204,6 @@ SIGNAL_SETS: dict[SignalSetName, SignalSet] = {
         patch_width=4.0,  # within a narrow patch most surfaces are planes, which say nothing
         least_width=0.5,  # they have no texture, whose maxima are false in a small image
         hides=True,  # a fragment was measured from other places
-        starts=3,
         rounds=2,
     ),
 }

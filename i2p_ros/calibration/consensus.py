@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, NonFiniteError
-from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.geometry import Array, Pose, are_within, distinct_poses
 from i2p_ros.core.types import Pair
 from i2p_ros.localizer import Localizer, PreparedPair
 from i2p_ros.pnp.calibration import SHARPNESS
 from i2p_ros.pnp.problem import NoPoseError
-from i2p_ros.search.hypotheses import TURNED, are_different, are_within, hypotheses
+from i2p_ros.search.hypotheses import DIFFERENT, TURNED, are_different, hypotheses
 from i2p_ros.search.likelihood import DescriptorLikelihood
 
 MAX_HYPOTHESES = 6  # of one pair, no two alike
@@ -130,14 +130,14 @@ def _scene(localizer: Localizer, pair: Pair) -> _Scene | None:
         found = hypotheses(prediction, pair.camera, localizer.settings.pnp, likelihood)
     except (InputError, NoPoseError, NonFiniteError, DeviceMemoryError):
         return None
-    return _Scene(pair, prepared, likelihood, _distinct([h.pose for h in found], MAX_HYPOTHESES))
+    return _Scene(pair, prepared, likelihood, distinct_poses((h.pose for h in found), *DIFFERENT, MAX_HYPOTHESES))
 
 
 def _ranked(candidates: Sequence[Pose], scenes: Sequence[_Scene]) -> list[Pose]:
     """The best of the candidates, no two alike, and the best of all turned by half a turn: streets look much alike in
     both directions."""
     order = np.argsort(-_joint(candidates, scenes), kind="stable")
-    distinct = _distinct([candidates[k] for k in order], MAX_GUESSES)
+    distinct = distinct_poses((candidates[k] for k in order), *DIFFERENT, MAX_GUESSES)
     turned = TURNED @ distinct[0]
     opposite = any(not are_different(turned, pose) for pose in distinct)
     return distinct if opposite else [*distinct[: MAX_GUESSES - 1], turned]
@@ -146,14 +146,6 @@ def _ranked(candidates: Sequence[Pose], scenes: Sequence[_Scene]) -> list[Pose]:
 def _joint(candidates: Sequence[Pose], scenes: Sequence[_Scene]) -> Array:
     """(K,) sum of the log likelihoods of all pairs."""
     return np.sum([scene.likelihood.log_posteriors(candidates) for scene in scenes], axis=0)
-
-
-def _distinct(poses: Sequence[Pose], most: int) -> list[Pose]:
-    kept: list[Pose] = []
-    for pose in poses:
-        if len(kept) < most and all(are_different(pose, other) for other in kept):
-            kept.append(pose)
-    return kept
 
 
 def _poses_near(localizer: Localizer, scenes: Sequence[_Scene], guess: Pose) -> list[tuple[Pose | None, float]]:

@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from i2p_ros.core.geometry import Pose, so3_exp
-from i2p_ros.search.hypotheses import are_within
+from i2p_ros.core.geometry import Pose, are_within, so3_exp
 
 NEAR_M, NEAR_RAD = 0.3, np.radians(3.0)  # a mistake explains an error if its correction is as near to the truth
 LARGE_M, LARGE_RAD = 0.5, np.radians(8.0)  # smaller errors are no mistakes of convention

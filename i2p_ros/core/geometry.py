@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 
@@ -228,3 +229,18 @@ def _left_jacobian(theta: Array) -> Array:
         b, c = (1.0 - np.cos(angle)) / angle2, (angle - np.sin(angle)) / (angle2 * angle)
     s = skew(theta)
     return np.eye(3) + b * s + c * (s @ s)
+
+
+def are_within(a: Pose, b: Pose, metres: float, radians: float) -> bool:
+    """Whether the cameras of two poses T_camera_lidar are at most so far apart, and turned by at most so much."""
+    apart = np.linalg.norm(a.inverse().translation - b.inverse().translation)
+    return bool(apart <= metres and np.linalg.norm(a.local(b)[3:]) <= radians)
+
+
+def distinct_poses(poses: Iterable[Pose], metres: float, radians: float, most: int) -> list[Pose]:
+    """The first of the poses T_camera_lidar of which no two are within so much, at most so many."""
+    kept: list[Pose] = []
+    for pose in poses:
+        if len(kept) < most and not any(are_within(pose, other, metres, radians) for other in kept):
+            kept.append(pose)
+    return kept

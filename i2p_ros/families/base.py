@@ -82,6 +82,9 @@ class Family(ABC, Generic[SceneT]):
     std_inflation: ClassVar[float] = STD_INFLATION  # factor on the deviations of poses, within which they are refined
     search_std: ClassVar[tuple[float, ...]] = SEARCH_STD  # m, rad, camera axes; of poses compared about another
     start_std: ClassVar[tuple[float, ...]] = START_STD  # the same, of poses that the signals are trained to refine
+    signal_guesses: ClassVar[int] = 0  # poses that the signals propose where the proposals of the network are unsure
+    refined_results: ClassVar[int] = 1  # passes whose poses are refined; one pose of these is taken
+    score_weight: ClassVar[float] = 1.0  # of the descriptors' likelihood in this choice, beside the mutual information
     mirrors: ClassVar[bool] = False  # whether there is a mirrored pass: `mirror` and `merge`
     settings_type: ClassVar[type[BaseModel]]
     settings: BaseModel  # sizes of this network, of `settings_type`; the manifest keeps them

@@ -18,6 +18,8 @@ UNEVEN = 0.35  # deviation of the numbers of points in filled steps, as a share 
 AROUND, BORDER_PERCENT = 0.5, 6.0  # least number in a step about the median, as a share of the mean; but for few steps
 FAR = 30.0  # m from the median of the points: the origin is then that of a map rather than of a lidar
 MEDIAN_STEPS = 20  # of Weiszfeld's iteration
+NEAR, GROUND_PERCENT = 8.0, 20.0  # m about the lidar, where so many of the points are below the ground or on it
+USUAL_HEIGHT = 1.65  # m over the ground, of the cameras of cars
 
 
 def places(xyz: NDArray[Any]) -> NDArray[np.complex128]:
@@ -56,7 +58,28 @@ def is_full_turn(xyz: NDArray[np.float32]) -> bool:
         return True
     whole = np.sort(counts[filled])[BORDERS:] if len(filled) > 2 * BORDERS else counts[filled]
     is_moved = whole.std() > UNEVEN * whole.mean()
-    return bool(is_moved and np.percentile(about_median, BORDER_PERCENT) >= AROUND * len(place) / STEPS)
+    return bool(is_moved and _lie_around(about_median))
+
+
+def lidar_place(xyz: NDArray[np.float32]) -> NDArray[np.float64] | None:
+    """The place (3,) of a vehicle's lidar, m, from its cloud (N, 3) alone, whose z axis points up: the geometric median
+    of the points, at the usual height over the ground there. None where they do not lie all round it."""
+    place, z = places(xyz[:: max(1, len(xyz) // SAMPLED)]), xyz[:: max(1, len(xyz) // SAMPLED), 2]
+    finite = np.isfinite(place) & np.isfinite(z)
+    place, z = place[finite], z[finite]
+    if not len(place):
+        return None
+    median = geometric_median(place)
+    if not _lie_around(_counts(place - median)):
+        return None
+    near = z[np.abs(place - median) < NEAR]
+    ground = np.percentile(near if len(near) else z, GROUND_PERCENT)
+    return np.array([median.real, median.imag, ground + USUAL_HEIGHT])
+
+
+def _lie_around(counts: NDArray[np.int64]) -> bool:
+    """Whether points with these numbers (STEPS,) in equal steps of a turn lie all round, but for few steps."""
+    return bool(np.percentile(counts, BORDER_PERCENT) >= AROUND * counts.mean())
 
 
 def _counts(place: NDArray[Any]) -> NDArray[np.int64]:

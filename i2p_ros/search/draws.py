@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from i2p_ros.core.geometry import Array, Pose, so3_exp_many, to_camera_axes
+from i2p_ros.core.geometry import Array, Pose, distinct_poses, so3_exp_many, to_camera_axes
 from i2p_ros.core.types import Prior
-from i2p_ros.search.hypotheses import are_within
 from i2p_ros.search.likelihood import SAMPLED_POINTS, DescriptorLikelihood
 
 DRAWN = 4096  # poses, of the viewpoint's distribution
@@ -36,7 +35,7 @@ def drawn_poses(likelihood: DescriptorLikelihood, viewpoint: Prior) -> list[Pose
     R, centre = (np.concatenate(parts) for parts in zip(drawn, again, strict=True))
     R, centre = _best(likelihood, *_best(likelihood, R, centre, COMPARED, SAMPLED_POINTS), COMPARED)
     alike = ALIKE_STDS * np.array(likelihood.search_std)
-    return _distinct([Pose(one, -one @ at) for one, at in zip(R, centre, strict=True)], alike[0], alike[3])
+    return distinct_poses((Pose(one, -one @ at) for one, at in zip(R, centre, strict=True)), alike[0], alike[3], MOST)
 
 
 def _moved(rotations: Array, centres: Array, deltas: Array) -> tuple[Array, Array]:
@@ -52,12 +51,3 @@ def _best(
     translations = -np.einsum("kij,kj->ki", rotations, centres)
     order = np.argsort(-likelihood.log_posteriors_at(rotations, translations, points), kind="stable")[:most]
     return rotations[order], centres[order]
-
-
-def _distinct(poses: list[Pose], metres: float, radians: float) -> list[Pose]:
-    """The first MOST of the poses that are not alike."""
-    kept: list[Pose] = []
-    for pose in poses:
-        if len(kept) < MOST and not any(are_within(pose, other, metres, radians) for other in kept):
-            kept.append(pose)
-    return kept

@@ -11,7 +11,7 @@ import numpy as np
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
-from i2p_ros.core.geometry import Array, Pose, so3_exp
+from i2p_ros.core.geometry import Array, Pose, are_within, so3_exp
 from i2p_ros.core.headings import Headings
 from i2p_ros.core.types import Correspondences, Prediction, Status
 from i2p_ros.pnp.problem import NoPoseError, problem_of, usable_matches
@@ -19,7 +19,7 @@ from i2p_ros.pnp.start import robust_start
 from i2p_ros.search.likelihood import DescriptorLikelihood
 
 ASCENDED, ASCENT_POINTS, ASCENT_ROUNDS = 4, 300, 2  # hypotheses that move to a local maximum, by so many samples
-DIFFERENT_M, DIFFERENT_RAD = 3.0, np.radians(10.0)  # poses farther apart are different answers
+DIFFERENT = 3.0, np.radians(10.0)  # m, rad: poses farther apart are different answers
 TURNED = Pose.from_rotvec([0.0, np.pi, 0.0], [0.0, 0.0, 0.0])  # half a turn about the camera's vertical axis
 MAX_PROPOSALS = 3  # beside the turned one
 MAX_DEFICIT = 0.15  # of the mean similarity of a proposal, to the best
@@ -76,13 +76,7 @@ def moved_about_camera(pose: Pose, delta: Array) -> Pose:
 
 def are_different(a: Pose, b: Pose) -> bool:
     """Whether two poses are different answers."""
-    return not are_within(a, b, DIFFERENT_M, DIFFERENT_RAD)
-
-
-def are_within(a: Pose, b: Pose, metres: float, radians: float) -> bool:
-    """Whether the cameras of two poses T_camera_lidar are at most so far apart, and turned by at most so much."""
-    apart = np.linalg.norm(a.inverse().translation - b.inverse().translation)
-    return bool(apart <= metres and np.linalg.norm(a.local(b)[3:]) <= radians)
+    return not are_within(a, b, *DIFFERENT)
 
 
 def _from_matches(

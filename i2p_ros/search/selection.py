@@ -12,7 +12,7 @@ import numpy as np
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.errors import InputError
-from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
+from i2p_ros.core.geometry import Pose, are_within, from_camera_axes, to_camera_axes
 from i2p_ros.core.types import Evidence, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.pnp import covariance
 from i2p_ros.pnp.calibration import SHARPNESS, Calibration
@@ -20,7 +20,7 @@ from i2p_ros.pnp.limits import judged, refuse_weak
 from i2p_ros.pnp.problem import NoPoseError, problem_of
 from i2p_ros.pnp.solver import unjudged
 from i2p_ros.search.draws import drawn_poses
-from i2p_ros.search.hypotheses import are_different, are_within, hypotheses, moved_about_camera, proposals
+from i2p_ros.search.hypotheses import are_different, hypotheses, moved_about_camera, proposals
 from i2p_ros.search.judgement import evidence_of, refuse_contradiction, refuse_unsupported
 from i2p_ros.search.likelihood import SEARCH_STD, DescriptorLikelihood
 from i2p_ros.search.prior import log_density
@@ -116,13 +116,16 @@ class PoseSearch:
         confidence = self.calibration.confidence(evidence)
         return replace(best, estimate=replace(estimate, evidence=evidence, confidence=confidence))
 
-    def starts(self, best: PassResult, results: Sequence[PassResult], most: int) -> list[PassResult]:
-        """The best result and then others whose poses differ, by their score, each with evidence against the rest."""
-        kept = [best]
+    def starts(
+        self, best: PassResult, results: Sequence[PassResult], most: int, behind: float = np.inf
+    ) -> list[PassResult]:  # fmt: skip
+        """The best result and then others whose poses differ, by their score, each with evidence against the rest. They
+        are less than `behind` of the log likelihood worse than the best."""
+        kept, least = [best], best.score - behind / self.calibration.sharpness
         for one in sorted(results, key=lambda each: -each.score):
             poses = [each.estimate.pose for each in kept]
             alike = any(a and one.estimate.pose and are_within(one.estimate.pose, a, *ALIKE) for a in poses)
-            if len(kept) < most and one.estimate.pose and not alike:
+            if len(kept) < most and one.estimate.pose and one.score > least and not alike:
                 kept.append(self.against(one, [best, *results]))
         return kept
 

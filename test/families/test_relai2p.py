@@ -22,7 +22,7 @@ from i2p_ros.families.branches.inputs import T_LEVEL_CAMERA, input_frame
 from i2p_ros.families.relai2p import RelaI2P
 from i2p_ros.families.relai2p.inputs import EYE_M, mirrored_panorama, panorama
 from i2p_ros.families.relai2p.settings import SIZES, RelaI2PSettings
-from i2p_ros.families.surroundings import is_full_turn
+from i2p_ros.families.surroundings import is_full_turn, lidar_place
 from i2p_ros.families.vp2p import VP2P
 from i2p_ros.families.vp2p.settings import SIZES as VP2P_SIZES
 from i2p_ros.networks.base import Tensors, single_pass
@@ -325,6 +325,22 @@ def test_a_full_turn_is_one_in_any_frame(shift: tuple[float, float]) -> None:
     xyz = street(20000).xyz + np.array([*shift, 0.0], np.float32)
     assert is_full_turn(xyz) and is_full_turn(sector(street(20000), 200.0).xyz)
     assert is_full_turn(np.zeros((0, 3), np.float32)) and is_full_turn(np.full((3, 3), np.nan, np.float32))
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0, 0.0), (10.0, -10.0, 1.0), (4e5, 5e6, 30.0)])
+def test_the_place_of_a_lidar_is_where_it_stood_in_any_frame(shift: tuple[float, float, float]) -> None:
+    turn = Pose.from_rotvec([0.0, 0.0, 2.5], shift)
+    found = lidar_place(turn.apply(street(20000).xyz.astype(np.float64)).astype(np.float32))
+    assert found is not None
+    assert np.abs(found - shift - [0.0, 0.0, 1.65]).max() < 0.5  # the ground of this street is at 0
+
+
+def test_a_cloud_all_on_one_side_has_no_place_of_a_lidar() -> None:
+    wall = np.random.default_rng(0).uniform([10.0, -0.1, -1.0], [40.0, 0.1, 2.0], (5000, 3)).astype(np.float32)
+    assert lidar_place(wall) is None
+    assert (
+        lidar_place(np.zeros((0, 3), np.float32)) is None and lidar_place(np.full((3, 3), np.nan, np.float32)) is None
+    )
 
 
 def test_a_guess_has_the_frame_of_its_camera() -> None:

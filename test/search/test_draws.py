@@ -10,12 +10,11 @@ from helpers.descriptors import planted
 from helpers.matches import CAMERA
 
 from i2p_ros.core.config import PnpSettings
-from i2p_ros.core.geometry import Pose, from_camera_axes
+from i2p_ros.core.geometry import Pose, are_within, from_camera_axes
 from i2p_ros.core.types import Prior
 from i2p_ros.pnp import Calibration
 from i2p_ros.search import PoseSearch
 from i2p_ros.search.draws import MOST, drawn_poses
-from i2p_ros.search.hypotheses import are_within
 from i2p_ros.search.likelihood import SEARCH_STD, DescriptorLikelihood
 
 STD = np.array([1.0, 0.5, 1.0, 0.05, 0.2, 0.05])  # m, rad

@@ -43,6 +43,7 @@ class Diff2I2P(OwnFrameFamily):
     settings_type = Diff2I2PSettings
     trained_prior = PriorRange(1.0, 15.0)
     mirrors = True
+    refined_results, score_weight = 3, 0.0
     std_inflation = 1.4  # of 0.8, 1.4 and 2.0 the one that registers most pairs of rooms
     search_std = (0.3, 0.15, 0.3, 0.06, 0.06, 0.04)  # rooms are nearer than streets
     start_std = (0.15, 0.1, 0.15, 0.06, 0.06, 0.04)

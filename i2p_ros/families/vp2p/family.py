@@ -48,6 +48,7 @@ class VP2P(DescriptorFamily[VP2PScene]):
     name = "vp2p"
     sizes = SIZES
     settings_type = VP2PSettings
+    signal_guesses, refined_results = 6, 3
     settings: VP2PSettings
 
     def network(self) -> VP2PNetwork:
