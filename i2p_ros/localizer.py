@@ -146,37 +146,33 @@ class Localizer:
 
         Raises NoPoseError when the pass proposes none.
         """
-        if search.prior and self.family.trained_prior.covers(search.prior):
-            return self._guesses_near(search.prior, prepared), []
+        prior = search.prior
+        if prior and self.family.trained_prior.covers(prior):
+            return self._more_guesses([prior.pose], prepared, prior), []
         prediction = self.predict(prepared)
         proposed = self._beside_signals(prepared, lambda: search.propose(prediction))
         if prediction.similarity is None and len(proposed) == 1:
             return iter(()), [search.estimate(prediction)]
-        return self._more_guesses(proposed, prepared), []
+        return self._more_guesses(proposed, prepared, prior), []
 
-    def _guesses_near(self, prior: Prior, prepared: PreparedPair) -> Iterator[Pose]:
-        """The pose of a prior, and then poses near it by the signals."""
-        yield prior.pose
-        most, s = self.family.signal_guesses, self.settings.refinement
-        if prepared.is_refined and most and not prepared.is_tracked:
-            with stage("align"):
-                spread = to_camera_axes(prior.pose, prior.covariance)
-                near = poses_near(prior.pose, spread, prepared.scene.pair, self.pyramid(prepared, s), s, most - 1)
-            yield from near
-
-    def _more_guesses(self, proposed: Sequence[Pose], prepared: PreparedPair) -> Iterator[Pose]:
-        """The first two proposals of a pass; and then those of the signals, or if there are none its other ones."""
+    def _more_guesses(self, proposed: Sequence[Pose], prepared: PreparedPair, prior: Prior | None) -> Iterator[Pose]:
+        """The first two proposals; and then those of the signals, or if there are none the other ones."""
         yield from proposed[:2]
-        yield from self._around_lidar(prepared, proposed[0]) or proposed[2:]
+        yield from self._by_signals(proposed[0], prepared, prior) or proposed[2:]
 
-    def _around_lidar(self, prepared: PreparedPair, first: Pose) -> list[Pose]:
-        """Poses about the place of the lidar at which image and cloud have much information about each other, in all
-        headings from that of the first one."""
-        most, s, pair = self.family.signal_guesses, self.settings.refinement, prepared.scene.pair
-        place = lidar_place(pair.cloud.xyz) if prepared.is_refined and most else None
-        if place is None:
+    def _by_signals(self, first: Pose, prepared: PreparedPair, prior: Prior | None) -> list[Pose]:
+        """Poses at which image and cloud have much information about each other: near a prior, or else about the lidar
+        in all headings from that of the first guess. None where the camera is tracked."""
+        most, pair, s = self.family.signal_guesses, prepared.scene.pair, self.settings.refinement
+        if not most or not prepared.is_refined or prepared.is_tracked:
             return []
         with stage("align"):
+            if prior:
+                spread = to_camera_axes(prior.pose, prior.covariance)
+                return poses_near(prior.pose, spread, pair, self.pyramid(prepared, s), s, most - 1)
+            place = lidar_place(pair.cloud.xyz)
+            if place is None:
+                return []
             return poses_around(place, first, pair, self.pyramid(prepared, s), s, most, self.runtime.both)
 
     def _passes_near(
