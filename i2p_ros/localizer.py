@@ -46,6 +46,7 @@ from i2p_ros.search import PassResult, PoseSearch
 A = TypeVar("A")
 WARM_UP_SPREAD = 1e-4 * np.eye(6)  # m, rad
 TRACKED = PriorRange(0.3, 3.0)  # the pose of one pass near so good a prior is as accurate as that of more passes
+NEAR_PRIOR = 3.0  # times the range of trained priors: within it the signals search near a prior
 NATS_PER_LOG = 15.0  # so much mutual information counts as 1 of the log likelihood of descriptors
 MOST_BEHIND = 15.0  # of this log likelihood, between the best result and another one that is refined too
 TRACKED_EFFORT = 0.5  # fewer points and drifts are as good there
@@ -161,13 +162,14 @@ class Localizer:
         yield from self._by_signals(proposed[0], prepared, prior) or proposed[2:]
 
     def _by_signals(self, first: Pose, prepared: PreparedPair, prior: Prior | None) -> list[Pose]:
-        """Poses at which image and cloud have much information about each other: near a prior, or else about the lidar
-        in all headings from that of the first guess. None where the camera is tracked."""
+        """Poses at which image and cloud have much information about each other: near a prior, or without one that is
+        narrow enough about the lidar, in all headings from that of the first guess. None where the camera is tracked.
+        """
         most, pair, s = self.family.signal_guesses, prepared.scene.pair, self.settings.refinement
         if not most or not prepared.is_refined or prepared.is_tracked:
             return []
         with stage("align"):
-            if prior:
+            if prior and self.family.trained_prior.times(NEAR_PRIOR).covers(prior):
                 spread = to_camera_axes(prior.pose, prior.covariance)
                 return poses_near(prior.pose, spread, pair, self.pyramid(prepared, s), s, most - 1)
             place = lidar_place(pair.cloud.xyz)

@@ -35,6 +35,7 @@ DRAWN_NEAR = 1500  # drifts about one pose
 ASCENDING = 2  # the best of these, which move to the local maxima near them
 LEVEL_STEPS = 4  # of their ascent on each level
 LEAST_WIDTH = 0.5  # of the least width of images in which a refinement begins
+LEAST_VARIANCE = 1e-8  # m^2, rad^2
 ALIKE = 0.5, np.radians(4.0)  # m, rad: of nearer poses the better one is kept
 FORWARD = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])  # of a level camera that looks along x
 
@@ -63,7 +64,9 @@ def poses_near(
 ) -> list[Pose]:
     """The same near a pose, whose delta about its camera has the covariance `spread` (6, 6), m and rad, along camera
     axes."""
-    root = np.asarray(np.linalg.cholesky(spread).T, np.float64)
+    values, vectors = np.linalg.eigh(spread)  # not all are positive after rounding, where the origin is far away
+    positive = (vectors * np.maximum(values, LEAST_VARIANCE)) @ vectors.T
+    root = np.asarray(np.linalg.cholesky(positive).T, np.float64)
     return _most_informed(_best_of_each([pose], pair, pyramid, settings, root, DRAWN_NEAR, 2 * most), most)
 
 

@@ -46,6 +46,10 @@ class PriorRange:
         """(6,) standard deviations in camera axes, m and rad."""
         return np.repeat([self.metres, np.radians(self.degrees)], 3) / np.sqrt(3.0)
 
+    def times(self, factor: float) -> PriorRange:
+        """A range so many times as wide."""
+        return PriorRange(factor * self.metres, factor * self.degrees)
+
     def covers(self, prior: Prior) -> bool:
         """Whether the largest standard deviations of a prior, at the camera, are at most those of this range."""
         at_camera = to_camera_axes(prior.pose, prior.covariance)

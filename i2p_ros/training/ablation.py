@@ -211,5 +211,5 @@ def right_matches(matches: Correspondences, truth: Pose, pair: Pair) -> float:
 def _family(variant: Variant, settings: Settings) -> Family[Any]:
     """The family of a variant, in a size of few channels on streets and the shipped one in rooms."""
     kind = family_class(variant.family)
-    sizes = {} if variant.rooms else SMALL
+    sizes = {} if variant.rooms else {key: SMALL[key] for key in SMALL.keys() & kind.settings_type.model_fields}
     return kind(kind.settings_type.model_validate({**sizes, **variant.sizes}), settings.matching)

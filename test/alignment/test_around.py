@@ -65,6 +65,14 @@ def test_two_threads_find_the_same() -> None:
     assert [p.matrix.tolist() for p in parallel] == [p.matrix.tolist() for p in poses_around(*arguments)]
 
 
+def test_a_spread_that_rounding_made_indefinite_still_has_poses() -> None:
+    pair, truth = place(0)
+    flat = SPREAD.copy()
+    flat[1, 1] = -1e-12
+    poses = poses_near(truth, flat, pair, pyramid(pair), SETTINGS, 3)
+    assert hold(poses, truth)
+
+
 @pytest.mark.parametrize("yaw", [0.1, 2.0])
 def test_the_poses_turn_with_the_cloud(yaw: float) -> None:
     pair, truth = place(2)

@@ -38,6 +38,12 @@ def test_every_part_is_compared_with_one_of_its_family() -> None:
     assert {variant.family for variant in VARIANTS} == FAMILIES.keys()
 
 
+@pytest.mark.parametrize("variant", VARIANTS, ids=[variant.folder for variant in VARIANTS])
+def test_every_variant_is_a_network_that_can_be_made(variant: ablation.Variant) -> None:
+    family = ablation._family(variant, load_settings())
+    assert family.name == variant.family and sum(p.numel() for p in family.network().parameters()) > 1000
+
+
 @pytest.mark.usefixtures("small")
 def test_a_row_for_each_part_and_runs_that_are_there_are_not_made_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
