@@ -17,6 +17,7 @@ from i2p_ros.alignment.objective import Objective, distinct
 from i2p_ros.alignment.pair import (
     COARSE_SHARE,
     NATS_PER_MEASUREMENT,
+    STEPS_PER_LEVEL,
     drawn_starts,
     sampled_signals,
     searched_levels,
@@ -33,7 +34,6 @@ STDS = 0.7, 0.2, 0.7, 0.026, 0.12, 0.026  # m, rad, camera axes: of the drifts t
 DRAWN = 200  # drifts of each heading
 DRAWN_NEAR = 1500  # drifts about one pose
 ASCENDING = 2  # the best of these, which move to the local maxima near them
-LEVEL_STEPS = 4  # of their ascent on each level
 LEAST_WIDTH = 0.5  # of the least width of images in which a refinement begins
 LEAST_VARIANCE = 1e-8  # m^2, rad^2
 ALIKE = 0.5, np.radians(4.0)  # m, rad: of nearer poses the better one is kept
@@ -102,7 +102,7 @@ def _best_of_each(
         random = np.vstack([np.zeros(6), rng.standard_normal((drawn, 6)) @ root])
         drifts = coarsest.best(drawn_starts(coarsest, random, root, rng), max(most, ASCENDING))
         for objective in (coarsest, *finer):
-            drifts = objective.best(distinct(objective.ascended(drifts, LEVEL_STEPS)), max(most, ASCENDING))
+            drifts = objective.best(distinct(objective.ascended(drifts, STEPS_PER_LEVEL)), max(most, ASCENDING))
         nats = objective.information(np.array(drifts))
         best = np.argsort(-nats)[:most]
         found += [(float(nats[k]), Pose.identity().retract(drifts[k]) @ pose) for k in best]

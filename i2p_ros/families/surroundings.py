@@ -45,7 +45,7 @@ def is_full_turn(xyz: NDArray[np.float32]) -> bool:
     behind a wall, with most of a full turn on one side. These points are not even, but all round their median. Objects
     may hide parts. A sector of more than 135 deg counts, and so does a cloud without points.
     """
-    place = places(xyz[:: max(1, len(xyz) // SAMPLED)])
+    place = places(_sampled(xyz))
     place = place[np.isfinite(place)]
     if not len(place):
         return True
@@ -64,17 +64,22 @@ def is_full_turn(xyz: NDArray[np.float32]) -> bool:
 def lidar_place(xyz: NDArray[np.float32]) -> NDArray[np.float64] | None:
     """The place (3,) of a vehicle's lidar, m, from its cloud (N, 3) alone, whose z axis points up: the geometric median
     of the points, at the usual height over the ground there. None where they do not lie all round it."""
-    place, z = places(xyz[:: max(1, len(xyz) // SAMPLED)]), xyz[:: max(1, len(xyz) // SAMPLED), 2]
-    finite = np.isfinite(place) & np.isfinite(z)
-    place, z = place[finite], z[finite]
-    if not len(place):
+    points = _sampled(xyz)
+    points = points[np.isfinite(points).all(axis=1)]
+    if not len(points):
         return None
+    place, z = places(points), points[:, 2]
     median = geometric_median(place)
     if not _lie_around(_counts(place - median)):
         return None
     near = z[np.abs(place - median) < NEAR]
     ground = np.percentile(near if len(near) else z, GROUND_PERCENT)
     return np.array([median.real, median.imag, ground + USUAL_HEIGHT])
+
+
+def _sampled(xyz: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Some of the points (N, 3), evenly."""
+    return xyz[:: max(1, len(xyz) // SAMPLED)]
 
 
 def _lie_around(counts: NDArray[np.int64]) -> bool:
