@@ -27,6 +27,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings, Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, NonFiniteError, one_line
 from i2p_ros.core.geometry import Pose, to_camera_axes
+from i2p_ros.core.place import LidarPlace
 from i2p_ros.core.progress import Localized, unheard
 from i2p_ros.core.stages import recording, stage
 from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
@@ -57,7 +58,8 @@ class PreparedPair:
     """The scene of a pair and the forward passes over it. It belongs to one call.
 
     `signals` (C, H, W) are predicted from the image by the network: beside the first search if the pose `is_refined`
-    later. It `is_tracked` if there is a prior as good as that of a tracked camera.
+    later. It `is_tracked` if there is a prior as good as that of a tracked camera. The lidar stood at a `place`, if the
+    cloud is its full turn and the camera is not tracked.
     """
 
     scene: Any  # of the family
@@ -65,6 +67,7 @@ class PreparedPair:
     signals: Lazy[Any]
     is_refined: bool = False
     is_tracked: bool = False
+    place: LidarPlace | None = None
 
     @property
     def effort(self) -> float:
@@ -109,25 +112,29 @@ class Localizer:
 
     def _localize(self, pair: Pair, prior: Prior | None, settings: Settings, refined: bool) -> PoseEstimate:
         """The method, one line per step. Raises what `localize_pair` turns into a status."""
-        prepared = self.prepare(pair, prior, refined)
-        search = self.pose_search(pair.camera, settings, prior)
+        prepared = self.prepare(pair, prior, refined, settings)
+        search = self.pose_search(pair.camera, settings, prior, prepared.place)
         guesses, results = self._guesses(prepared, search)
         for each in (search, search.thorough):  # the second where a pose of the first is withheld
             results = self._passes_near(guesses, prepared, each, results)
-            best = search.select(results)
-            best = self._last_pass(best, results, prepared, each)
-            estimate = self._refined_best(best, results, prepared, search, settings) if refined else best.estimate
-            estimate = search.judge(estimate)
+            best, results = self._last_pass(results, prepared, each)
+            final = self._refined_best(best, results, prepared, search, settings) if refined else (best, results)
+            estimate = search.judge(search.against(*final).estimate)
             if estimate.pose or not each.is_conclusive(results):
                 break
         return estimate
 
-    def pose_search(self, camera: Camera, settings: Settings | None = None, prior: Prior | None = None) -> PoseSearch:
+    def pose_search(
+        self, camera: Camera, settings: Settings | None = None, prior: Prior | None = None,
+        place: LidarPlace | None = None,
+    ) -> PoseSearch:  # fmt: skip
         """The search for the pose of a camera, with this model's calibration."""
         pnp = (settings or self.settings).pnp
-        return PoseSearch(camera, pnp, self.calibration, prior, self.family.search_std)
+        return PoseSearch(camera, pnp, self.calibration, prior, self.family.search_std, place)
 
-    def prepare(self, pair: Pair, prior: Prior | None = None, refined: bool = False) -> PreparedPair:
+    def prepare(
+        self, pair: Pair, prior: Prior | None = None, refined: bool = False, settings: Settings | None = None
+    ) -> PreparedPair:
         """The scene of a pair, for all forward passes over it. `prior` and `refined` tell how its pose is searched.
 
         Raises InputError for an image without contrast, and for a pair that lacks what the family needs.
@@ -138,7 +145,13 @@ class Localizer:
             signals = Lazy(device_errors()(passes.signals))
             has_signals = self.family.signal_camera(pair.camera) is not None
             is_tracked = prior is not None and TRACKED.covers(prior)
-            return PreparedPair(scene, passes, signals, refined and has_signals, is_tracked)
+            place = None if is_tracked else self._place(pair.cloud, settings or self.settings)
+            return PreparedPair(scene, passes, signals, refined and has_signals, is_tracked, place)
+
+    def _place(self, cloud: PointCloud, settings: Settings) -> LidarPlace | None:
+        """The place of the lidar of a vehicle, where its cloud shows it."""
+        position = lidar_place(cloud.xyz) if self.family.on_vehicles else None
+        return None if position is None else LidarPlace(position, settings.pnp.lidar_std_m)
 
     def _guesses(self, prepared: PreparedPair, search: PoseSearch) -> tuple[Iterator[Pose], list[PassResult]]:
         """The prior's pose if the network was trained with priors as wide, else proposals of a pass over the cloud, and
@@ -166,16 +179,17 @@ class Localizer:
         narrow enough about the lidar, in all headings from that of the first guess. None where the camera is tracked.
         """
         most, pair, s = self.family.signal_guesses, prepared.scene.pair, self.settings.refinement
+        place = prepared.place
         if not most or not prepared.is_refined or prepared.is_tracked:
             return []
         with stage("align"):
             if prior and self.family.trained_prior.times(NEAR_PRIOR).covers(prior):
-                spread = to_camera_axes(prior.pose, prior.covariance)
-                return poses_near(prior.pose, spread, pair, self.pyramid(prepared, s), s, most - 1)
-            place = lidar_place(pair.cloud.xyz)
+                pose, spread = prior.pose, to_camera_axes(prior.pose, prior.covariance)
+                pose, spread = place.product(pose, spread) if place else (pose, spread)
+                return poses_near(pose, spread, pair, self.pyramid(prepared, s), s, most - 1)
             if place is None:
                 return []
-            return poses_around(place, first, pair, self.pyramid(prepared, s), s, most, self.runtime.both)
+            return poses_around(place.position, first, pair, self.pyramid(prepared, s), s, most, self.runtime.both)
 
     def _passes_near(
         self, guesses: Iterator[Pose], prepared: PreparedPair, search: PoseSearch, known: Sequence[PassResult] = ()
@@ -214,37 +228,48 @@ class Localizer:
         return self.runtime.both(search, prepared.signals)[0]
 
     def _last_pass(
-        self, best: PassResult, results: Sequence[PassResult], prepared: PreparedPair, search: PoseSearch
-    ) -> PassResult:
-        """The result of one more pass near the best pose, averaged with a mirrored pass; of a family without these, the
-        better one of this result and the best. The best result stays where the camera is tracked, the results are
-        conclusive without a prior, its pose is at its guess, or the pass has no pose."""
+        self, results: list[PassResult], prepared: PreparedPair, search: PoseSearch
+    ) -> tuple[PassResult, list[PassResult]]:
+        """The best result, and all of them with that of one more pass near its pose, averaged with a mirrored pass. The
+        new one is the best if its score is higher, or the family has mirrored passes.
+
+        There is no more pass where the camera is tracked, the results are conclusive without a prior, the best pose is
+        at its guess, or there is none.
+        """
+        best = search.select(results)
         is_enough = search.prior is None and search.is_conclusive(results)
         is_good = prepared.is_tracked or search.is_settled(best) or is_enough
         if best.estimate.pose is None or is_good:
-            return best
+            return best, results
         with suppress(InputError):
             guess = best.estimate.pose
             again = search.estimate(self.predict(prepared, guess, mirror=True), guess)
             if again.estimate.pose:
                 better = again.score >= best.score or self.family.mirrors
-                return search.against(again, results) if better else search.against(best, [again])
-        return best
+                return again if better else best, [*results, again]
+        return best, results
 
     def _refined_best(
         self, best: PassResult, results: Sequence[PassResult], prepared: PreparedPair, search: PoseSearch,
         settings: Settings,
-    ) -> PoseEstimate:  # fmt: skip
-        """The refined estimate of the best result; or of another one, if the family refines several and this one is
-        likelier by the mutual information of image and cloud, and by the score if that counts for the family."""
-        weight = self.family.score_weight * search.calibration.sharpness
-        behind = MOST_BEHIND if weight else np.inf
-        starts = search.starts(best, results, self.family.refined_results, behind)
-        refined = [self.refine(prepared, start.estimate, settings) for start in starts]
-        likelihoods = [
-            weight * start.score + _information(one) / NATS_PER_LOG for start, one in zip(starts, refined, strict=True)
+    ) -> tuple[PassResult, list[PassResult]]:  # fmt: skip
+        """The best result after refinement; or another one, if the family refines several and this one is likelier by
+        the mutual information of image and cloud, and by the score if that counts for the family.
+
+        And all results: if the score counts, those of the refined ones have the mutual information in theirs, and the
+        other ones count as if they had as much of it as the best.
+        """
+        sharpness, weight = search.calibration.sharpness, self.family.score_weight
+        starts = search.starts(best, results, self.family.refined_results, MOST_BEHIND if weight else np.inf)
+        estimates = [self.refine(prepared, start.estimate, settings) for start in starts]
+        gains = [_information(estimate) / NATS_PER_LOG / sharpness for estimate in estimates]
+        chosen = int(np.argmax([weight * start.score + gain for start, gain in zip(starts, gains, strict=True)]))
+        refined = [
+            replace(start, estimate=estimate, score=start.score + weight * gain)
+            for start, estimate, gain in zip(starts, estimates, gains, strict=True)
         ]
-        return refined[int(np.argmax(likelihoods))]
+        others = [replace(one, score=one.score + weight * gains[chosen]) for one in results if one not in starts]
+        return refined[chosen], [*refined, *others]
 
     def refine(self, prepared: PreparedPair, estimate: PoseEstimate, settings: Settings | None = None) -> PoseEstimate:
         """The estimate at the local maximum of the mutual information of image and cloud near its pose.
@@ -258,7 +283,7 @@ class Localizer:
             pyramid = self.pyramid(prepared, s.refinement)
             drifts = round(prepared.effort * s.refinement.drifts)
             refinement = self.family.signal_set.adapted(s.refinement).model_copy(update={"drifts": drifts})
-            how = self.calibration, self.runtime.both, self.family.std_inflation, self.family.signal_set
+            how = self.calibration, self.runtime.both, self.family.std_inflation, self.family.signal_set, prepared.place
             return refine_estimate(estimate, pair, pyramid, s.pnp, refinement, *how)
 
     def pyramid(self, prepared: PreparedPair, settings: RefinementSettings) -> ImagePyramid:

@@ -24,6 +24,7 @@ from i2p_ros.core.config import Settings, load_settings
 from i2p_ros.core.errors import InputError, ModelError
 from i2p_ros.core.geometry import Pose, are_within, from_camera_axes
 from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
+from i2p_ros.families import FAMILIES, family_class
 from i2p_ros.families.vp2p import VP2P
 from i2p_ros.localizer import TRACKED, Localizer, PreparedPair
 from i2p_ros.networks.base import Arrays, batched
@@ -257,7 +258,7 @@ def test_a_good_prior_or_a_pose_near_it_needs_one_pass(off_m: float, std_m: floa
 @pytest.mark.parametrize(("fitted_on", "enough", "passes"), [("some", 0.5, 2), ("some", 1.1, 3), ("", 0.5, 3)])
 def test_passes_end_where_a_calibrated_model_has_no_doubt(fitted_on: str, enough: float, passes: int) -> None:
     world = planted(8)
-    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on)
+    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 8, fitted_on=fitted_on)
     settings = load_settings((), [f"pnp.early_exit_confidence={enough}", "pnp.max_rival=10"])
     localizer = Planted(lambda guess, mirror: world.prediction, settings, sure)
     scene, guess = localizer.prepare(seen()), Pose(world.truth.rotation, world.truth.translation + 0.3)
@@ -269,7 +270,7 @@ def test_passes_end_where_a_calibrated_model_has_no_doubt(fitted_on: str, enough
 def test_only_doubt_needs_the_mirrored_pass(fitted_on: str, mirrored: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("i2p_ros.search.selection.SETTLED_M", -1.0)  # no pose is at its guess
     world = planted(8)
-    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on=fitted_on, min_confidence=0.0)
+    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 8, fitted_on=fitted_on, min_confidence=0.0)
     settings = load_settings((), ["pnp.early_exit_confidence=0.5", "pnp.max_rival=10"])
     localizer = Planted(lambda guess, mirror: world.prediction, settings, sure)
     assert localizer.localize_pair(seen()).pose is not None
@@ -279,7 +280,7 @@ def test_only_doubt_needs_the_mirrored_pass(fitted_on: str, mirrored: bool, monk
 def test_a_pose_that_would_be_withheld_gets_all_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("i2p_ros.search.selection.SETTLED_M", -1.0)  # no pose is at its guess
     world = planted(8)
-    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7, fitted_on="some", min_confidence=1.0)
+    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 8, fitted_on="some", min_confidence=1.0)
     settings = load_settings((), ["pnp.early_exit_confidence=0.5", "pnp.max_rival=10"])
     localizer = Planted(lambda guess, mirror: world.prediction, settings, sure)
     scene = localizer.prepare(seen())
@@ -314,6 +315,20 @@ def test_an_unsure_pair_has_passes_near_poses_that_the_signals_propose(monkeypat
     assert unsure.localize_pair(sample.pair, prior).pose is not None and 2 < len(guesses) <= VP2P.signal_guesses
     guesses.clear()
     assert unsure.localize_pair(sample.pair, TRACKED.about(truth)).pose is not None and len(guesses) == 1
+
+
+def test_the_lidar_has_a_place_where_its_cloud_is_a_full_turn_and_the_camera_is_not_tracked() -> None:
+    sample = i2p.open_source("synthetic", settings=Settings(), seed=7, n=1)[0]
+    truth, localizer = sample.T_camera_lidar, i2p.load("vp2p-small")
+    assert truth is not None
+    place = localizer.prepare(sample.pair).place
+    assert place is not None and np.linalg.norm(place.position - truth.inverse().translation) < 1.5
+    assert localizer.prepare(sample.pair, VP2P.trained_prior.about(truth)).place is not None
+    assert localizer.prepare(sample.pair, TRACKED.about(truth)).place is None
+    wall = np.random.default_rng(0).uniform([10, -0.1, -1], [40, 0.1, 2], (5000, 3)).astype(np.float32)
+    assert localizer.prepare(replace(sample.pair, cloud=PointCloud(wall))).place is None
+    on_vehicles = {name: family_class(name).on_vehicles for name in FAMILIES}
+    assert on_vehicles["vp2p"] and not on_vehicles["diff2i2p"]
 
 
 @pytest.mark.parametrize("std", [1e-9, 1e12], ids=["narrow", "wide"])

@@ -70,6 +70,12 @@ class PnpSettings(_Group):
     max_rival: float = Field(
         0.8, gt=0, description="largest support or likelihood of a rival, as a share of that of the pose"
     )
+    lidar_std_m: float = Field(
+        0.7,
+        gt=0,
+        description="standard deviation of the camera's place about that of the lidar, where the cloud is its full "
+        "turn, m. Large: cameras may be anywhere",
+    )
     early_exit_confidence: float = Field(
         0.9,
         ge=0,

@@ -251,8 +251,9 @@ class Evidence:
     `inliers` of `matches` agree with it. `rival` is the likelihood or the support of the best different pose, as a
     share of its own. `similarity` (-1..1) is the mean similarity of descriptors over the points in view, `margin` its
     excess over that of the best different pose (with the prior, if any), and `shortfall` its deficit to the mean of
-    each point's most similar pixel. `std_m` is the largest standard deviation of the position
-    before refinement. `refinement` is known of a refined pose.
+    each point's most similar pixel. `std_m` is the largest standard deviation of the position before refinement.
+    `log_place` is the log density of the camera's place by that of the lidar (core.place), 0 where this is not known.
+    `refinement` is known of a refined pose.
     """
 
     inliers: int
@@ -262,6 +263,7 @@ class Evidence:
     margin: float = 0.0
     shortfall: float = 0.0
     std_m: float = 1.0
+    log_place: float = 0.0
     refinement: RefinementEvidence | None = None
 
 

@@ -89,6 +89,7 @@ class Family(ABC, Generic[SceneT]):
     signal_guesses: ClassVar[int] = 0  # poses that the signals propose where the proposals of the network are unsure
     refined_results: ClassVar[int] = 1  # passes whose poses are refined; one pose of these is taken
     score_weight: ClassVar[float] = 1.0  # of the descriptors' likelihood in this choice, beside the mutual information
+    on_vehicles: ClassVar[bool] = False  # whether a camera is near the lidar of its vehicle
     mirrors: ClassVar[bool] = False  # whether there is a mirrored pass: `mirror` and `merge`
     settings_type: ClassVar[type[BaseModel]]
     settings: BaseModel  # sizes of this network, of `settings_type`; the manifest keeps them

@@ -17,6 +17,7 @@ BORDERS = 2  # steps of a sector that it fills in part
 UNEVEN = 0.35  # deviation of the numbers of points in filled steps, as a share of their mean
 AROUND, BORDER_PERCENT = 0.5, 6.0  # least number in a step about the median, as a share of the mean; but for few steps
 FAR = 30.0  # m from the median of the points: the origin is then that of a map rather than of a lidar
+CLOSE, LEAST_CLOSE = 16.0, 0.3  # m about a lidar, with so many of its points at least; maps have as many everywhere
 MEDIAN_STEPS = 20  # of Weiszfeld's iteration
 NEAR, GROUND_PERCENT = 8.0, 20.0  # m about the lidar, where so many of the points are below the ground or on it
 USUAL_HEIGHT = 1.65  # m over the ground, of the cameras of cars
@@ -63,14 +64,16 @@ def is_full_turn(xyz: NDArray[np.float32]) -> bool:
 
 def lidar_place(xyz: NDArray[np.float32]) -> NDArray[np.float64] | None:
     """The place (3,) of a vehicle's lidar, m, from its cloud (N, 3) alone, whose z axis points up: the geometric median
-    of the points, at the usual height over the ground there. None where they do not lie all round it."""
+    of the points, at the usual height over the ground there. None where they do not lie all round it, or where too few
+    of them are near it, as in a map."""
     points = _sampled(xyz)
     points = points[np.isfinite(points).all(axis=1)]
     if not len(points):
         return None
     place, z = places(points), points[:, 2]
     median = geometric_median(place)
-    if not _lie_around(_counts(place - median)):
+    is_close = np.abs(place - median) < CLOSE
+    if is_close.mean() < LEAST_CLOSE or not _lie_around(_counts(place - median)):
         return None
     near = z[np.abs(place - median) < NEAR]
     ground = np.percentile(near if len(near) else z, GROUND_PERCENT)

@@ -21,8 +21,8 @@ from i2p_ros.core.types import Evidence
 from i2p_ros.pnp.error_model import ErrorModel, Six, fit_errors, rounded, trends
 
 Bools = NDArray[np.bool_]
-Seven = tuple[float, float, float, float, float, float, float]
 Eight = tuple[float, float, float, float, float, float, float, float]
+Nine = tuple[float, float, float, float, float, float, float, float, float]
 SHARPNESS = 120.0  # of vp2p-small: makes the posterior about as wide as the errors
 RIDGE = 4.0  # of the logistic regression, in observations: a few dozen separable ones must give finite weights
 RIGHT_M, RIGHT_RAD = 2.0, np.radians(5.0)  # a refined pose that is off by more is wrong
@@ -31,6 +31,7 @@ MAX_JUNK = 0.0075  # share of junk among the published poses of a source: below 
 MAX_WRONG = 0.05  # share of wrong poses among them
 EXPECTED_JUNK = 0.01  # share of wrong poses that the confidences predict, where the shares above do not hold
 QUANTILE, NORMAL_QUANTILE, CHI2_QUANTILE = 0.95, 1.96, 12.59  # two-sided of one normal error; of chi2(6)
+EARLIER_WEIGHTS = 8  # before the place of the lidar had one
 MIN_OBSERVED, FOLDS = 30, 10  # observations that a fit needs; parts of the cross-validation
 
 
@@ -45,10 +46,10 @@ class Calibration(BaseModel):
     std_scale: Six = Field((1.0,) * 6, description="factors of the deviations along and about x, y, z of the camera")
     aligned_errors: ErrorModel = Field(ErrorModel(), description="width and tails of the errors of a refined pose")
     sharpness: float = Field(SHARPNESS, gt=0, description="log likelihood of a pose per unit of its mean similarity")
-    confidence_weights: Eight = Field(
-        (-3.0, 1.7, 0.3, 0.0, -10.0, 0.0, 0.0, 0.0), description="weights of `features` in the logistic function"
+    confidence_weights: Nine = Field(
+        (-3.0, 1.7, 0.3, 0.0, -10.0, 0.0, 0.0, 0.0, 0.0), description="weights of `features` in the logistic function"
     )
-    aligned_weights: Seven = Field((-3.0, 1.7, 0.0, 0.0, 0.0, 0.0, 0.0), description="the same for a refined pose")
+    aligned_weights: Eight = Field((-3.0, 1.7, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), description="the same for a refined pose")
     min_confidence: float = Field(0.0, ge=0, le=1, description="poses with less confidence are withheld")
     aligned_min_confidence: float = Field(0.0, ge=0, le=1, description="the same for a refined pose")
     fitted_on: str = Field("", description="pairs of the fit in words; empty: not fitted")
@@ -56,7 +57,7 @@ class Calibration(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _is_current(cls, given: Any) -> Any:
-        if isinstance(given, dict) and "aligned_scale" in given:
+        if isinstance(given, dict) and ("aligned_scale" in given or _has_earlier_weights(given)):
             raise ValueError("made by an earlier version: remove it, and run i2p calibrate-covariance")
         return given
 
@@ -129,7 +130,7 @@ class Observation:
 
 
 def features(evidence: Evidence) -> Array:
-    """Inputs (8,) of the logistic function of the confidence, a constant first; (7,) others of a refined pose.
+    """Inputs (9,) of the logistic function of the confidence, a constant first; (8,) others of a refined pose.
 
     A pose before refinement is right if it is at the right place, which the network's matches and descriptors tell. A
     refined one must be accurate too, which depends on the mutual information.
@@ -138,10 +139,15 @@ def features(evidence: Evidence) -> Array:
     if found is None:
         ratio = evidence.inliers / max(evidence.matches, 1)
         logs = np.log([max(ratio, 1e-3), max(evidence.std_m, 1e-3)])
-        rest = [evidence.similarity, evidence.margin, evidence.shortfall]
+        rest = [evidence.similarity, evidence.margin, evidence.shortfall, evidence.log_place]
         return np.array([1.0, log_inliers, *logs, evidence.rival, *rest])
     logs = np.log([max(evidence.margin, 1e-3), found.std_m, max(found.information, 1.0), max(found.points, 1)])
-    return np.array([1.0, log_inliers, evidence.shortfall, *logs])
+    return np.array([1.0, log_inliers, evidence.shortfall, evidence.log_place, *logs])
+
+
+def _has_earlier_weights(given: dict[str, Any]) -> bool:
+    weights = given.get("confidence_weights")
+    return isinstance(weights, Sequence) and len(weights) == EARLIER_WEIGHTS
 
 
 def _odds(evidence: Evidence) -> float:

@@ -15,6 +15,7 @@ from i2p_ros.pnp.problem import NoPoseError
 from i2p_ros.pnp.solver import CONTRADICTION
 from i2p_ros.search.hypotheses import Hypothesis, are_different
 from i2p_ros.search.likelihood import NO_SIMILARITY, DescriptorLikelihood
+from i2p_ros.search.prior import log_density
 
 MIN_SAMPLES = 2.0  # effective ones: below, one sample has all the weight and the covariance says nothing
 
@@ -36,7 +37,7 @@ def refuse_contradiction(pose: Pose, ranked: Sequence[Hypothesis], likelihood: D
     """
     if likelihood.prior is None:
         return
-    alone = max(h.log_posterior - likelihood.log_prior(h.pose) for h in ranked)
+    alone = max(h.log_posterior - log_density(likelihood.prior, h.pose) for h in ranked)
     mine = likelihood.sharpness * likelihood.mean_similarity(pose) + likelihood.log_prior(pose)
     if 2.0 * (alone - mine) > CONTRADICTION:
         apart = np.sqrt(2.0 * (alone - mine))
@@ -58,4 +59,5 @@ def evidence_of(
     rival = float(np.exp(-sharpness * max(margin, 0.0))) if others else 0.0
     std_m = float(np.sqrt(np.linalg.eigvalsh(spread[:3, :3])[-1]))
     shortfall = likelihood.best_mean_similarity(pose) - similarity
-    return Evidence(inliers, len(ranked[0].matches), rival, similarity, margin, shortfall, std_m)
+    log_place = likelihood.place.log_density(pose) if likelihood.place else 0.0
+    return Evidence(inliers, len(ranked[0].matches), rival, similarity, margin, shortfall, std_m, log_place)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.place import LidarPlace
 from i2p_ros.core.types import DescriptorSimilarity, Prior, Status
 from i2p_ros.pnp import posterior
 from i2p_ros.pnp.problem import NoPoseError
@@ -38,7 +39,7 @@ VIEW_MARGIN = 1.3  # factor on the tangents of the view: points that samples may
 
 @dataclass(frozen=True, eq=False)
 class DescriptorLikelihood:
-    """Likelihood of poses T_camera_lidar, and posterior with a prior where there is one.
+    """Likelihood of poses T_camera_lidar, and posterior with a prior and the place of the lidar where they are known.
 
     `search_std` are the deviations (m, rad; camera axes) of the first samples about a pose.
     """
@@ -47,6 +48,7 @@ class DescriptorLikelihood:
     sharpness: float
     prior: Prior | None = None
     search_std: tuple[float, ...] = SEARCH_STD
+    place: LidarPlace | None = None
 
     def mean_similarity(self, pose: Pose) -> float:
         """Mean similarity over the points in view of a pose, or NO_SIMILARITY where these are too few."""
@@ -58,8 +60,8 @@ class DescriptorLikelihood:
         return float(self.similarity.best[1][seen].mean()) if seen.sum() >= MIN_IN_VIEW else NO_SIMILARITY
 
     def log_prior(self, pose: Pose) -> float:
-        """Log density of the prior, up to a constant."""
-        return log_density(self.prior, pose)
+        """Log density of the prior and of the place of the camera, up to a constant."""
+        return log_density(self.prior, pose, self.place)
 
     def log_posteriors(self, poses: Sequence[Pose]) -> Array:
         """(K,) log posterior of K poses, up to a constant. Raises NoPoseError where similarities are not finite."""
@@ -71,7 +73,7 @@ class DescriptorLikelihood:
         if points is not None:
             rows = np.random.default_rng(0).permutation(rows)[:points]
         scores = self._mean_similarities(rows, self.similarity.points[rows].astype(np.float64), rotations, translations)
-        return self.sharpness * scores + log_densities(self.prior, np.zeros(3), rotations, translations)
+        return self.sharpness * scores + log_densities(self.prior, np.zeros(3), rotations, translations, self.place)
 
     def sample_near(
         self, pose: Pose, points: int = SAMPLED_POINTS, rounds: int = posterior.ROUNDS, min_ess: float = 0.0
@@ -91,7 +93,7 @@ class DescriptorLikelihood:
         def log_posterior(rotations: Array, translations: Array) -> Array:
             turned = rotations @ pose.rotation
             scores = self._mean_similarities(rows, xyz, turned, translations)
-            return self.sharpness * scores + log_densities(self.prior, centre, turned, translations)
+            return self.sharpness * scores + log_densities(self.prior, centre, turned, translations, self.place)
 
         first = narrowed(np.diag(np.square(self.search_std)), self.prior, centre)
         return posterior.sample(log_posterior, first, rounds, min_ess)

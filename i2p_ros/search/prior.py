@@ -1,34 +1,39 @@
 # SPDX-FileCopyrightText: 2026 The i2p_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The Gaussian density of a prior, for many poses at once."""
+"""The density of a prior and of the place of the camera, for many poses at once."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.place import LidarPlace
 from i2p_ros.core.types import Prior
 from i2p_ros.pnp import covariance
 
 
-def log_densities(prior: Prior | None, origin: Array, rotations: Array, translations: Array) -> Array:
-    """(K,) log density of K poses under a prior, up to a constant; zeros without a prior.
+def log_densities(
+    prior: Prior | None, origin: Array, rotations: Array, translations: Array, place: LidarPlace | None = None
+) -> Array:  # fmt: skip
+    """(K,) log density of K poses under a Gaussian prior and a lidar near a place, up to a constant. What is not known
+    counts as flat.
 
     A pose takes a point p of the lidar frame to `rotations[k] @ (p - origin) + translations[k]`. Deltas are taken about
     the camera of the prior, where position and rotation are least correlated.
     """
+    near_place = place.log_densities(origin, rotations, translations) if place else np.zeros(len(rotations))
     if prior is None:
-        return np.zeros(len(rotations))
+        return near_place
     camera = prior.pose.inverse().translation
     spread = covariance.with_origin(prior.covariance, prior.pose, -camera)
     turns = rotation_vectors(rotations @ prior.pose.rotation.T)
     deltas = np.concatenate([translations + rotations @ (camera - origin), turns], axis=1)
-    return np.asarray(-0.5 * np.einsum("ki,ik->k", deltas, np.linalg.solve(spread, deltas.T)))
+    return np.asarray(near_place - 0.5 * np.einsum("ki,ik->k", deltas, np.linalg.solve(spread, deltas.T)))
 
 
-def log_density(prior: Prior | None, pose: Pose) -> float:
+def log_density(prior: Prior | None, pose: Pose, place: LidarPlace | None = None) -> float:
     """Log density of one pose T_camera_lidar, as `log_densities`."""
-    return float(log_densities(prior, np.zeros(3), pose.rotation[None], pose.translation[None])[0])
+    return float(log_densities(prior, np.zeros(3), pose.rotation[None], pose.translation[None], place)[0])
 
 
 def narrowed(search: Array, prior: Prior | None, origin: Array) -> Array:

@@ -13,6 +13,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, are_within, from_camera_axes, to_camera_axes
+from i2p_ros.core.place import LidarPlace
 from i2p_ros.core.types import Evidence, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.pnp import covariance
 from i2p_ros.pnp.calibration import SHARPNESS, Calibration
@@ -31,7 +32,7 @@ ALIKE = 0.1, np.radians(2.0)  # m, rad: from nearer poses the refinement is abou
 CLOSE_M, CLOSE_RAD = 0.3, np.radians(3.0)  # the same where the guess is that of a prior
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PassResult:
     """The estimate of one forward pass. `score` is the logarithm of its likelihood or support, with the prior, over the
     sharpness of the model: a higher score is a better pose, and a difference of 1 / sharpness is a factor of e."""
@@ -55,6 +56,7 @@ class PoseSearch:
     calibration: Calibration
     prior: Prior | None = None
     search_std: tuple[float, ...] = SEARCH_STD
+    place: LidarPlace | None = None
 
     @property
     def thorough(self) -> PoseSearch:
@@ -71,7 +73,7 @@ class PoseSearch:
             pose = prediction.pose.pose if prediction.pose else self._of_matches(prediction)
             return [pose, prediction.headings.turned_to_other(pose)] if prediction.headings else [pose]
         # the sharpness is that of no model: a new calibration of a model must not change what it proposes
-        likelihood = DescriptorLikelihood(prediction.similarity, SHARPNESS, self.prior, self.search_std)
+        likelihood = DescriptorLikelihood(prediction.similarity, SHARPNESS, self.prior, self.search_std, self.place)
         given = [self.prior.pose] if self.prior else []
         drawn = drawn_poses(likelihood, prediction.viewpoint) if prediction.viewpoint else []
         ranked = hypotheses(prediction, self.camera, self.settings, likelihood, [*given, *drawn])
@@ -91,15 +93,15 @@ class PoseSearch:
         return PassResult(guess, failed, -np.inf)
 
     def select(self, results: Sequence[PassResult]) -> PassResult:
-        """The result with the highest score, with evidence against the other poses; the first when none has a pose."""
+        """The result with the highest score; the first when none has a pose."""
         found = [each for each in results if each.estimate.pose]
-        return self.against(max(found, key=lambda each: each.score), results) if found else results[0]
+        return max(found, key=lambda each: each.score) if found else results[0]
 
     def against(self, best: PassResult, others: Sequence[PassResult]) -> PassResult:
         """The best result, with evidence against those of the others that are different poses."""
         estimate = best.estimate
-        assert estimate.pose is not None
-        assert estimate.evidence is not None
+        if estimate.pose is None or estimate.evidence is None:
+            return best
         margins = [
             best.score - other.score
             for other in others
@@ -119,20 +121,20 @@ class PoseSearch:
     def starts(
         self, best: PassResult, results: Sequence[PassResult], most: int, behind: float = np.inf
     ) -> list[PassResult]:  # fmt: skip
-        """The best result and then others whose poses differ, by their score, each with evidence against the rest. They
-        are less than `behind` of the log likelihood worse than the best."""
+        """The best result and then others whose poses differ, by their score. They are less than `behind` of the log
+        likelihood worse than the best."""
         kept, least = [best], best.score - behind / self.calibration.sharpness
         for one in sorted(results, key=lambda each: -each.score):
             poses = [each.estimate.pose for each in kept]
             alike = any(a and one.estimate.pose and are_within(one.estimate.pose, a, *ALIKE) for a in poses)
             if len(kept) < most and one.estimate.pose and one.score > least and not alike:
-                kept.append(self.against(one, [best, *results]))
+                kept.append(one)
         return kept
 
     def is_conclusive(self, results: Sequence[PassResult]) -> bool:
         """Whether no further pass is needed: at least two were made, and the selected pose has a calibrated confidence
         as high as `pnp.early_exit_confidence`. After the refinement it may still be withheld."""
-        estimate = self.select(results).estimate
+        estimate = self.against(self.select(results), results).estimate
         calibrated = bool(estimate.pose and self.calibration.fitted_on)
         return len(results) > 1 and calibrated and estimate.confidence >= self.settings.early_exit_confidence
 
@@ -149,7 +151,7 @@ class PoseSearch:
     def _estimate(self, prediction: Prediction, guess: Pose | None) -> PassResult:
         if prediction.similarity is not None:
             sharpness = self.calibration.sharpness
-            likelihood = DescriptorLikelihood(prediction.similarity, sharpness, self.prior, self.search_std)
+            likelihood = DescriptorLikelihood(prediction.similarity, sharpness, self.prior, self.search_std, self.place)
             return self._by_descriptors(prediction, guess, likelihood)
         if prediction.pose is not None:
             return self._regressed(prediction, prediction.pose, guess)
@@ -208,7 +210,7 @@ class PoseSearch:
             results.append(self._calibrated(found, log_support, guess))
         if not results:
             raise NoPoseError(*(reasons or [(Status.TOO_FEW_MATCHES, "the prediction has no matches")])[0])
-        return self.select(results)
+        return self.against(self.select(results), results)
 
     def _regressed(self, prediction: Prediction, regressed: Prior, guess: Pose | None) -> PassResult:
         """The regressed pose with its covariance, and how many of its matches, if there are any, agree with it.
@@ -239,10 +241,12 @@ class PoseSearch:
         assert found.evidence is not None
         spread = self.calibration.scaled(to_camera_axes(found.pose, found.covariance))
         refuse_weak(spread, self.settings)
+        evidence = replace(found.evidence, log_place=self.place.log_density(found.pose) if self.place else 0.0)
         estimate = replace(
             found,
             covariance=from_camera_axes(found.pose, spread),
-            confidence=self.calibration.confidence(found.evidence),
+            confidence=self.calibration.confidence(evidence),
+            evidence=evidence,
         )
-        score = (log_support + log_density(self.prior, found.pose)) / self.calibration.sharpness
+        score = (log_support + log_density(self.prior, found.pose, self.place)) / self.calibration.sharpness
         return PassResult(guess, estimate, score)

@@ -12,6 +12,7 @@ from i2p_ros.alignment.pyramid import plain_pyramid
 from i2p_ros.core.config import PnpSettings, RefinementSettings, SyntheticSettings
 from i2p_ros.core.consistency import camera_error
 from i2p_ros.core.geometry import Pose, from_camera_axes, to_camera_axes
+from i2p_ros.core.place import LidarPlace
 from i2p_ros.core.types import Correspondences, Evidence, Pair, PointCloud, PoseEstimate, Status
 from i2p_ros.pnp import Calibration
 from i2p_ros.pnp.error_model import ErrorModel
@@ -22,7 +23,7 @@ SPREAD = np.diag(np.array([0.3, 0.1, 0.5, *np.radians([0.3, 0.9, 0.5])]) ** 2)
 CALIBRATION = Calibration(
     std_scale=(1.5,) * 6,
     aligned_errors=ErrorModel(scale=(2.0,) * 6, degrees_of_freedom=6.0),
-    aligned_weights=(-3.0, 0, 0, 0, 0, 1.0, 0),
+    aligned_weights=(-3.0, 0, 0, 0, 0, 0, 1.0, 0),
 )
 OFF = np.array([0.3, -0.1, 0.4, *np.radians([0.3, -0.8, 0.4])])
 
@@ -52,6 +53,18 @@ def estimate(pair: Pair, pose: Pose) -> PoseEstimate:
         Status.OK, pose=off, covariance=from_camera_axes(off, CALIBRATION.scaled(SPREAD)), correspondences=matches,
         inliers=np.ones(len(matches), bool), residual_px=9.0, confidence=0.97, evidence=Evidence(100, 120),
     )  # fmt: skip
+
+
+def test_the_place_of_the_lidar_is_evidence_and_a_wrong_one_does_no_harm(placed: tuple[Pair, Pose]) -> None:
+    pair, true = placed
+    given = estimate(pair, true), pair, plain_pyramid(pair, REFINEMENT), SETTINGS, REFINEMENT, CALIBRATION
+    alone = refine_estimate(*given)
+    at_camera = refine_estimate(*given, place=LidarPlace(true.inverse().translation, 0.1))
+    aside = refine_estimate(*given, place=LidarPlace(true.inverse().translation + np.array([0.0, 0.0, 30.0]), 0.1))
+    logs = [one.evidence.log_place for one in (alone, at_camera, aside) if one.evidence]
+    assert logs[0] == 0.0 and -2.0 < logs[1] < 0.0 and logs[2] < -20.0
+    errors = [np.linalg.norm(one.pose.local(true)) for one in (alone, at_camera, aside) if one.pose]
+    assert len(errors) == 3 and max(errors) < 0.2
 
 
 def test_the_pose_is_refined_and_the_rest_follows_it(placed: tuple[Pair, Pose]) -> None:

@@ -330,14 +330,18 @@ def test_a_full_turn_is_one_in_any_frame(shift: tuple[float, float]) -> None:
 @pytest.mark.parametrize("shift", [(0.0, 0.0, 0.0), (10.0, -10.0, 1.0), (4e5, 5e6, 30.0)])
 def test_the_place_of_a_lidar_is_where_it_stood_in_any_frame(shift: tuple[float, float, float]) -> None:
     turn = Pose.from_rotvec([0.0, 0.0, 2.5], shift)
-    found = lidar_place(turn.apply(street(20000).xyz.astype(np.float64)).astype(np.float32))
+    ranges, angles, heights = np.random.default_rng(0).uniform([2, -np.pi, 0], [40, np.pi, 2], (20000, 3)).T
+    xyz = np.stack([ranges * np.cos(angles), ranges * np.sin(angles), np.where(ranges < 20.0, 0.0, heights)], axis=1)
+    found = lidar_place(turn.apply(xyz).astype(np.float32))
     assert found is not None
-    assert np.abs(found - shift - [0.0, 0.0, 1.65]).max() < 0.5  # the ground of this street is at 0
+    assert np.abs(found - shift - [0.0, 0.0, 1.65]).max() < 0.5  # the ground is at 0
 
 
-def test_a_cloud_all_on_one_side_has_no_place_of_a_lidar() -> None:
+def test_a_cloud_all_on_one_side_or_of_a_map_has_no_place_of_a_lidar() -> None:
     wall = np.random.default_rng(0).uniform([10.0, -0.1, -1.0], [40.0, 0.1, 2.0], (5000, 3)).astype(np.float32)
     assert lidar_place(wall) is None
+    of_map = np.random.default_rng(0).uniform([-60.0, -60.0, 0.0], [60.0, 60.0, 4.0], (20000, 3)).astype(np.float32)
+    assert lidar_place(of_map) is None and is_full_turn(of_map)
     assert (
         lidar_place(np.zeros((0, 3), np.float32)) is None and lidar_place(np.full((3, 3), np.nan, np.float32)) is None
     )

@@ -25,7 +25,7 @@ from i2p_ros.pnp.calibration import (
 )
 
 SCALE = np.array([2.0, 1.5, 3.0, 1.0, 0.7, 1.2])
-WEIGHTS = 4.0 * np.array([-10.0, 2.0, 0.5, -0.5, -1.0, 3.0, 8.0, -6.0])
+WEIGHTS = 4.0 * np.array([-10.0, 2.0, 0.5, -0.5, -1.0, 3.0, 8.0, -6.0, 0.0])
 
 
 def observed(n: int, seed: int, tails: bool = False) -> list[Observation]:
@@ -179,9 +179,10 @@ def test_pairs_of_one_block_are_left_out_together() -> None:
     assert fit(copies, "").min_confidence >= fit(leaky, "").min_confidence
 
 
-def test_a_calibration_of_an_earlier_version_is_refused_with_the_cure() -> None:
+@pytest.mark.parametrize("old", [{"aligned_scale": [1.0] * 6}, {"confidence_weights": [0.0] * 8}])
+def test_a_calibration_of_an_earlier_version_is_refused_with_the_cure(old: dict[str, list[float]]) -> None:
     with pytest.raises(ValidationError, match="run i2p calibrate-covariance"):
-        Calibration.model_validate({"std_scale": [1.0] * 6, "aligned_scale": [1.0] * 6})
+        Calibration.model_validate({"std_scale": [1.0] * 6, **old})
 
 
 def test_without_a_fit_confidence_grows_with_inliers_and_falls_with_rivals() -> None:

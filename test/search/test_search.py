@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
-from i2p_ros.core.geometry import Pose, so3_log
+from i2p_ros.core.geometry import Pose, from_camera_axes, so3_log
 from i2p_ros.core.headings import Headings
+from i2p_ros.core.place import LidarPlace
 from i2p_ros.core.types import Correspondences, DescriptorSimilarity, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.pnp import Calibration, NoPoseError
 from i2p_ros.search import PoseSearch
@@ -36,7 +37,8 @@ def search(
 
 def selected(passes: list[tuple[Prediction, Pose | None]], of: PoseSearch) -> PoseEstimate:
     """The estimate of several forward passes."""
-    return of.judge(of.select([of.estimate(*one) for one in passes]).estimate)
+    results = [of.estimate(*one) for one in passes]
+    return of.judge(of.against(of.select(results), results).estimate)
 
 
 def locate(
@@ -194,6 +196,32 @@ def test_passes_with_equal_scores_at_different_poses_are_rivals() -> None:
         assert alone.status is Status.OK and alone.evidence.rival < 0.1
         assert both.status is Status.UNCERTAIN and both.evidence.rival > 0.9
         assert both.confidence < alone.confidence
+
+
+def test_of_two_equal_poses_the_one_near_the_lidar_is_selected() -> None:
+    for seed in range(4):
+        world = planted(seed)
+        similarity, matches = world.prediction.similarity, world.prediction.candidates[0]
+        assert similarity is not None
+        away = Prediction(
+            (replace(matches, points=ELSEWHERE.inverse().apply(matches.points)),),
+            replace(similarity, points=ELSEWHERE.inverse().apply(similarity.points)),
+        )
+        near = replace(search(), place=LidarPlace(world.truth.inverse().translation, 0.3))
+        for order in ([world.prediction, away], [away, world.prediction]):
+            estimate = selected([(one, None) for one in order], near)
+            assert is_near(estimate, world.truth, 0.4, 2.0)
+            assert estimate.evidence is not None and estimate.evidence.rival < 0.1
+            assert -1.0 < estimate.evidence.log_place <= 0.0
+
+
+def test_a_pose_far_from_the_lidar_does_not_contradict_a_prior() -> None:
+    world = planted(0)
+    prior = Prior(world.truth, from_camera_axes(world.truth, np.diag([0.3] * 3 + [0.05] * 3) ** 2))
+    far = LidarPlace(world.truth.inverse().translation + 50.0, 0.7)
+    estimate = selected([(world.prediction, None)], replace(search(prior=prior), place=far))
+    assert is_near(estimate, world.truth, 0.4, 2.0)
+    assert estimate.evidence is not None and estimate.evidence.log_place < -20.0
 
 
 def test_a_pass_without_a_pose_does_not_change_the_others() -> None:
@@ -395,7 +423,7 @@ def test_a_calibration_applies_to_matches_alone_too() -> None:
     np.testing.assert_allclose(scaled.covariance, 4.0 * np.asarray(plain.covariance), rtol=1e-6)
     strict = locate(bare, calibration=Calibration(min_confidence=1.0))
     assert strict.status is Status.UNCERTAIN and "pnp.min_confidence" in strict.reason
-    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 7)
+    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 8)
     assert locate(bare, settings=PnpSettings(min_confidence=0.99), calibration=sure).status is Status.OK
 
 

@@ -48,7 +48,7 @@ class VP2P(DescriptorFamily[VP2PScene]):
     name = "vp2p"
     sizes = SIZES
     settings_type = VP2PSettings
-    signal_guesses, refined_results = 6, 3
+    on_vehicles, signal_guesses, refined_results = True, 6, 4
     settings: VP2PSettings
 
     def network(self) -> VP2PNetwork:
