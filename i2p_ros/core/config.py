@@ -77,9 +77,10 @@ class PnpSettings(_Group):
         "turn, m. Large: cameras may be anywhere",
     )
     early_exit_confidence: float = Field(
-        0.9,
+        0.99,
         ge=0,
-        description="calibrated confidence at which two forward passes are enough. Above 1: all are always run",
+        description="calibrated confidence, before and after refinement, at which two forward passes are enough. Above "
+        "1: all are always run",
     )
     min_confidence: float = Field(
         -1.0, ge=-1, le=1, description="least confidence of a published pose. -1: that of the model's calibration"

@@ -132,11 +132,14 @@ class PoseSearch:
         return kept
 
     def is_conclusive(self, results: Sequence[PassResult]) -> bool:
-        """Whether no further pass is needed: at least two were made, and the selected pose has a calibrated confidence
-        as high as `pnp.early_exit_confidence`. After the refinement it may still be withheld."""
-        estimate = self.against(self.select(results), results).estimate
+        """Whether no further pass is needed: at least two were made, and the selected pose is sure. It may be less so
+        after the refinement."""
+        return len(results) > 1 and self.is_sure(self.against(self.select(results), results).estimate)
+
+    def is_sure(self, estimate: PoseEstimate) -> bool:
+        """Whether a pose has a calibrated confidence as high as `pnp.early_exit_confidence`."""
         calibrated = bool(estimate.pose and self.calibration.fitted_on)
-        return len(results) > 1 and calibrated and estimate.confidence >= self.settings.early_exit_confidence
+        return calibrated and estimate.confidence >= self.settings.early_exit_confidence
 
     def is_settled(self, result: PassResult) -> bool:
         """Whether the pose of a pass is as near to its guess as more passes would bring it."""
