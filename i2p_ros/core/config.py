@@ -77,7 +77,7 @@ class PnpSettings(_Group):
         "turn, m. Large: cameras may be anywhere",
     )
     early_exit_confidence: float = Field(
-        0.99,
+        0.9,
         ge=0,
         description="calibrated confidence, before and after refinement, at which two forward passes are enough. Above "
         "1: all are always run",

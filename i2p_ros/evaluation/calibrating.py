@@ -7,16 +7,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from i2p_ros.core.consistency import camera_error, normalised
+from i2p_ros.core.errors import InputError
+from i2p_ros.core.geometry import Pose
 from i2p_ros.core.progress import Progress
 from i2p_ros.core.protocols import ProtocolName
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import PoseEstimate
 from i2p_ros.evaluation.runner import EvaluatedPair, NetworkAlone, evaluate
-from i2p_ros.localizer import Localizer
+from i2p_ros.localizer import Localizer, PreparedPair
 from i2p_ros.pnp.calibration import Calibration, Observation, StatedError, fit
+from i2p_ros.search import PassResult, PoseSearch
 
 BLOCK = 10  # successive pairs of a recording that the cross-validation leaves out together
+LOST_EVERY = 4  # one pair of so many is localized a second time, without the passes near its true pose
+LOST_RAD = np.radians(20.0)  # a pass is near it if its rotation is so near
+
+
+class LostLocalizer(Localizer):
+    """A localizer that leaves out the passes near the true pose, so that its answer is wrong.
+
+    It stands for places unlike those of the fit, where no guess is right. The confidence must be low there, too.
+    """
+
+    def __init__(self, of: Localizer, truth: Pose) -> None:
+        super().__init__(of.family, of.runtime, of.settings, of.name, of.calibration)
+        self.truth = truth
+
+    def _pass_near(self, guess: Pose, prepared: PreparedPair, search: PoseSearch) -> PassResult | InputError:
+        found = super()._pass_near(guess, prepared, search)
+        if isinstance(found, InputError) or found.estimate.pose is None:
+            return found
+        is_near = np.linalg.norm(found.estimate.pose.local(self.truth)[3:]) < LOST_RAD
+        return InputError("all passes are near the true pose") if is_near else found
 
 
 @dataclass(frozen=True)
@@ -35,7 +60,8 @@ class Part:
 
 
 def calibrated(localizer: Localizer, parts: Sequence[Part], progress: Progress | None = None) -> Calibration:
-    """Calibration of a localizer's model, fitted on all pairs of sources that were not used in training.
+    """Calibration of a localizer's model, fitted on all pairs of sources that were not used in training. One pair of
+    LOST_EVERY takes part a second time, as one that a `LostLocalizer` answers.
 
     Raises InputError for a source without true poses, and when too few pairs have a pose.
     """
@@ -51,28 +77,41 @@ def calibrated(localizer: Localizer, parts: Sequence[Part], progress: Progress |
     for part in parts:
         found = _observed(raw, part, step)
         observed, done = [*observed, *found], done + len(part.source)
-        made = f"{len(part.source)} pairs, {len(found)} of them with a pose"
+        made = f"{len(part.source)} pairs, {len(found)} poses with those of lost pairs"
         words.append(f"{part.source.name}: {made}; protocol {part.protocol}, seed {part.seed}")
     return fit(observed, "; and ".join(words), before.sharpness)
 
 
 def _observed(raw: Localizer, part: Part, progress: Progress) -> list[Observation]:
-    """An observation of each pair of a part whose network's pose is not withheld."""
+    """Observations of the pairs of a part whose network's pose is not withheld."""
     observed: list[Observation] = []
 
     def observe(evaluated: EvaluatedPair) -> None:
-        located = _stated(evaluated, evaluated.estimate)
-        draw = evaluated.score.draw
-        if not located or not draw:
+        draw, sample = evaluated.score.draw, evaluated.sample
+        if not draw or sample.T_camera_lidar is None:
             return
-        refined = raw.localize_pair(evaluated.sample.pair, evaluated.sample.prior, raw.settings.any_confidence)
-        is_refined = refined.evidence is not None and refined.evidence.refinement is not None
-        after = _stated(evaluated, refined) if is_refined else None
         block = part.block(draw.index)
-        observed.append(Observation(not evaluated.score.junk, located, after, part.kind, block))
+        observed.extend(_observation(raw, evaluated, evaluated.estimate, part.kind, block))
+        if draw.index % LOST_EVERY == 0:
+            lost = LostLocalizer(raw, sample.T_camera_lidar)
+            unrefined = NetworkAlone(lost).localize_pair(sample.pair, sample.prior)
+            observed.extend(_observation(lost, evaluated, unrefined, part.kind, block))
 
     evaluate(NetworkAlone(raw), part.source, part.protocol, part.seed, progress=progress, watch=observe)
     return observed
+
+
+def _observation(
+    localizer: Localizer, evaluated: EvaluatedPair, unrefined: PoseEstimate, kind: str, block: str
+) -> list[Observation]:
+    """The observation of one pair, none if the pose of the network is withheld."""
+    sample, located = evaluated.sample, _stated(evaluated, unrefined)
+    if located is None:
+        return []
+    refined = localizer.localize_pair(sample.pair, sample.prior, localizer.settings.any_confidence)
+    is_refined = refined.evidence is not None and refined.evidence.refinement is not None
+    after = _stated(evaluated, refined) if is_refined else None
+    return [Observation(not located.is_junk, located, after, kind, block)]
 
 
 def _stated(evaluated: EvaluatedPair, estimate: PoseEstimate) -> StatedError | None:

@@ -21,8 +21,8 @@ from i2p_ros.core.types import Evidence
 from i2p_ros.pnp.error_model import ErrorModel, Six, fit_errors, rounded, trends
 
 Bools = NDArray[np.bool_]
-Eight = tuple[float, float, float, float, float, float, float, float]
 Nine = tuple[float, float, float, float, float, float, float, float, float]
+Ten = tuple[float, float, float, float, float, float, float, float, float, float]
 SHARPNESS = 120.0  # of vp2p-small: makes the posterior about as wide as the errors
 RIDGE = 4.0  # of the logistic regression, in observations: a few dozen separable ones must give finite weights
 RIGHT_M, RIGHT_RAD = 2.0, np.radians(5.0)  # a refined pose that is off by more is wrong
@@ -49,7 +49,7 @@ class Calibration(BaseModel):
     confidence_weights: Nine = Field(
         (-3.0, 1.7, 0.3, 0.0, -10.0, 0.0, 0.0, 0.0, 0.0), description="weights of `features` in the logistic function"
     )
-    aligned_weights: Eight = Field((-3.0, 1.7, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), description="the same for a refined pose")
+    aligned_weights: Ten = Field((-3.0, 1.7) + (0.0,) * 8, description="the same for a refined pose")
     min_confidence: float = Field(0.0, ge=0, le=1, description="poses with less confidence are withheld")
     aligned_min_confidence: float = Field(0.0, ge=0, le=1, description="the same for a refined pose")
     fitted_on: str = Field("", description="pairs of the fit in words; empty: not fitted")
@@ -130,7 +130,7 @@ class Observation:
 
 
 def features(evidence: Evidence) -> Array:
-    """Inputs (9,) of the logistic function of the confidence, a constant first; (8,) others of a refined pose.
+    """Inputs (9,) of the logistic function of the confidence, a constant first; (10,) others of a refined pose.
 
     A pose before refinement is right if it is at the right place, which the network's matches and descriptors tell. A
     refined one must be accurate too, which depends on the mutual information.
@@ -141,8 +141,9 @@ def features(evidence: Evidence) -> Array:
         logs = np.log([max(ratio, 1e-3), max(evidence.std_m, 1e-3)])
         rest = [evidence.similarity, evidence.margin, evidence.shortfall, evidence.log_place]
         return np.array([1.0, log_inliers, *logs, evidence.rival, *rest])
-    logs = np.log([max(evidence.margin, 1e-3), found.std_m, max(found.information, 1.0), max(found.points, 1)])
-    return np.array([1.0, log_inliers, evidence.shortfall, evidence.log_place, *logs])
+    seen = [evidence.similarity, evidence.shortfall, evidence.log_place]
+    least = [evidence.margin, found.std_m, found.information, found.points, found.standout]
+    return np.array([1.0, log_inliers, *seen, *np.log(np.maximum(least, [1e-3, 1e-3, 1.0, 1.0, 1.0]))])
 
 
 def _has_earlier_weights(given: dict[str, Any]) -> bool:

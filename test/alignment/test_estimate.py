@@ -23,7 +23,7 @@ SPREAD = np.diag(np.array([0.3, 0.1, 0.5, *np.radians([0.3, 0.9, 0.5])]) ** 2)
 CALIBRATION = Calibration(
     std_scale=(1.5,) * 6,
     aligned_errors=ErrorModel(scale=(2.0,) * 6, degrees_of_freedom=6.0),
-    aligned_weights=(-3.0, 0, 0, 0, 0, 0, 1.0, 0),
+    aligned_weights=(-3.0, 0, 0, 0, 0, 0, 0, 1.0, 0, 0),
 )
 OFF = np.array([0.3, -0.1, 0.4, *np.radians([0.3, -0.8, 0.4])])
 
