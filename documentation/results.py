@@ -85,6 +85,17 @@ def localization(names: Sequence[str]) -> str:
     return _markdown(columns, [_localized(f"localize_{name}") for name in names])
 
 
+def coverage(names: Sequence[str]) -> str:
+    """A table of the shares of poses in their ellipsoids, a row for each of results/localize_NAME.json."""
+    rows = []
+    for name in names:
+        content = result(f"localize_{name}")
+        f = content["figures"]
+        rows.append([content["title"], str(f["localized"]), *(f"{share:.2f}" for share in f["coverage"].values())])
+    levels = [f"{100 * float(level):.0f} % hold" for level in figures(f"localize_{names[0]}")["coverage"]]
+    return _markdown(["data", "with a pose", *levels], rows)
+
+
 def rooms(names: Sequence[str]) -> str:
     """A table of evaluations in rooms, a row for each of results/localize_NAME.json."""
     columns = ["data", "pairs", "rooms", "with a pose", "registered", "by P3P from the same matches", "matched",

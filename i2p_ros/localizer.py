@@ -119,7 +119,7 @@ class Localizer:
             results = self._passes_near(guesses, prepared, each, results)
             best, results = self._last_pass(results, prepared, each)
             final = self._refined_best(best, results, prepared, search, settings) if refined else (best, results)
-            estimate = search.judge(search.against(*final).estimate)
+            estimate = search.judge(*final)
             if each.is_sure(estimate) or not each.is_conclusive(results):
                 break
         return estimate

@@ -147,8 +147,10 @@ class PoseSearch:
         near = (SETTLED_M, SETTLED_RAD) if self.prior is None else (CLOSE_M, CLOSE_RAD)
         return bool(pose and guess and are_within(pose, guess, *near))
 
-    def judge(self, estimate: PoseEstimate) -> PoseEstimate:
-        """The estimate, with its pose withheld where a rival is too likely or the confidence too low."""
+    def judge(self, best: PassResult, others: Sequence[PassResult]) -> PoseEstimate:
+        """The estimate of the best result, with evidence against the others. Its pose is withheld where a rival
+        is too likely or the confidence too low."""
+        estimate = self.against(best, others).estimate
         return estimate if estimate.pose is None else judged(estimate, self.settings, self.calibration)
 
     def _estimate(self, prediction: Prediction, guess: Pose | None) -> PassResult:

@@ -38,7 +38,7 @@ def search(
 def selected(passes: list[tuple[Prediction, Pose | None]], of: PoseSearch) -> PoseEstimate:
     """The estimate of several forward passes."""
     results = [of.estimate(*one) for one in passes]
-    return of.judge(of.against(of.select(results), results).estimate)
+    return of.judge(of.select(results), results)
 
 
 def locate(
