@@ -15,6 +15,8 @@ from i2p_ros.pnp import covariance
 from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.problem import NoPoseError
 
+FAR_LOG_PLACE = -4.0  # 2 m by the default of pnp.lidar_std_m
+
 
 def judged(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibration) -> PoseEstimate:
     """The estimate. Its pose is withheld where a rival is nearly as good, or the confidence is too low."""
@@ -24,7 +26,10 @@ def judged(estimate: PoseEstimate, settings: PnpSettings, calibration: Calibrati
         share = f"another pose has {100 * rival:.0f} % of the support or likelihood of the best"
         return withheld(estimate, f"{share} (limit pnp.max_rival: {100 * settings.max_rival:.0f} %)")
     if estimate.confidence < least:
-        return withheld(estimate, f"confidence {estimate.confidence:.2f} is below {least:.2f} (pnp.min_confidence)")
+        reason = f"confidence {estimate.confidence:.2f} is below {least:.2f} (pnp.min_confidence)"
+        is_far = estimate.evidence is not None and estimate.evidence.log_place < FAR_LOG_PLACE
+        far = ", and the camera is unusually far from the lidar (pnp.lidar_std_m)" if is_far else ""
+        return withheld(estimate, reason + far)
     return estimate
 
 

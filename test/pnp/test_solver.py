@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Poses of matches, against exact synthetic data, OpenCV and sampling."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import poselib
@@ -13,7 +15,8 @@ from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Correspondences, Status
-from i2p_ros.pnp import noise, solve, solver
+from i2p_ros.pnp import Calibration, noise, solve, solver
+from i2p_ros.pnp.limits import judged
 from i2p_ros.pnp.refine import jacobian, residuals
 
 LENSES = {
@@ -241,3 +244,12 @@ def test_a_pose_below_the_least_confidence_is_withheld() -> None:
     estimate = solve(matches, CAMERA, PnpSettings(min_confidence=1.0))
     assert estimate.status is Status.UNCERTAIN and "pnp.min_confidence" in estimate.reason
     assert estimate.withheld is not None and np.abs(estimate.withheld.local(truth)).max() < 0.2
+
+
+def test_the_reason_names_a_camera_far_from_the_lidar() -> None:
+    estimate = solve(synthetic_matches(0, 1.0, 0.5)[0], CAMERA, PnpSettings(min_confidence=0.0))
+    assert estimate.evidence is not None
+    for log_place, is_told in ((-0.5, False), (-9.0, True)):
+        there = replace(estimate, evidence=replace(estimate.evidence, log_place=log_place))
+        found = judged(there, PnpSettings(min_confidence=1.0), Calibration())
+        assert found.pose is None and ("pnp.lidar_std_m" in found.reason) == is_told
