@@ -49,6 +49,7 @@ WARM_UP_SPREAD = 1e-4 * np.eye(6)  # m, rad
 TRACKED = PriorRange(0.3, 3.0)  # the pose of one pass near so good a prior is as accurate as that of more passes
 NEAR_PRIOR = 3.0  # times the range of trained priors: within it the signals search near a prior
 NATS_PER_LOG = 15.0  # so much mutual information counts as 1 of the log likelihood of descriptors
+FAR_LOG_PLACE = -6.5  # of a prior's pose, by the place of the lidar: 3.3 m by the default of pnp.lidar_std_m
 MOST_BEHIND = 15.0  # of this log likelihood, between the best result and another one that is refined too
 TRACKED_EFFORT = 0.5  # fewer points and drifts are as good there
 
@@ -145,13 +146,18 @@ class Localizer:
             signals = Lazy(device_errors()(passes.signals))
             has_signals = self.family.signal_camera(pair.camera) is not None
             is_tracked = prior is not None and TRACKED.covers(prior)
-            place = None if is_tracked else self._place(pair.cloud, settings or self.settings)
+            place = None if is_tracked else self._place(pair.cloud, prior, settings or self.settings)
             return PreparedPair(scene, passes, signals, refined and has_signals, is_tracked, place)
 
-    def _place(self, cloud: PointCloud, settings: Settings) -> LidarPlace | None:
-        """The place of the lidar of a vehicle, where its cloud shows it."""
+    def _place(self, cloud: PointCloud, prior: Prior | None, settings: Settings) -> LidarPlace | None:
+        """The place of the lidar of a vehicle, where its cloud shows it. None where a narrow prior is far from it: the
+        vehicle is long, or the cloud is a map."""
         position = lidar_place(cloud.xyz) if self.family.on_vehicles else None
-        return None if position is None else LidarPlace(position, settings.pnp.lidar_std_m)
+        if position is None:
+            return None
+        place = LidarPlace(position, settings.pnp.lidar_std_m)
+        is_narrow = prior is not None and self.family.trained_prior.times(NEAR_PRIOR).covers(prior)
+        return None if prior and is_narrow and place.log_density(prior.pose) < FAR_LOG_PLACE else place
 
     def _guesses(self, prepared: PreparedPair, search: PoseSearch) -> tuple[Iterator[Pose], list[PassResult]]:
         """The prior's pose if the network was trained with priors as wide, else proposals of a pass over the cloud, and

@@ -336,6 +336,9 @@ def test_the_lidar_has_a_place_where_its_cloud_is_a_full_turn_and_the_camera_is_
     place = localizer.prepare(sample.pair).place
     assert place is not None and np.linalg.norm(place.position - truth.inverse().translation) < 1.5
     assert localizer.prepare(sample.pair, VP2P.trained_prior.about(truth)).place is not None
+    far = Pose(truth.rotation, truth.translation + np.array([0.0, 0.0, 6.0]))
+    assert localizer.prepare(sample.pair, VP2P.trained_prior.about(far)).place is None, "as on a truck"
+    assert localizer.prepare(sample.pair, VP2P.trained_prior.times(9.0).about(far)).place is not None
     assert localizer.prepare(sample.pair, TRACKED.about(truth)).place is None
     wall = np.random.default_rng(0).uniform([10, -0.1, -1], [40, 0.1, 2], (5000, 3)).astype(np.float32)
     assert localizer.prepare(replace(sample.pair, cloud=PointCloud(wall))).place is None
