@@ -116,12 +116,13 @@ class Localizer:
         prepared = self.prepare(pair, prior, refined, settings)
         search = self.pose_search(pair.camera, settings, prior, prepared.place)
         guesses, results = self._guesses(prepared, search)
-        for each in (search, search.thorough):  # the second where the refined pose of the first is not sure
+        for each in (search, search.thorough):  # the second where the pose of the first is not good enough
             results = self._passes_near(guesses, prepared, each, results)
             best, results = self._last_pass(results, prepared, each)
             final = self._refined_best(best, results, prepared, search, settings) if refined else (best, results)
             estimate = search.judge(*final)
-            if each.is_sure(estimate) or not each.is_conclusive(results):
+            good = each.is_sure(estimate) if self.family.signal_guesses else estimate.pose is not None
+            if good or not each.is_conclusive(results):
                 break
         return estimate
 

@@ -291,12 +291,16 @@ def test_a_pose_that_would_be_withheld_gets_all_passes(monkeypatch: pytest.Monke
     assert len(near) == len([*guesses]) and [mirror for _, mirror in localizer.passes].count(True) == 1
 
 
-def test_a_pose_that_is_less_sure_after_refinement_gets_all_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pose_that_is_less_sure_after_refinement_gets_all_passes_if_signals_propose_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("i2p_ros.search.selection.SETTLED_M", -1.0)  # no pose is at its guess
     world = planted(8)
     sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 8, fitted_on="some", min_confidence=0.0)
     localizer = Planted(lambda guess, mirror: world.prediction, load_settings((), ["pnp.max_rival=10"]), sure)
-    for confidence, mirrored in ((0.95, False), (0.8, True)):
+    monkeypatch.setattr(localizer, "_by_signals", lambda *_: [])
+    for confidence, proposed, mirrored in ((0.95, 6, False), (0.8, 6, True), (0.8, 0, False)):
+        monkeypatch.setattr(Unaided, "signal_guesses", proposed)
         localizer.passes.clear()
         monkeypatch.setattr(localizer, "refine", lambda _, estimate, __, c=confidence: replace(estimate, confidence=c))
         assert localizer.localize_pair(seen()).pose is not None
