@@ -49,7 +49,7 @@ WARM_UP_SPREAD = 1e-4 * np.eye(6)  # m, rad
 TRACKED = PriorRange(0.3, 3.0)  # the pose of one pass near so good a prior is as accurate as that of more passes
 NEAR_PRIOR = 3.0  # times the range of trained priors: within it the signals search near a prior
 NATS_PER_LOG = 15.0  # so much mutual information counts as 1 of the log likelihood of descriptors
-FAR_LOG_PLACE = -6.5  # of a prior's pose, by the place of the lidar: 3.3 m by the default of pnp.lidar_std_m
+LEAST_LOG_PLACE = -6.5  # of a prior's pose, by the place of the lidar: 3.3 m by the default of pnp.lidar_std_m
 MOST_BEHIND = 15.0  # of this log likelihood, between the best result and another one that is refined too
 TRACKED_EFFORT = 0.5  # fewer points and drifts are as good there
 
@@ -157,8 +157,12 @@ class Localizer:
         if position is None:
             return None
         place = LidarPlace(position, settings.pnp.lidar_std_m)
-        is_narrow = prior is not None and self.family.trained_prior.times(NEAR_PRIOR).covers(prior)
-        return None if prior and is_narrow and place.log_density(prior.pose) < FAR_LOG_PLACE else place
+        is_far = prior and self._is_narrow(prior) and place.log_density(prior.pose) < LEAST_LOG_PLACE
+        return None if is_far else place
+
+    def _is_narrow(self, prior: Prior) -> bool:
+        """Whether poses are searched near a prior: it is not much wider than those of training."""
+        return self.family.trained_prior.times(NEAR_PRIOR).covers(prior)
 
     def _guesses(self, prepared: PreparedPair, search: PoseSearch) -> tuple[Iterator[Pose], list[PassResult]]:
         """The prior's pose if the network was trained with priors as wide, else proposals of a pass over the cloud, and
@@ -190,7 +194,7 @@ class Localizer:
         if not most or not prepared.is_refined or prepared.is_tracked:
             return []
         with stage("align"):
-            if prior and self.family.trained_prior.times(NEAR_PRIOR).covers(prior):
+            if prior and self._is_narrow(prior):
                 pose, spread = prior.pose, to_camera_axes(prior.pose, prior.covariance)
                 pose, spread = place.product(pose, spread) if place else (pose, spread)
                 return poses_near(pose, spread, pair, self.pyramid(prepared, s), s, most - 1)

@@ -14,7 +14,7 @@ from i2p_ros.alignment.signals import LIDAR, SignalSet
 from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.config import PnpSettings, RefinementSettings
 from i2p_ros.core.geometry import from_camera_axes, to_camera_axes
-from i2p_ros.core.place import LidarPlace
+from i2p_ros.core.place import LidarPlace, log_place
 from i2p_ros.core.types import Pair, PoseEstimate
 from i2p_ros.pnp.calibration import Calibration
 from i2p_ros.pnp.problem import problem_of
@@ -50,8 +50,7 @@ def refine_estimate(
     distance, inliers = problem.agreeing(problem.in_map(refined.pose))
     if inliers.sum() < settings.min_inliers:
         return estimate
-    log_place = place.log_density(refined.pose) if place else 0.0
-    evidence = replace(evidence, log_place=log_place, refinement=refined.evidence)
+    evidence = replace(evidence, log_place=log_place(place, refined.pose), refinement=refined.evidence)
     return replace(
         estimate,
         pose=refined.pose,

@@ -13,6 +13,11 @@ from i2p_ros.core.geometry import Array, Pose, skew
 DEGREES_OF_FREEDOM = 3.0  # of the distance: some cameras are far from their lidar
 
 
+def log_place(place: LidarPlace | None, pose: Pose) -> float:
+    """Log density of the camera's place at a pose T_camera_lidar, 0 where that of the lidar is not known."""
+    return place.log_density(pose) if place else 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class LidarPlace:
     """A lidar is at `position` (3,) of its cloud's frame, m. The offset of the camera has a Student-t distribution of

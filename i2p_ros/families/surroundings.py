@@ -72,10 +72,10 @@ def lidar_place(xyz: NDArray[np.float32]) -> NDArray[np.float64] | None:
         return None
     place, z = places(points), points[:, 2]
     median = geometric_median(place)
-    is_close = np.abs(place - median) < CLOSE
-    if is_close.mean() < LEAST_CLOSE or not _lie_around(_counts(place - median)):
+    distance = np.abs(place - median)
+    if (distance < CLOSE).mean() < LEAST_CLOSE or not _lie_around(_counts(place - median)):
         return None
-    near = z[np.abs(place - median) < NEAR]
+    near = z[distance < NEAR]
     ground = np.percentile(near if len(near) else z, GROUND_PERCENT)
     return np.array([median.real, median.imag, ground + USUAL_HEIGHT])
 

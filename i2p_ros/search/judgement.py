@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from i2p_ros.core.geometry import Array, Pose
+from i2p_ros.core.place import log_place
 from i2p_ros.core.types import Evidence, Status
 from i2p_ros.pnp.posterior import Posterior
 from i2p_ros.pnp.problem import NoPoseError
@@ -59,5 +60,5 @@ def evidence_of(
     rival = float(np.exp(-sharpness * max(margin, 0.0))) if others else 0.0
     std_m = float(np.sqrt(np.linalg.eigvalsh(spread[:3, :3])[-1]))
     shortfall = likelihood.best_mean_similarity(pose) - similarity
-    log_place = likelihood.place.log_density(pose) if likelihood.place else 0.0
-    return Evidence(inliers, len(ranked[0].matches), rival, similarity, margin, shortfall, std_m, log_place)
+    near_lidar = log_place(likelihood.place, pose)
+    return Evidence(inliers, len(ranked[0].matches), rival, similarity, margin, shortfall, std_m, near_lidar)

@@ -13,7 +13,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose, are_within, from_camera_axes, to_camera_axes
-from i2p_ros.core.place import LidarPlace
+from i2p_ros.core.place import LidarPlace, log_place
 from i2p_ros.core.types import Evidence, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.pnp import covariance
 from i2p_ros.pnp.calibration import SHARPNESS, Calibration
@@ -246,7 +246,7 @@ class PoseSearch:
         assert found.evidence is not None
         spread = self.calibration.scaled(to_camera_axes(found.pose, found.covariance))
         refuse_weak(spread, self.settings)
-        evidence = replace(found.evidence, log_place=self.place.log_density(found.pose) if self.place else 0.0)
+        evidence = replace(found.evidence, log_place=log_place(self.place, found.pose))
         estimate = replace(
             found,
             covariance=from_camera_axes(found.pose, spread),
