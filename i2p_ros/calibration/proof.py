@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from i2p_ros.calibration.check import CalibrationCheck, Judgement, checked, judg
 from i2p_ros.calibration.result import CalibrationResult
 from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import INTERVAL, SCALES
+from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.progress import Progress
 from i2p_ros.core.source import Source, WrappedSource
 from i2p_ros.core.types import Sample
+from i2p_ros.evaluation.definitions import CALIBRATION
 from i2p_ros.sources.opening import open_source
 
 PAIRS = 30  # of a synthetic drive, one second apart
@@ -31,6 +34,7 @@ FAR_M, FAR_DEG = 0.5, 10.0  # of a bad initial calibration
 SHARP = np.repeat([0.002, np.radians(0.01)], 3)  # systematic offset of a synthetic drive: its calibration is exact
 ANEW = 5
 DRIVE = ("odometry", "04", ("image_2", "image_3"))
+SCATTERED = ("raw", "2011_09_26_drive_9002_sync", ("image_02", "image_03"))  # places of other drives
 DEFINITIONS = {
     "within": "calibrations whose error is within 1.5 cm and 0.05 deg (KITTI: 10 cm and 0.3 deg) on every axis",
     "covered": "share of the 95 % intervals, of all axes, that hold the truth",
@@ -41,6 +45,9 @@ DEFINITIONS = {
     "off_found": "calibrations off by 10 cm or 1 deg on one axis that the check calls wrong",
     "error": "median over the runs of |error| by axis, in cm or deg",
     "worst": "largest |error| by axis, in cm or deg",
+    "windows": "calibrations from ten successive pairs each, from initial ones that are off by up to 15 deg and 15 cm, "
+    "as the protocol calib draws them",
+    **CALIBRATION,
 }
 
 
@@ -79,12 +86,25 @@ def synthetic_rows(
 def kitti_sources(root: Path, settings: Settings) -> dict[str, Source]:
     """Odometry 04 by the name of a row, for both cameras. `root` is a folder with KITTI's folder odometry. Raises
     InputError."""
-    folder, drive, cameras = DRIVE
+    return _by_camera(root, settings, *DRIVE)
 
-    def source(camera: str) -> Source:
-        return open_source("auto", root / folder, settings=settings, cameras=[camera], drives=[drive])
 
-    return {f"kitti {drive} {camera}": source(camera) for camera in cameras}
+def window_sources(root: Path, settings: Settings) -> dict[str, Source]:
+    """`kitti_sources`, and the scattered places of raw drive 9002 for both cameras if they are there."""
+    sources = kitti_sources(root, settings)
+    with suppress(InputError):
+        sources |= _by_camera(root, settings, *SCATTERED)
+    return sources
+
+
+def _by_camera(root: Path, settings: Settings, folder: str, drive: str, cameras: Sequence[str]) -> dict[str, Source]:
+    """A drive by the name of a row, for each of its cameras."""
+    return {
+        f"kitti {drive} {camera}": open_source(
+            "auto", root / folder, settings=settings, cameras=[camera], drives=[drive]
+        )
+        for camera in cameras
+    }
 
 
 def kitti_rows(

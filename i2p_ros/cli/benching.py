@@ -226,13 +226,16 @@ def _ablation_table(protocol: str, rows: list[dict[str, Any]]) -> Table:
 def bench_calibrate(
     drives: Annotated[int, typer.Option(min=0, help="Synthetic drives.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first drive.")] = 0,
-    kitti: Annotated[Path | None, typer.Option(help="Folder with KITTI's odometry, for drive 04.")] = None,
+    kitti: Annotated[
+        Path | None, typer.Option(help="Folder with KITTI's odometry, for drive 04, and raw, for 9002.")
+    ] = None,
     json_file: JsonFile = None,
     files: Files = NONE,
     overrides: Overrides = NONE,
 ) -> None:
     """Calibrate drives of known calibration, and check right and wrong calibrations by them."""
     from i2p_ros.calibration import Calibrator, proof
+    from i2p_ros.calibration.windows import window_figures
 
     check_targets(json_file)
     settings = load_settings(files, overrides)
@@ -240,12 +243,15 @@ def bench_calibrate(
     calibrator = Calibrator(settings, loaded(None, settings))
     with progress("KITTI") as step:
         of_kitti = list(proof.kitti_rows(calibrator, sources, step))
+    with progress("windows of ten pairs") as step:
+        of_ten = proof.window_sources(kitti, settings) if kitti else {}
+        windows = window_figures(calibrator, of_ten, progress=step)
     with progress("drives", drives) as step:
         rows = list(proof.synthetic_rows(calibrator, range(seed, seed + drives), step))
     numbers = {"synthetic": proof.summary(rows)} | {row["source"]: proof.summary([row]) for row in of_kitti}
-    write_json({"summary": numbers, "rows": [*rows, *of_kitti]}, json_file)
+    write_json({"summary": numbers, "windows": windows, "rows": [*rows, *of_kitti]}, json_file)
     if json_file != Path("-"):
-        for name, values in numbers.items():
+        for name, values in (numbers | {f"{name}, windows": values for name, values in windows.items()}).items():
             output.print(f"[bold]{escape(name)}[/]: {escape(str(values))}", highlight=False, soft_wrap=True)
         tell_definitions(proof.DEFINITIONS)
 

@@ -22,15 +22,19 @@ def calibration_errors(T_estimated: Pose, T_true: Pose) -> tuple[Array, Array]:
 
 
 def calibration_quality(scores: Sequence[Score]) -> dict[str, float | None]:
-    """Numbers of CALIBRATION; all null where no pair has a pose and a known draw."""
-    errors = [
-        calibration_errors(_pose(s.T_estimated), _pose(s.draw.T_camera_lidar))
-        for s in scores
-        if s.T_estimated and s.draw
-    ]
-    if not errors:
+    """Numbers of CALIBRATION over the pairs with a known draw; all null where none of them has a pose."""
+    found = [(_pose(s.T_estimated), _pose(s.draw.T_camera_lidar)) for s in scores if s.T_estimated and s.draw]
+    return quality_of(found, len(scores))
+
+
+def quality_of(found: Sequence[tuple[Pose, Pose]], total: int) -> dict[str, float | None]:
+    """Numbers of CALIBRATION over `total` calibrations, of which those that are `found` are given with the true ones.
+
+    All are null where none is found.
+    """
+    if not found:
         return dict.fromkeys(CALIBRATION)
-    degrees, cm = (np.array(values) for values in zip(*errors, strict=True))
+    degrees, cm = (np.array(values) for values in zip(*(calibration_errors(*each) for each in found), strict=True))
     lengths = np.linalg.norm(degrees, axis=1), np.linalg.norm(cm, axis=1)
     return {
         "rotation_rmse_deg": float(lengths[0].mean()),
@@ -38,7 +42,7 @@ def calibration_quality(scores: Sequence[Score]) -> dict[str, float | None]:
         "translation_rmse_cm": float(lengths[1].mean()),
         "translation_mae_cm": float(cm.mean()),
         **{
-            level: float(((lengths[0] < deg) & (lengths[1] < centimetres)).sum() / len(scores))
+            level: float(((lengths[0] < deg) & (lengths[1] < centimetres)).sum() / total)
             for level, (deg, centimetres) in LEVELS_OF_CALIBRATION.items()
         },
     }

@@ -24,7 +24,7 @@ class FamilyEntry:
 
 
 FAMILIES = {
-    "vp2p": FamilyEntry("i2p_ros.families.vp2p:VP2P", ("small", "trunk", "base")),
+    "vp2p": FamilyEntry("i2p_ros.families.vp2p:VP2P", ("small", "signals", "trunk", "base")),
     "icl": FamilyEntry("i2p_ros.families.icl:ICL", ("small", "single", "trunk")),
     "relai2p": FamilyEntry("i2p_ros.families.relai2p:RelaI2P", ("small", "unfused", "unrelated")),
     "diff2i2p": FamilyEntry("i2p_ros.families.diff2i2p:Diff2I2P", ("small", "street")),

@@ -18,7 +18,7 @@ from i2p_ros.alignment.signals import LIDAR, PLAIN, Floats, SignalSet, plain_cha
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.types import Image, Pair
 from i2p_ros.networks.blocks.image import ImageUNet, Residual, convolution
-from i2p_ros.networks.blocks.trunk import CHANNELS
+from i2p_ros.networks.blocks.trunk import CHANNELS, GREY, SCALE, Trunk
 
 INPUTS = 5  # red, green, blue, and the plain signals: grey values and the strength of edges
 MIDDLE, WIDTH = (110.0, 110.0, 110.0, 60.0, 60.0), (60.0, 60.0, 60.0, 50.0, 50.0)  # usual mean and deviation of each
@@ -78,6 +78,19 @@ class TrunkSignalDecoder(nn.Module):
         for block, skip in zip(self.decoder, maps[::-1], strict=True):
             x = block(torch.cat([F.interpolate(x, size=skip.shape[2:], mode="bilinear"), skip], 1))
         return assembled(channels, self.head(x), self.set)
+
+
+class TrunkSignalNetwork(nn.Module):
+    """Predicts signals from an image alone, by a trunk that nothing else takes."""
+
+    def __init__(self, stages: list[int], signals: SignalSet = LIDAR) -> None:
+        super().__init__()
+        self.trunk, self.decoder = Trunk(), TrunkSignalDecoder(stages, signals)
+
+    def forward(self, channels: Tensor) -> Tensor:
+        """(B, C, H, W) predicted signals in grey levels, one channel for each of the set, from (B, 5, H, W)."""
+        predicted: Tensor = self.decoder(channels, self.trunk((channels[:, :3] - GREY) / SCALE))
+        return predicted
 
 
 class SignalNetwork(nn.Module):

@@ -12,11 +12,13 @@ from helpers.rigs import Listed, drive, made_up
 from i2p_ros.calibration import CalibrationResult, CalibrationStatus, Calibrator, Judgement, checked
 from i2p_ros.calibration.check import beyond_offset, judged
 from i2p_ros.calibration.mistakes import mistake
+from i2p_ros.calibration.windows import window_figures
 from i2p_ros.core.config import Settings, load_settings
 from i2p_ros.core.drifts import AXES, SCALES
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Sample
+from i2p_ros.evaluation.definitions import CALIBRATION
 from i2p_ros.localizer import load
 
 SETTINGS = load_settings((), ["calibration.pairs=10", "calibration.network_pairs=4", "calibration.max_points=3000"])
@@ -154,3 +156,16 @@ def test_common_mistakes_have_names(given: object, text: str) -> None:
     true = Pose.from_rotvec([1.2, -1.25, 1.2], [0.3, -0.6, -0.9])
     named = mistake(given(true), true)  # type: ignore[operator]
     assert text in named and bool(text) == bool(named)
+
+
+def test_windows_of_ten_pairs_are_calibrated_from_initial_calibrations_that_are_off() -> None:
+    samples, true = drive(SEED, PAIRS)
+    rest = [made_up(k, size=(80, 160)) for k in range(PAIRS)]  # noise, with a true pose
+    noise = [replace(sample, T_camera_lidar=true) for sample in rest]
+    figures = window_figures(calibrator(), {"both": Listed([*samples, *noise, samples[0]]), "few": Listed(samples[:9])})
+    assert figures["few"] == {"windows": 0, "calibrated": 0} | dict.fromkeys(CALIBRATION)
+    both = figures["both"]
+    assert both["windows"] == 2 and both["calibrated"] == 1 and both["l1"] == both["l2"] == 0.5
+    assert both["rotation_rmse_deg"] < 0.2 and both["translation_rmse_cm"] < 2.5
+    with pytest.raises(InputError, match="both has no calibration"):
+        window_figures(calibrator(), {"both": Listed(without_calibration().samples)})

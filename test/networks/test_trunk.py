@@ -4,17 +4,20 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from helpers.networks import TINY, lived_in, pair, prepared
-from torch import Tensor
+from torch import Tensor, nn
 
 from i2p_ros.alignment.signals import LIDAR
+from i2p_ros.families.vp2p.settings import VP2PSettings
 from i2p_ros.networks.blocks.trunk import CHANNELS, STAGES, Trunk, imagenet_weights, load_imagenet
 from i2p_ros.runtime.torch_runtime import TorchRuntime
 
 WITH_TRUNK = TINY.model_copy(update={"trunk": True})
+FOR_SIGNALS = TINY.model_copy(update={"signal_trunk": True})
 
 
 def unfolded(image: Tensor, tensors: dict[str, Tensor]) -> list[Tensor]:
@@ -72,7 +75,22 @@ def test_one_run_serves_all_passes_and_the_signals() -> None:
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
-def test_its_decoder_begins_with_the_plain_signals() -> None:
-    network, (scene, _) = lived_in(WITH_TRUNK), prepared(pair())
+@pytest.mark.parametrize("settings", [WITH_TRUNK, FOR_SIGNALS], ids=["shared", "own"])
+def test_its_decoder_begins_with_the_plain_signals(settings: VP2PSettings) -> None:
+    network, (scene, _) = lived_in(settings), prepared(pair())
     predicted = TorchRuntime(network, "cpu").open(scene.shared).signals()
     assert (predicted[:2] == scene.shared["channels"][-2:]).all()
+
+
+def test_a_trunk_of_its_own_predicts_the_signals_alone() -> None:
+    network = lived_in(FOR_SIGNALS)
+    nn.init.normal_(network.likeness.decoder.head.weight)
+    of_trunk = [name for name, module in network.named_modules() if isinstance(module, Trunk)]
+    assert of_trunk == ["likeness.trunk"]
+    scene, inputs = prepared(pair())
+    before = TorchRuntime(network, "cpu").open(scene.shared)
+    descriptors, signals = before(inputs), before.signals()
+    nn.init.zeros_(network.likeness.trunk.stem.weight)
+    after = TorchRuntime(network, "cpu").open(scene.shared)
+    assert all(torch.equal(descriptors[name], value) for name, value in after(inputs).items())
+    assert not np.allclose(signals, after.signals())

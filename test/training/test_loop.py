@@ -264,7 +264,7 @@ def overfit(out: Path, monkeypatch: pytest.MonkeyPatch, **changed: float) -> int
 @pytest.mark.parametrize(
     ("option", "says"),
     [
-        (("--size", "huge"), "'huge' is not one of 'small', 'trunk', 'base'"),
+        (("--size", "huge"), "'huge' is not one of 'small', 'signals', 'trunk', 'base'"),
         (("--family", "vp2"), "'vp2' is not one of 'vp2p'"),
     ],
 )
@@ -288,7 +288,8 @@ def test_help_lists_families_and_sizes(monkeypatch: pytest.MonkeyPatch, capsys: 
     with pytest.raises(SystemExit):
         cli.main()
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "Family of the network: vp2p, icl, relai2p, diff2i2p." in text and "vp2p has small, trunk, base" in text
+    assert "Family of the network: vp2p, icl, relai2p, diff2i2p." in text
+    assert "vp2p has small, signals, trunk, base" in text
 
 
 def test_one_batch_is_learned_by_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from i2p_ros.networks.base import FamilyNetwork, PassInputs, Tensors
 from i2p_ros.networks.blocks.image import ImageUNet, TrunkUNet
 from i2p_ros.networks.blocks.sparse import Pyramid, SparseUNet
 from i2p_ros.networks.blocks.trunk import Trunk, imagenet_weights, load_imagenet
-from i2p_ros.networks.signals import SignalNetwork, TrunkSignalDecoder
+from i2p_ros.networks.signals import SignalNetwork, TrunkSignalDecoder, TrunkSignalNetwork
 
 
 class BranchNetwork(FamilyNetwork):
@@ -66,7 +66,8 @@ class BranchNetwork(FamilyNetwork):
             return super().signals(encoded, shared)
         with stage("signals"):
             channels = shared["channels"]
-            given = (channels, encoded().trunk) if self.settings.trunk else (channels,)
+            is_shared = isinstance(self.likeness, TrunkSignalDecoder)
+            given = (channels, encoded().trunk) if is_shared else (channels,)
             signals: Tensor = self.likeness(*given)
             return signals
 
@@ -75,6 +76,8 @@ def signal_network(s: BranchSettings) -> nn.Module | None:
     """The part that predicts signals; none for a `signal_width` of 0."""
     if not s.signal_width:
         return None
+    if s.signal_trunk:
+        return TrunkSignalNetwork(s.signal_stages, SIGNAL_SETS[s.signal_set])
     return (TrunkSignalDecoder if s.trunk else SignalNetwork)(s.signal_stages, SIGNAL_SETS[s.signal_set])
 
 

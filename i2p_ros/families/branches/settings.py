@@ -27,5 +27,6 @@ class BranchSettings(BaseModel):
     voxel_encoder: list[int] = [24, 32, 48, 64, 96]
     voxel_decoder: list[int] = [64, 48, 48, 48]
     signal_width: int = 512  # px, of the image from which signals are predicted; 0: none are
+    signal_trunk: bool = False  # whether signals begin with a trunk of their own
     signal_set: SignalSetName = "lidar"
     signal_stages: list[int] = [16, 32, 48, 64]

@@ -36,6 +36,7 @@ class VP2PSettings(BranchSettings):
 
 SIZES: dict[str, VP2PSettings] = {
     "small": VP2PSettings(),
+    "signals": VP2PSettings(signal_trunk=True),
     "trunk": VP2PSettings(trunk=True, image_width=512, image_stages=[48, 64, 96, 96]),
     "base": VP2PSettings(
         image_width=512,

@@ -50,13 +50,13 @@ class SameConv(nn.Conv2d):
     more. Of a multiple of the stride, the output has that share of the size."""
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
-        super().__init__(channels_in, channels_out, kernel, stride, groups=groups)
         total = kernel - stride
-        self._padding = (total // 2, total - total // 2) * 2
+        super().__init__(channels_in, channels_out, kernel, stride, total // 2, groups=groups)
+        self._more = (0, total % 2) * 2  # padding of the right and lower edges
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C', H / stride, W / stride)."""
-        return super().forward(F.pad(x, self._padding))
+        return super().forward(F.pad(x, self._more) if any(self._more) else x)
 
 
 class InvertedResidual(nn.Module):
