@@ -89,12 +89,11 @@ def kitti_sources(root: Path, settings: Settings) -> dict[str, Source]:
     return _by_camera(root, settings, *DRIVE)
 
 
-def window_sources(root: Path, settings: Settings) -> dict[str, Source]:
-    """`kitti_sources`, and the scattered places of raw drive 9002 for both cameras if they are there."""
-    sources = kitti_sources(root, settings)
+def scattered_sources(root: Path, settings: Settings) -> dict[str, Source]:
+    """The scattered places of raw drive 9002 by the name of a row, for both cameras; none if they are not there."""
     with suppress(InputError):
-        sources |= _by_camera(root, settings, *SCATTERED)
-    return sources
+        return _by_camera(root, settings, *SCATTERED)
+    return {}
 
 
 def _by_camera(root: Path, settings: Settings, folder: str, drive: str, cameras: Sequence[str]) -> dict[str, Source]:

@@ -32,9 +32,7 @@ class _Window(WrappedSource):
         return PAIRS
 
     def __getitem__(self, index: int) -> Sample:
-        if not 0 <= index < PAIRS:
-            raise IndexError(index)
-        return self.source[self._first + index]
+        return self.source[range(self._first, self._first + PAIRS)[index]]
 
 
 def window_figures(

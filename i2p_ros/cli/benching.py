@@ -244,8 +244,8 @@ def bench_calibrate(
     with progress("KITTI") as step:
         of_kitti = list(proof.kitti_rows(calibrator, sources, step))
     with progress("windows of ten pairs") as step:
-        of_ten = proof.window_sources(kitti, settings) if kitti else {}
-        windows = window_figures(calibrator, of_ten, progress=step)
+        scattered = proof.scattered_sources(kitti, settings) if kitti else {}
+        windows = window_figures(calibrator, sources | scattered, progress=step)
     with progress("drives", drives) as step:
         rows = list(proof.synthetic_rows(calibrator, range(seed, seed + drives), step))
     numbers = {"synthetic": proof.summary(rows)} | {row["source"]: proof.summary([row]) for row in of_kitti}
