@@ -25,15 +25,13 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.progress import Progress
 from i2p_ros.core.source import Source
 from i2p_ros.core.types import Pair
+from i2p_ros.sources.known_drives import ODOMETRY_04, SCATTERED
 from i2p_ros.sources.opening import open_source
 
 DRIVE_S = 60.0  # of a synthetic run
 ONSET_S = (15.0, 25.0)  # the onset is drawn between these
 SHARP = {"systematic_m": 0.002, "systematic_deg": 0.01}  # rms of the systematic offset of a synthetic drive
-REAL = (
-    ("kitti 04", "odometry", "04", ("image_2", "image_3"), 10.0, 25),
-    ("kitti 9002", "raw", "2011_09_26_drive_9002_sync", ("image_02", "image_03"), 1.0, 15),
-)  # name, folder, drive, cameras, pairs a second, pairs of a window
+REAL = ((ODOMETRY_04, 25), (SCATTERED, 15))  # drives, and pairs of a window
 
 
 @dataclass(frozen=True)
@@ -119,14 +117,13 @@ def of_kitti(root: Path, settings: Settings, full: bool, progress: Progress) -> 
     found = cases(("constant",), *sizes)
     wanted = [*found, *(case.reversed for case in found if case.kind != "none")]
     rows, done = [], 0
-    for name, folder, drive, cameras, rate, window in REAL:
-        monitor = settings.monitor.model_copy(update={"rate_hz": rate, "window": window})
+    for drive, window in REAL:
+        monitor = settings.monitor.model_copy(update={"rate_hz": drive.rate_hz, "window": window})
         chosen = settings.model_copy(update={"monitor": monitor})
-        for camera in cameras:
-            source = open_source("auto", root / folder, settings=settings, cameras=[camera], drives=[drive])
-            rows += real(source, name, wanted, ("i2p", "fixed_threshold", "edge_score"), chosen)
+        for source in drive.by_camera(root, settings).values():
+            rows += real(source, drive.name, wanted, ("i2p", "fixed_threshold", "edge_score"), chosen)
             done += 1
-            progress(done, sum(len(cameras) for *_, cameras, _, _ in REAL))
+            progress(done, sum(len(each.cameras) for each, _ in REAL))
     return rows
 
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,12 @@ from i2p_ros.calibration.check import CalibrationCheck, Judgement, checked, judg
 from i2p_ros.calibration.result import CalibrationResult
 from i2p_ros.core.config import Settings
 from i2p_ros.core.drifts import INTERVAL, SCALES
-from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.progress import Progress
 from i2p_ros.core.source import Source, WrappedSource
 from i2p_ros.core.types import Sample
 from i2p_ros.evaluation.definitions import CALIBRATION
+from i2p_ros.sources.known_drives import ODOMETRY_04, SCATTERED, KnownDrive
 from i2p_ros.sources.opening import open_source
 
 PAIRS = 30  # of a synthetic drive, one second apart
@@ -33,8 +32,6 @@ OFF = np.repeat([0.1, np.radians(1.0)], 3)  # errors that a check must find, m a
 FAR_M, FAR_DEG = 0.5, 10.0  # of a bad initial calibration
 SHARP = np.repeat([0.002, np.radians(0.01)], 3)  # systematic offset of a synthetic drive: its calibration is exact
 ANEW = 5
-DRIVE = ("odometry", "04", ("image_2", "image_3"))
-SCATTERED = ("raw", "2011_09_26_drive_9002_sync", ("image_02", "image_03"))  # places of other drives
 DEFINITIONS = {
     "within": "calibrations whose error is within 1.5 cm and 0.05 deg (KITTI: 10 cm and 0.3 deg) on every axis",
     "covered": "share of the 95 % intervals, of all axes, that hold the truth",
@@ -86,24 +83,18 @@ def synthetic_rows(
 def kitti_sources(root: Path, settings: Settings) -> dict[str, Source]:
     """Odometry 04 by the name of a row, for both cameras. `root` is a folder with KITTI's folder odometry. Raises
     InputError."""
-    return _by_camera(root, settings, *DRIVE)
+    return _by_camera(ODOMETRY_04, root, settings)
 
 
 def scattered_sources(root: Path, settings: Settings) -> dict[str, Source]:
-    """The scattered places of raw drive 9002 by the name of a row, for both cameras; none if they are not there."""
-    with suppress(InputError):
-        return _by_camera(root, settings, *SCATTERED)
-    return {}
+    """The scattered places of raw drive 9002 by the name of a row, for both cameras; none if they are not there.
+    Raises InputError."""
+    is_there = any((root / SCATTERED.folder).glob(f"*/{SCATTERED.drive}"))
+    return _by_camera(SCATTERED, root, settings) if is_there else {}
 
 
-def _by_camera(root: Path, settings: Settings, folder: str, drive: str, cameras: Sequence[str]) -> dict[str, Source]:
-    """A drive by the name of a row, for each of its cameras."""
-    return {
-        f"kitti {drive} {camera}": open_source(
-            "auto", root / folder, settings=settings, cameras=[camera], drives=[drive]
-        )
-        for camera in cameras
-    }
+def _by_camera(drive: KnownDrive, root: Path, settings: Settings) -> dict[str, Source]:
+    return {f"{drive.name} {camera}": source for camera, source in drive.by_camera(root, settings).items()}
 
 
 def kitti_rows(

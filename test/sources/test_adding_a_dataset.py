@@ -34,7 +34,6 @@ ROW = SourceKind(
 )  # fmt: skip
 TOUCHED = {"i2p_ros/sources/kinds.py": (KINDS, ROW)}  # file -> its table and the row that is added
 NAMING = {  # files outside sources/ that may name a dataset or its cameras
-    "bench/drifts.py": "the KITTI drives of the benchmark",
     "cli/writing.py": "the formats of `i2p synth`",
     "inspection/bags.py": "bags, whose topics are looked at one by one",
     "writers/kitti.py": "the layout that is written",
