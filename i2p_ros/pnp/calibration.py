@@ -31,6 +31,7 @@ MAX_JUNK = 0.0075  # share of junk among the published poses of a source: below 
 MAX_WRONG = 0.05  # share of wrong poses among them
 EXPECTED_JUNK = 0.01  # share of wrong poses that the confidences predict, where the shares above do not hold
 QUANTILE, NORMAL_QUANTILE, CHI2_QUANTILE = 0.95, 1.96, 12.59  # two-sided of one normal error; of chi2(6)
+CLEAR_LEAD = 35.0  # of log likelihood: a rival that is farther behind makes a pose no surer, nor does the lack of one
 EARLIER_WEIGHTS = 8  # before the place of the lidar had one
 MIN_OBSERVED, FOLDS = 30, 10  # observations that a fit needs; parts of the cross-validation
 
@@ -46,6 +47,7 @@ class Calibration(BaseModel):
     std_scale: Six = Field((1.0,) * 6, description="factors of the deviations along and about x, y, z of the camera")
     aligned_errors: ErrorModel = Field(ErrorModel(), description="width and tails of the errors of a refined pose")
     sharpness: float = Field(SHARPNESS, gt=0, description="log likelihood of a pose per unit of its mean similarity")
+    most_margin: float = Field(1.0, gt=0, description="a larger margin makes a pose no surer")
     confidence_weights: Nine = Field(
         (-3.0, 1.7, 0.3, 0.0, -10.0, 0.0, 0.0, 0.0, 0.0), description="weights of `features` in the logistic function"
     )
@@ -79,7 +81,7 @@ class Calibration(BaseModel):
         A refined pose is right only if its rival, a different pose with a share of its likelihood, is wrong.
         """
         weights = self.confidence_weights if evidence.refinement is None else self.aligned_weights
-        return float(_logistic(features(evidence) @ np.array(weights)) / _odds(evidence))
+        return float(_logistic(features(evidence, self.most_margin) @ np.array(weights)) / _odds(evidence))
 
     def least_confidence(self, evidence: Evidence | None) -> float:
         """Confidence below which a pose with this evidence is withheld."""
@@ -129,20 +131,22 @@ class Observation:
     block: str = ""
 
 
-def features(evidence: Evidence) -> Array:
+def features(evidence: Evidence, most_margin: float = 1.0) -> Array:
     """Inputs (9,) of the logistic function of the confidence, a constant first; (10,) others of a refined pose.
 
     A pose before refinement is right if it is at the right place, which the network's matches and descriptors tell. A
-    refined one must be accurate too, which depends on the mutual information.
+    refined one must be accurate too, which depends on the mutual information. Of the margin at most `most_margin`
+    counts: where no other pose was found, it is as large as the similarity.
     """
     log_inliers, found = np.log(max(evidence.inliers, 1)), evidence.refinement
+    margin = min(evidence.margin, most_margin)
     if found is None:
         ratio = evidence.inliers / max(evidence.matches, 1)
         logs = np.log([max(ratio, 1e-3), max(evidence.std_m, 1e-3)])
-        rest = [evidence.similarity, evidence.margin, evidence.shortfall, evidence.log_place]
+        rest = [evidence.similarity, margin, evidence.shortfall, evidence.log_place]
         return np.array([1.0, log_inliers, *logs, evidence.rival, *rest])
     seen = [evidence.similarity, evidence.shortfall, evidence.log_place]
-    least = [evidence.margin, found.std_m, found.information, found.points, found.standout]
+    least = [margin, found.std_m, found.information, found.points, found.standout]
     return np.array([1.0, log_inliers, *seen, *np.log(np.maximum(least, [1e-3, 1e-3, 1.0, 1.0, 1.0]))])
 
 
@@ -171,17 +175,20 @@ def fit(observed: Sequence[Observation], fitted_on: str, sharpness: float = SHAR
     if len(observed) < MIN_OBSERVED or right.sum() < MIN_OBSERVED / 2:
         got = f"{len(observed)} poses, {right.sum()} of them right"
         raise InputError(f"a calibration needs {MIN_OBSERVED} poses, half of them right, got {got}", "calibration")
-    before = _Fit.of(observed, [o.unrefined for o in observed], right, ~right)
+    most_margin = CLEAR_LEAD / sharpness
+    before = _Fit.of(observed, [o.unrefined for o in observed], right, ~right, most_margin)
     std_scale = _scales([o.unrefined for o, k in zip(observed, before.kept(right), strict=True) if k])
     calibration = Calibration(
-        std_scale=rounded(std_scale), sharpness=sharpness, confidence_weights=rounded(before.weights),
-        min_confidence=before.least, aligned_min_confidence=before.least, fitted_on=fitted_on,
+        std_scale=rounded(std_scale), sharpness=sharpness, most_margin=most_margin,
+        confidence_weights=rounded(before.weights), min_confidence=before.least, aligned_min_confidence=before.least,
+        fitted_on=fitted_on,
     )  # fmt: skip
     refined = [o for o in observed if o.refined]
     if len(refined) < MIN_OBSERVED:
         return calibration
     stated = [o.refined for o in refined if o.refined]
-    after = _Fit.of(refined, stated, np.array([s.is_right for s in stated]), np.array([s.is_junk for s in stated]))
+    right, junk = (np.array(values) for values in ([s.is_right for s in stated], [s.is_junk for s in stated]))
+    after = _Fit.of(refined, stated, right, junk, most_margin)
     found = {"aligned_weights": rounded(after.weights), "aligned_min_confidence": after.least}
     return calibration.model_copy(update=found | {"aligned_errors": _error_model(stated, after)})
 
@@ -197,9 +204,12 @@ class _Fit:
     of_observations: Array
 
     @staticmethod
-    def of(observed: Sequence[Observation], stated: Sequence[StatedError], right: Bools, junk: Bools) -> _Fit:
+    def of(
+        observed: Sequence[Observation], stated: Sequence[StatedError], right: Bools, junk: Bools, most_margin: float
+    ) -> _Fit:
         """The fit of N poses of which some are `right` (N,), and some of the others are `junk` (N,)."""
-        x, sources = np.array([features(s.evidence) for s in stated]), np.array([o.source for o in observed])
+        x = np.array([features(s.evidence, most_margin) for s in stated])
+        sources = np.array([o.source for o in observed])
         names, source, count = np.unique(sources, return_inverse=True, return_counts=True)
         each = len(x) / len(names) / count[source]
         confidence = _held_out(x, right, each, _folds(observed)) / [_odds(s.evidence) for s in stated]

@@ -28,8 +28,9 @@ from i2p_ros.training.data import drawn_prior, example
 
 RECALL = "recall_2m_5deg"
 MEDIANS = ("rte_m", "rre_deg", "rre_geodesic_deg")
-VIEWS = 4  # examples of a pair in one batch: as in a first forward pass, and as in second ones
+VIEWS = 4  # examples of a pair in one batch: one as in a first forward pass, the others as in second ones
 NEAR = 0.3  # of the range of priors: the error of the pose that a first pass finds
+NEARBY = 24  # poses of a pair, near which second passes are learned
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,9 @@ class FixedPairs(Source):
 
 
 class OneBatch(Dataset[dict[str, Tensor]]):
-    """Examples of the pairs of a validation, repeated. Each pair comes as in a first forward pass, over the whole
-    cloud, and as in second ones, near poses that a first pass may have found."""
+    """Examples of the pairs of a validation, repeated. Each pair comes once as in a first forward pass, over the whole
+    cloud, and VIEWS - 1 times as in second ones, near poses that a first pass may have found. A network that knew a
+    few of these by heart would not know the one that the localizer takes."""
 
     def __init__(
         self, family: Family[Any], validation: Validation, samples: int, parts: Parts = "all",
@@ -92,16 +94,18 @@ class OneBatch(Dataset[dict[str, Tensor]]):
     ) -> None:  # fmt: skip
         v = validation
         self.seed, self.samples, rng = v.seed, samples, np.random.default_rng(v.seed)
-        self._examples = []
+        self._examples = []  # of each pair: the first pass, and NEARBY second ones
         for i in range(v.pairs):
             given, _ = perturbed(v.source[i], v.protocol, v.seed, i)
             assert given.T_camera_lidar is not None
-            near = [drawn_prior(family.trained_prior, given.T_camera_lidar, rng, NEAR) for _ in range(VIEWS - 1)]
-            for sample in (given, *(replace(given, prior=prior) for prior in near)):
-                self._examples.append(example(family, sample, np.random.default_rng(0), parts, aspect))
+            near = [drawn_prior(family.trained_prior, given.T_camera_lidar, rng, NEAR) for _ in range(NEARBY)]
+            passes = given, *(replace(given, prior=prior) for prior in near)
+            self._examples.append([example(family, one, np.random.default_rng(0), parts, aspect) for one in passes])
 
     def __len__(self) -> int:
         return self.samples
 
     def __getitem__(self, k: int) -> dict[str, Tensor]:
-        return self._examples[k % len(self._examples)]
+        batch, place = divmod(k, VIEWS * len(self._examples))
+        pair, view = divmod(place, VIEWS)
+        return self._examples[pair][1 + (batch * (VIEWS - 1) + view - 1) % NEARBY if view else 0]

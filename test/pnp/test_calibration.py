@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.types import Evidence, RefinementEvidence
 from i2p_ros.pnp.calibration import (
+    CLEAR_LEAD,
     EXPECTED_JUNK,
     RIDGE,
     Calibration,
@@ -77,6 +78,16 @@ def test_confidence_is_the_share_of_right_poses(fitted: Calibration) -> None:
     bins = np.digitize(confidence, [0.2, 0.4, 0.6, 0.8])
     for k in np.unique(bins):
         assert right[bins == k].mean() == pytest.approx(confidence[bins == k].mean(), abs=0.1)
+
+
+def test_a_pose_without_a_rival_is_no_surer_than_one_with_a_clear_lead(fitted: Calibration) -> None:
+    clear = fitted.most_margin
+    assert clear == CLEAR_LEAD / fitted.sharpness < Calibration().most_margin == 1.0
+    stated = observed(1, 1)[0]
+    assert stated.refined
+    for evidence in (stated.unrefined.evidence, stated.refined.evidence):
+        half, whole, more = (fitted.confidence(replace(evidence, margin=k * clear)) for k in (0.5, 1.0, 2.0))
+        assert half != whole == more
 
 
 def test_the_threshold_leaves_few_wrong_poses(fitted: Calibration) -> None:
