@@ -12,27 +12,12 @@ from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
 from i2p_ros.core.progress import Progress
 from i2p_ros.core.protocols import ProtocolName
-from i2p_ros.core.source import Source, WrappedSource
-from i2p_ros.core.types import Sample
+from i2p_ros.core.source import Source, Successive
 from i2p_ros.evaluation.calibration_errors import quality_of
 from i2p_ros.sources.perturb import perturbed
 
 PAIRS = 10  # of a window
 SEED = 7  # of the draws
-
-
-class _Window(WrappedSource):
-    """PAIRS successive pairs of a source."""
-
-    def __init__(self, source: Source, first: int) -> None:
-        super().__init__(source)
-        self._first = first
-
-    def __len__(self) -> int:
-        return PAIRS
-
-    def __getitem__(self, index: int) -> Sample:
-        return self.source[range(self._first, self._first + PAIRS)[index]]
 
 
 def window_figures(
@@ -53,7 +38,7 @@ def window_figures(
             given, _ = perturbed(source[first], protocol, SEED, first)
             if given.T_camera_lidar is None or given.prior is None:
                 raise InputError(f"{name} has no calibration to compare with", "evaluation.truth")
-            result = calibrator.result(_Window(source, first), init=given.prior.pose)
+            result = calibrator.result(Successive(source, first, PAIRS), init=given.prior.pose)
             found += [] if result.pose is None else [(result.pose, given.T_camera_lidar)]
             progress(done := done + 1, total)
         figures[name] = {"windows": len(firsts), "calibrated": len(found), **quality_of(found, len(firsts))}

@@ -119,3 +119,23 @@ class WrappedSource(Source):
 
     def __getitem__(self, index: int) -> Sample:
         return self.source[index]
+
+
+class Successive(WrappedSource):
+    """Successive samples of a source that has more: `n` of them, from the number `first` on."""
+
+    def __init__(self, source: Source, first: int, n: int) -> None:
+        super().__init__(source)
+        self._chosen = range(first, first + n)
+
+    @property
+    def name(self) -> str:
+        """Name of the whole source, with the samples that are chosen."""
+        which = f"{self._chosen.start} to {self._chosen[-1]}" if self._chosen.start else f"first {len(self)}"
+        return f"{self.source.name} ({which} of {len(self.source)})"
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.source[self._chosen[index]]

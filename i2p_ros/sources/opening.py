@@ -10,28 +10,8 @@ from pathlib import Path
 from i2p_ros.core.config import Settings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.hints import did_you_mean
-from i2p_ros.core.source import Source, WrappedSource
-from i2p_ros.core.types import Sample
+from i2p_ros.core.source import Source, Successive
 from i2p_ros.sources.kinds import KINDS, Choice, SourceKind, SourceRequest
-
-
-class First(WrappedSource):
-    """The first `n` samples of a source that has more."""
-
-    def __init__(self, source: Source, n: int) -> None:
-        super().__init__(source)
-        self.n = n
-
-    @property
-    def name(self) -> str:
-        """Name of the whole source, with the number of samples."""
-        return f"{self.source.name} (first {self.n} of {len(self.source)})"
-
-    def __len__(self) -> int:
-        return self.n
-
-    def __getitem__(self, index: int) -> Sample:
-        return self.source[range(self.n)[index]]
 
 
 def open_source(
@@ -64,7 +44,7 @@ def open_source(
         choose = f"{', '.join(others[:-1])} or {others[-1]}"
         raise InputError(f"source {found.name!r} reads no root; for {root} choose {choose}", "source.root")
     source = found.open(SourceRequest(root, settings, seed, n, choices))
-    return source if n is None or n >= len(source) else First(source, n)
+    return source if n is None or n >= len(source) else Successive(source, 0, n)
 
 
 def find_kind(name: str, root: Path | None = None) -> SourceKind:

@@ -13,7 +13,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import Settings, SyntheticSettings
 from i2p_ros.core.errors import InputError
 from i2p_ros.core.geometry import Pose
-from i2p_ros.core.source import Source
+from i2p_ros.core.source import Source, Successive
 from i2p_ros.core.types import Pair, PointCloud, Sample
 from i2p_ros.sources.kinds import KINDS
 from i2p_ros.sources.opening import open_source, recognised
@@ -85,6 +85,15 @@ def test_n_takes_the_first_of_a_recording(kitti: Path) -> None:
     assert source[-1].pair.stamp == 10**18 + 10**8
     assert source.name.endswith("(first 2 of 4)")
     assert len(open_source("kitti", kitti, settings=SETTINGS, n=9)) == 4
+
+
+def test_successive_samples_from_a_number_on(kitti: Path) -> None:
+    whole = open_source("kitti", kitti, settings=SETTINGS)
+    part = Successive(whole, 1, 2)
+    assert [s.pair.stamp for s in part] == [whole[1].pair.stamp, whole[2].pair.stamp]  # type: ignore[attr-defined]
+    assert part.name.endswith("(1 to 2 of 4)") and (len(part), part.drives) == (2, whole.drives)
+    with pytest.raises(IndexError):
+        part[2]
 
 
 def test_drives_and_cameras_are_passed_on(kitti: Path) -> None:
