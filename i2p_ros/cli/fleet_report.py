@@ -27,7 +27,7 @@ def report(
     try:
         from i2p_ros.fleet.report import write_fleet_page
     except ImportError as error:
-        raise MissingPackageError("i2p fleet needs more packages: pip install i2p_ros[fleet]") from error
+        raise MissingPackageError("i2p fleet needs more packages: pip install '.[fleet]' in the clone") from error
 
     check_targets(json_file)
     if page is None and "://" in out:

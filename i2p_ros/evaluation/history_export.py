@@ -59,7 +59,7 @@ def _parquet(rows: Rows) -> bytes:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError as error:
-        raise InputError("Parquet needs pyarrow: pip install 'i2p_ros[parquet]'", "output") from error
+        raise InputError("Parquet needs pyarrow: pip install '.[parquet]' in the clone", "output") from error
     types = {name: pa.string() for name in TEXTS} | {name: pa.int64() for name in INTEGERS}
     types |= {f"{name}_{axis}": pa.bool_() for name in FLAGS for axis in AXES}
     schema = pa.schema([(name, types.get(name, pa.float64())) for name in COLUMNS])  # the same, whatever there is

@@ -127,7 +127,7 @@ def file_system(uri: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError as error:
-        raise MissingPackageError("i2p index and i2p fleet need fsspec: pip install 'i2p_ros[fleet]'") from error
+        raise MissingPackageError("i2p index and i2p fleet need fsspec: pip install '.[fleet]' in the clone") from error
     with _errors(f"cannot open {uri}", "uri"):
         fs, path = fsspec.core.url_to_fs(uri)
         return fs, str(path)

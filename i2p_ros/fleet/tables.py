@@ -119,5 +119,6 @@ def _pyarrow() -> Any:
     try:
         import pyarrow as pa
     except ImportError as error:
-        raise MissingPackageError("i2p index and i2p fleet need pyarrow: pip install 'i2p_ros[fleet]'") from error
+        what = "i2p index and i2p fleet need pyarrow: pip install '.[fleet]' in the clone"
+        raise MissingPackageError(what) from error
     return pa

@@ -34,7 +34,7 @@ class WorkerProcess:
         try:
             import psutil
         except ImportError as error:
-            raise MissingPackageError("i2p fleet needs psutil: pip install 'i2p_ros[fleet]'") from error
+            raise MissingPackageError("i2p fleet needs psutil: pip install '.[fleet]' in the clone") from error
         self._psutil, self._order = psutil, order
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[Any, Any] | None = None

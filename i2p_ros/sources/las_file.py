@@ -47,7 +47,8 @@ def read_las(path: Path) -> Columns:
         import laspy
         import lazrs
     except ImportError as error:
-        raise MissingPackageError(f"a {path.suffix} file needs laspy and lazrs: pip install i2p_ros[files]") from error
+        what = f"a {path.suffix} file needs laspy and lazrs: pip install '.[files]' in the clone"
+        raise MissingPackageError(what) from error
     try:
         _check_sizes(path)
         with laspy.open(path, read_evlrs=False, laz_backend=laspy.LazBackend.Lazrs) as reader:

@@ -181,5 +181,6 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise MissingPackageError("a Parquet list needs pyarrow: pip install i2p_ros[parquet], or use .json") from error
+        what = "a Parquet list needs pyarrow: pip install '.[parquet]' in the clone, or use .json"
+        raise MissingPackageError(what) from error
     return pyarrow, parquet

@@ -31,7 +31,7 @@ def read_pcd(path: Path) -> Columns:
     try:
         from pypcd4 import PointCloud as PcdCloud
     except ImportError as error:
-        raise MissingPackageError("a .pcd file needs pypcd4: pip install i2p_ros[files]") from error
+        raise MissingPackageError("a .pcd file needs pypcd4: pip install '.[files]' in the clone") from error
     try:
         with path.open("rb") as file:
             stated = _header(file)

@@ -35,7 +35,7 @@ def read_ply(path: Path) -> Columns:
     try:
         from plyfile import PlyData
     except ImportError as error:
-        raise MissingPackageError("a .ply file needs plyfile: pip install i2p_ros[files]") from error
+        raise MissingPackageError("a .ply file needs plyfile: pip install '.[files]' in the clone") from error
     try:
         _check_header(path)
         vertices = PlyData.read(str(path))["vertex"]

@@ -15,7 +15,7 @@ from i2p_ros.evaluation.files import write_bytes
 try:  # tensorboardX only writes; TensorBoard, which displays, is ten times its size
     from tensorboardX import SummaryWriter
 except ImportError as error:
-    raise MissingPackageError("training needs tensorboardX: pip install i2p_ros[train]") from error
+    raise MissingPackageError("training needs tensorboardX: pip install '.[train]' in the clone") from error
 
 NAMES = ("metrics", "validation")
 FLUSH_S = 10

@@ -36,7 +36,7 @@ try:
     from lightning_fabric import Fabric
     from lightning_fabric.strategies.ddp import DDPStrategy
 except ImportError as error:
-    raise MissingPackageError("training needs Lightning Fabric: pip install i2p_ros[train]") from error
+    raise MissingPackageError("training needs Lightning Fabric: pip install '.[train]' in the clone") from error
 
 WARM_UP = 800  # samples, or a tenth of a shorter run
 MAX_GRADIENT = 5.0

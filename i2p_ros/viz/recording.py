@@ -251,7 +251,7 @@ def _rerun() -> Any:
     try:
         import rerun
     except ImportError as error:
-        raise MissingPackageError("recordings for the rerun viewer need pip install i2p_ros[view]") from error
+        raise MissingPackageError("recordings for the rerun viewer need pip install '.[view]' in the clone") from error
     return rerun
 
 

@@ -99,7 +99,7 @@ def test_a_missing_package_is_named_before_the_work(drive: Path) -> None:
         [sys.executable, "-c", code, *LOCALIZE, "--view", "no.rrd"], cwd=drive, env={"PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "pip install i2p_ros[view]" in done.stderr
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "pip install '.[view]' in the clone" in done.stderr
     assert not (drive / "no.rrd").exists()
 
 

