@@ -94,7 +94,7 @@ def test_another_format_is_refused_with_the_command_that_converts():
 
 def test_draco_without_its_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "DracoPy", None)
-    with pytest.raises(InputError, match=r"pip install i2p_ros\[compressed\].*republish"):
+    with pytest.raises(InputError, match=r"pip install '\.\[compressed\]' in the clone.*republish"):
         cloud_from_compressed(packed(GOOD_CLOUD, draco(GOOD_CLOUD), "draco"))
 
 

@@ -128,7 +128,7 @@ def test_another_codec_is_refused_with_the_type_and_the_command_that_converts(ki
 
 def test_video_without_its_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(InputError, match=r"CompressedVideo needs PyAV \(pip install i2p_ros\[compressed\]\)"):
+    with pytest.raises(InputError, match=r"CompressedVideo needs PyAV \(pip install '\.\[compressed\]' in the clone\)"):
         VideoDecoder(COMPRESSED_VIDEO).frame(video_message(COMPRESSED_VIDEO, STREAMS["h264"][0], "h264"))
 
 

@@ -348,7 +348,7 @@ def test_without_the_library_the_extra_is_named(tmp_path, monkeypatch, name, pac
 
     (tmp_path / name).write_bytes(b"")
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingPackageError, match=r"pip install i2p_ros\[files\]"):
+    with pytest.raises(MissingPackageError, match=r"pip install '\.\[files\]'"):
         read_cloud_file(tmp_path / name)
 
 

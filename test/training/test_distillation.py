@@ -287,7 +287,7 @@ def test_a_teacher_that_is_not_there_is_refused_by_name(tmp_path: Path, monkeypa
     with pytest.raises(ModelError, match="cannot be read"):
         load_teacher(str(tmp_path))
     monkeypatch.setitem(sys.modules, "diffusers", None)
-    with pytest.raises(MissingPackageError, match=r"i2p_ros\[distill\]"):
+    with pytest.raises(MissingPackageError, match=r"pip install '\.\[distill\]'"):
         load_teacher(str(tmp_path))
 
 

@@ -153,5 +153,5 @@ def test_another_file_and_a_missing_package_are_named(monkeypatch: pytest.Monkey
     with pytest.raises(InputError, match=r"ends in \.rrd, or 'open'"):
         ViewRecording("a", "a.mcap")
     monkeypatch.setitem(sys.modules, "rerun", None)
-    with pytest.raises(MissingPackageError, match=r"pip install i2p_ros\[view\]"):
+    with pytest.raises(MissingPackageError, match=r"pip install '\.\[view\]'"):
         ViewRecording("a", "a.rrd")
