@@ -136,12 +136,12 @@ CODES: dict[str, FindingCode] = {
         "Publish whole sweeps.",
     ),
     "cloud.no_intensity": _weakens(
-        "Clouds have no intensity.", "The network and the alignment lack one of their two signals.",
+        "Clouds have no intensity.", "The network and the alignment lack one of their signals.",
         "Publish a field named intensity or reflectivity, or name the field by node.intensity_field.",
     ),
     "cloud.flat_intensity": _weakens(
         "All points of a cloud have the same intensity.",
-        "The network and the alignment lack one of their two signals.",
+        "The network and the alignment lack one of their signals.",
         "Set the driver to publish intensity, or name another field by node.intensity_field.",
     ),
     "cloud.no_time": FindingCode(
