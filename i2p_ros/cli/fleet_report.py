@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from i2p_ros.cli.parts import JsonFile, check_targets, console, progress, write_json
-from i2p_ros.core.errors import InputError, MissingPackageError
+from i2p_ros.core.errors import InputError, MissingPackageError, install_command
 
 EXAMPLE = "fleet report results/fleet"
 
@@ -27,7 +27,7 @@ def report(
     try:
         from i2p_ros.fleet.report import write_fleet_page
     except ImportError as error:
-        raise MissingPackageError("i2p fleet needs more packages: pip install '.[fleet]' in the clone") from error
+        raise MissingPackageError(f"i2p fleet needs more packages: {install_command('fleet')}") from error
 
     check_targets(json_file)
     if page is None and "://" in out:

@@ -50,6 +50,11 @@ class MissingPackageError(I2PError):
     """An optional package that this call needs is not installed."""
 
 
+def install_command(extra: str) -> str:
+    """The command that installs an extra, for messages. i2p_ros is in no package registry, so it needs the clone."""
+    return f"pip install '.[{extra}]' in the clone"
+
+
 def first_fault(error: ValidationError) -> str:
     """The first value that pydantic refused, by its place, and why."""
     first = error.errors()[0]

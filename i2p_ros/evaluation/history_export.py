@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from i2p_ros.core.drifts import AXES
-from i2p_ros.core.errors import InputError
+from i2p_ros.core.errors import InputError, install_command
 from i2p_ros.evaluation.files import write_bytes
 
 RIG = ("vehicle", "camera", "lidar", "epoch", "stamp")
@@ -59,7 +59,7 @@ def _parquet(rows: Rows) -> bytes:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError as error:
-        raise InputError("Parquet needs pyarrow: pip install '.[parquet]' in the clone", "output") from error
+        raise InputError(f"Parquet needs pyarrow: {install_command('parquet')}", "output") from error
     types = {name: pa.string() for name in TEXTS} | {name: pa.int64() for name in INTEGERS}
     types |= {f"{name}_{axis}": pa.bool_() for name in FLAGS for axis in AXES}
     schema = pa.schema([(name, types.get(name, pa.float64())) for name in COLUMNS])  # the same, whatever there is

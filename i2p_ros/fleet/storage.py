@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from i2p_ros.core.errors import InputError, MissingPackageError, one_line
+from i2p_ros.core.errors import InputError, MissingPackageError, install_command, one_line
 from i2p_ros.evaluation.files import write_bytes
 
 SEPARATOR = "://"
@@ -127,7 +127,7 @@ def file_system(uri: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError as error:
-        raise MissingPackageError("i2p index and i2p fleet need fsspec: pip install '.[fleet]' in the clone") from error
+        raise MissingPackageError(f"i2p index and i2p fleet need fsspec: {install_command('fleet')}") from error
     with _errors(f"cannot open {uri}", "uri"):
         fs, path = fsspec.core.url_to_fs(uri)
         return fs, str(path)

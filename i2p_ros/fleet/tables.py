@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from i2p_ros.core.drifts import AXES
-from i2p_ros.core.errors import InputError, MissingPackageError, one_line
+from i2p_ros.core.errors import InputError, MissingPackageError, install_command, one_line
 
 Row = dict[str, Any]
 RIG = {"vehicle": "text", "camera": "text", "lidar": "text"}
@@ -119,6 +119,6 @@ def _pyarrow() -> Any:
     try:
         import pyarrow as pa
     except ImportError as error:
-        what = "i2p index and i2p fleet need pyarrow: pip install '.[fleet]' in the clone"
+        what = f"i2p index and i2p fleet need pyarrow: {install_command('fleet')}"
         raise MissingPackageError(what) from error
     return pa

@@ -14,7 +14,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from i2p_ros.core.errors import MissingPackageError
+from i2p_ros.core.errors import MissingPackageError, install_command
 from i2p_ros.fleet.tasks import Ending, FleetTask, TaskOutcome, WorkOrder
 from i2p_ros.fleet.worker import READY
 
@@ -34,7 +34,7 @@ class WorkerProcess:
         try:
             import psutil
         except ImportError as error:
-            raise MissingPackageError("i2p fleet needs psutil: pip install '.[fleet]' in the clone") from error
+            raise MissingPackageError(f"i2p fleet needs psutil: {install_command('fleet')}") from error
         self._psutil, self._order = psutil, order
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[Any, Any] | None = None

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from i2p_ros.core.errors import InputError, MissingPackageError
+from i2p_ros.core.errors import InputError, MissingPackageError, install_command
 from i2p_ros.sources.cloud_columns import Columns, check_size, unreadable
 
 VLR_BYTES = 54  # of the head of a variable length record
@@ -47,7 +47,7 @@ def read_las(path: Path) -> Columns:
         import laspy
         import lazrs
     except ImportError as error:
-        what = f"a {path.suffix} file needs laspy and lazrs: pip install '.[files]' in the clone"
+        what = f"a {path.suffix} file needs laspy and lazrs: {install_command('files')}"
         raise MissingPackageError(what) from error
     try:
         _check_sizes(path)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from i2p_ros.core.errors import InputError, MissingPackageError, first_fault, one_line
+from i2p_ros.core.errors import InputError, MissingPackageError, first_fault, install_command, one_line
 from i2p_ros.core.fragments import VOXEL, NearPoints
 from i2p_ros.sources.fragments import FRAMES, OVERLAP_STRIDE, fused
 from i2p_ros.sources.rgbd import RgbdFrame, RgbdSequence
@@ -181,6 +181,6 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        what = "a Parquet list needs pyarrow: pip install '.[parquet]' in the clone, or use .json"
+        what = f"a Parquet list needs pyarrow: {install_command('parquet')}, or use .json"
         raise MissingPackageError(what) from error
     return pyarrow, parquet

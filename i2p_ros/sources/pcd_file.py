@@ -12,7 +12,7 @@ import io
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from i2p_ros.core.errors import InputError, MissingPackageError
+from i2p_ros.core.errors import InputError, MissingPackageError, install_command
 from i2p_ros.sources.cloud_columns import IGNORED, Columns, check_size, unreadable
 
 LINES = ("VERSION", "FIELDS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA")  # of PCD 0.7
@@ -31,7 +31,7 @@ def read_pcd(path: Path) -> Columns:
     try:
         from pypcd4 import PointCloud as PcdCloud
     except ImportError as error:
-        raise MissingPackageError("a .pcd file needs pypcd4: pip install '.[files]' in the clone") from error
+        raise MissingPackageError(f"a .pcd file needs pypcd4: {install_command('files')}") from error
     try:
         with path.open("rb") as file:
             stated = _header(file)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from i2p_ros.core.errors import InputError, MissingPackageError, one_line
+from i2p_ros.core.errors import InputError, MissingPackageError, install_command, one_line
 from i2p_ros.sources.cloud_columns import Columns
 
 MAX_HEADER = 65536  # bytes
@@ -35,7 +35,7 @@ def read_ply(path: Path) -> Columns:
     try:
         from plyfile import PlyData
     except ImportError as error:
-        raise MissingPackageError("a .ply file needs plyfile: pip install '.[files]' in the clone") from error
+        raise MissingPackageError(f"a .ply file needs plyfile: {install_command('files')}") from error
     try:
         _check_header(path)
         vertices = PlyData.read(str(path))["vertex"]

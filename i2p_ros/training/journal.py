@@ -9,13 +9,13 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from i2p_ros.core.errors import MissingPackageError
+from i2p_ros.core.errors import MissingPackageError, install_command
 from i2p_ros.evaluation.files import write_bytes
 
 try:  # tensorboardX only writes; TensorBoard, which displays, is ten times its size
     from tensorboardX import SummaryWriter
 except ImportError as error:
-    raise MissingPackageError("training needs tensorboardX: pip install '.[train]' in the clone") from error
+    raise MissingPackageError(f"training needs tensorboardX: {install_command('train')}") from error
 
 NAMES = ("metrics", "validation")
 FLUSH_S = 10

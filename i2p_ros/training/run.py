@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from i2p_ros.core.config import Settings, TrainingSettings
-from i2p_ros.core.errors import MissingPackageError, SettingsError
+from i2p_ros.core.errors import MissingPackageError, SettingsError, install_command
 from i2p_ros.families.base import Family
 from i2p_ros.networks.base import Tensors
 from i2p_ros.runtime.torch_runtime import choose_device
@@ -36,7 +36,7 @@ try:
     from lightning_fabric import Fabric
     from lightning_fabric.strategies.ddp import DDPStrategy
 except ImportError as error:
-    raise MissingPackageError("training needs Lightning Fabric: pip install '.[train]' in the clone") from error
+    raise MissingPackageError(f"training needs Lightning Fabric: {install_command('train')}") from error
 
 WARM_UP = 800  # samples, or a tenth of a shorter run
 MAX_GRADIENT = 5.0

@@ -18,7 +18,7 @@ import numpy as np
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.drifts import AxisRow
-from i2p_ros.core.errors import InputError, MissingPackageError
+from i2p_ros.core.errors import InputError, MissingPackageError, install_command
 from i2p_ros.core.geometry import Array, Pose
 from i2p_ros.core.spacing import thinned
 from i2p_ros.core.types import Image, Pair, PoseEstimate
@@ -251,7 +251,7 @@ def _rerun() -> Any:
     try:
         import rerun
     except ImportError as error:
-        raise MissingPackageError("recordings for the rerun viewer need pip install '.[view]' in the clone") from error
+        raise MissingPackageError(f"recordings for the rerun viewer need {install_command('view')}") from error
     return rerun
 
 

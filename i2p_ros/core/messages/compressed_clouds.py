@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from i2p_ros.core.decompression import decompressed
-from i2p_ros.core.errors import InputError, one_line
+from i2p_ros.core.errors import InputError, install_command, one_line
 from i2p_ros.core.messages.clouds import MAX_POINTS, POINT_TYPES, cloud_from_message
 from i2p_ros.core.messages.draco import draco_layout
 from i2p_ros.core.messages.reading import attribute, bytes_of, integer
@@ -103,7 +103,7 @@ def _draco_columns(data: bytes, points: int) -> list[NDArray[Any]]:
         import DracoPy
     except ImportError as error:
         raise InputError(
-            "a CompressedPointCloud2 of the format draco needs DracoPy (pip install '.[compressed]' in the clone); or "
+            f"a CompressedPointCloud2 of the format draco needs DracoPy ({install_command('compressed')}); or "
             + _CONVERT.format("draco"),
             "cloud.format",
         ) from error

