@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -164,10 +163,10 @@ class Localizer:
         """Whether poses are searched near a prior: it is not much wider than those of training."""
         return self.family.trained_prior.times(NEAR_PRIOR).covers(prior)
 
-    def _guesses(self, prepared: PreparedPair, search: PoseSearch) -> tuple[Iterator[Pose], list[PassResult]]:
+    def _guesses(self, prepared: PreparedPair, search: PoseSearch) -> tuple[Iterator[Sequence[Pose]], list[PassResult]]:
         """The prior's pose if the network was trained with priors as wide, else proposals of a pass over the cloud, and
-        then those of the refinement's signals; and results that take the place of passes near the first of them: a pose
-        without descriptors, if it is the only proposal of the pass, is a result itself.
+        then those of the refinement's signals, in groups of one or two; and results that take the place of passes near
+        the first of them: a pose without descriptors, if it is the only proposal of the pass, is a result itself.
 
         Raises NoPoseError when the pass proposes none.
         """
@@ -180,10 +179,14 @@ class Localizer:
             return iter(()), [search.estimate(prediction)]
         return self._more_guesses(proposed, prepared, prior), []
 
-    def _more_guesses(self, proposed: Sequence[Pose], prepared: PreparedPair, prior: Prior | None) -> Iterator[Pose]:
-        """The first two proposals; and then those of the signals, or if there are none the other ones."""
-        yield from proposed[:2]
-        yield from self._by_signals(proposed[0], prepared, prior) or proposed[2:]
+    def _more_guesses(
+        self, proposed: Sequence[Pose], prepared: PreparedPair, prior: Prior | None
+    ) -> Iterator[Sequence[Pose]]:
+        """The first two proposals; and then, two by two, those of the signals, or if there are none the other ones."""
+        yield proposed[:2]
+        others = self._by_signals(proposed[0], prepared, prior) or proposed[2:]
+        for k in range(0, len(others), 2):
+            yield others[k : k + 2]
 
     def _by_signals(self, first: Pose, prepared: PreparedPair, prior: Prior | None) -> list[Pose]:
         """Poses at which image and cloud have much information about each other: near a prior, or without one that is
@@ -203,16 +206,17 @@ class Localizer:
             return poses_around(place.position, first, pair, self.pyramid(prepared, s), s, most, self.runtime.both)
 
     def _passes_near(
-        self, guesses: Iterator[Pose], prepared: PreparedPair, search: PoseSearch, known: Sequence[PassResult] = ()
+        self, guesses: Iterator[Sequence[Pose]], prepared: PreparedPair, search: PoseSearch,
+        known: Sequence[PassResult] = (),
     ) -> list[PassResult]:  # fmt: skip
-        """One forward pass near each guess, two in parallel, until they are conclusive. Raises InputError when no guess
-        has points in view.
+        """One forward pass near each guess, those of a group in parallel, until they are conclusive. Raises InputError
+        when no guess has points in view.
 
         The results begin with those that are `known` already.
         """
         results, refused = [*known], list[InputError]()
-        while two := [*islice(guesses, 2)]:
-            one, *other = [partial(self._pass_near, guess, prepared, search) for guess in two]
+        for group in guesses:
+            one, *other = [partial(self._pass_near, guess, prepared, search) for guess in group]
             for found in self.runtime.both(one, other[0]) if other else [one()]:
                 if isinstance(found, InputError):
                     refused.append(found)

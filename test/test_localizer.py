@@ -262,8 +262,21 @@ def test_passes_end_where_a_calibrated_model_has_no_doubt(fitted_on: str, enough
     settings = load_settings((), [f"pnp.early_exit_confidence={enough}", "pnp.max_rival=10"])
     localizer = Planted(lambda guess, mirror: world.prediction, settings, sure)
     scene, guess = localizer.prepare(seen()), Pose(world.truth.rotation, world.truth.translation + 0.3)
-    results = localizer._passes_near(iter([guess] * 3), scene, PoseSearch(CAMERA, settings.pnp, sure))
+    groups = iter([[guess, guess], [guess]])
+    results = localizer._passes_near(groups, scene, PoseSearch(CAMERA, settings.pnp, sure))
     assert len(results) == passes
+
+
+def test_one_pass_near_the_pose_of_a_prior_may_be_enough() -> None:
+    world = planted(8)
+    sure = Calibration(confidence_weights=(20.0,) + (0.0,) * 8, fitted_on="some")
+    localizer = Planted(lambda guess, mirror: world.prediction, load_settings((), ["pnp.max_rival=10"]), sure)
+    pose = Pose(world.truth.rotation, world.truth.translation + 0.3)
+    prior = Prior(pose, from_camera_axes(pose, np.diag([0.5] * 3 + [0.1] * 3) ** 2))
+    with_prior, without = (PoseSearch(CAMERA, localizer.settings.pnp, sure, given) for given in (prior, None))
+    for search, passes in ((with_prior, 1), (with_prior.thorough, 3), (without, 3)):
+        groups = iter([[pose], [pose, pose]])
+        assert len(localizer._passes_near(groups, localizer.prepare(seen()), search)) == passes
 
 
 @pytest.mark.parametrize(("fitted_on", "mirrored"), [("some", False), ("", True)])
@@ -288,7 +301,7 @@ def test_a_pose_that_would_be_withheld_gets_all_passes(monkeypatch: pytest.Monke
     localizer.passes.clear()
     assert localizer.localize_pair(seen()).pose is None
     near = [guess for guess, mirror in localizer.passes if guess and not mirror]
-    assert len(near) == len([*guesses]) and [mirror for _, mirror in localizer.passes].count(True) == 1
+    assert len(near) == sum(map(len, guesses)) and [mirror for _, mirror in localizer.passes].count(True) == 1
 
 
 def test_a_pose_that_is_less_sure_after_refinement_gets_all_passes_if_signals_propose_some(

@@ -5,14 +5,15 @@
 A reference in NumPy is in the tests.
 
 Most take the N points of a cloud, ordered by patch: `rays` (3, N), m; `basis` (R, N); `bounds` (P, 2), the first point
-of each patch and that after its last. `image` (C, H, W) holds the channels, or `texels` (G, H, W, 4) the same in groups
-of four, with zeros after the last. `camera` (4,) is fx, fy, cx, cy in px. A drift (6,) is added to the `translation`
-(3,), m, and turns the points. Channel c is compared with the row `rows[c]` of the basis, after the first `regressed[c]`
-rows are regressed out of it. The first row is constant in each patch, so it is regressed out by subtracting the mean.
+of each patch and that after its last. `texels` (G, H, W, 4) hold the channels of the image in groups of four, with
+zeros after the last. `camera` (4,) is fx, fy, cx, cy in px. A drift (6,) is added to the `translation` (3,), m, and
+turns the points. Channel c is compared with the row `rows[c]` of the basis, after the first `regressed[c]` rows are
+regressed out of it. The first row is constant in each patch, so it is regressed out by subtracting the mean.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,11 @@ ZERO, ONE = np.float32(0.0), np.float32(1.0)
 LANES = 4  # channels of a group, which are computed together
 FLOAT_BYTES = 4
 TERMS = 3  # rows of the basis, after the constant one, that may be regressed out
+SIGNAL, FIRST_TERM = 1 + AXES, 2 + AXES  # rows of products, after those of lines with lines
+SUMMED_TOGETHER = (0, 1, 2, 3), (4, 5), (6,), (7,), (8,), (9,), (10,)  # rows of products, as registers have room
+INDEX = ir.IntType(64)
+FLOATS, DOUBLES = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.DoubleType(), LANES)
+CONTRACT = ("contract",)
 SIDES = "float32[::1], float32[:, ::1], float32[:, ::1], int64[:, ::1], float64[::1]"  # camera to translation
 SIGNALS = "int64[::1], int64[::1], float64"  # rows, regressed, floor
 
@@ -87,6 +93,88 @@ def _steps(width: int, height: int) -> Any:
     return np.uint32(min(width - 1, 1)), np.uint32(width if height > 1 else 0)
 
 
+class _Vector:
+    """A vector of generated code, with a number in each lane. Sums of products may be contracted."""
+
+    def __init__(self, builder: Any, value: Any) -> None:
+        self.builder, self.value = builder, value
+
+    def __add__(self, other: _Vector) -> _Vector:
+        return _Vector(self.builder, self.builder.fadd(self.value, other.value, flags=CONTRACT))
+
+    def __sub__(self, other: _Vector) -> _Vector:
+        return _Vector(self.builder, self.builder.fsub(self.value, other.value, flags=CONTRACT))
+
+    def __mul__(self, other: _Vector) -> _Vector:
+        return _Vector(self.builder, self.builder.fmul(self.value, other.value, flags=CONTRACT))
+
+    def __neg__(self) -> _Vector:
+        return _Vector(self.builder, self.builder.fneg(self.value))
+
+    def double(self) -> _Vector:
+        return _Vector(self.builder, self.builder.fpext(self.value, DOUBLES))
+
+
+class _Total:
+    """A sum of vectors, 0 at first."""
+
+    def __init__(self, builder: Any, kind: Any) -> None:
+        self.builder, self.place = builder, cgutils.alloca_once_value(builder, kind([0.0] * LANES))
+
+    def add(self, vector: _Vector) -> None:
+        self.builder.store((self.value + vector).value, self.place)
+
+    @property
+    def value(self) -> _Vector:
+        return _Vector(self.builder, self.builder.load(self.place))
+
+
+class _Arguments:
+    """The arguments of an intrinsic function, in its generated code. The last axis of arrays of vectors is the lane."""
+
+    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
+        self.builder, self.given = builder, arguments
+        self.arrays = {
+            k: context.make_array(kind)(context, builder, arguments[k])
+            for k, kind in enumerate(signature.args)
+            if isinstance(kind, types.Array)
+        }
+
+    def size(self, k: int, axis: int) -> Any:
+        return self.builder.extract_value(self.arrays[k].shape, axis)
+
+    def at(self, k: int, i: Any) -> Any:
+        """The element i of an array, as if it had one axis."""
+        return self.builder.load(self.builder.gep(self.arrays[k].data, [i]))
+
+    def index(self, k: int, i: Any = None) -> Any:
+        """An argument, or an element of one, as an index."""
+        value = self.given[k] if i is None else self.at(k, i)
+        return value if value.type == INDEX else self.builder.zext(value, INDEX)
+
+    def all_lanes(self, k: int, i: Any) -> _Vector:
+        """The element i of an array in every lane."""
+        return self.each_lane([self.at(k, i)] * LANES)
+
+    def each_lane(self, values: Sequence[Any]) -> _Vector:
+        whole = ir.Constant(FLOATS, ir.Undefined)
+        for lane, value in enumerate(values):
+            whole = self.builder.insert_element(whole, value, ir.IntType(32)(lane))
+        return _Vector(self.builder, whole)
+
+    def load(self, k: int, i: Any) -> _Vector:
+        """The vector i of an array."""
+        return _Vector(self.builder, self.builder.load(self._vector(k, i, FLOATS), align=FLOAT_BYTES))
+
+    def store(self, vector: _Vector, k: int, i: Any) -> None:
+        """Write the vector i of an array."""
+        self.builder.store(vector.value, self._vector(k, i, vector.value.type), align=FLOAT_BYTES)
+
+    def _vector(self, k: int, i: Any, kind: Any) -> Any:
+        address = self.builder.gep(self.arrays[k].data, [self.builder.mul(i, INDEX(LANES))])
+        return self.builder.bitcast(address, kind.as_pointer())
+
+
 @intrinsic
 def _add_up(
     _: Any, texels: Any, right: Any, below: Any, pixels: Any, corners: Any, n: Any, basis: Any, start: Any, rows: Any,
@@ -98,89 +186,108 @@ def _add_up(
     v times the row `rows[c]` of the basis. `start` is the first point in the basis. The four lanes of a vector hold the
     channels, so a pixel is loaded at once: numba by itself would load each channel of each pixel.
     """
-    single, index = ir.FloatType(), ir.IntType(64)
-    four, doubles = ir.VectorType(single, LANES), ir.VectorType(ir.DoubleType(), LANES)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def array(k: int) -> Any:
-            return context.make_array(signature.args[k])(context, builder, arguments[k])
-
-        def at(data: Any, i: Any) -> Any:
-            return builder.load(builder.gep(data, [i]))
-
-        def pixel(i: Any) -> Any:
-            address = builder.gep(array(0).data, [builder.mul(i, index(LANES))])
-            return builder.load(builder.bitcast(address, four.as_pointer()), align=FLOAT_BYTES)
-
-        def vector(values: Any) -> Any:
-            whole = ir.Constant(four, ir.Undefined)
-            for lane, value in enumerate(values):
-                whole = builder.insert_element(whole, value, ir.IntType(32)(lane))
-            return whole
-
-        def blend(one: Any, other: Any, share: Any) -> Any:
-            return builder.fadd(one, builder.fmul(share, builder.fsub(other, one), flags=fast), flags=fast)
-
-        fast = ("contract",)
-        right, below = (builder.zext(arguments[k], index) for k in (1, 2))
-        n_points = builder.extract_value(array(6).shape, 1)
-        of_term = [builder.mul(index(1 + term), n_points) for term in range(TERMS)]
-        of_signal = [builder.mul(at(array(8).data, index(lane)), n_points) for lane in range(LANES)]
-        totals = [cgutils.alloca_once_value(builder, doubles([0.0] * LANES)) for _ in range(3 + TERMS)]
-        for total in totals:
-            builder.store(doubles([0.0] * LANES), total)
-        longest = builder.extract_value(array(3).shape, 1)
+        given, add = _Arguments(context, builder, signature, arguments), builder.add
+        right, below, n_points, longest = given.index(1), given.index(2), given.size(6, 1), given.size(3, 1)
+        of_term = [builder.mul(INDEX(1 + term), n_points) for term in range(TERMS)]
+        of_signal = [builder.mul(given.at(8, INDEX(lane)), n_points) for lane in range(LANES)]
+        totals = [_Total(builder, DOUBLES) for _ in range(3 + TERMS)]
         with cgutils.for_range(builder, arguments[5]) as loop:
-            corner, point = builder.zext(at(array(4).data, loop.index), index), builder.add(arguments[7], loop.index)
-            u, v = (vector([at(array(3).data, i)] * LANES) for i in (loop.index, builder.add(longest, loop.index)))
+            corner, point = given.index(4, loop.index), add(arguments[7], loop.index)
+            u, v = given.all_lanes(3, loop.index), given.all_lanes(3, add(longest, loop.index))
             upper, lower = (
-                blend(pixel(left), pixel(builder.add(left, right)), u) for left in (corner, builder.add(corner, below))
+                one + u * (given.load(0, add(at, right)) - one)
+                for at in (corner, add(corner, below))
+                for one in [given.load(0, at)]
             )
-            values = builder.fpext(blend(upper, lower, v), doubles)
-            weights = [
-                vector([at(array(6).data, builder.add(row, point)) for row in rows])
-                for rows in (*([row] * LANES for row in of_term), of_signal)
-            ]
-            factors = [doubles([1.0] * LANES), values, *(builder.fpext(weight, doubles) for weight in weights)]
-            for total, factor in zip(totals, factors, strict=True):
-                product = builder.fmul(factor, values, flags=fast)
-                builder.store(builder.fadd(builder.load(total), product, flags=fast), total)
+            values = (upper + v * (lower - upper)).double()
+            terms = [given.all_lanes(6, add(row, point)) for row in of_term]
+            signal = given.each_lane([given.at(6, add(row, point)) for row in of_signal])
+            totals[0].add(values)
+            for total, factor in zip(totals[1:], (values, *(one.double() for one in (*terms, signal))), strict=True):
+                total.add(factor * values)
         for row, total in enumerate(totals):
-            address = builder.gep(array(9).data, [index(LANES * row)])
-            builder.store(builder.load(total), builder.bitcast(address, doubles.as_pointer()), align=2 * FLOAT_BYTES)
+            given.store(total.value, 9, INDEX(row))
         return context.get_dummy_value()
 
     return types.void(texels, right, below, pixels, corners, n, basis, start, rows, sums), generate
 
 
-@inner
+@intrinsic
 def _linearize(
-    channel: Any, width: int, height: int, camera: Any, turned: Any, pixels: Any, corners: Any, n: int, lines: Any
-) -> None:  # fmt: skip
-    """Write the values of a channel (H * W,) at n points, and their derivatives by the drift, into `lines` (7, n).
+    _: Any, texels: Any, right: Any, below: Any, camera: Any, turned: Any, pixels: Any, corners: Any, n: Any, lines: Any
+) -> Any:  # fmt: skip
+    """Write the values of a group of channels, `texels` (H * W, 4), at the n points of `_corners`, and their
+    derivatives by the drift, into `lines` (7, n, 4). The mean of each line is subtracted.
 
     `turned` (6, n) are the points after the rotation, the inverse depth, and the tangents of the point in view.
     """
-    fx, fy = camera[0], camera[1]
-    us, vs = pixels[0], pixels[1]
-    xs, ys, zs, inverses, tan_xs, tan_ys = turned[0], turned[1], turned[2], turned[3], turned[4], turned[5]
-    value, by_x, by_y, by_z, about_x, about_y, about_z = (
-        lines[0], lines[1], lines[2], lines[3], lines[4], lines[5], lines[6]
-    )  # fmt: skip
-    right, below = _steps(width, height)
-    for i in range(n):
-        at = corners[i]
-        corner = channel[at]
-        across, down = channel[at + right] - corner, channel[at + below] - corner
-        twist = channel[at + below + right] - channel[at + below] - across
-        by_v = down + us[i] * twist
-        value[i] = corner + us[i] * across + vs[i] * by_v
-        dx, dy = (across + vs[i] * twist) * fx * inverses[i], by_v * fy * inverses[i]
-        dz = -(dx * tan_xs[i] + dy * tan_ys[i])
-        by_x[i], by_y[i], by_z[i] = dx, dy, dz
-        about_x[i] = ys[i] * dz - zs[i] * dy
-        about_y[i] = zs[i] * dx - xs[i] * dz
-        about_z[i] = xs[i] * dy - ys[i] * dx
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        given, add = _Arguments(context, builder, signature, arguments), builder.add
+        right, below, longest, n_points = given.index(1), given.index(2), given.size(5, 1), given.index(7)
+        fx, fy = given.all_lanes(3, INDEX(0)), given.all_lanes(3, INDEX(1))
+        starts = [builder.mul(INDEX(line), longest) for line in range(1 + AXES)]
+        totals = [_Total(builder, FLOATS) for _ in starts]
+        with cgutils.for_range(builder, n_points) as loop:
+            corner = given.index(6, loop.index)
+            u, v = given.all_lanes(5, loop.index), given.all_lanes(5, add(longest, loop.index))
+            x, y, z, inverse, tan_x, tan_y = (given.all_lanes(4, add(start, loop.index)) for start in starts[:6])
+            value = given.load(0, corner)
+            across, down = given.load(0, add(corner, right)) - value, given.load(0, add(corner, below)) - value
+            twist = given.load(0, add(add(corner, below), right)) - value - down - across
+            by_v = down + u * twist
+            dx, dy = (across + v * twist) * (fx * inverse), by_v * (fy * inverse)
+            dz = -(dx * tan_x + dy * tan_y)
+            about = y * dz - z * dy, z * dx - x * dz, x * dy - y * dx
+            lines = value + u * across + v * by_v, dx, dy, dz, *about
+            for start, total, line in zip(starts, totals, lines, strict=True):
+                given.store(line, 8, add(start, loop.index))
+                total.add(line)
+        share = builder.fdiv(FLOATS.element(1.0), builder.sitofp(n_points, FLOATS.element))
+        means = [total.value * given.each_lane([share] * LANES) for total in totals]
+        with cgutils.for_range(builder, n_points) as loop:
+            for start, mean in zip(starts, means, strict=True):
+                place = add(start, loop.index)
+                given.store(given.load(8, place) - mean, 8, place)
+        return context.get_dummy_value()
+
+    return types.void(texels, right, below, camera, turned, pixels, corners, n, lines), generate
+
+
+@intrinsic
+def _multiply(_: Any, lines: Any, n: Any, basis: Any, start: Any, rows: Any, products: Any) -> Any:
+    """Write sums over n points of products of `lines` (7, n, 4) into `products` (8 + TERMS, 7, 4): with each line, with
+    the row `rows[c]` of the basis, and with each term. Of the lines, those up to the same one are written."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        given, add = _Arguments(context, builder, signature, arguments), builder.add
+        longest, n_points = given.size(0, 1), given.size(2, 1)
+        starts = [builder.mul(INDEX(line), longest) for line in range(1 + AXES)]
+        of_signal = [builder.mul(given.at(4, INDEX(lane)), n_points) for lane in range(LANES)]
+        of_term = [builder.mul(INDEX(1 + term), n_points) for term in range(TERMS)]
+
+        def factor(row: int, point: Any) -> _Vector:
+            if row <= AXES:
+                return given.load(0, add(starts[row], point))
+            in_basis = add(arguments[3], point)
+            if row == SIGNAL:
+                return given.each_lane([given.at(2, add(one, in_basis)) for one in of_signal])
+            return given.all_lanes(2, add(of_term[row - FIRST_TERM], in_basis))
+
+        for together in SUMMED_TOGETHER:
+            totals = {(row, k): _Total(builder, FLOATS) for row in together for k in range(min(row, AXES) + 1)}
+            with cgutils.for_range(builder, arguments[1]) as loop:
+                factors = {row: factor(row, loop.index) for row in together}
+                lines = [given.load(0, add(start, loop.index)) for start in starts[: max(together) + 1]]
+                for (row, k), total in totals.items():
+                    total.add(factors[row] * lines[k])
+            for (row, k), total in totals.items():
+                given.store(total.value, 5, INDEX(row * (1 + AXES) + k))
+        return context.get_dummy_value()
+
+    return types.void(lines, n, basis, start, rows, products), generate
 
 
 @inner
@@ -198,25 +305,6 @@ def _turn(camera: Any, rays: Any, motion: Any, start: int, n: int, turned: Any, 
         turned[3, i] = inverse
         turned[4, i], turned[5, i] = (turned[0, i] + t0) * inverse, (turned[1, i] + t1) * inverse
         pixels[0, i], pixels[1, i] = turned[4, i] * fx + cx, turned[5, i] * fy + cy
-
-
-@inner
-def _dot(one: Any, other: Any) -> Any:
-    total = np.float32(0.0)
-    for i in range(len(one)):
-        total += one[i] * other[i]
-    return total
-
-
-@inner
-def _centre(values: Any) -> None:
-    """Subtract the mean of some values from them."""
-    total = np.float32(0.0)
-    for i in range(len(values)):
-        total += values[i]
-    mean = total / np.float32(len(values))
-    for i in range(len(values)):
-        values[i] -= mean
 
 
 @kernel(f"float64[:, ::1](float32[:, :, :, ::1], {SIDES}, float64[:, ::1], {SIGNALS})")
@@ -253,10 +341,10 @@ def information_of_drifts(
 
 @kernel(
     "Tuple((float64[:, ::1], float64[:, :, ::1], float64[:, ::1]))"
-    f"(float32[:, :, ::1], {SIDES}, float64[::1], {SIGNALS})"
+    f"(float32[:, :, :, ::1], {SIDES}, float64[::1], {SIGNALS})"
 )
 def terms_of_drift(
-    image: Any, camera: Any, rays: Any, basis: Any, bounds: Any, translation: Any, drift: Any, rows: Any,
+    texels: Any, camera: Any, rays: Any, basis: Any, bounds: Any, translation: Any, drift: Any, rows: Any,
     regressed: Any, floor: float,
 ) -> Any:  # fmt: skip
     """(C, P) mutual information of one drift, nats, (C, P, 6) its gradient by the drift, and (6, 6) the Gauss-Newton
@@ -265,39 +353,41 @@ def terms_of_drift(
     A channel's values s at the points are linear in the drift, ds = J d. With n points, E and F of mutual_information,
     I = n/2 (log E - log F), where E and F are quadratic in s.
     """
-    (channels, height, width), patches, longest = image.shape, len(bounds), np.max(bounds[:, 1] - bounds[:, 0])
-    flat = image.reshape(channels, height * width)
+    (groups, height, width, _), longest = texels.shape, np.max(bounds[:, 1] - bounds[:, 0])
+    flat, (right, below) = texels.reshape(groups, height * width, LANES), _steps(width, height)
     pixels, corners = np.empty((2, longest), np.float32), np.empty(longest, np.uint32)
-    turned, lines = np.empty((6, longest), np.float32), np.empty((1 + AXES, longest), np.float32)  # lines: s and J
-    products, regressors, shared = np.empty((1 + AXES, 1 + AXES)), np.empty(1 + AXES), np.empty(1 + AXES)
+    turned, lines = np.empty((6, longest), np.float32), np.empty((1 + AXES, longest, LANES), np.float32)  # lines: s, J
+    products, rest = np.empty((FIRST_TERM + TERMS, 1 + AXES, LANES), np.float32), np.empty((1 + AXES, 1 + AXES))
+    channels, patches, shared = len(rows), len(bounds), np.empty(1 + AXES)
     nats, gradient = np.zeros((channels, patches)), np.zeros((channels, patches, AXES))
     curvature, motion = np.zeros((AXES, AXES)), np.empty((4, 3), np.float32)
+    padded = np.zeros(groups * LANES, np.int64)
+    padded[:channels] = rows
     _motion(translation, drift, motion)
     for p in range(patches):
         start, n = bounds[p, 0], bounds[p, 1] - bounds[p, 0]
         _turn(camera, rays, motion, start, n, turned, pixels)
         _corners(pixels, width, height, n, corners)
         for c in range(channels):
-            _linearize(flat[c], width, height, camera, turned, pixels, corners, n, lines)
+            lane = c % LANES
+            if lane == 0:
+                _linearize(flat[c // LANES], right, below, camera, turned, pixels, corners, n, lines)
+                _multiply(lines, n, basis, start, padded[c:], products)
             for i in range(1 + AXES):
-                _centre(lines[i, :n])
-                shared[i] = _dot(basis[rows[c], start : start + n], lines[i, :n])
+                shared[i] = products[SIGNAL, i, lane]
                 for j in range(i + 1):
-                    products[i, j] = _dot(lines[i, :n], lines[j, :n])
-            for r in range(1, regressed[c]):
-                for i in range(1 + AXES):
-                    regressors[i] = _dot(basis[r, start : start + n], lines[i, :n])
-                    for j in range(i + 1):
-                        products[i, j] -= regressors[i] * regressors[j]
-            total = max(products[0, 0], 0.0) + n * floor
+                    rest[i, j] = products[i, j, lane]
+                    for r in range(FIRST_TERM, FIRST_TERM + regressed[c] - 1):
+                        rest[i, j] -= np.float64(products[r, i, lane]) * products[r, j, lane]
+            total = max(rest[0, 0], 0.0) + n * floor
             unexplained = max(total - shared[0] * shared[0], n * floor)
             nats[c, p] = 0.5 * n * np.log(total / unexplained)
             weight = n / unexplained
             difference = weight - n / total
             for i in range(AXES):
-                gradient[c, p, i] = weight * shared[0] * shared[1 + i] - difference * products[1 + i, 0]
+                gradient[c, p, i] = weight * shared[0] * shared[1 + i] - difference * rest[1 + i, 0]
                 for j in range(i + 1):
-                    curvature[i, j] += difference * (products[1 + i, 1 + j] - shared[1 + i] * shared[1 + j])
+                    curvature[i, j] += difference * (rest[1 + i, 1 + j] - shared[1 + i] * shared[1 + j])
     for i in range(AXES):
         for j in range(i):
             curvature[j, i] = curvature[i, j]

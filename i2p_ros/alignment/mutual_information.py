@@ -64,8 +64,8 @@ def information_terms(pair: PairSignals, drift: Array, level: int) -> Informatio
     cells = np.tile(pair.cloud.cells, len(pair.pyramid.signals))
     if not len(cells):
         return InformationTerms(np.zeros(0), np.zeros((0, 6)), cells, np.zeros((6, 6)))
-    image, sides = pair.pyramid.levels[level], _sides(pair, level, pair.cloud.bounds)
-    nats, gradient, curvature = terms_of_drift(image, *sides, writable(drift), pair.rows, pair.regressed, NOISE_STD**2)
+    texels, sides = pair.pyramid.texels[level], _sides(pair, level, pair.cloud.bounds)
+    nats, gradient, curvature = terms_of_drift(texels, *sides, writable(drift), pair.rows, pair.regressed, NOISE_STD**2)
     return InformationTerms(nats.ravel(), gradient.reshape(-1, 6), cells, curvature)
 
 

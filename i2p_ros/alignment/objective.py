@@ -18,6 +18,7 @@ from i2p_ros.core.geometry import Array
 DAMPING, DAMPING_DECREASE, DAMPING_INCREASE, MAX_DAMPING = 1e-2, 0.2, 8.0, 1e4  # of Levenberg-Marquardt
 MIN_GAIN = 0.5  # nats: a smaller gain ends an ascent
 RACE_LEGS, RACE_LEFT = 5, 0.5  # see `Objective.raced`
+DIAGONAL = np.diag_indices(6)
 SAME_DRIFT = np.repeat([0.02, np.radians(0.2)], 3)  # m, rad
 
 
@@ -83,14 +84,16 @@ class Objective:
     def ascend(self, drift: Array, iterations: int) -> Array:
         """The local maximum near a drift, after at most so many steps of Levenberg-Marquardt."""
         now, damping = self.terms(drift), DAMPING
+        value = self._value(now, drift)
         for _ in range(iterations):
             curvature = now.curvature + self.prior
             gradient = now.gradient.sum(axis=0) - self.prior @ drift
-            step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), gradient)
+            curvature[DIAGONAL] *= 1.0 + damping
+            step = np.linalg.solve(curvature, gradient)
             new = self.terms(drift + step)
-            gain = self._value(new, drift + step) - self._value(now, drift)
+            gain = self._value(new, drift + step) - value
             if gain > 0:
-                drift, now, damping = drift + step, new, damping * DAMPING_DECREASE
+                drift, now, value, damping = drift + step, new, value + gain, damping * DAMPING_DECREASE
             else:
                 damping *= DAMPING_INCREASE
             if 0 < gain < MIN_GAIN or damping > MAX_DAMPING:

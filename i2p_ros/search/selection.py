@@ -132,9 +132,14 @@ class PoseSearch:
         return kept
 
     def is_conclusive(self, results: Sequence[PassResult]) -> bool:
-        """Whether no further pass is needed: at least two were made, and the selected pose is sure. It may be less so
-        after the refinement."""
-        return len(results) > 1 and self.is_sure(self.against(self.select(results), results).estimate)
+        """Whether no further pass is needed: at least two were made, or one near the prior's pose, and the selected
+        pose is sure. It may be less so after the refinement.
+
+        Without a prior one pass is not enough: where a street looks alike in both directions, it may be sure of the
+        wrong one.
+        """
+        is_enough = len(results) > 1 or bool(self.prior and results[0].guess is self.prior.pose)
+        return is_enough and self.is_sure(self.against(self.select(results), results).estimate)
 
     def is_sure(self, estimate: PoseEstimate) -> bool:
         """Whether a pose has a calibrated confidence as high as `pnp.early_exit_confidence`."""
