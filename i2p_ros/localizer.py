@@ -33,7 +33,7 @@ from i2p_ros.core.types import Image, Pair, PointCloud, PoseEstimate, Prediction
 from i2p_ros.families import family_class
 from i2p_ros.families.base import Family, PriorRange
 from i2p_ros.families.surroundings import lidar_place
-from i2p_ros.networks.base import Arrays, FamilyNetwork
+from i2p_ros.networks.base import Arrays, FamilyNetwork, Tensors
 from i2p_ros.networks.folding import folded
 from i2p_ros.pnp import Calibration, NoPoseError
 from i2p_ros.runtime.choosing import runtime_for
@@ -141,12 +141,14 @@ class Localizer:
         Raises InputError for an image without contrast, and for a pair that lacks what the family needs.
         """
         with stage("prepare"):
-            scene = self.family.prepare(pair)
+            is_tracked = prior is not None and TRACKED.covers(prior)
+            place_of = (lambda *_: None) if is_tracked else self._place
+            scene, place = self.runtime.both(
+                partial(self.family.prepare, pair), partial(place_of, pair.cloud, prior, settings or self.settings)
+            )
             passes = self.runtime.open(scene.shared)
             signals = Lazy(device_errors()(passes.signals))
             has_signals = self.family.signal_camera(pair.camera) is not None
-            is_tracked = prior is not None and TRACKED.covers(prior)
-            place = None if is_tracked else self._place(pair.cloud, prior, settings or self.settings)
             return PreparedPair(scene, passes, signals, refined and has_signals, is_tracked, place)
 
     def _place(self, cloud: PointCloud, prior: Prior | None, settings: Settings) -> LidarPlace | None:
@@ -173,11 +175,14 @@ class Localizer:
         prior = search.prior
         if prior and self.family.trained_prior.covers(prior):
             return self._more_guesses([prior.pose], prepared, prior), []
-        prediction = self.predict(prepared)
-        proposed = self._beside_signals(prepared, lambda: search.propose(prediction))
-        if prediction.similarity is None and len(proposed) == 1:
-            return iter(()), [search.estimate(prediction)]
-        return self._more_guesses(proposed, prepared, prior), []
+
+        def proposals(prediction: Prediction) -> tuple[list[Pose], list[PassResult]]:
+            poses = search.propose(prediction)
+            is_result = prediction.similarity is None and len(poses) == 1
+            return poses, [search.estimate(prediction)] if is_result else []
+
+        poses, results = self._found(proposals, prepared)
+        return (iter(()) if results else self._more_guesses(poses, prepared, prior)), results
 
     def _more_guesses(
         self, proposed: Sequence[Pose], prepared: PreparedPair, prior: Prior | None
@@ -231,16 +236,9 @@ class Localizer:
     def _pass_near(self, guess: Pose, prepared: PreparedPair, search: PoseSearch) -> PassResult | InputError:
         """The result of the pass near a guess, or the reason why there is none."""
         try:
-            prediction = self.predict(prepared, guess)
+            return self._found(lambda prediction: search.estimate(prediction, guess), prepared, guess)
         except InputError as error:
             return error.with_traceback(None)  # a traceback would keep the pair alive
-        return self._beside_signals(prepared, lambda: search.estimate(prediction, guess))
-
-    def _beside_signals(self, prepared: PreparedPair, search: Callable[[], A]) -> A:
-        """The result of a search; beside the first one, the signals are predicted that the refinement takes."""
-        if not prepared.is_refined or prepared.signals.ready:
-            return search()
-        return self.runtime.both(search, prepared.signals)[0]
 
     def _last_pass(
         self, results: list[PassResult], prepared: PreparedPair, search: PoseSearch
@@ -323,33 +321,52 @@ class Localizer:
         Raises InputError on too few points, NonFiniteError when the network gives NaN, DeviceMemoryError when the
         device has no room for half of the points either.
         """
+        return self._found(lambda prediction: prediction, prepared, guess, mirror)
+
+    def _found(
+        self, search: Callable[[Prediction], A], prepared: PreparedPair, guess: Pose | None = None, mirror: bool = False
+    ) -> A:
+        """What a search finds in the prediction of `predict`. Beside the first search the signals are predicted that
+        the refinement takes."""
         with stage("prepare"):
             inputs = self.family.inputs(prepared.scene, guess)
+
+        def found(inputs: Arrays) -> A:
+            outputs = self._outputs(inputs, prepared, mirror)
+            one = partial(self._searched, search, inputs, outputs, prepared, guess)
+            if not prepared.is_refined or prepared.signals.ready:
+                return one()
+            return self.runtime.both(one, prepared.signals)[0]
+
         try:
-            return self._predicted(inputs, prepared, guess, mirror)
+            return found(inputs)
         except DeviceMemoryError:
             fewer = self.family.halved(inputs)
             if fewer is None:
                 raise
-            return self._predicted(fewer, prepared, guess, mirror)
+            return found(fewer)
 
-    def _predicted(self, inputs: Arrays, prepared: PreparedPair, guess: Pose | None, mirror: bool) -> Prediction:
-        scene = prepared.scene
-        with device_errors():
-            with stage("network"):
-                if mirror and self.family.mirrors:
-                    shared, mirrored = (self.family.mirror(arrays) for arrays in (scene.shared, inputs))
-                    outputs = self.family.merge(
-                        *self.runtime.both(
-                            partial(prepared.passes, inputs), partial(self.runtime.open(shared), mirrored)
-                        )
-                    )
-                else:
-                    outputs = prepared.passes(inputs)
-                if not all(bool(t.sum().isfinite()) for t in outputs.values()):  # of unit vectors: none overflows
-                    raise NonFiniteError("the output of the network is not finite")
-            with stage("match"):
-                return self.family.decode(scene, inputs, outputs, guess, self.runtime.both, prepared.effort)
+    def _outputs(self, inputs: Arrays, prepared: PreparedPair, mirror: bool) -> Tensors:
+        with device_errors(), stage("network"):
+            if mirror and self.family.mirrors:
+                shared, mirrored = (self.family.mirror(arrays) for arrays in (prepared.scene.shared, inputs))
+                outputs = self.family.merge(
+                    *self.runtime.both(partial(prepared.passes, inputs), partial(self.runtime.open(shared), mirrored))
+                )
+            else:
+                outputs = prepared.passes(inputs)
+            if not all(bool(t.sum().isfinite()) for t in outputs.values()):  # of unit vectors: none overflows
+                raise NonFiniteError("the output of the network is not finite")
+            return outputs
+
+    def _searched(
+        self, search: Callable[[Prediction], A], inputs: Arrays, outputs: Tensors, prepared: PreparedPair,
+        guess: Pose | None,
+    ) -> A:  # fmt: skip
+        with device_errors(), stage("match"):
+            both, effort = self.runtime.both, prepared.effort
+            prediction = self.family.decode(prepared.scene, inputs, outputs, guess, both, effort)
+        return search(prediction)
 
     def describe(self) -> str:
         """One line: model, runtime and device."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ import i2p_ros as i2p
 from i2p_ros.core.config import Settings, load_settings
 from i2p_ros.core.errors import InputError, ModelError
 from i2p_ros.core.geometry import Pose, are_within, from_camera_axes
-from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
+from i2p_ros.core.types import DescriptorSimilarity, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.families import FAMILIES, family_class
 from i2p_ros.families.vp2p import VP2P
 from i2p_ros.localizer import TRACKED, Localizer, PreparedPair
@@ -33,6 +33,8 @@ from i2p_ros.runtime.manifest import drives_of, find_model
 from i2p_ros.runtime.torch_runtime import Passes, TorchRuntime
 from i2p_ros.runtime.weights import save_model
 from i2p_ros.search import PoseSearch
+
+A = TypeVar("A")
 
 
 @pytest.fixture
@@ -183,9 +185,11 @@ class Planted(Localizer):
         super().__init__(Unaided(FAMILY.settings, FAMILY.matching), Watched(), settings, "planted", calibration)
         self.answer, self.passes = answer, list[tuple[Pose | None, bool]]()
 
-    def predict(self, prepared: PreparedPair, guess: Pose | None = None, mirror: bool = False) -> Prediction:
+    def _found(
+        self, search: Callable[[Prediction], A], prepared: PreparedPair, guess: Pose | None = None, mirror: bool = False
+    ) -> A:
         self.passes.append((guess, mirror))
-        return self.answer(guess, mirror)
+        return search(self.answer(guess, mirror))
 
     def refine(self, prepared: PreparedPair, estimate: PoseEstimate, settings: Settings | None = None) -> PoseEstimate:
         return estimate
@@ -205,7 +209,7 @@ def seen() -> Pair:
 def test_the_mirrored_pass_has_the_last_word_unless_it_has_no_pose() -> None:
     world = planted(0)
     all_ = world.prediction.similarity
-    sparse = replace(all_, points=all_.points[::5], values=all_.values[::5])
+    sparse = DescriptorSimilarity.of(all_.points[::5], all_.values[::5], all_.camera)
     rough, nothing = replace(world.prediction, similarity=sparse), replace(world.prediction, candidates=())
 
     def located(again: Prediction | InputError) -> tuple[Pose, Planted]:
@@ -389,14 +393,15 @@ def test_two_threads_on_one_localizer_get_the_answers_that_each_gets_alone() -> 
 def test_a_pair_without_a_pose_leaves_no_prediction_in_memory(folder: Path) -> None:
     localizer = i2p.load(str(folder))
     kept = list[weakref.ref[np.ndarray]]()
+    decode = localizer.family.decode
 
-    def predict(prepared: PreparedPair, guess: Pose | None = None, mirror: bool = False) -> Prediction:
-        prediction = Localizer.predict(localizer, prepared, guess, mirror)
+    def watched(*arguments: Any) -> Prediction:
+        prediction = decode(*arguments)
         assert prediction.similarity is not None
         kept.append(weakref.ref(prediction.similarity.values))
         return prediction
 
-    localizer.predict = predict  # type: ignore[method-assign]
+    localizer.family.decode = watched  # type: ignore[method-assign]
     gc.collect()
     gc.disable()  # what needs it may stay for seconds, and one prediction has 42 MB
     try:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -149,12 +148,14 @@ class DescriptorSimilarity:
 
     `values` (N, height * width) float32 in -1..1 are dot products of the descriptors of `points` (N, 3), m in the lidar
     frame, and of the pixels of `camera`. That camera has no distortion, and as many pixels as there are descriptors.
+    `best` are the most similar pixel (N,) of each point and its similarity (N,).
     Raises InputError when the sizes do not fit.
     """
 
     points: Points
     values: NDArray[np.float32]
     camera: Camera
+    best: tuple[NDArray[np.int64], NDArray[np.float32]]
 
     def __post_init__(self) -> None:
         cells = self.camera.width * self.camera.height
@@ -165,11 +166,11 @@ class DescriptorSimilarity:
                 "similarity.shape",
             )
 
-    @cached_property
-    def best(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """(N,) the most similar pixel of each point, and (N,) its similarity."""
-        pixel = self.values.argmax(axis=1)
-        return pixel, self.values[np.arange(len(pixel)), pixel]
+    @staticmethod
+    def of(points: Points, values: NDArray[np.float32], camera: Camera) -> DescriptorSimilarity:
+        """The similarity of these values. The most similar pixels are looked for."""
+        pixel = values.argmax(axis=1) if values.size else np.zeros(len(values), np.int64)
+        return DescriptorSimilarity(points, values, camera, (pixel, values[np.arange(len(pixel)), pixel]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

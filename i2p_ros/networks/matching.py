@@ -16,11 +16,10 @@ from torch import Tensor
 
 from i2p_ros.core.both import Both, in_turn
 from i2p_ros.core.reuse import ReusedMemory
-from i2p_ros.core.types import DescriptorSimilarity
 
 Similarity = NDArray[np.float32]
 Rows = NDArray[np.int64]
-ROWS_AT_ONCE = 512  # of products in bf16, which are copied while they are in the cache
+ROWS_AT_ONCE = 64  # of products
 _PRODUCTS = ReusedMemory()
 PEAK_SCALE = 20.0  # of the softmax around a peak of similarity: that of the dense loss in training
 
@@ -39,45 +38,65 @@ def coarse(pixels: Tensor, most: int) -> Grid:
     return Grid(F.avg_pool2d(pixels[None], stride)[0] if stride > 1 else pixels, stride)
 
 
-def product(points: Tensor, cells: Tensor, both: Both = in_turn) -> Similarity:
-    """(N, P) dot products of points (N, D) and cells (D, P), in memory that is used again when they are gone.
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Dot products `values` (N, P) of N points and P cells, in memory that is used again when they are gone.
 
-    Descriptors in bf16 are multiplied in bf16: the products are then rounded to about 0.002.
+    `cell` (N,) is the most similar one of each point, `value` (N,) its similarity, and `best` (S, P) the largest
+    similarity of each cell to the points of each sector; -inf to those of a sector without any.
+    """
+
+    values: Similarity
+    cell: Rows
+    value: NDArray[np.float32]
+    best: Similarity
+
+
+def compared(points: Tensor, cells: Tensor, sector: Rows, sectors: int, both: Both = in_turn) -> Compared:
+    """Points (N, D), ordered by their sector (N,) of so many `sectors`, compared with cells (D, P).
+
+    On the CPU some points at a time, whose products are still in the cache when the largest are looked for. Descriptors
+    in bf16 are multiplied in bf16: the products are then rounded to about 0.002.
     """
     if points.device.type != "cpu":
-        return (points @ cells).float().cpu().numpy()
-    out = _PRODUCTS.empty((len(points), cells.shape[1]))
-    halves = zip(points.tensor_split(2), torch.from_numpy(out).tensor_split(2), strict=True)
-    both(*(partial(_multiplied, rows, cells, half) for rows, half in halves))
-    return out
+        values = (points @ cells).float().cpu().numpy()
+    else:
+        values = _PRODUCTS.empty((len(points), cells.shape[1]))
+    cell, best = np.empty(len(points), np.int64), np.full((2, sectors, cells.shape[1]), -np.inf, np.float32)
+
+    def compare(rows: NDArray[np.int64], best: Similarity) -> None:
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            some = slice(rows[start], rows[start] + min(ROWS_AT_ONCE, len(rows) - start))
+            if points.device.type == "cpu":
+                _multiply(points[some], cells, torch.from_numpy(values[some]))
+            cell[some] = values[some].argmax(axis=1)
+            for k, first in zip(*np.unique(sector[some], return_index=True), strict=True):
+                of_sector = values[some][first : np.searchsorted(sector[some], k, "right")]
+                np.maximum(best[k], of_sector.max(axis=0), out=best[k])
+
+    both(*(partial(compare, *half) for half in zip(np.array_split(np.arange(len(points)), 2), best, strict=True)))
+    return Compared(values, cell, values[np.arange(len(points)), cell], best.max(axis=0))
 
 
-def _multiplied(points: Tensor, cells: Tensor, out: Tensor) -> None:
+def _multiply(points: Tensor, cells: Tensor, out: Tensor) -> None:
     if points.dtype == out.dtype:
         torch.mm(points, cells, out=out)
-        return
-    for rows, part in zip(points.split(ROWS_AT_ONCE), out.split(ROWS_AT_ONCE), strict=True):
-        part.copy_(rows @ cells)
+    else:
+        out.copy_(points @ cells)
 
 
-def mutual(
-    similarity: DescriptorSimilarity, sector: Rows, views: NDArray[np.bool_], most: int
-) -> list[tuple[Rows, Rows]]:  # fmt: skip
+def mutual(found: Compared, sector: Rows, views: NDArray[np.bool_], most: int) -> list[tuple[Rows, Rows]]:
     """Mutual best matches for each view (V, S) of S sectors: rows of points and of cells, the `most` most similar.
 
-    `sector` (N,), ascending, is the sector of each point; only points of the sectors of a view take part. The best cell
-    of a point is the same in every view. The best point of a cell is that of the best sector of the view.
+    Only points of the sectors of a view take part. The best cell of a point is the same in every view. The best point
+    of a cell is that of the best sector of the view.
     """
-    cell, value = similarity.best
-    best = np.full((views.shape[1], similarity.values.shape[1]), -np.inf, np.float32)
-    for k, start in zip(*np.unique(sector, return_index=True), strict=True):
-        best[k] = similarity.values[start : np.searchsorted(sector, k, "right")].max(axis=0)
-    found = []
+    matches = []
     for view in views:
-        row = np.flatnonzero(view[sector] & (value >= best[view].max(axis=0)[cell]))
-        row = row[np.argsort(-value[row], kind="stable")[:most]]
-        found.append((row, cell[row]))
-    return found
+        row = np.flatnonzero(view[sector] & (found.value >= found.best[view].max(axis=0)[found.cell]))
+        row = row[np.argsort(-found.value[row], kind="stable")[:most]]
+        matches.append((row, found.cell[row]))
+    return matches
 
 
 def peaks(pixels: Tensor, points: Tensor, grid: Grid, cell: Tensor) -> tuple[Tensor, Tensor]:

@@ -171,7 +171,8 @@ class PoseSearch:
         self, prediction: Prediction, guess: Pose | None, likelihood: DescriptorLikelihood
     ) -> PassResult:  # fmt: skip
         """The posterior mean near the likeliest hypothesis. Raises NoPoseError where there is none to trust."""
-        given = [pose for pose in (self.prior.pose if self.prior else None, guess) if pose]
+        prior = self.prior.pose if self.prior else None
+        given = [pose for pose in (prior, None if guess is prior else guess) if pose]
         ranked = hypotheses(prediction, self.camera, self.settings, likelihood, given)
         best = ranked[0]
         found = likelihood.sample_near(best.pose, min_ess=MIN_ESS)

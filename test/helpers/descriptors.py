@@ -50,7 +50,7 @@ def planted(seed: int, camera: Camera = CAMERA, offset: float = 0.0, n: int = 15
         other = inside & (np.arange(n) % 2 == 0)
         lidar[other] = (ELSEWHERE @ truth).inverse().apply(points[other])
     truth, lidar = truth @ Pose(np.eye(3), np.full(3, -offset)), lidar + offset
-    similarity = DescriptorSimilarity(
+    similarity = DescriptorSimilarity.of(
         lidar.astype(np.float32), (descriptors @ cells.reshape(-1, 16).T).astype(np.float32), few
     )
     shown, visible = camera.project(truth.apply(lidar))

@@ -5,15 +5,13 @@
 import numpy as np
 import torch
 
-from i2p_ros.core.camera import Camera
-from i2p_ros.core.types import DescriptorSimilarity
-from i2p_ros.networks.matching import Similarity, coarse, mutual, peaks, product
+from i2p_ros.networks.matching import Compared, Rows, Similarity, coarse, compared, mutual, peaks
 
 
-def of(values: Similarity) -> DescriptorSimilarity:
-    """The similarities of points somewhere with the pixels of one row."""
-    camera = Camera(10.0, 10.0, 5.0, 0.5, values.shape[1], 1)
-    return DescriptorSimilarity(np.zeros((len(values), 3), np.float32), values, camera)
+def of(values: Similarity, sector: Rows | None = None, sectors: int = 1) -> Compared:
+    """Points whose products with cells have these values."""
+    given = np.zeros(len(values), np.int64) if sector is None else sector
+    return compared(torch.from_numpy(values), torch.eye(values.shape[1]), given, sectors)
 
 
 def test_matches_of_planted_descriptors_are_found_to_a_fraction_of_a_pixel() -> None:
@@ -35,7 +33,7 @@ def test_mutual_matches_of_each_view_are_those_of_brute_force() -> None:
     rng = np.random.default_rng(1)
     similarity, sector = rng.normal(size=(90, 50)).astype(np.float32), np.sort(rng.integers(0, 6, 90))
     views = rng.random((4, 6)) < 0.5
-    for view, (row, cell) in zip(views, mutual(of(similarity), sector, views, 600), strict=True):
+    for view, (row, cell) in zip(views, mutual(of(similarity, sector, 6), sector, views, 600), strict=True):
         rows = np.flatnonzero(view[sector])
         table = similarity[rows]
         best = table.argmax(axis=1)
@@ -52,9 +50,25 @@ def test_the_most_similar_matches_are_kept() -> None:
 def test_products_in_bf16_are_those_of_float32_but_for_rounding() -> None:
     torch.manual_seed(0)
     points, cells = (torch.nn.functional.normalize(torch.randn(n, 64), dim=1) for n in (1200, 300))
-    found = product(points.bfloat16(), cells.T.bfloat16())
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, product(points, cells.T), atol=0.01)
+    sector = np.repeat(np.arange(3), 400)
+    found, exact = (
+        compared(one, other.T, sector, 4) for one, other in ((points.bfloat16(), cells.bfloat16()), (points, cells))
+    )
+    assert found.values.dtype == np.float32
+    np.testing.assert_allclose(found.values, exact.values, atol=0.01)
+
+
+def test_the_most_similar_cells_and_points_are_those_of_all_products() -> None:
+    torch.manual_seed(1)
+    points, cells = torch.randn(1000, 16), torch.randn(16, 70)
+    sector = np.sort(np.random.default_rng(0).integers(0, 5, 1000))
+    found, values = compared(points, cells, sector, 6), (points @ cells).numpy()
+    np.testing.assert_allclose(found.values, values, atol=1e-5)
+    assert np.array_equal(found.cell, values.argmax(axis=1))
+    np.testing.assert_allclose(found.value, values.max(axis=1), atol=1e-5)
+    for k in range(5):
+        np.testing.assert_allclose(found.best[k], values[sector == k].max(axis=0), atol=1e-5)
+    assert np.isneginf(found.best[5]).all()
 
 
 def test_coarse_cells_are_means_and_not_too_many() -> None:

@@ -20,7 +20,7 @@ CENTRE = Pose(np.eye(3), -OFFSET)
 
 def likelihood(points: Array = POINTS, camera: Camera = CAMERA) -> DescriptorLikelihood:
     values = RNG.uniform(-1.0, 1.0, (len(points), camera.width * camera.height)).astype(np.float32)
-    return DescriptorLikelihood(DescriptorSimilarity(points, values, camera), 100.0)
+    return DescriptorLikelihood(DescriptorSimilarity.of(points, values, camera), 100.0)
 
 
 def reference(given: DescriptorLikelihood, pose: Pose) -> float:

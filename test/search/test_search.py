@@ -12,6 +12,7 @@ from helpers.matches import CAMERA, is_near, is_sound, nees, prior_about, stds
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import PnpSettings
@@ -33,6 +34,13 @@ def search(
     prior: Prior | None = None,
 ) -> PoseSearch:
     return PoseSearch(camera, settings or PnpSettings(), calibration or Calibration(), prior)
+
+
+def with_values(prediction: Prediction, values: NDArray[np.float32]) -> DescriptorSimilarity:
+    """The similarity of a prediction with other values."""
+    similarity = prediction.similarity
+    assert similarity is not None
+    return DescriptorSimilarity.of(similarity.points, values, similarity.camera)
 
 
 def selected(passes: list[tuple[Prediction, Pose | None]], of: PoseSearch) -> PoseEstimate:
@@ -255,7 +263,7 @@ def test_row_53_similarity_that_is_not_finite(value: float) -> None:
     world = planted(0)
     broken = world.prediction.similarity.values.copy()
     broken[:, ::7] = value
-    prediction = replace(world.prediction, similarity=replace(world.prediction.similarity, values=broken))
+    prediction = replace(world.prediction, similarity=with_values(world.prediction, broken))
     estimate = locate(prediction, CAMERA)
     assert estimate.status is Status.NONFINITE and "similarity" in estimate.reason
 
@@ -265,7 +273,7 @@ def test_row_56_a_view_that_is_empty_or_behind_the_camera() -> None:
     similarity, T = world.prediction.similarity, world.truth
     behind = T.inverse().apply(-np.abs(T.apply(similarity.points)) - [0.0, 0.0, 1.0]).astype(np.float32)
     for points, values in ((behind, similarity.values), (behind[:0], similarity.values[:0])):
-        prediction = replace(world.prediction, similarity=replace(similarity, points=points, values=values))
+        prediction = replace(world.prediction, similarity=DescriptorSimilarity.of(points, values, similarity.camera))
         estimate = locate(prediction, CAMERA)
         assert estimate.status is Status.NO_CONSENSUS and "in view" in estimate.reason
 
@@ -274,7 +282,7 @@ def test_row_55_descriptors_that_tell_nothing_give_no_confident_pose() -> None:
     for seed in range(4):
         world = planted(seed)
         noise = np.random.default_rng(seed).normal(0.0, 0.2, world.prediction.similarity.values.shape)
-        similarity = replace(world.prediction.similarity, values=noise.astype(np.float32))
+        similarity = with_values(world.prediction, noise.astype(np.float32))
         estimate = locate(Prediction((world.impostor,), similarity), CAMERA, PnpSettings(max_std_m=1.0))
         if estimate.pose is not None:
             assert estimate.evidence is not None and estimate.evidence.shortfall > 0.5
@@ -290,7 +298,7 @@ def test_a_pose_that_sees_too_little_itself_is_never_given() -> None:
         off = np.where(seen, 0.0, np.abs(uv[:, 0] - similarity.camera.cx) / similarity.camera.width - 0.5)
         beside = np.flatnonzero((off > 0) & (world.truth.apply(similarity.points)[:, 2] > 1.0))
         few = np.r_[np.flatnonzero(seen)[:45], beside[np.argsort(off[beside])][:40]]
-        cut = DescriptorSimilarity(similarity.points[few], similarity.values[few], similarity.camera)
+        cut = DescriptorSimilarity.of(similarity.points[few], similarity.values[few], similarity.camera)
         estimate = locate(replace(world.prediction, similarity=cut), CAMERA)
         assert estimate.pose is None or (estimate.evidence is not None and estimate.evidence.similarity > 0.3)
 
@@ -321,11 +329,11 @@ def predictions(draw: Any) -> tuple[Prediction, Prior | None]:
             spoilt.flat[rng.integers(0, spoilt.size, draw(st.sampled_from([1, 50])))] = draw(st.sampled_from(ODD))
     chosen = draw(st.lists(st.sampled_from(matches), max_size=3))
     if not draw(st.booleans()):
-        return Prediction(tuple(chosen), replace(similarity, points=points, values=values)), None
+        return Prediction(tuple(chosen), DescriptorSimilarity.of(points, values, similarity.camera)), None
     off = draw(st.sampled_from([0.0, 0.1, 1.0, 1e6])) * rng.normal(size=6)
     std = draw(st.sampled_from([1e-6, 1e-2, 1.0, 1e3, 1e6]))
     prior = Prior(world.truth.retract(off), np.diag([std] * 3 + [min(std, 3.0)] * 3) ** 2)
-    return Prediction(tuple(chosen), replace(similarity, points=points, values=values)), prior
+    return Prediction(tuple(chosen), DescriptorSimilarity.of(points, values, similarity.camera)), prior
 
 
 @hypothesis_settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -16,7 +16,7 @@ from i2p_ros.core.geometry import Pose
 from i2p_ros.core.types import Correspondences, DescriptorSimilarity, Prediction
 from i2p_ros.families.branches.inputs import original_pixels, view_camera
 from i2p_ros.networks.base import Tensors
-from i2p_ros.networks.matching import Grid, coarse, mutual, peaks, product
+from i2p_ros.networks.matching import Grid, coarse, compared, mutual, peaks
 
 VIEW_MARGIN = np.radians(20.0)  # on each side of the image: the camera is not where the median of the cloud is
 SECTORS = 36  # about the up axis; a viewing direction holds several
@@ -45,10 +45,11 @@ def decoded(
     points = outputs["points"][0][torch.from_numpy(order).to(pixels.device)]
     grid = coarse(pixels, matching.max_pixels)
     xyz = T_input_lidar.inverse().apply(xyz).astype(np.float32)
-    products = product(points, grid.cells.flatten(1), both)
-    similarity = DescriptorSimilarity(xyz, products, _camera_of_cells(camera, pixels, grid))
-    found = mutual(similarity, sector, sectors_of, matching.max_matches)
-    return Prediction(_candidates(found, grid, pixels, points, xyz, camera), similarity)
+    found = compared(points, grid.cells.flatten(1), sector, SECTORS, both)
+    best = found.cell, found.value
+    similarity = DescriptorSimilarity(xyz, found.values, _camera_of_cells(camera, pixels, grid), best)
+    matches = mutual(found, sector, sectors_of, matching.max_matches)
+    return Prediction(_candidates(matches, grid, pixels, points, xyz, camera), similarity)
 
 
 def viewing_directions(
