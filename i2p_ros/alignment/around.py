@@ -30,9 +30,9 @@ from i2p_ros.core.geometry import Array, Pose, distinct_poses, so3_exp
 from i2p_ros.core.types import Pair
 
 HEADINGS = 24
-HEADINGS_KEPT = 12
+HEADINGS_KEPT = 18
 STDS = 0.7, 0.2, 0.7, 0.026, 0.12, 0.026  # m, rad, camera axes: of the drifts that are drawn about a heading
-DRAWN = 200  # drifts of each heading
+DRAWN = 400  # drifts of each heading
 DRAWN_NEAR = 1500  # drifts about one pose
 ASCENDING = 2  # the best of these, which move to the local maxima near them
 LEAST_WIDTH = 0.5  # of the least width of images in which a refinement begins
