@@ -26,6 +26,7 @@ from i2p_ros.core.camera import Camera
 from i2p_ros.core.config import RefinementSettings, Settings
 from i2p_ros.core.errors import DeviceMemoryError, InputError, ModelError, NonFiniteError, one_line
 from i2p_ros.core.geometry import Pose, to_camera_axes
+from i2p_ros.core.noise import noise_pair
 from i2p_ros.core.place import LidarPlace
 from i2p_ros.core.progress import Localized, unheard
 from i2p_ros.core.stages import recording, stage
@@ -141,20 +142,18 @@ class Localizer:
         Raises InputError for an image without contrast, and for a pair that lacks what the family needs.
         """
         with stage("prepare"):
-            is_tracked = prior is not None and TRACKED.covers(prior)
-            place_of = (lambda *_: None) if is_tracked else self._place
-            scene, place = self.runtime.both(
-                partial(self.family.prepare, pair), partial(place_of, pair.cloud, prior, settings or self.settings)
-            )
+            place_of = partial(self._place, pair.cloud, prior, settings or self.settings)
+            scene, place = self.runtime.both(partial(self.family.prepare, pair), place_of)
             passes = self.runtime.open(scene.shared)
             signals = Lazy(device_errors()(passes.signals))
             has_signals = self.family.signal_camera(pair.camera) is not None
-            return PreparedPair(scene, passes, signals, refined and has_signals, is_tracked, place)
+            return PreparedPair(scene, passes, signals, refined and has_signals, _is_tracked(prior), place)
 
     def _place(self, cloud: PointCloud, prior: Prior | None, settings: Settings) -> LidarPlace | None:
-        """The place of the lidar of a vehicle, where its cloud shows it. None where a narrow prior is far from it: the
-        vehicle is long, or the cloud is a map."""
-        position = lidar_place(cloud.xyz) if self.family.on_vehicles else None
+        """The place of the lidar of a vehicle, where its cloud shows it. None where the camera is tracked, or a narrow
+        prior is far from it: the vehicle is long, or the cloud is a map."""
+        is_sought = self.family.on_vehicles and not _is_tracked(prior)
+        position = lidar_place(cloud.xyz) if is_sought else None
         if position is None:
             return None
         place = LidarPlace(position, settings.pnp.lidar_std_m)
@@ -333,10 +332,16 @@ class Localizer:
 
         def found(inputs: Arrays) -> A:
             outputs = self._outputs(inputs, prepared, mirror)
-            one = partial(self._searched, search, inputs, outputs, prepared, guess)
+
+            def searched() -> A:
+                with device_errors(), stage("match"):
+                    how = guess, self.runtime.both, prepared.effort
+                    prediction = self.family.decode(prepared.scene, inputs, outputs, *how)
+                return search(prediction)
+
             if not prepared.is_refined or prepared.signals.ready:
-                return one()
-            return self.runtime.both(one, prepared.signals)[0]
+                return searched()
+            return self.runtime.both(searched, prepared.signals)[0]
 
         try:
             return found(inputs)
@@ -359,41 +364,27 @@ class Localizer:
                 raise NonFiniteError("the output of the network is not finite")
             return outputs
 
-    def _searched(
-        self, search: Callable[[Prediction], A], inputs: Arrays, outputs: Tensors, prepared: PreparedPair,
-        guess: Pose | None,
-    ) -> A:  # fmt: skip
-        with device_errors(), stage("match"):
-            both, effort = self.runtime.both, prepared.effort
-            prediction = self.family.decode(prepared.scene, inputs, outputs, guess, both, effort)
-        return search(prediction)
-
     def describe(self) -> str:
         """One line: model, runtime and device."""
         return f"{self.name} with {self.runtime.describe()}"
 
     def warm_up(self) -> None:
         """Run once on a synthetic pair of noise, so that the first real pair is not slow."""
-        noise = _made_up(512, 160)
+        noise = noise_pair(512, 160)
         self.localize_pair(noise)
         pyramid = self.pyramid(self.prepare(noise), self.settings.refinement)
         refine_pair(noise, pyramid, Pose.identity(), WARM_UP_SPREAD, self.settings.refinement)  # there is no pose yet
+
+
+def _is_tracked(prior: Prior | None) -> bool:
+    """Whether a prior is as good as that of a tracked camera."""
+    return prior is not None and TRACKED.covers(prior)
 
 
 def _information(estimate: PoseEstimate) -> float:
     """Mutual information of image and cloud at a refined pose, nats; 0 where none is refined."""
     found = estimate.evidence.refinement if estimate.evidence else None
     return found.information if found else 0.0
-
-
-def _made_up(width: int, height: int) -> Pair:
-    """A pair of noise that has all that a family may need."""
-    rng = np.random.default_rng(0)
-    xyz = rng.uniform([-30, -30, -2], [30, 30, 5], (20000, 3)).astype(np.float32)
-    image = rng.integers(0, 255, (height, width, 3)).astype(np.uint8)
-    camera = Camera(0.6 * width, 0.6 * width, width / 2, height / 2, width, height)
-    intensity, time = rng.random((2, len(xyz)), np.float32)
-    return Pair(image, camera, PointCloud(xyz, intensity, 0.1 * time))
 
 
 def load(model: str | None = None, settings: Settings | None = None) -> Localizer:
@@ -433,7 +424,7 @@ def export(
     has built what it builds for images of this size."""
     settings = settings or Settings()
     family, network, entry = _trained(model, settings)
-    scene = family.prepare(_made_up(width, height))
+    scene = family.prepare(noise_pair(width, height))
     inputs = family.inputs(scene)
     written = write_onnx(folded(network), scene.shared, inputs, onnx) if onnx else {}
     runtime = runtime_for(network, settings, entry.sha256)

@@ -129,50 +129,60 @@ class _Total:
         return _Vector(self.builder, self.builder.load(self.place))
 
 
-class _Arguments:
-    """The arguments of an intrinsic function, in its generated code. The last axis of arrays of vectors is the lane."""
+class _Array:
+    """An array in generated code. Elements have one index, as if it had one axis. Those of an array of vectors, whose
+    last axis is the lane, are vectors."""
 
-    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
-        self.builder, self.given = builder, arguments
-        self.arrays = {
-            k: context.make_array(kind)(context, builder, arguments[k])
-            for k, kind in enumerate(signature.args)
-            if isinstance(kind, types.Array)
-        }
+    def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
+        self.builder, self.array = builder, context.make_array(kind)(context, builder, value)
 
-    def size(self, k: int, axis: int) -> Any:
-        return self.builder.extract_value(self.arrays[k].shape, axis)
+    def size(self, axis: int) -> Any:
+        return self.builder.extract_value(self.array.shape, axis)
 
-    def at(self, k: int, i: Any) -> Any:
-        """The element i of an array, as if it had one axis."""
-        return self.builder.load(self.builder.gep(self.arrays[k].data, [i]))
+    def at(self, i: Any) -> Any:
+        """The number at i."""
+        return self.builder.load(self.builder.gep(self.array.data, [i]))
 
-    def index(self, k: int, i: Any = None) -> Any:
-        """An argument, or an element of one, as an index."""
-        value = self.given[k] if i is None else self.at(k, i)
-        return value if value.type == INDEX else self.builder.zext(value, INDEX)
+    def in_all_lanes(self, i: Any) -> _Vector:
+        """The number at i in every lane."""
+        return self.of_each_lane([i] * LANES)
 
-    def all_lanes(self, k: int, i: Any) -> _Vector:
-        """The element i of an array in every lane."""
-        return self.each_lane([self.at(k, i)] * LANES)
+    def of_each_lane(self, places: Sequence[Any]) -> _Vector:
+        """The number at a place for each lane."""
+        return _vector(self.builder, [self.at(place) for place in places])
 
-    def each_lane(self, values: Sequence[Any]) -> _Vector:
-        whole = ir.Constant(FLOATS, ir.Undefined)
-        for lane, value in enumerate(values):
-            whole = self.builder.insert_element(whole, value, ir.IntType(32)(lane))
-        return _Vector(self.builder, whole)
+    def vector(self, i: Any) -> _Vector:
+        """The vector at i."""
+        return _Vector(self.builder, self.builder.load(self._address(i, FLOATS), align=FLOAT_BYTES))
 
-    def load(self, k: int, i: Any) -> _Vector:
-        """The vector i of an array."""
-        return _Vector(self.builder, self.builder.load(self._vector(k, i, FLOATS), align=FLOAT_BYTES))
+    def write(self, i: Any, vector: _Vector) -> None:
+        """Write the vector at i."""
+        self.builder.store(vector.value, self._address(i, vector.value.type), align=FLOAT_BYTES)
 
-    def store(self, vector: _Vector, k: int, i: Any) -> None:
-        """Write the vector i of an array."""
-        self.builder.store(vector.value, self._vector(k, i, vector.value.type), align=FLOAT_BYTES)
-
-    def _vector(self, k: int, i: Any, kind: Any) -> Any:
-        address = self.builder.gep(self.arrays[k].data, [self.builder.mul(i, INDEX(LANES))])
+    def _address(self, i: Any, kind: Any) -> Any:
+        address = self.builder.gep(self.array.data, [self.builder.mul(i, INDEX(LANES))])
         return self.builder.bitcast(address, kind.as_pointer())
+
+
+def _vector(builder: Any, numbers: Sequence[Any]) -> _Vector:
+    """The vector of numbers, one for each lane."""
+    whole = ir.Constant(FLOATS, ir.Undefined)
+    for lane, number in enumerate(numbers):
+        whole = builder.insert_element(whole, number, ir.IntType(32)(lane))
+    return _Vector(builder, whole)
+
+
+def _index(builder: Any, value: Any) -> Any:
+    """An integer as an index."""
+    return value if value.type == INDEX else builder.zext(value, INDEX)
+
+
+def _arguments(context: Any, builder: Any, signature: Any, given: Any) -> list[Any]:
+    """The arguments of an intrinsic function: arrays, and integers as indices."""
+    return [
+        _Array(context, builder, kind, value) if isinstance(kind, types.Array) else _index(builder, value)
+        for kind, value in zip(signature.args, given, strict=True)
+    ]
 
 
 @intrinsic
@@ -187,28 +197,30 @@ def _add_up(
     channels, so a pixel is loaded at once: numba by itself would load each channel of each pixel.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        given, add = _Arguments(context, builder, signature, arguments), builder.add
-        right, below, n_points, longest = given.index(1), given.index(2), given.size(6, 1), given.size(3, 1)
-        of_term = [builder.mul(INDEX(1 + term), n_points) for term in range(TERMS)]
-        of_signal = [builder.mul(given.at(8, INDEX(lane)), n_points) for lane in range(LANES)]
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        texels, right, below, pixels, corners, n, basis, start, rows, sums = _arguments(
+            context, builder, signature, given
+        )
+        add, mul = builder.add, builder.mul
+        of_terms = [mul(INDEX(1 + term), basis.size(1)) for term in range(TERMS)]
+        of_signals = [mul(rows.at(INDEX(lane)), basis.size(1)) for lane in range(LANES)]
         totals = [_Total(builder, DOUBLES) for _ in range(3 + TERMS)]
-        with cgutils.for_range(builder, arguments[5]) as loop:
-            corner, point = given.index(4, loop.index), add(arguments[7], loop.index)
-            u, v = given.all_lanes(3, loop.index), given.all_lanes(3, add(longest, loop.index))
+        with cgutils.for_range(builder, n) as loop:
+            corner, point = _index(builder, corners.at(loop.index)), add(start, loop.index)
+            u, v = pixels.in_all_lanes(loop.index), pixels.in_all_lanes(add(pixels.size(1), loop.index))
             upper, lower = (
-                one + u * (given.load(0, add(at, right)) - one)
+                one + u * (texels.vector(add(at, right)) - one)
                 for at in (corner, add(corner, below))
-                for one in [given.load(0, at)]
+                for one in [texels.vector(at)]
             )
             values = (upper + v * (lower - upper)).double()
-            terms = [given.all_lanes(6, add(row, point)) for row in of_term]
-            signal = given.each_lane([given.at(6, add(row, point)) for row in of_signal])
+            terms = [basis.in_all_lanes(add(row, point)) for row in of_terms]
+            signal = basis.of_each_lane([add(row, point) for row in of_signals])
             totals[0].add(values)
             for total, factor in zip(totals[1:], (values, *(one.double() for one in (*terms, signal))), strict=True):
                 total.add(factor * values)
         for row, total in enumerate(totals):
-            given.store(total.value, 9, INDEX(row))
+            sums.write(INDEX(row), total.value)
         return context.get_dummy_value()
 
     return types.void(texels, right, below, pixels, corners, n, basis, start, rows, sums), generate
@@ -224,33 +236,35 @@ def _linearize(
     `turned` (6, n) are the points after the rotation, the inverse depth, and the tangents of the point in view.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        given, add = _Arguments(context, builder, signature, arguments), builder.add
-        right, below, longest, n_points = given.index(1), given.index(2), given.size(5, 1), given.index(7)
-        fx, fy = given.all_lanes(3, INDEX(0)), given.all_lanes(3, INDEX(1))
-        starts = [builder.mul(INDEX(line), longest) for line in range(1 + AXES)]
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        texels, right, below, camera, turned, pixels, corners, n, lines = _arguments(context, builder, signature, given)
+        add = builder.add
+        fx, fy = camera.in_all_lanes(INDEX(0)), camera.in_all_lanes(INDEX(1))
+        starts = [builder.mul(INDEX(line), pixels.size(1)) for line in range(1 + AXES)]
         totals = [_Total(builder, FLOATS) for _ in starts]
-        with cgutils.for_range(builder, n_points) as loop:
-            corner = given.index(6, loop.index)
-            u, v = given.all_lanes(5, loop.index), given.all_lanes(5, add(longest, loop.index))
-            x, y, z, inverse, tan_x, tan_y = (given.all_lanes(4, add(start, loop.index)) for start in starts[:6])
-            value = given.load(0, corner)
-            across, down = given.load(0, add(corner, right)) - value, given.load(0, add(corner, below)) - value
-            twist = given.load(0, add(add(corner, below), right)) - value - down - across
+        with cgutils.for_range(builder, n) as loop:
+            corner = _index(builder, corners.at(loop.index))
+            u, v = (pixels.in_all_lanes(add(start, loop.index)) for start in starts[:2])
+            x, y, z, inverse, tan_x, tan_y = (turned.in_all_lanes(add(start, loop.index)) for start in starts[:6])
+            value, beside = texels.vector(corner), texels.vector(add(corner, right))
+            under, opposite = texels.vector(add(corner, below)), texels.vector(add(add(corner, below), right))
+            across, down = beside - value, under - value
+            twist = opposite - under - across
             by_v = down + u * twist
             dx, dy = (across + v * twist) * (fx * inverse), by_v * (fy * inverse)
             dz = -(dx * tan_x + dy * tan_y)
             about = y * dz - z * dy, z * dx - x * dz, x * dy - y * dx
-            lines = value + u * across + v * by_v, dx, dy, dz, *about
-            for start, total, line in zip(starts, totals, lines, strict=True):
-                given.store(line, 8, add(start, loop.index))
+            for start, total, line in zip(
+                starts, totals, (value + u * across + v * by_v, dx, dy, dz, *about), strict=True
+            ):
+                lines.write(add(start, loop.index), line)
                 total.add(line)
-        share = builder.fdiv(FLOATS.element(1.0), builder.sitofp(n_points, FLOATS.element))
-        means = [total.value * given.each_lane([share] * LANES) for total in totals]
-        with cgutils.for_range(builder, n_points) as loop:
+        share = builder.fdiv(FLOATS.element(1.0), builder.sitofp(n, FLOATS.element))
+        means = [total.value * _vector(builder, [share] * LANES) for total in totals]
+        with cgutils.for_range(builder, n) as loop:
             for start, mean in zip(starts, means, strict=True):
                 place = add(start, loop.index)
-                given.store(given.load(8, place) - mean, 8, place)
+                lines.write(place, lines.vector(place) - mean)
         return context.get_dummy_value()
 
     return types.void(texels, right, below, camera, turned, pixels, corners, n, lines), generate
@@ -261,30 +275,30 @@ def _multiply(_: Any, lines: Any, n: Any, basis: Any, start: Any, rows: Any, pro
     """Write sums over n points of products of `lines` (7, n, 4) into `products` (8 + TERMS, 7, 4): with each line, with
     the row `rows[c]` of the basis, and with each term. Of the lines, those up to the same one are written."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        given, add = _Arguments(context, builder, signature, arguments), builder.add
-        longest, n_points = given.size(0, 1), given.size(2, 1)
-        starts = [builder.mul(INDEX(line), longest) for line in range(1 + AXES)]
-        of_signal = [builder.mul(given.at(4, INDEX(lane)), n_points) for lane in range(LANES)]
-        of_term = [builder.mul(INDEX(1 + term), n_points) for term in range(TERMS)]
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        lines, n, basis, start, rows, products = _arguments(context, builder, signature, given)
+        add, mul = builder.add, builder.mul
+        starts = [mul(INDEX(line), lines.size(1)) for line in range(1 + AXES)]
+        of_signals = [mul(rows.at(INDEX(lane)), basis.size(1)) for lane in range(LANES)]
+        of_terms = [mul(INDEX(1 + term), basis.size(1)) for term in range(TERMS)]
 
         def factor(row: int, point: Any) -> _Vector:
             if row <= AXES:
-                return given.load(0, add(starts[row], point))
-            in_basis = add(arguments[3], point)
+                return lines.vector(add(starts[row], point))
+            in_basis = add(start, point)
             if row == SIGNAL:
-                return given.each_lane([given.at(2, add(one, in_basis)) for one in of_signal])
-            return given.all_lanes(2, add(of_term[row - FIRST_TERM], in_basis))
+                return basis.of_each_lane([add(one, in_basis) for one in of_signals])
+            return basis.in_all_lanes(add(of_terms[row - FIRST_TERM], in_basis))
 
         for together in SUMMED_TOGETHER:
             totals = {(row, k): _Total(builder, FLOATS) for row in together for k in range(min(row, AXES) + 1)}
-            with cgutils.for_range(builder, arguments[1]) as loop:
+            with cgutils.for_range(builder, n) as loop:
                 factors = {row: factor(row, loop.index) for row in together}
-                lines = [given.load(0, add(start, loop.index)) for start in starts[: max(together) + 1]]
+                others = [lines.vector(add(one, loop.index)) for one in starts[: max(together) + 1]]
                 for (row, k), total in totals.items():
-                    total.add(factors[row] * lines[k])
+                    total.add(factors[row] * others[k])
             for (row, k), total in totals.items():
-                given.store(total.value, 5, INDEX(row * (1 + AXES) + k))
+                products.write(INDEX(row * (1 + AXES) + k), total.value)
         return context.get_dummy_value()
 
     return types.void(lines, n, basis, start, rows, products), generate

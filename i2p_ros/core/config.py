@@ -79,8 +79,8 @@ class PnpSettings(_Group):
     early_exit_confidence: float = Field(
         0.9,
         ge=0,
-        description="calibrated confidence, before and after refinement, at which two forward passes are enough, or one "
-        "near the pose of a prior. Above 1: all are always run",
+        description="calibrated confidence, before and after refinement, at which two forward passes are enough, or "
+        "one near the pose of a prior. Above 1: all are always run",
     )
     min_confidence: float = Field(
         -1.0, ge=-1, le=1, description="least confidence of a published pose. -1: that of the model's calibration"
