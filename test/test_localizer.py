@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from helpers.descriptors import planted
+from helpers.descriptors import planted, similarity_of
 from helpers.matches import CAMERA
 from helpers.networks import FAMILY, pair, prepared, street
 from helpers.passes import SeenPasses
@@ -23,7 +23,7 @@ import i2p_ros as i2p
 from i2p_ros.core.config import Settings, load_settings
 from i2p_ros.core.errors import InputError, ModelError
 from i2p_ros.core.geometry import Pose, are_within, from_camera_axes
-from i2p_ros.core.types import DescriptorSimilarity, Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
+from i2p_ros.core.types import Pair, PointCloud, PoseEstimate, Prediction, Prior, Status
 from i2p_ros.families import FAMILIES, family_class
 from i2p_ros.families.vp2p import VP2P
 from i2p_ros.localizer import TRACKED, Localizer, PreparedPair
@@ -209,7 +209,7 @@ def seen() -> Pair:
 def test_the_mirrored_pass_has_the_last_word_unless_it_has_no_pose() -> None:
     world = planted(0)
     all_ = world.prediction.similarity
-    sparse = DescriptorSimilarity.of(all_.points[::5], all_.values[::5], all_.camera)
+    sparse = similarity_of(all_.points[::5], all_.values[::5], all_.camera)
     rough, nothing = replace(world.prediction, similarity=sparse), replace(world.prediction, candidates=())
 
     def located(again: Prediction | InputError) -> tuple[Pose, Planted]:

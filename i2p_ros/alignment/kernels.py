@@ -31,7 +31,6 @@ LANES = 4  # channels of a group, which are computed together
 FLOAT_BYTES = 4
 TERMS = 3  # rows of the basis, after the constant one, that may be regressed out
 SIGNAL, FIRST_TERM = 1 + AXES, 2 + AXES  # rows of products, after those of lines with lines
-SUMMED_TOGETHER = (0, 1, 2, 3), (4, 5), (6,), (7,), (8,), (9,), (10,)  # rows of products, as registers have room
 INDEX = ir.IntType(64)
 FLOATS, DOUBLES = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.DoubleType(), LANES)
 CONTRACT = ("contract",)
@@ -282,22 +281,19 @@ def _multiply(_: Any, lines: Any, n: Any, basis: Any, start: Any, rows: Any, pro
         of_signals = [mul(rows.at(INDEX(lane)), basis.size(1)) for lane in range(LANES)]
         of_terms = [mul(INDEX(1 + term), basis.size(1)) for term in range(TERMS)]
 
-        def factor(row: int, point: Any) -> _Vector:
-            if row <= AXES:
-                return lines.vector(add(starts[row], point))
-            in_basis = add(start, point)
-            if row == SIGNAL:
-                return basis.of_each_lane([add(one, in_basis) for one in of_signals])
-            return basis.in_all_lanes(add(of_terms[row - FIRST_TERM], in_basis))
-
-        for together in SUMMED_TOGETHER:
-            totals = {(row, k): _Total(builder, FLOATS) for row in together for k in range(min(row, AXES) + 1)}
+        for row in range(FIRST_TERM + TERMS):
+            totals = [_Total(builder, FLOATS) for _ in starts[: row + 1]]
             with cgutils.for_range(builder, n) as loop:
-                factors = {row: factor(row, loop.index) for row in together}
-                others = [lines.vector(add(one, loop.index)) for one in starts[: max(together) + 1]]
-                for (row, k), total in totals.items():
-                    total.add(factors[row] * others[k])
-            for (row, k), total in totals.items():
+                point = add(start, loop.index)
+                if row <= AXES:
+                    factor = lines.vector(add(starts[row], loop.index))
+                elif row == SIGNAL:
+                    factor = basis.of_each_lane([add(one, point) for one in of_signals])
+                else:
+                    factor = basis.in_all_lanes(add(of_terms[row - FIRST_TERM], point))
+                for one, total in zip(starts, totals, strict=False):
+                    total.add(factor * lines.vector(add(one, loop.index)))
+            for k, total in enumerate(totals):
                 products.write(INDEX(row * (1 + AXES) + k), total.value)
         return context.get_dummy_value()
 

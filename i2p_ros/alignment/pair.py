@@ -66,7 +66,7 @@ def refine_pair(
     ]
     rng, root = np.random.default_rng(0), np.asarray(np.linalg.cholesky(spread).T, np.float64)
     drawn = np.vstack([np.zeros(6), rng.standard_normal((settings.drifts, 6)) @ root])
-    maxima = drawn_starts(coarse_to_fine[0], drawn, root, rng)
+    maxima = _drawn_starts(coarse_to_fine[0], drawn, root, rng)
     most = 2 * N_FOLLOWED
     for objective in coarse_to_fine[:-1]:
         maxima = objective.best(distinct(objective.ascended(maxima, STEPS_PER_LEVEL)), most)
@@ -106,7 +106,7 @@ def searched_levels(pyramid: ImagePyramid, min_width: int) -> list[int]:
     return wide[::-1] or [0]
 
 
-def drawn_starts(coarsest: Objective, drawn: Array, root: Array, rng: np.random.Generator) -> list[Array]:
+def _drawn_starts(coarsest: Objective, drawn: Array, root: Array, rng: np.random.Generator) -> list[Array]:
     """The best of the drawn drifts (K, 6), and of others about the best of them."""
     number = len(drawn)
     for std in SEED_STDS:

@@ -166,12 +166,6 @@ class DescriptorSimilarity:
                 "similarity.shape",
             )
 
-    @staticmethod
-    def of(points: Points, values: NDArray[np.float32], camera: Camera) -> DescriptorSimilarity:
-        """The similarity of these values. The most similar pixels are looked for."""
-        pixel = values.argmax(axis=1) if values.size else np.zeros(len(values), np.int64)
-        return DescriptorSimilarity(points, values, camera, (pixel, values[np.arange(len(pixel)), pixel]))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prior:

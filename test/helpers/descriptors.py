@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from helpers.matches import CAMERA, rays
 from i2p_ros.core.camera import Camera
@@ -24,6 +25,12 @@ class World:
     prediction: Prediction
     truth: Pose
     impostor: Correspondences
+
+
+def similarity_of(points: NDArray[np.float32], values: NDArray[np.float32], camera: Camera) -> DescriptorSimilarity:
+    """The similarity of these values, with the most similar pixels."""
+    pixel = values.argmax(axis=1) if values.size else np.zeros(len(values), np.int64)
+    return DescriptorSimilarity(points, values, camera, (pixel, values[np.arange(len(pixel)), pixel]))
 
 
 def planted(seed: int, camera: Camera = CAMERA, offset: float = 0.0, n: int = 1500, twins: bool = False) -> World:
@@ -50,7 +57,7 @@ def planted(seed: int, camera: Camera = CAMERA, offset: float = 0.0, n: int = 15
         other = inside & (np.arange(n) % 2 == 0)
         lidar[other] = (ELSEWHERE @ truth).inverse().apply(points[other])
     truth, lidar = truth @ Pose(np.eye(3), np.full(3, -offset)), lidar + offset
-    similarity = DescriptorSimilarity.of(
+    similarity = similarity_of(
         lidar.astype(np.float32), (descriptors @ cells.reshape(-1, 16).T).astype(np.float32), few
     )
     shown, visible = camera.project(truth.apply(lidar))

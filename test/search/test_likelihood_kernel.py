@@ -4,11 +4,11 @@
 
 import numpy as np
 import pytest
+from helpers.descriptors import similarity_of
 from numpy.typing import NDArray
 
 from i2p_ros.core.camera import Camera
 from i2p_ros.core.geometry import Array, Pose
-from i2p_ros.core.types import DescriptorSimilarity
 from i2p_ros.search.likelihood import MIN_IN_VIEW, NO_SIMILARITY, DescriptorLikelihood
 
 CAMERA = Camera(30.0, 30.0, 20.0, 7.5, 40, 16)
@@ -20,7 +20,7 @@ CENTRE = Pose(np.eye(3), -OFFSET)
 
 def likelihood(points: Array = POINTS, camera: Camera = CAMERA) -> DescriptorLikelihood:
     values = RNG.uniform(-1.0, 1.0, (len(points), camera.width * camera.height)).astype(np.float32)
-    return DescriptorLikelihood(DescriptorSimilarity.of(points, values, camera), 100.0)
+    return DescriptorLikelihood(similarity_of(points, values, camera), 100.0)
 
 
 def reference(given: DescriptorLikelihood, pose: Pose) -> float:

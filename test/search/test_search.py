@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.descriptors import ELSEWHERE, LENS, planted
+from helpers.descriptors import ELSEWHERE, LENS, planted, similarity_of
 from helpers.matches import CAMERA, is_near, is_sound, nees, prior_about, stds
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -40,7 +40,7 @@ def with_values(prediction: Prediction, values: NDArray[np.float32]) -> Descript
     """The similarity of a prediction with other values."""
     similarity = prediction.similarity
     assert similarity is not None
-    return DescriptorSimilarity.of(similarity.points, values, similarity.camera)
+    return similarity_of(similarity.points, values, similarity.camera)
 
 
 def selected(passes: list[tuple[Prediction, Pose | None]], of: PoseSearch) -> PoseEstimate:
@@ -273,7 +273,7 @@ def test_row_56_a_view_that_is_empty_or_behind_the_camera() -> None:
     similarity, T = world.prediction.similarity, world.truth
     behind = T.inverse().apply(-np.abs(T.apply(similarity.points)) - [0.0, 0.0, 1.0]).astype(np.float32)
     for points, values in ((behind, similarity.values), (behind[:0], similarity.values[:0])):
-        prediction = replace(world.prediction, similarity=DescriptorSimilarity.of(points, values, similarity.camera))
+        prediction = replace(world.prediction, similarity=similarity_of(points, values, similarity.camera))
         estimate = locate(prediction, CAMERA)
         assert estimate.status is Status.NO_CONSENSUS and "in view" in estimate.reason
 
@@ -298,7 +298,7 @@ def test_a_pose_that_sees_too_little_itself_is_never_given() -> None:
         off = np.where(seen, 0.0, np.abs(uv[:, 0] - similarity.camera.cx) / similarity.camera.width - 0.5)
         beside = np.flatnonzero((off > 0) & (world.truth.apply(similarity.points)[:, 2] > 1.0))
         few = np.r_[np.flatnonzero(seen)[:45], beside[np.argsort(off[beside])][:40]]
-        cut = DescriptorSimilarity.of(similarity.points[few], similarity.values[few], similarity.camera)
+        cut = similarity_of(similarity.points[few], similarity.values[few], similarity.camera)
         estimate = locate(replace(world.prediction, similarity=cut), CAMERA)
         assert estimate.pose is None or (estimate.evidence is not None and estimate.evidence.similarity > 0.3)
 
@@ -329,11 +329,11 @@ def predictions(draw: Any) -> tuple[Prediction, Prior | None]:
             spoilt.flat[rng.integers(0, spoilt.size, draw(st.sampled_from([1, 50])))] = draw(st.sampled_from(ODD))
     chosen = draw(st.lists(st.sampled_from(matches), max_size=3))
     if not draw(st.booleans()):
-        return Prediction(tuple(chosen), DescriptorSimilarity.of(points, values, similarity.camera)), None
+        return Prediction(tuple(chosen), similarity_of(points, values, similarity.camera)), None
     off = draw(st.sampled_from([0.0, 0.1, 1.0, 1e6])) * rng.normal(size=6)
     std = draw(st.sampled_from([1e-6, 1e-2, 1.0, 1e3, 1e6]))
     prior = Prior(world.truth.retract(off), np.diag([std] * 3 + [min(std, 3.0)] * 3) ** 2)
-    return Prediction(tuple(chosen), DescriptorSimilarity.of(points, values, similarity.camera)), prior
+    return Prediction(tuple(chosen), similarity_of(points, values, similarity.camera)), prior
 
 
 @hypothesis_settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
